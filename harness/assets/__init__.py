@@ -1,0 +1,1 @@
+"""What must be on disk before a run: data sets, box files, checkpoints."""

@@ -1,0 +1,1 @@
+"""Where runs go: this process, several devices, a cluster."""

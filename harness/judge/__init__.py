@@ -1,0 +1,1 @@
+"""From metrics and claims to verdicts."""

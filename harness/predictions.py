@@ -1,0 +1,100 @@
+"""Predictions: the value between `predict` and `score`, kept on disk, columnar and compressed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import ObtainError
+from harness.files import atomic_path
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Keypoints and scores of N people with K keypoints each, in the order in which the people were listed."""
+
+    person_ids: npt.NDArray[np.int64]
+    """[N] annotation id (ground-truth boxes) or index in the box file (detections)."""
+    image_ids: npt.NDArray[np.int64]
+    """[N]"""
+    boxes: npt.NDArray[np.float32]
+    """[N, 4] x1, y1, x2, y2 in image px, before padding."""
+    box_scores: npt.NDArray[np.float32]
+    """[N] detector score; 1 for ground-truth boxes."""
+    crop_areas: npt.NDArray[np.float32]
+    """[N] area of the padded crop region, px²; MMPose's OKS-NMS takes it as the person's scale."""
+    keypoints: npt.NDArray[np.floating]
+    """[N, K, 2] x, y in image px; float32 or float64, as the decoder gives them."""
+    keypoint_scores: npt.NDArray[np.float32]
+    """[N, K]"""
+
+    def __len__(self) -> int:
+        return len(self.person_ids)
+
+    def save(self, path: Path, key: str) -> None:
+        """Write to a Parquet file, atomically; `key` names the content that the predictions were made from."""
+        flat = {
+            "person_id": self.person_ids,
+            "image_id": self.image_ids,
+            "box_score": self.box_scores,
+            "crop_area": self.crop_areas,
+        }
+        nested = {"box": self.boxes, "keypoints": self.keypoints, "keypoint_scores": self.keypoint_scores}
+        columns = {name: pa.array(values) for name, values in flat.items()}
+        for name, values in nested.items():
+            rows = values.reshape(len(self), -1) if len(self) else values.reshape(0, int(np.prod(values.shape[1:])))
+            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+        table = pa.table(columns).replace_schema_metadata({"schema_version": str(SCHEMA_VERSION), "key": key})
+        with atomic_path(path) as part:
+            pq.write_table(table, part, compression="zstd")
+
+    @staticmethod
+    def saved_key(path: Path) -> str | None:
+        """Return the key that a file was saved with; None where there is no such file of this schema."""
+        if not path.is_file():
+            return None
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except (pa.ArrowException, OSError):
+            return None
+        if metadata.get(b"schema_version") != str(SCHEMA_VERSION).encode():
+            return None
+        return metadata.get(b"key", b"").decode() or None
+
+    @classmethod
+    def load(cls, path: Path) -> "Predictions":
+        """Read a file that `save` wrote.
+
+        Raises:
+            ObtainError: The file is missing, damaged or of another schema version.
+        """
+        try:
+            table = pq.read_table(path)
+        except FileNotFoundError:
+            raise ObtainError(f"predictions are missing: {path}", "make them with `harness run`") from None
+        except (pa.ArrowException, OSError) as error:
+            raise ObtainError(f"predictions cannot be read: {path}: {error}") from error
+        version = (table.schema.metadata or {}).get(b"schema_version", b"?").decode()
+        if version != str(SCHEMA_VERSION):
+            raise ObtainError(f"predictions of schema version {version}, not {SCHEMA_VERSION}: {path}")
+
+        def nested(name: str) -> npt.NDArray[np.floating]:
+            column = table[name].combine_chunks()
+            values: npt.NDArray[np.floating] = column.flatten().to_numpy(zero_copy_only=False)
+            return values.reshape(len(table), column.type.list_size)
+
+        keypoint_scores = nested("keypoint_scores")
+        return cls(
+            person_ids=table["person_id"].to_numpy(),
+            image_ids=table["image_id"].to_numpy(),
+            boxes=nested("box").astype(np.float32, copy=False),
+            box_scores=table["box_score"].to_numpy(),
+            crop_areas=table["crop_area"].to_numpy(),
+            keypoints=nested("keypoints").reshape(*keypoint_scores.shape, 2),
+            keypoint_scores=keypoint_scores.astype(np.float32, copy=False),
+        )

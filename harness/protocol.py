@@ -1,0 +1,135 @@
+"""The protocol: everything besides the weights that can move a number.
+
+It is derived from a row's resolved MMPose config, is printed next to every number, and holds all that `score` needs,
+so that saved predictions can be scored again without MMPose or torch.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+Size = tuple[int, int]
+
+
+class Part(BaseModel):
+    """A group of protocol fields; immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataFile(Part):
+    """A file whose content takes part in the result."""
+
+    path: str
+    """Relative to the data folder."""
+    sha256: str
+
+
+class Boxes(Part):
+    """Where the people come from."""
+
+    source: Literal["detector", "ground-truth"]
+    file: DataFile | None = None
+    """The detector's box file; None for ground-truth boxes."""
+    score_threshold: float | None = None
+    """Boxes with a lower detector score are dropped."""
+
+
+class Crop(Part):
+    """How a box becomes the network's input."""
+
+    input_size: Size
+    """Width and height, px."""
+    padding: float
+    """Factor by which a box grows before it is cropped."""
+    affine: Literal["plain", "udp"]
+
+
+class Flip(Part):
+    """The flip test: heatmaps of the mirrored crop averaged in."""
+
+    enabled: bool
+    shift: bool
+    """Shift the mirrored heatmaps by one pixel before averaging."""
+
+
+class Decoder(Part):
+    """How a heatmap becomes a keypoint."""
+
+    codec: Literal["msra", "dark", "udp", "megvii"]
+    heatmap_size: Size
+    """Width and height, px."""
+    blur_kernel_size: int | None = None
+    """Gaussian kernel of the heatmap modulation (dark, udp, megvii), px."""
+
+
+class OksScoring(Part):
+    """OKS-based AP and AR, as MMPose's CocoMetric computes them."""
+
+    metric: Literal["oks"] = "oks"
+    sigmas: tuple[float, ...]
+    """Per-keypoint falloff; single precision, as MMPose holds them."""
+    area: Literal["annotation", "box"]
+    """Object scale: the annotation's area, or 0.53 times its box (data sets without areas)."""
+    crowd: bool = False
+    """CrowdPose's nine stats, by crowd index, in place of COCO's ten."""
+    score_mode: Literal["bbox", "keypoint", "bbox_keypoint"] = "bbox_keypoint"
+    """A pose's score: its box's, the mean of its keypoints', or their product."""
+    keypoint_score_threshold: float = 0.2
+    """Keypoints at or below it do not count in the mean."""
+    nms: Literal["oks", "soft-oks", "none"] = "oks"
+    nms_threshold: float = 0.9
+
+
+class PckhScoring(Part):
+    """PCKh, as MMPose's MpiiPCKAccuracy computes it."""
+
+    metric: Literal["pckh"] = "pckh"
+    headboxes: DataFile
+
+
+class JhmdbScoring(Part):
+    """PCK by person size and by torso size, as MMPose's JhmdbPCKAccuracy computes them."""
+
+    metric: Literal["jhmdb-pck"] = "jhmdb-pck"
+    threshold: float
+
+
+class PoseTrackScoring(Part):
+    """Per-joint AP at PCKh 0.5, as poseval computes it."""
+
+    metric: Literal["posetrack-ap"] = "posetrack-ap"
+
+
+Scoring = OksScoring | PckhScoring | JhmdbScoring | PoseTrackScoring
+
+
+class Compute(Part):
+    """How the network ran."""
+
+    engine: Literal["shared", "upstream"]
+    precision: Literal["fp32"] = "fp32"
+    batch_size: int
+    device: str
+
+
+class Protocol(Part):
+    """The whole ledger of one run."""
+
+    schema_version: int = SCHEMA_VERSION
+    dataset: str
+    """MMPose's class that reads it, e.g. CocoDataset."""
+    annotations: DataFile
+    num_keypoints: int
+    flip_indices: tuple[int, ...]
+    """For each keypoint, the one that it becomes in a mirrored image."""
+    boxes: Boxes
+    limit: int | None
+    """Only the first so many images were evaluated: a partial run."""
+    crop: Crop
+    flip: Flip
+    decoder: Decoder
+    scoring: Scoring = Field(discriminator="metric")
+    compute: Compute

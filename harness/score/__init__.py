@@ -1,0 +1,1 @@
+"""From predictions to metrics. Never imports a network."""
