@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.arrays import Float32, Floating, Int64
 from harness.errors import ObtainError
 from harness.files import atomic_path
 
@@ -18,19 +18,19 @@ SCHEMA_VERSION = 1
 class Predictions:
     """Keypoints and scores of N people with K keypoints each, in the order in which the people were listed."""
 
-    person_ids: npt.NDArray[np.int64]
+    person_ids: Int64
     """[N] annotation id (ground-truth boxes) or index in the box file (detections)."""
-    image_ids: npt.NDArray[np.int64]
+    image_ids: Int64
     """[N]"""
-    boxes: npt.NDArray[np.float32]
+    boxes: Float32
     """[N, 4] x1, y1, x2, y2 in image px, before padding."""
-    box_scores: npt.NDArray[np.float32]
+    box_scores: Float32
     """[N] detector score; 1 for ground-truth boxes."""
-    crop_areas: npt.NDArray[np.float32]
+    crop_areas: Float32
     """[N] area of the padded crop region, px²; MMPose's OKS-NMS takes it as the person's scale."""
-    keypoints: npt.NDArray[np.floating]
+    keypoints: Floating
     """[N, K, 2] x, y in image px; float32 or float64, as the decoder gives them."""
-    keypoint_scores: npt.NDArray[np.float32]
+    keypoint_scores: Float32
     """[N, K]"""
 
     def __len__(self) -> int:
@@ -83,9 +83,9 @@ class Predictions:
         if version != str(SCHEMA_VERSION):
             raise ObtainError(f"predictions of schema version {version}, not {SCHEMA_VERSION}: {path}")
 
-        def nested(name: str) -> npt.NDArray[np.floating]:
+        def nested(name: str) -> Floating:
             column = table[name].combine_chunks()
-            values: npt.NDArray[np.floating] = column.flatten().to_numpy(zero_copy_only=False)
+            values: Floating = column.flatten().to_numpy(zero_copy_only=False)
             return values.reshape(len(table), column.type.list_size)
 
         keypoint_scores = nested("keypoint_scores")

@@ -1,1 +1,65 @@
-"""The command line: one module a verb, thin; everything it does is a call into a stage."""
+"""The command line: one module a verb, thin; everything it does is a call into a stage.
+
+A verb's module is imported when the verb is called, so that `harness list` does not wait for torch. It defines the
+click command `command`; results go to standard output, everything else to standard error.
+"""
+
+import importlib
+from collections.abc import Sequence
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError
+
+VERBS = {
+    "list": "Show the rows and what was published of them.",
+    "check": "Check the suites against MMPose's configs and metafiles.",
+    "run": "Evaluate the rows of a suite and compare them with what was published.",
+    "score": "Score saved predictions again.",
+}
+INTERRUPTED = 130
+
+
+class _Verbs(click.Group):
+    """The verbs, in the order of a reader's use; their help needs no import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb's module and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"harness.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs with their short help."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Reproduce the published numbers of MMPose's top-down heatmap models.
+
+    Exit codes: 0 all well, 1 a number is off, 2 wrong usage or a broken suite, 3 something could not be obtained or
+    failed.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; an error that is not a HarnessError is a bug and propagates."""
+    try:
+        return cli.main(arguments, prog_name="harness", standalone_mode=False) or 0
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED

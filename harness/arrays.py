@@ -1,0 +1,14 @@
+"""Names for the arrays that pass between modules."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Floating = npt.NDArray[np.floating[Any]]
+"""Single or double precision."""
+Int64 = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.intp]
+Image = npt.NDArray[np.uint8]
+"""[height, width, 3], BGR."""

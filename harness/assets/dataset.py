@@ -1,0 +1,45 @@
+"""The data folder: MMPose's own `data/` layout, used as it is."""
+
+from functools import cache
+from pathlib import Path
+
+from harness.errors import ObtainError
+from harness.files import sha256_file
+from harness.protocol import DataFile
+
+
+@cache
+def data_file(folder: Path, path: str, what: str) -> DataFile:
+    """Identify a file of the data folder by its content; hashed once a process.
+
+    Args:
+        folder: The data folder.
+        path: The file, relative to the folder.
+        what: What the file is, for an error.
+
+    Raises:
+        ObtainError: The file is missing or unreadable.
+    """
+    try:
+        return DataFile(path=path, sha256=sha256_file(folder / path))
+    except OSError as error:
+        raise ObtainError(
+            f"{what} is missing: {folder / path} ({error.strerror})",
+            f"put it there, or name the folder that has {path} with --data DIR",
+        ) from error
+
+
+def same_file(folder: Path, expected: DataFile, what: str) -> Path:
+    """Return the path of a file that a saved protocol names, after making sure that its content is the same.
+
+    Raises:
+        ObtainError: The file is missing, or is another one than the predictions were made with.
+    """
+    found = data_file(folder, expected.path, what)
+    if found != expected:
+        raise ObtainError(
+            f"{what} is not the one that the run used: {folder / expected.path} has sha256 {found.sha256[:8]}, "
+            f"the run had {expected.sha256[:8]}",
+            "name the data folder of the run with --data DIR, or run again",
+        )
+    return folder / expected.path

@@ -1,0 +1,112 @@
+"""`harness list`: the rows of the suites and what was published of them."""
+
+import json
+import textwrap
+from typing import Any
+
+import click
+
+from harness.cli.options import json_option, rows_option, suites_argument
+from harness.errors import UsageError
+from harness.spec.load import load_suite, matching_rows, suite_names
+from harness.spec.schema import Claim, Row, Suite
+
+
+@click.command("list")
+@suites_argument
+@rows_option
+@json_option
+def command(suites: tuple[str, ...], glob: str | None, as_json: bool) -> None:
+    """Show the rows and what was published of them.
+
+    SUITE is a name, such as coco, or the path of a YAML file; without one, all suites are shown.
+    """
+    selected = [(suite, matching_rows(suite, glob)) for suite in map(load_suite, suites or suite_names())]
+    selected = [(suite, rows) for suite, rows in selected if rows]
+    if not selected:
+        raise UsageError(f"no row matches {glob}", "harness list shows all rows")
+    if as_json:
+        click.echo(json.dumps(_document(selected), indent=2, ensure_ascii=False))
+        return
+    for suite, rows in selected:
+        click.echo(f"{suite.title}\n\n{_table(suite, rows)}\n")
+    count = sum(len(rows) for _, rows in selected)
+    click.echo(f"{_plural(count, 'row')}, {_plural(sum(len(row.runs) for _, rows in selected for row in rows), 'run')}")
+
+
+def columns(suite: Suite, row: Row) -> dict[str, str]:
+    """Return a row's line as cells by column heading."""
+    cells = {"row": suite.row_id(row), "label": row.label, "boxes": row.boxes}
+    printed = {claim.metric: claim for claim in row.claims if claim.source == "table"}
+    for metric in _table_metrics(suite):
+        cells[metric] = _value(suite, printed[metric]) if metric in printed else "-"
+    return cells
+
+
+def remarks(suite: Suite, row: Row) -> list[str]:
+    """Return what is wrong with a row's label and its printed values."""
+    found = [f"label: {row.label_note}"] if row.label_note else []
+    for claim in row.claims:
+        if claim.source == "table" and claim.published_as:
+            found.append(f"{claim.metric} is printed as {claim.published_as}")
+        if claim.source == "table" and claim.refuted:
+            found.append(
+                f"{claim.metric} {_value(suite, claim)} is wrong{_instead(suite, row, claim)}: {claim.refuted}"
+            )
+    return found
+
+
+def _instead(suite: Suite, row: Row, refuted: Claim) -> str:
+    same = [claim for claim in row.claims if claim.metric == refuted.metric and claim.gates and not claim.refuted]
+    return "".join(f", {_value(suite, claim)} ({claim.source}) is right" for claim in same[:1])
+
+
+def _value(suite: Suite, claim: Claim) -> str:
+    return f"{claim.value:.{suite.metrics[claim.metric].decimals}f}"
+
+
+def _table_metrics(suite: Suite) -> list[str]:
+    printed = {metric for row in suite.rows for metric in row.published.get("table", {})}
+    return [metric for metric in suite.metrics if metric in printed]
+
+
+def _table(suite: Suite, rows: list[Row]) -> str:
+    lines = [columns(suite, row) for row in rows]
+    widths = {name: max(len(name), *(len(line[name]) for line in lines)) for name in lines[0]}
+    numbers = set(_table_metrics(suite))
+
+    def text(cells: dict[str, str]) -> str:
+        aligned = (
+            cell.rjust(widths[name]) if name in numbers else cell.ljust(widths[name]) for name, cell in cells.items()
+        )
+        return f"  {'  '.join(aligned)}".rstrip()
+
+    shown = [text({name: name for name in widths})]
+    for row, line in zip(rows, lines, strict=True):
+        shown.append(text(line))
+        for remark in remarks(suite, row):
+            shown += textwrap.wrap(remark, 110, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(shown)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _document(selected: list[tuple[Suite, list[Row]]]) -> dict[str, Any]:
+    return {
+        "rows": [
+            {
+                "id": suite.row_id(row),
+                "label": row.label,
+                "label_note": row.label_note,
+                "input_size": row.input_size,
+                "boxes": row.boxes,
+                "claims": [claim.model_dump() for claim in row.claims],
+                "runs": list(row.runs),
+                "notes": row.notes,
+            }
+            for suite, rows in selected
+            for row in rows
+        ]
+    }

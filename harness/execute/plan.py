@@ -1,0 +1,96 @@
+"""Resolves a run before any work: its config, its protocol, its weights, and the keys that name its content."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mmengine.config import Config
+
+import harness
+from harness.assets.checkpoints import Identified, find_checkpoint, identify_checkpoint
+from harness.assets.dataset import data_file
+from harness.files import content_key
+from harness.predict.ledger import image_folder, read_protocol
+from harness.predict.seeded import SCHEME
+from harness.protocol import Compute, Protocol
+from harness.record import Weights
+from harness.spec.configs import load_config
+from harness.spec.schema import Row, Run, Suite
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says about how to run."""
+
+    data: Path
+    checkpoints: Path
+    out: Path
+    seed: int | None
+    """Use seeded weights in place of the checkpoints."""
+    limit: int | None
+    """Evaluate only the first so many images."""
+    engine: Literal["shared", "upstream"]
+    device: str
+    batch_size: int | None
+    """People a batch; None for the config's own."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether runs can only be partial: not all images, or not the published weights."""
+        return self.limit is not None or self.seed is not None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one run needs, found and identified."""
+
+    config: Config
+    """With the row's overrides, paths still those of MMPose's `data/`."""
+    protocol: Protocol
+    images: Path
+    checkpoint: Identified | None
+    """None for seeded weights."""
+    weights: Weights
+    predictions_key: str
+    score_key: str
+
+
+def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
+    """Find and identify everything that a run needs.
+
+    Raises:
+        SpecError: The config cannot be loaded, or asks for what is not evaluated here.
+        ObtainError: Annotations, boxes or the checkpoint are missing, or the checkpoint is another file.
+    """
+    spec = row.runs[run]
+    config = load_config(suite, row, run)
+    compute = Compute(
+        engine=settings.engine,
+        batch_size=settings.batch_size or config.test_dataloader.batch_size,
+        device=settings.device,
+    )
+    protocol = read_protocol(
+        config, lambda path, what: data_file(settings.data, path, what), settings.limit, compute
+    )  # fmt: skip
+    checkpoint, weights = _weights(spec, settings)
+    estimated = protocol.model_dump(mode="json", exclude={"scoring"})
+    predictions_key = content_key(
+        harness.__version__, config.model.to_dict(), weights.sha256, weights.seed, SCHEME, estimated
+    )
+    return Plan(
+        config=config,
+        protocol=protocol,
+        images=settings.data / image_folder(config),
+        checkpoint=checkpoint,
+        weights=weights,
+        predictions_key=predictions_key,
+        score_key=content_key(predictions_key, protocol.scoring.model_dump(mode="json")),
+    )
+
+
+def _weights(spec: Run, settings: Settings) -> tuple[Identified | None, Weights]:
+    if settings.seed is not None:
+        return None, Weights(kind="seeded", seed=settings.seed)
+    path = find_checkpoint(settings.checkpoints, spec.checkpoint.url)
+    found = identify_checkpoint(path, spec.checkpoint)
+    return found, Weights(kind="checkpoint", url=spec.checkpoint.url, sha256=found.sha256, size=found.size)

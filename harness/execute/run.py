@@ -1,0 +1,193 @@
+"""Runs rows in this process, one after the other: predict, score, judge, record, each only where it is missing."""
+
+import contextlib
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Literal
+from typing import Protocol as Interface
+
+import torch
+
+from harness.assets.checkpoints import load_weights
+from harness.errors import HarnessError, ObtainError, UsageError
+from harness.execute.environment import describe_environment
+from harness.execute.plan import Plan, Settings, make_plan
+from harness.files import read_json, write_json
+from harness.judge.verdict import judge_run
+from harness.predict.ledger import point_at
+from harness.predict.networks import build_network
+from harness.predict.people import People, check_images, load_people
+from harness.predict.seeded import seed_weights
+from harness.predict.shared import predict_shared
+from harness.predict.upstream import predict_upstream
+from harness.predictions import Predictions
+from harness.record import Record
+from harness.run_folder import RunFolder
+from harness.score.evaluate import evaluate
+from harness.spec.schema import Row, Suite
+
+AGREEMENT = 1e-6
+"""MMPose's evaluator and ours may differ by this much, fractions; more is a warning in the record."""
+
+
+class Watcher(Interface):
+    """Is told how the work on a run goes on."""
+
+    def stage(self, name: str, people: int | None = None) -> None:
+        """A stage begins; `people` is how many it has to do, where it counts them."""
+
+    def advance(self, people: int) -> None:
+        """So many more people are done."""
+
+
+def run_row(suite: Suite, row: Row, settings: Settings, watcher: Watcher) -> list[Record]:
+    """Do all runs of a row; a failure becomes a record with its reason, never an exception.
+
+    Raises:
+        UsageError: A partial run would replace a complete one.
+    """
+    return [_attempt(suite, row, run, settings, watcher) for run in row.runs]
+
+
+def _attempt(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher) -> Record:
+    folder = RunFolder(settings.out / suite.name / row.id / run)
+    earlier = folder.saved_record()
+    complete_before = earlier is not None and earlier.status == "complete"
+    if settings.partial and complete_before:
+        raise UsageError(f"a partial run would replace the complete one in {folder.path}", "name another --out DIR")
+    status: Literal["failed", "unobtainable"] = "failed"
+    try:
+        record = _run(suite, row, run, settings, watcher, folder)
+        record.save(folder.record)
+        return record
+    except ObtainError as error:
+        status, reason = "unobtainable", str(error)
+    except HarnessError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.log.write_text(traceback.format_exc())
+        reason = f"{type(error).__name__}: {error}\n  the traceback is in {folder.log}"
+    record = Record(
+        suite=suite.name, row=row.id, run=run, label=row.label, status=status, reason=reason, verdict=status
+    )  # fmt: skip
+    if not complete_before:
+        record.save(folder.record)
+    return record
+
+
+def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher, folder: RunFolder) -> Record:
+    watcher.stage("prepare")
+    plan = make_plan(suite, row, run, settings)
+    earlier = folder.saved_record()
+    if earlier and earlier.score_key == plan.score_key:
+        return _judged(earlier, row, run, suite)
+
+    timings: dict[str, float] = {}
+    if Predictions.saved_key(folder.predictions) == plan.predictions_key:
+        predictions = Predictions.load(folder.predictions)
+    else:
+        folder.make_way(plan.predictions_key)
+        predictions = _predict(plan, settings, watcher, folder, timings)
+        folder.write_spec(suite, row, run, plan.config.to_dict())
+        write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
+        write_json(folder.environment, describe_environment(settings.device))
+        predictions.save(folder.predictions, plan.predictions_key)  # last: it vouches for the other files
+
+    watcher.stage("score")
+    with _timed(timings, "score"):
+        metrics = evaluate(predictions, plan.protocol, settings.data)
+    upstream = read_json(folder.upstream_metrics, "upstream's metrics") if settings.engine == "upstream" else None
+    warnings = list(plan.checkpoint.warnings) if plan.checkpoint else []
+    record = Record(
+        suite=suite.name,
+        row=row.id,
+        run=run,
+        label=row.label,
+        status="partial" if settings.partial else "complete",
+        reason=_why_partial(settings),
+        weights=plan.weights,
+        images=len(set(predictions.image_ids.tolist())),
+        people=len(predictions),
+        metrics=metrics,
+        upstream_metrics=upstream,
+        verdict="not run",
+        warnings=warnings + _disagreements(metrics, upstream),
+        timings={name: round(seconds, 3) for name, seconds in timings.items()},
+        predictions_key=plan.predictions_key,
+        score_key=plan.score_key,
+    )
+    return _judged(record, row, run, suite)
+
+
+def _predict(
+    plan: Plan, settings: Settings, watcher: Watcher, folder: RunFolder, timings: dict[str, float]
+) -> Predictions:
+    protocol = plan.protocol
+    with _timed(timings, "people"):
+        people = _people(plan, settings)
+    watcher.stage("network")
+    with _timed(timings, "network"):
+        network = build_network(plan.config)
+        if plan.checkpoint:
+            load_weights(network, plan.checkpoint.path)
+        else:
+            assert settings.seed is not None
+            seed_weights(network, plan.config, settings.seed)
+    watcher.stage("predict", len(people))
+    with _timed(timings, "predict"):
+        if protocol.compute.engine == "shared":
+            return predict_shared(network, people, protocol, watcher.advance)
+        config = point_at(plan.config, str(settings.data))
+        folder.path.mkdir(parents=True, exist_ok=True)
+        predictions, metrics = predict_upstream(network, config, people, protocol, watcher.advance, folder.log)
+        write_json(folder.upstream_metrics, metrics)
+        return predictions
+
+
+def _people(plan: Plan, settings: Settings) -> People:
+    protocol = plan.protocol
+    box_file = settings.data / protocol.boxes.file.path if protocol.boxes.file else None
+    people = load_people(
+        protocol.dataset,
+        settings.data / protocol.annotations.path,
+        plan.images,
+        box_file,
+        protocol.boxes.score_threshold,
+    )
+    if protocol.limit is not None:
+        people = people.first_images(protocol.limit)
+    check_images(people)
+    return people
+
+
+def _judged(record: Record, row: Row, run: str, suite: Suite) -> Record:
+    """Judge afresh: it takes no time, and claims are corrected more often than runs are repeated."""
+    claims, verdict = judge_run(row, run, suite.metrics, record.metrics, record.status)
+    return record.model_copy(update={"claims": claims, "verdict": verdict})
+
+
+def _why_partial(settings: Settings) -> str | None:
+    reasons = []
+    if settings.limit is not None:
+        reasons.append(f"only the first {settings.limit} images (--limit)")
+    if settings.seed is not None:
+        reasons.append(f"seeded weights in place of the checkpoint (--weights random:{settings.seed})")
+    return "; ".join(reasons) or None
+
+
+def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:
+    return [
+        f"{name}: MMPose's evaluator gives {theirs}, ours {ours[name]}"
+        for name, theirs in (upstream or {}).items()
+        if name in ours
+        and (theirs != ours[name] if None in (theirs, ours[name]) else abs(theirs - ours[name]) > AGREEMENT)
+    ]
+
+
+@contextlib.contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[stage] = time.perf_counter() - start

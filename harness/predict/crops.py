@@ -1,0 +1,97 @@
+"""Crops: the network's input, cut from an image around a person.
+
+Bit-identical to MMPose's LoadImage, GetBBoxCenterScale and TopdownAffine
+(mmpose/datasets/transforms/topdown_transforms.py, mmpose/structures/bbox/transforms.py).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from harness.arrays import Float32, Floating, Image
+from harness.errors import RunError
+from harness.predict.people import People
+from harness.protocol import Crop
+
+# A decoder fills the missing part of a truncated image with grey and says so only on standard error.
+_ENDINGS = {b"\xff\xd8": (b"\xff\xda", b"\xff\xd9"), b"\x89PNG": (b"IDAT", b"IEND")}
+
+
+def read_image(path: Path) -> Image:
+    """Read an image as [height, width, 3] BGR, turned upright as its EXIF tag says.
+
+    Raises:
+        RunError: The file is missing, truncated or not an image.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"image cannot be read: {path}: {error.strerror}", "restore it from the data set") from error
+    for magic, (body, end) in _ENDINGS.items():
+        if data.startswith(magic) and data.rfind(end) < data.rfind(body):
+            raise RunError(f"image is truncated: {path} ({len(data)} bytes)", "restore it from the data set")
+    image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise RunError(f"not an image that can be decoded: {path} ({len(data)} bytes)", "restore it from the data set")
+    return image
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The image regions that N crops cover."""
+
+    centers: Float32
+    """[N, 2] px"""
+    sizes: Float32
+    """[N, 2] width and height, px, with padding and in the aspect ratio of the network's input."""
+    matrices: Floating
+    """[N, 2, 3] affine maps from image px to crop px."""
+
+
+def crop_regions(people: People, crop: Crop) -> Regions:
+    """Pad the people's boxes, fit them to the input's aspect ratio and find their affine maps."""
+    width, height = crop.input_size
+    aspect = width / height
+    w, h = np.hsplit(people.sizes * np.float32(crop.padding), 2)
+    sizes = np.where(w > h * np.float32(aspect), np.hstack([w, w / np.float32(aspect)]),
+                     np.hstack([h * np.float32(aspect), h]))  # fmt: skip
+    matrices = _udp_matrices if crop.affine == "udp" else _plain_matrices
+    return Regions(people.centers, sizes, matrices(people.centers, sizes, crop.input_size))
+
+
+def warp(image: Image, matrix: Floating, size: tuple[int, int]) -> Image:
+    """Cut one crop of `size` (width, height) from an image; outside the image it is black."""
+    crop: Image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+    return crop
+
+
+def _plain_matrices(centers: Float32, sizes: Float32, size: tuple[int, int]) -> Floating:
+    """Map centre to centre and the middle of the left edge to the middle of the left edge (`get_warp_matrix`).
+
+    The third point lies a quarter turn away, which makes the map keep angles: heights follow from widths.
+    """
+    width, height = size
+    left = (centers.astype(np.float64) - [0.5, 0.0] * sizes.astype(np.float64)).astype(np.float32)
+    target_center, target_left = np.array([[width, height], [0, height]], np.float32) * np.float32(0.5)
+    target = np.stack([target_center, target_left, _quarter_turn(target_center, target_left)])
+    matrices = np.empty((len(centers), 2, 3))
+    for i, source in enumerate(np.stack([centers, left, _quarter_turn(centers, left)], axis=1)):
+        matrices[i] = cv2.getAffineTransform(source, target)
+    return matrices
+
+
+def _quarter_turn(a: Float32, b: Float32) -> Float32:
+    direction = a - b
+    turned: Float32 = b + np.stack([-direction[..., 1], direction[..., 0]], axis=-1)
+    return turned
+
+
+def _udp_matrices(centers: Float32, sizes: Float32, size: tuple[int, int]) -> Float32:
+    """Map pixel centres to pixel centres (`get_udp_warp_matrix`; Huang et al., CVPR 2020)."""
+    scales = (np.array(size) - 1) / sizes.astype(np.float64)
+    matrices = np.zeros((len(centers), 2, 3), np.float32)
+    matrices[:, 0, 0], matrices[:, 1, 1] = scales.T
+    matrices[:, :, 2] = scales * (0.5 * sizes - centers.astype(np.float64))
+    return matrices

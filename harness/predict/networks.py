@@ -1,0 +1,47 @@
+"""MMPose's networks, built as they are tested: evaluation mode, single precision, no pretrained weights."""
+
+import copy
+
+import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DefaultScope
+from mmengine.utils import import_modules_from_strings
+
+from harness.errors import RunError
+from harness.predict import mmcv_ext
+
+
+def build_network(config: Config) -> torch.nn.Module:
+    """Build a config's pose estimator on the CPU, with arbitrary weights: load or seed them next.
+
+    No initialiser of the config runs, so nothing is downloaded; SyncBN becomes BN; gradients are off, and so is TF32,
+    for the whole process, which torch uses for convolutions by default and which costs about three digits. Torch's
+    global random state is left as it was.
+
+    Raises:
+        RunError: MMPose cannot build it: a module of the config is unknown or cannot be imported.
+    """
+    mmcv_ext.install()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        if custom_imports := config.get("custom_imports"):
+            import_modules_from_strings(**custom_imports)
+        import mmpose.models
+        from mmpose.registry import MODELS
+
+        with DefaultScope.overwrite_default_scope("mmpose"), torch.random.fork_rng(devices=[]):
+            network = MODELS.build(copy.deepcopy(config.model))
+    except (ImportError, KeyError) as error:
+        raise RunError(f"MMPose cannot build the model of {config.filename}: {error}") from error
+    return revert_sync_batchnorm(network).float().eval().requires_grad_(False)
+
+
+def forward_heatmaps(network: torch.nn.Module, crops: torch.Tensor) -> torch.Tensor:
+    """Return the heatmaps [N, K, h, w] of normalised crops [N, 3, H, W], without the flip test.
+
+    Multi-stage heads (mmpose's CPMHead, MSPNHead) give one entry a stage and unit; the last one is decoded.
+    """
+    heatmaps = network.head(network.extract_feat(crops))
+    return heatmaps[-1] if isinstance(heatmaps, list) else heatmaps

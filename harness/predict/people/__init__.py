@@ -1,0 +1,48 @@
+"""People to estimate poses of, read from detections or from ground truth, one module a file format."""
+
+from pathlib import Path
+
+from harness.errors import ObtainError
+from harness.predict.people.coco import annotated_people, detected_people
+from harness.predict.people.mpii import mpii_people
+from harness.predict.people.types import People
+
+__all__ = ["People", "annotated_people", "detected_people", "load_people", "mpii_people"]
+
+
+def load_people(
+    dataset: str, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None
+) -> People:
+    """Read the people that a data set of MMPose would list.
+
+    Args:
+        dataset: MMPose's class, e.g. CocoDataset.
+        annotations: The annotation file.
+        images: The folder that its image names are relative to.
+        box_file: A detector's boxes; None for the ground truth's.
+        score_threshold: Detections with a lower score are dropped.
+
+    Raises:
+        ObtainError: A file or an image is missing or not of its form.
+    """
+    if box_file is not None:
+        people = detected_people(box_file, annotations, images, score_threshold)
+    elif dataset == "MpiiDataset":
+        people = mpii_people(annotations, images)
+    else:
+        people = annotated_people(annotations, images, one_based=dataset == "JhmdbDataset")
+    return people
+
+
+def check_images(people: People) -> None:
+    """Make sure that every image file is there.
+
+    Raises:
+        ObtainError: Images are missing; counts them and names the first.
+    """
+    missing = [path for path in people.images.values() if not path.is_file()]
+    if missing:
+        raise ObtainError(
+            f"{len(missing)} of {len(people.images)} images are missing, the first is {missing[0]}",
+            "complete the data set, or name another data folder with --data",
+        )

@@ -1,0 +1,55 @@
+"""The value that crops are made from."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from harness.arrays import Float32, Int64
+
+
+@dataclass(frozen=True)
+class People:
+    """N people: one box each to estimate a pose in, in the order in which MMPose's data set lists them."""
+
+    ids: Int64
+    """[N] annotation id (ground-truth boxes) or index in the box file (detections)."""
+    image_ids: Int64
+    """[N]"""
+    boxes: Float32
+    """[N, 4] x1, y1, x2, y2 in image px."""
+    scores: Float32
+    """[N] detector score; 1 for ground truth."""
+    centers: Float32
+    """[N, 2] box centres, px."""
+    sizes: Float32
+    """[N, 2] box widths and heights before padding, px."""
+    images: dict[int, Path]
+    """The image file of each image id that occurs."""
+
+    @classmethod
+    def from_boxes(
+        cls, ids: list[int], image_ids: list[int], boxes: list[Float32], scores: list[float],
+        images: dict[int, Path],
+    ) -> "People":  # fmt: skip
+        """Build people whose crops are centred on their boxes (`bbox_xyxy2cs` in mmpose/structures/bbox)."""
+        corners = np.array(boxes, np.float32).reshape(-1, 4)
+        return cls(
+            ids=np.array(ids, np.int64),
+            image_ids=np.array(image_ids, np.int64),
+            boxes=corners,
+            scores=np.array(scores, np.float32),
+            centers=(corners[:, 2:] + corners[:, :2]) * np.float32(0.5),
+            sizes=corners[:, 2:] - corners[:, :2],
+            images={i: images[i] for i in dict.fromkeys(image_ids)},
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def first_images(self, count: int) -> "People":
+        """Keep the people of the first `count` images that have any."""
+        kept = list(self.images)[:count]
+        mask = np.isin(self.image_ids, kept)
+        arrays = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "images"}
+        return People(**arrays, images={i: self.images[i] for i in kept})

@@ -1,0 +1,170 @@
+"""The upstream engine: MMPose's own test loop, the reference that the shared engine is measured against.
+
+mmengine's Runner with the config's own data loader, pipeline, decoder and metric; only the data folder, the boxes and
+overrides of the row, the batch size and the weights are ours.
+"""
+
+import contextlib
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mmengine.device.utils
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+
+from harness.files import read_json
+from harness.predict import mmcv_ext
+from harness.predict.people import People
+from harness.predictions import Predictions
+from harness.protocol import Protocol
+
+METRIC_NAMES = {
+    "AP": "AP",
+    "AP .5": "AP@0.5",
+    "AP .75": "AP@0.75",
+    "AP (M)": "AP(M)",
+    "AP (L)": "AP(L)",
+    "AR": "AR",
+    "AR .5": "AR@0.5",
+    "AR .75": "AR@0.75",
+    "AR (M)": "AR(M)",
+    "AR (L)": "AR(L)",
+    "AP(E)": "AP(E)",
+    "AP(M)": "AP(M)",
+    "AP(H)": "AP(H)",
+}
+"""What CocoMetric calls a metric, without its prefix, and what we call it."""
+
+
+def predict_upstream(
+    network: torch.nn.Module,
+    config: Config,
+    people: People,
+    protocol: Protocol,
+    progress: Callable[[int], object],
+    log: Path,
+) -> tuple[Predictions, dict[str, float | None]]:
+    """Run MMPose's test loop over everybody in `people`.
+
+    Args:
+        network: From `build_network`, with weights.
+        config: The row's config, its paths pointing into the data folder.
+        people: Who is to be evaluated; of the config's own data set, those of other images are left out.
+        protocol: The batch size, the device, and whether the run is limited to some images.
+        progress: Called with the number of people done, batch by batch.
+        log: Where mmengine's and the evaluator's output goes.
+
+    Returns:
+        The predictions, and the metrics that MMPose's own evaluator gives (None where it says -1: undefined).
+    """
+    mmcv_ext.install()
+    import mmpose.datasets
+    import mmpose.evaluation  # noqa: F401 (registers the data sets and metrics)
+    from mmpose.registry import DATASETS
+
+    config = config.copy()
+    recorder = _Recorder(progress)
+    with tempfile.TemporaryDirectory() as scratch, log.open("w") as log_file, _quiet(log_file), _device(protocol):
+        config.work_dir = scratch
+        config.log_level = "WARNING"
+        loader = config.test_dataloader
+        loader.batch_size = protocol.compute.batch_size
+        with DefaultScope.overwrite_default_scope("mmpose"):
+            dataset = DATASETS.build(loader.dataset)
+        if protocol.limit is not None:
+            wanted = set(people.images)
+            kept = [i for i in range(len(dataset)) if dataset.get_data_info(i)["img_id"] in wanted]
+            dataset.get_subset_(kept)
+            _limit_evaluator(config, wanted, Path(scratch))
+        runner = Runner(
+            model=network,
+            work_dir=scratch,
+            test_dataloader={**loader, "dataset": dataset},
+            test_cfg=config.test_cfg,
+            test_evaluator=config.test_evaluator,
+            default_scope=config.default_scope,
+            custom_hooks=[recorder],
+            env_cfg=config.env_cfg,
+            log_level=config.log_level,
+            experiment_name=Path(scratch).name,
+        )
+        values = runner.test()
+    metrics = {METRIC_NAMES.get(key.split("/")[-1], key): float(value) for key, value in values.items()}
+    return recorder.predictions(), {name: None if value == -1 else value for name, value in metrics.items()}
+
+
+class _Recorder(Hook):  # type: ignore[misc]
+    """Keeps every prediction that passes through the loop."""
+
+    def __init__(self, progress: Callable[[int], object]) -> None:
+        self._progress = progress
+        self._columns: dict[str, list[Any]] = {}
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:  # fmt: skip
+        """Take one batch of mmpose's PoseDataSample."""
+        for sample in outputs:
+            found, given = sample.pred_instances, sample.gt_instances
+            columns = {
+                "person_ids": np.int64(sample.id),
+                "image_ids": np.int64(sample.img_id),
+                "boxes": given.bboxes[0],
+                "box_scores": given.bbox_scores[0],
+                "crop_areas": np.prod(given.bbox_scales[0]),
+                "keypoints": found.keypoints[0],
+                "keypoint_scores": found.keypoint_scores[0],
+            }
+            for name, value in columns.items():
+                self._columns.setdefault(name, []).append(value)
+        self._progress(len(outputs))
+
+    def predictions(self) -> Predictions:
+        """Return all of them, in the order of the data loader."""
+        return Predictions(**{name: np.stack(values) for name, values in self._columns.items()})
+
+
+def _limit_evaluator(config: Config, image_ids: set[int], scratch: Path) -> None:
+    """Give evaluators that read the annotation file one with the wanted images only."""
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    for evaluator in evaluators:
+        if evaluator.get("ann_file"):
+            data = read_json(Path(evaluator.ann_file), "the annotation file")
+            data["images"] = [image for image in data["images"] if image["id"] in image_ids]
+            data["annotations"] = [a for a in data["annotations"] if a["image_id"] in image_ids]
+            evaluator.ann_file = str(scratch / "limited.json")
+            Path(evaluator.ann_file).write_text(json.dumps(data))
+
+
+@contextlib.contextmanager
+def _quiet(log: Any) -> Iterator[None]:
+    """Send what mmengine and the evaluator print to the log: standard output is for results."""
+    with contextlib.redirect_stdout(log), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            # mmengine keeps a logger for each experiment, with the stream that was standard output at its making.
+            for logger in MMLogger._instance_dict.values():
+                if isinstance(logger, logging.Logger):
+                    logger.handlers.clear()
+
+
+@contextlib.contextmanager
+def _device(protocol: Protocol) -> Iterator[None]:
+    """Make mmengine's Runner use the protocol's device; by itself it takes the first GPU that it finds."""
+    chosen, mmengine.device.utils.DEVICE = mmengine.device.utils.DEVICE, protocol.compute.device
+    try:
+        yield
+    finally:
+        mmengine.device.utils.DEVICE = chosen

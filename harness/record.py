@@ -1,0 +1,108 @@
+"""The record: what became of one run; the value that is judged, compared and reported."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import ObtainError
+from harness.files import read_json, write_json
+from harness.spec.schema import Claim
+
+SCHEMA_VERSION = 1
+
+Status = Literal["complete", "partial", "unobtainable", "failed"]
+Verdict = Literal[
+    "reproduced", "within noise", "differs", "contradicted", "partial", "unobtainable", "failed", "not run"
+]  # fmt: skip
+
+
+class Part(BaseModel):
+    """A group of record fields; immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Weights(Part):
+    """Which weights the network had."""
+
+    kind: Literal["checkpoint", "seeded"]
+    url: str | None = None
+    """Where the checkpoint is published."""
+    sha256: str | None = None
+    """Of the checkpoint file."""
+    size: int | None = None
+    """Bytes of the checkpoint file."""
+    seed: int | None = None
+    """Of seeded weights, which stand in for a checkpoint in parity and speed runs."""
+
+
+class JudgedClaim(Part):
+    """A published value beside the measured one."""
+
+    claim: Claim
+    measured: float | None
+    """In the claim's unit; None where it is undefined."""
+    difference: float | None
+    """Measured minus claimed, in the claim's unit."""
+    verdict: Verdict
+
+
+class Record(Part):
+    """One run and its outcome."""
+
+    schema_version: int = SCHEMA_VERSION
+    suite: str
+    row: str
+    run: str
+    label: str
+    """The model as published."""
+    status: Status
+    reason: str | None = None
+    """Why the status is not `complete`."""
+    weights: Weights | None = None
+    images: int | None = None
+    """Images that were evaluated."""
+    people: int | None = None
+    """People whose pose was estimated."""
+    metrics: dict[str, float | None] = {}
+    """Fractions by metric; None where undefined."""
+    upstream_metrics: dict[str, float | None] | None = None
+    """What MMPose's own evaluator gave on the same predictions, if the upstream engine ran."""
+    claims: list[JudgedClaim] = []
+    verdict: Verdict
+    warnings: list[str] = []
+    """What a reader of the number should know: a stale hash, evaluators that disagree."""
+    timings: dict[str, float] = {}
+    """Seconds by stage."""
+    predictions_key: str | None = None
+    """Names the content that the predictions were made from."""
+    score_key: str | None = None
+    """Names the content that the metrics were made from."""
+
+    @property
+    def full_id(self) -> str:
+        """Suite and row, e.g. `coco/hrnet-w32-256x192`."""
+        return f"{self.suite}/{self.row}"
+
+    def save(self, path: Path) -> None:
+        """Write the record, atomically; a file that says the same stays as it is."""
+        value = self.model_dump(mode="json")
+        if not path.is_file() or read_json(path, "the record") != value:
+            write_json(path, value)
+
+    @classmethod
+    def load(cls, path: Path) -> "Record":
+        """Read a record.
+
+        Raises:
+            ObtainError: The file is missing, damaged or of another schema version.
+        """
+        data = read_json(path, "the record", "make it with `harness run`")
+        version = data.get("schema_version") if isinstance(data, dict) else None
+        if version != SCHEMA_VERSION:
+            raise ObtainError(f"record of schema version {version}, not {SCHEMA_VERSION}: {path}", "run it again")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ObtainError(f"the record is damaged: {path}: {error}", "delete it and run again") from error

@@ -1,0 +1,114 @@
+"""The run folder, `<out>/<suite>/<row>/<run>/`: everything about one run, each file whole or absent."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ObtainError
+from harness.files import read_json, write_json
+from harness.protocol import Protocol
+from harness.record import Record
+from harness.spec.schema import Metric, Row, Suite
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names the files of one run, and reads and writes them."""
+
+    path: Path
+
+    @property
+    def predictions(self) -> Path:
+        """Keypoints, scores, boxes and ids."""
+        return self.path / "predictions.parquet"
+
+    @property
+    def record(self) -> Path:
+        """Metrics, claims, verdicts and timings."""
+        return self.path / "record.json"
+
+    @property
+    def protocol(self) -> Path:
+        """The protocol ledger."""
+        return self.path / "protocol.json"
+
+    @property
+    def spec(self) -> Path:
+        """The row as run, with its resolved config."""
+        return self.path / "spec.json"
+
+    @property
+    def environment(self) -> Path:
+        """Packages, commit, processor, GPU."""
+        return self.path / "environment.json"
+
+    @property
+    def upstream_metrics(self) -> Path:
+        """What MMPose's own evaluator gave, if the upstream engine ran."""
+        return self.path / "upstream_metrics.json"
+
+    @property
+    def log(self) -> Path:
+        """What MMPose printed, or the traceback of a failure."""
+        return self.path / "log.txt"
+
+    def saved_record(self) -> Record | None:
+        """Return the record, if there is a readable one."""
+        return Record.load(self.record) if self.record.is_file() else None
+
+    def write_spec(self, suite: Suite, row: Row, run: str, config: dict[str, Any]) -> None:
+        """Write what was run, with the resolved config."""
+        write_json(
+            self.spec,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "suite": {"name": suite.name, "title": suite.title},
+                "metrics": {name: metric.model_dump(mode="json") for name, metric in suite.metrics.items()},
+                "row": row.model_dump(mode="json"),
+                "run": run,
+                "config": _jsonable(config),
+            },
+        )
+
+    def read_spec(self) -> tuple[Row, str, dict[str, Metric]]:
+        """Return the row, the run's name and the suite's metrics.
+
+        Raises:
+            ObtainError: The file is missing, damaged or of another schema version.
+        """
+        data = read_json(self.spec, "the run's spec", "make the run with `harness run`")
+        try:
+            if data["schema_version"] != SCHEMA_VERSION:
+                raise ObtainError(f"spec of schema version {data['schema_version']}, not {SCHEMA_VERSION}: {self.spec}")
+            metrics = {name: Metric.model_validate(metric) for name, metric in data["metrics"].items()}
+            return Row.model_validate(data["row"]), data["run"], metrics
+        except (KeyError, TypeError, ValueError) as error:
+            raise ObtainError(f"the run's spec is damaged: {self.spec}: {error}", "run it again") from error
+
+    def read_protocol(self) -> Protocol:
+        """Return the protocol.
+
+        Raises:
+            ObtainError: The file is missing or damaged.
+        """
+        try:
+            return Protocol.model_validate(read_json(self.protocol, "the protocol", "make the run with `harness run`"))
+        except ValueError as error:
+            raise ObtainError(f"the protocol is damaged: {self.protocol}: {error}", "run it again") from error
+
+    def make_way(self, predictions_key: str) -> None:
+        """Move a complete run of other content aside, to `<run>.<key>/`: hours of work are not overwritten."""
+        record = self.saved_record()
+        if record and record.status == "complete" and record.predictions_key not in (None, predictions_key):
+            assert record.predictions_key is not None
+            self.path.rename(self.path.with_name(f"{self.path.name}.{record.predictions_key[:8]}"))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_jsonable(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)

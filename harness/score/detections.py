@@ -1,0 +1,67 @@
+"""Poses to score, as a COCO results file holds them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import ObtainError
+from harness.files import read_json
+
+
+@dataclass(frozen=True)
+class Detections:
+    """N scored poses with K keypoints each; within an image the order decides between equal scores."""
+
+    image_ids: npt.NDArray[np.int64]
+    """[N]"""
+    keypoints: npt.NDArray[np.float64]
+    """[N, K, 3] x, y in image px, and score."""
+    scores: npt.NDArray[np.float64]
+    """[N]"""
+    boxes: npt.NDArray[np.float64] | None
+    """[N, 4] x, y, width, height, image px; without boxes a pose's size is the extent of its keypoints."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def load_results_json(path: Path, num_keypoints: int) -> Detections:
+    """Read a COCO keypoint results file, of whatever framework.
+
+    Raises:
+        ObtainError: The file is missing, is not JSON, or its entries are no poses of K keypoints.
+    """
+    entries = read_json(path, "the results file")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ObtainError(f"{path}: not a COCO results file: its top level is no list of objects")
+    if len({entry.get("category_id") for entry in entries}) > 1:
+        raise ObtainError(f"{path}: results of several 'category_id'; only people can be scored")
+    image_ids = _column(path, entries, "image_id")
+    # COCO.loadRes decides by the first entry whether the results have boxes.
+    has_boxes = bool(entries and entries[0].get("bbox"))
+    return Detections(
+        image_ids=image_ids.astype(np.int64),
+        keypoints=_column(path, entries, "keypoints", 3 * num_keypoints).reshape(-1, num_keypoints, 3),
+        scores=_column(path, entries, "score"),
+        boxes=_column(path, entries, "bbox", 4) if has_boxes else None,
+    )
+
+
+def _column(
+    path: Path, entries: list[dict[str, Any]], field: str, length: int | None = None
+) -> npt.NDArray[np.float64]:
+    for number, entry in enumerate(entries):
+        if field not in entry:
+            raise ObtainError(f"{path}: entry {number} has no '{field}'")
+    shape = (len(entries),) if length is None else (len(entries), length)
+    try:
+        column = np.array([entry[field] for entry in entries], np.float64) if entries else np.empty(shape)
+    except (TypeError, ValueError):
+        column = np.empty(())
+    if column.shape != shape:
+        expected = "one number" if length is None else f"{length} numbers"
+        raise ObtainError(f"{path}: '{field}' must be {expected} in every entry")
+    return column

@@ -1,0 +1,37 @@
+"""From saved predictions to metrics, by the protocol's own rules."""
+
+from pathlib import Path
+
+import numpy as np
+
+from harness.assets.dataset import same_file
+from harness.errors import RunError
+from harness.predictions import Predictions
+from harness.protocol import OksScoring, Protocol
+from harness.score.oks import score_oks
+from harness.score.truth import load_truth
+
+
+def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[str, float | None]:
+    """Score predictions under the ground truth of the data folder.
+
+    A partial run is scored on the images that it covers, and on those only.
+
+    Returns:
+        Fractions by metric; None where a metric is undefined.
+
+    Raises:
+        ObtainError: The annotations are missing, malformed or not those of the run.
+        RunError: The predictions cannot be scored.
+    """
+    annotations = same_file(data, protocol.annotations, "the annotation file")
+    match protocol.scoring:
+        case OksScoring() as scoring:
+            truth = load_truth(
+                annotations, protocol.num_keypoints, areas=scoring.area == "annotation", crowd=scoring.crowd
+            )
+            if protocol.limit is not None:
+                truth = truth.restrict(np.unique(predictions.image_ids))
+            return score_oks(predictions, scoring, truth)
+        case other:
+            raise RunError(f"the metric {other.metric} is not scored yet", "run the suites that are scored by OKS")

@@ -1,0 +1,37 @@
+"""MMPose's own configs, data sets and codecs, as references for tests."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from harness.predict import mmcv_ext
+from harness.predict.ledger import point_at
+from harness.spec.configs import configs_folder
+
+TOPDOWN = "body_2d_keypoint/topdown_heatmap"
+
+
+def config(name: str) -> Config:
+    """Load one of MMPose's top-down heatmap configs."""
+    return Config.fromfile(configs_folder() / TOPDOWN / f"{name}.py", import_custom_modules=False)
+
+
+def build_dataset(config: Config, data: Path) -> Any:
+    """Build the test data set of a config on a data folder."""
+    mmcv_ext.install()
+    import mmpose.datasets  # noqa: F401
+    from mmpose.registry import DATASETS
+
+    with DefaultScope.overwrite_default_scope("mmpose"):
+        return DATASETS.build(point_at(config, str(data)).test_dataloader.dataset)
+
+
+def build_codec(**settings: Any) -> Any:
+    """Build one of MMPose's codecs."""
+    mmcv_ext.install()
+    import mmpose.codecs  # noqa: F401
+    from mmpose.registry import KEYPOINT_CODECS
+
+    return KEYPOINT_CODECS.build(settings)

@@ -1,0 +1,100 @@
+"""The references: xtcocotools' COCOeval and MMPose's CocoMetric, as they are."""
+
+import contextlib
+import importlib
+import io
+import json
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from mmpose.evaluation.metrics.coco_metric import CocoMetric
+from xtcocotools.coco import COCO
+from xtcocotools.cocoeval import COCOeval
+
+from harness.predictions import Predictions
+from harness.protocol import OksScoring
+
+# By import_module, because the package gives this name to a function.
+mmpose_nms = importlib.import_module("mmpose.evaluation.functional.nms")
+NMS_MODES = {"oks": "oks_nms", "soft-oks": "soft_oks_nms", "none": "none"}
+IOU_TYPES = {False: "keypoints", True: "keypoints_crowd"}
+
+
+def write(path: Path, document: Any) -> Path:
+    path.write_text(json.dumps(document))
+    return path
+
+
+def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[list[float], Any, Any]:
+    """Return COCOeval's stats, precision [T, R, A] and recall [T, A]."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(annotations))
+        sigmas = np.array(scoring.sigmas, np.float32)
+        coco_eval = COCOeval(
+            truth, truth.loadRes(str(results)), IOU_TYPES[scoring.crowd], sigmas, scoring.area == "annotation"
+        )
+        coco_eval.evaluate()
+        coco_eval.accumulate()
+        # summarize() replaces them by those of the most crowded images.
+        precision, recall = coco_eval.eval["precision"], coco_eval.eval["recall"]
+        coco_eval.summarize()
+    return coco_eval.stats.tolist(), precision[:, :, 0, :, 0], recall[:, 0, :, 0]
+
+
+def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring) -> list[float]:
+    """Return CocoMetric's stats."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        metric = CocoMetric(
+            ann_file=str(annotations),
+            use_area=scoring.area == "annotation",
+            iou_type=IOU_TYPES[scoring.crowd],
+            score_mode=scoring.score_mode,
+            keypoint_score_thr=scoring.keypoint_score_threshold,
+            nms_mode=NMS_MODES[scoring.nms],
+            nms_thr=scoring.nms_threshold,
+        )
+        metric.dataset_meta = {
+            "dataset_name": "test",
+            "num_keypoints": len(scoring.sigmas),
+            "sigmas": np.array(scoring.sigmas, np.float32),
+        }
+        for index in range(len(predictions)):
+            one = slice(index, index + 1)
+            # The metric takes the area as the product of a width and a height.
+            scale = np.stack([predictions.crop_areas[one], np.ones(1, np.float32)], axis=1)
+            sample = {
+                "id": int(predictions.person_ids[index]),
+                "img_id": int(predictions.image_ids[index]),
+                "pred_instances": {
+                    "keypoints": predictions.keypoints[one],
+                    "keypoint_scores": predictions.keypoint_scores[one],
+                    "bboxes": predictions.boxes[one],
+                    "bbox_scores": predictions.box_scores[one],
+                },
+                "gt_instances": {"bbox_scales": scale},
+            }
+            metric.process([], [sample])
+        stats = metric.compute_metrics(metric.results)
+    return [float(value) for value in stats.values()]
+
+
+class _StableArray(np.ndarray[Any, Any]):
+    def argsort(self, *_: Any, **__: Any) -> npt.NDArray[np.intp]:
+        return np.asarray(self).argsort(kind="stable")
+
+
+class _StableNumpy(types.ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def array(self, values: Any) -> Any:
+        return np.array(values).view(_StableArray)
+
+
+def make_nms_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give MMPose's NMS a stable sort: with equal scores, its own depends on the CPU."""
+    monkeypatch.setattr(mmpose_nms, "np", _StableNumpy("numpy"))
