@@ -17,6 +17,7 @@ VERBS = {
     "check": "Check the suites against MMPose's configs and metafiles.",
     "run": "Evaluate the rows of a suite and compare them with what was published.",
     "score": "Score saved predictions again.",
+    "parity": "Compare our engine with MMPose's own test loop.",
 }
 INTERRUPTED = 130
 
@@ -26,7 +27,7 @@ class _Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return all verbs."""
-        return list(VERBS)
+        return [*VERBS]  # not list(): that name is the verb's module here, once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a verb's module and return its command."""
@@ -38,7 +39,7 @@ class _Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs with their short help."""
         with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl([*VERBS.items()])
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

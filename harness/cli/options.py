@@ -1,6 +1,11 @@
 """Arguments and options that several verbs share."""
 
+from pathlib import Path
+from typing import Any
+
 import click
+
+from harness.errors import UsageError
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
 """Names of suites or paths of YAML files; none means all of the project's own."""
@@ -8,3 +13,67 @@ suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
 rows_option = click.option("--rows", "glob", metavar="GLOB", help="Only rows whose id matches, e.g. 'hrnet-*'.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    metavar="DIR",
+    help="An MMPose data/ folder.",
+)
+
+checkpoints_option = click.option(
+    "--checkpoints",
+    type=click.Path(path_type=Path),
+    default=Path("checkpoints"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of downloaded checkpoints.",
+)
+
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images: a partial run."
+)
+
+device_option = click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: the first GPU, else cpu]"
+)
+
+batch_size_option = click.option(
+    "--batch-size", type=click.IntRange(min=1), metavar="N", help="People a batch.  [default: the config's]"
+)
+
+
+class _Seed(click.ParamType[int]):
+    """`random:SEED`, seeded weights in place of checkpoints."""
+
+    name = "random:SEED"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seed."""
+        if isinstance(value, int):
+            return value
+        kind, _, seed = str(value).partition(":")
+        if kind != "random" or not seed.isdecimal():
+            self.fail(f"{value!r} is not random:SEED with a whole number, such as random:0", param, ctx)
+        return int(seed)
+
+
+weights_option = click.option(
+    "--weights",
+    "seed",
+    type=_Seed(),
+    help="Seeded weights in place of checkpoints: for comparing engines and measuring speed, they tell nothing "
+    "about accuracy.",
+)
+
+
+def check_data_folder(data: Path) -> None:
+    """Refuse a data folder that is not there, before anything slow begins.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    if not data.is_dir():
+        raise UsageError(f"no data folder {data}", "name an MMPose data/ folder with --data DIR")

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 from mmengine.config import Config
 
 import harness
-from harness.assets.checkpoints import Identified, find_checkpoint, identify_checkpoint
+from harness.assets.checkpoints import Identified, find_checkpoint, identify_checkpoint, load_weights
 from harness.assets.dataset import data_file
 from harness.files import content_key
 from harness.predict.ledger import image_folder, read_protocol
-from harness.predict.seeded import SCHEME
+from harness.predict.networks import build_network
+from harness.predict.people import People, check_images, load_people
+from harness.predict.seeded import seed_weights
 from harness.protocol import Compute, Protocol
 from harness.record import Weights
 from harness.spec.configs import load_config
@@ -47,12 +50,47 @@ class Plan:
     config: Config
     """With the row's overrides, paths still those of MMPose's `data/`."""
     protocol: Protocol
-    images: Path
+    settings: Settings
     checkpoint: Identified | None
     """None for seeded weights."""
     weights: Weights
     predictions_key: str
+    """Names the content that the predictions are made from."""
     score_key: str
+    """Names the content that the metrics are made from."""
+
+    def people(self) -> People:
+        """Read the people to be evaluated.
+
+        Raises:
+            ObtainError: Annotations, boxes or images are missing or not of their form.
+        """
+        protocol, data = self.protocol, self.settings.data
+        people = load_people(
+            protocol.dataset,
+            data / protocol.annotations.path,
+            data / image_folder(self.config),
+            data / protocol.boxes.file.path if protocol.boxes.file else None,
+            protocol.boxes.score_threshold,
+        )
+        if protocol.limit is not None:
+            people = people.first_images(protocol.limit)
+        check_images(people)
+        return people
+
+    def network(self) -> torch.nn.Module:
+        """Build the network, with its weights.
+
+        Raises:
+            ObtainError: The checkpoint cannot be loaded, or is another network's.
+        """
+        network = build_network(self.config)
+        if self.checkpoint:
+            load_weights(network, self.checkpoint.path)
+        else:
+            assert self.weights.seed is not None
+            seed_weights(network, self.config, self.weights.seed)
+        return network
 
 
 def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
@@ -63,7 +101,7 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
         ObtainError: Annotations, boxes or the checkpoint are missing, or the checkpoint is another file.
     """
     spec = row.runs[run]
-    config = load_config(suite, row, run)
+    config = load_config(suite, row, spec)
     compute = Compute(
         engine=settings.engine,
         batch_size=settings.batch_size or config.test_dataloader.batch_size,
@@ -74,13 +112,11 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     )  # fmt: skip
     checkpoint, weights = _weights(spec, settings)
     estimated = protocol.model_dump(mode="json", exclude={"scoring"})
-    predictions_key = content_key(
-        harness.__version__, config.model.to_dict(), weights.sha256, weights.seed, SCHEME, estimated
-    )
+    predictions_key = content_key(harness.__version__, config.model.to_dict(), weights.sha256, weights.seed, estimated)
     return Plan(
         config=config,
         protocol=protocol,
-        images=settings.data / image_folder(config),
+        settings=settings,
         checkpoint=checkpoint,
         weights=weights,
         predictions_key=predictions_key,
@@ -91,6 +127,6 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
 def _weights(spec: Run, settings: Settings) -> tuple[Identified | None, Weights]:
     if settings.seed is not None:
         return None, Weights(kind="seeded", seed=settings.seed)
-    path = find_checkpoint(settings.checkpoints, spec.checkpoint.url)
+    path = find_checkpoint(settings.checkpoints, spec.checkpoint)
     found = identify_checkpoint(path, spec.checkpoint)
     return found, Weights(kind="checkpoint", url=spec.checkpoint.url, sha256=found.sha256, size=found.size)

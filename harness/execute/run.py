@@ -7,24 +7,18 @@ from collections.abc import Iterator
 from typing import Literal
 from typing import Protocol as Interface
 
-import torch
-
-from harness.assets.checkpoints import load_weights
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.execute.environment import describe_environment
 from harness.execute.plan import Plan, Settings, make_plan
 from harness.files import read_json, write_json
 from harness.judge.verdict import judge_run
 from harness.predict.ledger import point_at
-from harness.predict.networks import build_network
-from harness.predict.people import People, check_images, load_people
-from harness.predict.seeded import seed_weights
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predictions import Predictions
 from harness.record import Record
 from harness.run_folder import RunFolder
-from harness.score.evaluate import evaluate
+from harness.score.evaluate import difference, evaluate
 from harness.spec.schema import Row, Suite
 
 AGREEMENT = 1e-6
@@ -35,10 +29,10 @@ class Watcher(Interface):
     """Is told how the work on a run goes on."""
 
     def stage(self, name: str, people: int | None = None) -> None:
-        """A stage begins; `people` is how many it has to do, where it counts them."""
+        """Begin a stage; `people` is how many it has to do, where it counts them."""
 
     def advance(self, people: int) -> None:
-        """So many more people are done."""
+        """Count so many more people as done."""
 
 
 def run_row(suite: Suite, row: Row, settings: Settings, watcher: Watcher) -> list[Record]:
@@ -89,7 +83,7 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
         predictions = Predictions.load(folder.predictions)
     else:
         folder.make_way(plan.predictions_key)
-        predictions = _predict(plan, settings, watcher, folder, timings)
+        predictions = _predict(plan, watcher, folder, timings)
         folder.write_spec(suite, row, run, plan.config.to_dict())
         write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
         write_json(folder.environment, describe_environment(settings.device))
@@ -121,45 +115,21 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
     return _judged(record, row, run, suite)
 
 
-def _predict(
-    plan: Plan, settings: Settings, watcher: Watcher, folder: RunFolder, timings: dict[str, float]
-) -> Predictions:
-    protocol = plan.protocol
+def _predict(plan: Plan, watcher: Watcher, folder: RunFolder, timings: dict[str, float]) -> Predictions:
     with _timed(timings, "people"):
-        people = _people(plan, settings)
+        people = plan.people()
     watcher.stage("network")
     with _timed(timings, "network"):
-        network = build_network(plan.config)
-        if plan.checkpoint:
-            load_weights(network, plan.checkpoint.path)
-        else:
-            assert settings.seed is not None
-            seed_weights(network, plan.config, settings.seed)
+        network = plan.network()
     watcher.stage("predict", len(people))
     with _timed(timings, "predict"):
-        if protocol.compute.engine == "shared":
-            return predict_shared(network, people, protocol, watcher.advance)
-        config = point_at(plan.config, str(settings.data))
+        if plan.protocol.compute.engine == "shared":
+            return predict_shared(network, people, plan.protocol, watcher.advance)
+        config = point_at(plan.config, str(plan.settings.data))
         folder.path.mkdir(parents=True, exist_ok=True)
-        predictions, metrics = predict_upstream(network, config, people, protocol, watcher.advance, folder.log)
+        predictions, metrics = predict_upstream(network, config, people, plan.protocol, watcher.advance, folder.log)
         write_json(folder.upstream_metrics, metrics)
         return predictions
-
-
-def _people(plan: Plan, settings: Settings) -> People:
-    protocol = plan.protocol
-    box_file = settings.data / protocol.boxes.file.path if protocol.boxes.file else None
-    people = load_people(
-        protocol.dataset,
-        settings.data / protocol.annotations.path,
-        plan.images,
-        box_file,
-        protocol.boxes.score_threshold,
-    )
-    if protocol.limit is not None:
-        people = people.first_images(protocol.limit)
-    check_images(people)
-    return people
 
 
 def _judged(record: Record, row: Row, run: str, suite: Suite) -> Record:
@@ -181,8 +151,7 @@ def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | No
     return [
         f"{name}: MMPose's evaluator gives {theirs}, ours {ours[name]}"
         for name, theirs in (upstream or {}).items()
-        if name in ours
-        and (theirs != ours[name] if None in (theirs, ours[name]) else abs(theirs - ours[name]) > AGREEMENT)
+        if name in ours and difference(ours[name], theirs) > AGREEMENT
     ]
 
 

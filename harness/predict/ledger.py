@@ -7,7 +7,6 @@ from typing import Any, Literal
 from mmengine.config import Config
 
 from harness.errors import SpecError
-from harness.predict import mmcv_ext
 from harness.protocol import (
     Boxes,
     Compute,
@@ -22,6 +21,7 @@ from harness.protocol import (
     Protocol,
     Scoring,
 )
+from harness.spec.metainfo import read_metainfo
 
 DATA_ROOT = "data/"
 """What MMPose's configs call the data folder."""
@@ -47,14 +47,14 @@ def read_protocol(
         ObtainError: From `data_file`: an annotation or box file is missing.
     """
     dataset = config.test_dataloader.dataset
-    meta = _metainfo(dataset)
+    meta = read_metainfo(dataset)
     transforms = _transforms(config)
     input_size = tuple(transforms["TopdownAffine"]["input_size"])
     return Protocol(
         dataset=dataset.type,
         annotations=data_file(annotation_path(config), "the annotation file"),
-        num_keypoints=meta["num_keypoints"],
-        flip_indices=tuple(meta["flip_indices"]),
+        num_keypoints=len(meta.names),
+        flip_indices=meta.flip_indices,
         boxes=_boxes(dataset, data_file),
         limit=limit,
         crop=Crop(
@@ -64,7 +64,7 @@ def read_protocol(
         ),
         flip=_flip(config),
         decoder=_decoder(config, input_size),
-        scoring=_scoring(config, meta["sigmas"].tolist(), data_file),
+        scoring=_scoring(config, meta.sigmas, data_file),
         compute=compute,
     )
 
@@ -84,19 +84,6 @@ def image_folder(config: Config) -> str:
 def in_data_folder(path: str) -> str:
     """Turn a path of a config into one in the data folder."""
     return f"{path}/".removeprefix(DATA_ROOT).rstrip("/")
-
-
-def _metainfo(dataset: Any) -> dict[str, Any]:
-    mmcv_ext.install()
-    import mmpose.datasets  # noqa: F401 (registers the data sets)
-    from mmpose.datasets.datasets.utils import parse_pose_metainfo
-    from mmpose.registry import DATASETS
-
-    data_class = DATASETS.get(dataset.type)
-    if data_class is None:
-        raise SpecError(f"config field test_dataloader.dataset.type: MMPose has no data set {dataset.type}")
-    meta: dict[str, Any] = parse_pose_metainfo(dataset.get("metainfo") or data_class.METAINFO)
-    return meta
 
 
 def _transforms(config: Config) -> dict[str, Any]:
@@ -152,7 +139,7 @@ def _decoder(config: Config, input_size: tuple[int, ...]) -> Decoder:
     return Decoder(codec=name, heatmap_size=tuple(codec.heatmap_size), blur_kernel_size=kernel)
 
 
-def _scoring(config: Config, sigmas: list[float], data_file: Callable[[str, str], DataFile]) -> Scoring:
+def _scoring(config: Config, sigmas: tuple[float, ...], data_file: Callable[[str, str], DataFile]) -> Scoring:
     evaluator = config.test_evaluator
     if isinstance(evaluator, list | tuple):
         if len(evaluator) != 1:
@@ -164,7 +151,7 @@ def _scoring(config: Config, sigmas: list[float], data_file: Callable[[str, str]
     match evaluator.type:
         case "CocoMetric":
             return OksScoring(
-                sigmas=tuple(sigmas),
+                sigmas=sigmas,
                 area="annotation" if evaluator.get("use_area", True) else "box",
                 crowd=evaluator.get("iou_type", "keypoints") == "keypoints_crowd",
                 score_mode=evaluator.get("score_mode", "bbox_keypoint"),

@@ -61,7 +61,8 @@ class _StandIn(ModuleType):
         A side is x2 - x1 + offset; an IoU equal to the threshold is kept.
         """
         grown = boxes + boxes.new_tensor([0, 0, offset, offset])
-        return torchvision.ops.nms(grown, scores, iou_threshold)
+        kept: torch.Tensor = torchvision.ops.nms(grown, scores, iou_threshold)
+        return kept
 
     @staticmethod
     def roi_align_forward(

@@ -1,6 +1,7 @@
 """MMPose's networks, built as they are tested: evaluation mode, single precision, no pretrained weights."""
 
 import copy
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -35,13 +36,15 @@ def build_network(config: Config) -> torch.nn.Module:
             network = MODELS.build(copy.deepcopy(config.model))
     except (ImportError, KeyError) as error:
         raise RunError(f"MMPose cannot build the model of {config.filename}: {error}") from error
-    return revert_sync_batchnorm(network).float().eval().requires_grad_(False)
+    network = revert_sync_batchnorm(network).float().eval().requires_grad_(False)
+    return cast(torch.nn.Module, network)
 
 
-def forward_heatmaps(network: torch.nn.Module, crops: torch.Tensor) -> torch.Tensor:
+def forward_heatmaps(network: Any, crops: torch.Tensor) -> torch.Tensor:
     """Return the heatmaps [N, K, h, w] of normalised crops [N, 3, H, W], without the flip test.
 
     Multi-stage heads (mmpose's CPMHead, MSPNHead) give one entry a stage and unit; the last one is decoded.
     """
     heatmaps = network.head(network.extract_feat(crops))
-    return heatmaps[-1] if isinstance(heatmaps, list) else heatmaps
+    last: torch.Tensor = heatmaps[-1] if isinstance(heatmaps, list) else heatmaps
+    return last

@@ -17,7 +17,11 @@ from harness.protocol import Flip, Protocol
 
 
 def predict_shared(
-    network: torch.nn.Module, people: People, protocol: Protocol, progress: Callable[[int], object]
+    network: torch.nn.Module,
+    people: People,
+    protocol: Protocol,
+    progress: Callable[[int], object],
+    heatmaps_seen: Callable[[Indices, Float32], object] | None = None,
 ) -> Predictions:
     """Estimate the pose of everybody in `people`.
 
@@ -26,6 +30,7 @@ def predict_shared(
         people: N people.
         protocol: How to crop, flip and decode, the batch size and the device.
         progress: Called with the number of people done, batch by batch.
+        heatmaps_seen: Called with each batch's people, as indices [n], and their heatmaps [n, K, h, w].
 
     Raises:
         RunError: An image cannot be read, or the network gives heatmaps that are not finite numbers.
@@ -37,6 +42,8 @@ def predict_shared(
     scores = np.empty((len(people), protocol.num_keypoints), np.float32)
     for index, crops in _batches(_crops(people, regions, protocol.crop.input_size), protocol.compute.batch_size):
         heatmaps = _heatmaps(network, crops, protocol, device)
+        if heatmaps_seen:
+            heatmaps_seen(index, heatmaps)
         decoded, scores[index] = decode(heatmaps, protocol.decoder, protocol.crop.input_size)
         if keypoints is None:
             keypoints = np.empty((len(people), protocol.num_keypoints, 2), decoded.dtype)
@@ -84,7 +91,8 @@ def _batches(crops: Iterator[tuple[int, Image]], size: int) -> Iterator[tuple[In
 def _heatmaps(network: torch.nn.Module, crops: Image, protocol: Protocol, device: torch.device) -> Float32:
     """Return the heatmaps [N, K, h, w] of crops [N, H, W, 3], with the flip test if it is on."""
     preprocessor: Any = network.data_preprocessor
-    inputs = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)
+    # Contiguous, as upstream has it: torch picks other kernels, which round otherwise, for channels-last inputs.
+    inputs = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).contiguous()
     if preprocessor._channel_conversion:
         inputs = inputs.flip(1)
     inputs = (inputs.float() - preprocessor.mean) / preprocessor.std

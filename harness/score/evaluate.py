@@ -7,8 +7,10 @@ import numpy as np
 from harness.assets.dataset import same_file
 from harness.errors import RunError
 from harness.predictions import Predictions
-from harness.protocol import OksScoring, Protocol
+from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, Protocol
+from harness.score.jhmdb_pck import score_jhmdb
 from harness.score.oks import score_oks
+from harness.score.pckh import load_mpii, score_mpii
 from harness.score.truth import load_truth
 
 
@@ -33,5 +35,15 @@ def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[s
             if protocol.limit is not None:
                 truth = truth.restrict(np.unique(predictions.image_ids))
             return score_oks(predictions, scoring, truth)
+        case PckhScoring() as scoring:
+            headboxes = same_file(data, scoring.headboxes, "the head box file")
+            return score_mpii(predictions, load_mpii(annotations, headboxes))
+        case JhmdbScoring() as scoring:
+            return score_jhmdb(predictions, scoring, load_truth(annotations, protocol.num_keypoints))
         case other:
             raise RunError(f"the metric {other.metric} is not scored yet", "run the suites that are scored by OKS")
+
+
+def difference(a: float | None, b: float | None) -> float:
+    """Return how far two values of a metric are apart; 1, the most that is possible, where only one is defined."""
+    return float(a is not b) if a is None or b is None else abs(a - b)

@@ -94,7 +94,7 @@ def match(
 
         oks = np.full((*present.shape, count), -1.0)
         block, rank = np.nonzero(present)
-        oks[block, rank] = _oks(
+        oks[block, rank] = object_keypoint_similarity(
             detections.keypoints[poses[np.repeat(pose_table[block, rank], count)], :, :2],
             truth,
             people[person_table[block].ravel()],
@@ -111,6 +111,41 @@ def match(
     # A detection without a match counts as wrong only where its own size is asked for.
     ignored |= ~matched & _outside(_pose_areas(detections)[poses])[:, None]
     return Matches(image_ids, pose_images, detections.scores[poses], matched, ignored, person_images, person_ignored)
+
+
+def object_keypoint_similarity(
+    points: Floats, truth: Truth, people: Ints, areas: Floats, sigmas: npt.NDArray[np.float32]
+) -> Floats:
+    """Return the OKS of P pairs of a pose and an annotated person.
+
+    Args:
+        points: [P, K, 2] the poses' keypoints, image px.
+        truth: M people.
+        people: [P] indices into the truth.
+        areas: [M] the people's areas, px².
+        sigmas: [K]
+    """
+    labelled = truth.keypoints[..., 2] > 0
+    counts = labelled.sum(axis=1)
+    labelled_first = np.argsort(~labelled, axis=1, kind="stable")
+    variances = (sigmas * 2) ** 2
+    oks = np.empty(len(people))
+    # By number of labelled keypoints: each sum then runs over a row without gaps, in the order of xtcocotools' sum.
+    for count in np.unique(counts[people]):
+        pairs = np.flatnonzero(counts[people] == count)
+        person = people[pairs]
+        columns = labelled_first[person, : count or None]
+        found = points[pairs[:, None], columns]
+        if count:
+            offsets = found - truth.keypoints[person[:, None], columns, :2]
+        else:
+            # Somebody without keypoints is an area to be ignored: the distance to a box of twice the size, 0 inside.
+            corner, extent = truth.boxes[person, None, :2], truth.boxes[person, None, 2:]
+            offsets = np.maximum(0, corner - extent - found) + np.maximum(0, found - (corner + extent * 2))
+        squares = offsets[..., 0] ** 2 + offsets[..., 1] ** 2
+        exponents = squares / variances[columns] / (areas[person] + np.spacing(1))[:, None] / 2
+        oks[pairs] = np.exp(-exponents).sum(axis=1) / exponents.shape[1]
+    return oks
 
 
 def accumulate(matches: Matches, images: Bools | None = None) -> Curves:
@@ -198,31 +233,6 @@ def _outside(areas: Floats) -> Bools:
     """Return [A, N]: which areas lie outside of each size."""
     outside: Bools = (areas < SIZES[:, :1]) | (areas > SIZES[:, 1:])
     return outside
-
-
-def _oks(points: Floats, truth: Truth, people: Ints, areas: Floats, sigmas: npt.NDArray[np.float32]) -> Floats:
-    """Return the OKS of P pairs of a pose, [P, K, 2], and a person, [P] indices into the truth."""
-    labelled = truth.keypoints[..., 2] > 0
-    counts = labelled.sum(axis=1)
-    labelled_first = np.argsort(~labelled, axis=1, kind="stable")
-    variances = (sigmas * 2) ** 2
-    oks = np.empty(len(people))
-    # By number of labelled keypoints: each sum then runs over a row without gaps, in the order of xtcocotools' sum.
-    for count in np.unique(counts[people]):
-        pairs = np.flatnonzero(counts[people] == count)
-        person = people[pairs]
-        columns = labelled_first[person, : count or None]
-        found = points[pairs[:, None], columns]
-        if count:
-            offsets = found - truth.keypoints[person[:, None], columns, :2]
-        else:
-            # Somebody without keypoints is an area to be ignored: the distance to a box of twice the size, 0 inside.
-            corner, extent = truth.boxes[person, None, :2], truth.boxes[person, None, 2:]
-            offsets = np.maximum(0, corner - extent - found) + np.maximum(0, found - (corner + extent * 2))
-        squares = offsets[..., 0] ** 2 + offsets[..., 1] ** 2
-        exponents = squares / variances[columns] / (areas[person] + np.spacing(1))[:, None] / 2
-        oks[pairs] = np.exp(-exponents).sum(axis=1) / exponents.shape[1]
-    return oks
 
 
 def _match_block(oks: Floats, person_ignored: Bools, is_crowd: Bools) -> tuple[Bools, Bools]:

@@ -101,32 +101,32 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
     override(config, row.overrides)
     for subject, stated, found in _config_facts(suite, row, run, config):
         if stated != found:
-            yield Finding(suite.row_id(row), "new", prefix + subject, str(stated), str(found))
+            yield Finding(suite.row_id(row), "new", prefix + subject, str(stated or "none"), str(found or "none"))
 
 
 def _config_facts(suite: Suite, row: Row, run: Run, config: Config) -> Iterator[tuple[str, Any, Any]]:
     """Yield what a row says of its config, and what the config says: subject, stated, found."""
-    head = config.model.head
-    yield "codec's input size", row.size, tuple(head.decoder.input_size)
-    yield "number of keypoints", suite.dataset.num_keypoints, head.out_channels
+    head = config.get("model", {}).get("head", {})
+    yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
+    yield "number of keypoints", suite.dataset.num_keypoints, head.get("out_channels")
     annotations = posixpath.join("data", suite.annotations(run))
     for loader, dataset in evaluated_datasets(config).items():
-        crop = next(step for step in dataset.pipeline if step.type == "TopdownAffine")
-        yield f"{loader}'s input size", row.size, tuple(crop.input_size)
+        crop: dict[str, Any] = next(
+            (step for step in dataset.get("pipeline", []) if step.get("type") == "TopdownAffine"), {}
+        )
+        yield f"{loader}'s input size", row.size, tuple(crop.get("input_size", ()))
         box_file = suite.dataset.boxes if row.boxes == "detector" else None
         yield f"{loader}'s boxes", _data_path(box_file), _normal(dataset.get("bbox_file"))
         root = dataset.get("data_root", "")
-        yield f"{loader}'s annotations", annotations, _normal(posixpath.join(root, dataset.ann_file))
+        yield f"{loader}'s annotations", annotations, _normal(posixpath.join(root, dataset.get("ann_file", "")))
         images = posixpath.join(root, dataset.get("data_prefix", {}).get("img", ""))
         yield f"{loader}'s images", _data_path(suite.dataset.images), _normal(images)
         if "headbox_file" in dataset:
-            yield (
-                f"{loader}'s headboxes",
-                _data_path(suite.dataset.extra.get("headboxes")),
-                _normal(dataset.headbox_file),
-            )
+            headboxes = suite.dataset.extra.get("headboxes")
+            yield f"{loader}'s headboxes", _data_path(headboxes), _normal(dataset.headbox_file)
     for name in ("val_evaluator", "test_evaluator"):
-        for evaluator in config[name] if isinstance(config[name], list) else [config[name]]:
+        evaluators = config.get(name) or []
+        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if "ann_file" in evaluator:
                 yield f"{name}'s annotations", annotations, _normal(evaluator.ann_file)
 
@@ -144,8 +144,7 @@ def _normal(path: str | None) -> str | None:
 
 def _claim_findings(suite: Suite, row: Row) -> Iterator[Finding]:
     """Compare what was published of a row, and of its runs where there are several, with the metafiles."""
-    theirs = {name: run for name, run in row.runs.items() if _is_theirs(suite, run)}
-    if len(theirs) < len(row.runs):
+    if not all(_is_theirs(suite, run) for run in row.runs.values()):
         return  # a user's own: MMPose has published nothing of it
     scopes: list[tuple[str | None, list[Run]]] = [(None, list(row.runs.values()))]
     if len(row.runs) > 1:
@@ -182,7 +181,10 @@ def _compare(
         status: Literal["known", "new", "gone"], reason: str | None = None, stated: str | None = None
     ) -> Finding:
         if stated is None:
-            stated = " or ".join(dict.fromkeys(text(claim.value) for claim in published)) or "no value"
+            values = {text(claim.value): claim.source for claim in published}
+            stated = " or ".join(
+                f"{value} ({source})" if len(values) > 1 else value for value, source in values.items()
+            )
         subject = f"{scope} {metric}" if scope else metric
         shown = "no value" if found is None else text(found)
         in_table = metric in row.published.get("table", {})

@@ -20,6 +20,8 @@ _INSTALLED = _PACKAGE / "benchmarks"
 BENCHMARKS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "benchmarks"
 """The project's own suites: inside the package where it is installed, beside it in a checkout."""
 
+_SHOWN_AT_ONCE = 20
+
 Location = tuple[str | int, ...]
 
 
@@ -92,8 +94,10 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
         """Refuse repeated keys, then construct as usual."""
         first_lines: dict[str, int] = {}
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
             if key.value in first_lines:
-                problem = f"key {key.value!r} is given twice, first in line {first_lines[key.value]}"
+                problem = f"the key {key.value!r} is given twice, first in line {first_lines[key.value]}"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             first_lines[key.value] = _line(key)
         return super().construct_mapping(node, deep)
@@ -104,26 +108,28 @@ def _read_yaml(path: Path) -> tuple[yaml.Node, Any]:
     if path.is_dir():
         raise SpecError(f"{_shown(path)} is a folder; a suite is a YAML file")
     try:
-        loader = _UniqueKeyLoader(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SpecError(f"there is no suite file {_shown(path)}", f"suites: {', '.join(suite_names())}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{_shown(path)} cannot be read: {error}") from error
-    except yaml.YAMLError as error:  # characters that YAML does not allow
-        raise SpecError(f"{_shown(path)} is not YAML: {error}") from error
     try:
+        loader = _UniqueKeyLoader(text)
         node = loader.get_single_node()
-        if node is None:
-            raise SpecError(f"{_shown(path)} is empty; a suite begins with `schema_version: 1`")
-        if not isinstance(node, yaml.MappingNode):
-            kind = "a list" if isinstance(node, yaml.SequenceNode) else "a text"
-            raise SpecError(f"{_shown(path)}:{_line(node)}: found {kind}; a suite is a mapping with a key `rows`")
-        return node, loader.construct_document(node)
+        data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise SpecError(f"{_shown(path)}{line}: not YAML: {error.problem}{_yaml_advice(error)}") from error
-    finally:
-        loader.dispose()
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise SpecError(f"{_shown(path)}:{line}: {error.problem}{_yaml_advice(error)}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        raise SpecError(f"{_shown(path)}:{line}: {error.reason}") from error
+    if node is None:
+        raise SpecError(f"{_shown(path)} is empty; a suite begins with `schema_version: 1`")
+    if not isinstance(node, yaml.MappingNode):
+        kind = "a list" if isinstance(node, yaml.SequenceNode) else "a text"
+        raise SpecError(f"{_shown(path)}:{_line(node)}: found {kind}; a suite is a mapping with a key `rows`")
+    return node, data
 
 
 def _yaml_advice(error: yaml.MarkedYAMLError) -> str:
@@ -149,7 +155,9 @@ def _shown(path: Path) -> str:
 
 def _spec_error(path: Path, root: yaml.Node, problems: Iterable[tuple[Location, str]]) -> SpecError:
     located = sorted((_find(root, location), message) for location, message in problems)
-    lines = [f"{_shown(path)}:{line}: {field}: {message}" for (line, field), message in located]
+    lines = [f"{_shown(path)}:{line}: {field}: {message}" for (line, field), message in located[:_SHOWN_AT_ONCE]]
+    if len(located) > _SHOWN_AT_ONCE:
+        lines.append(f"and {len(located) - _SHOWN_AT_ONCE} more")
     return SpecError("\n".join(lines))
 
 
@@ -165,9 +173,19 @@ def _find(root: yaml.Node, location: Location) -> tuple[int, str]:
             for key, value in node.value:
                 if key.value == str(part):
                     node, line = value, _line(key)
-                    name += f".{part}"
+                    name += f".{part}" if str(part).isprintable() else f".{part!r}"
                     break
     return line, name.lstrip(".") or "the suite"
+
+
+_LOOKS = {
+    "id": "hrnet-w32-256x192: small letters and digits, joined by hyphens",
+    "name": "coco: small letters and digits, joined by hyphens",
+    "[key]": "val: small letters and digits, joined by hyphens",
+    "input_size": "256x192: height x width",
+    "sha256": "81c58e40: eight or more hexadecimal digits, in quotes",
+    "url": "https://host/path/file.pth",
+}
 
 
 def _describe(error: ErrorDetails) -> tuple[Location, str]:
@@ -181,13 +199,17 @@ def _describe(error: ErrorDetails) -> tuple[Location, str]:
             return location[:-1], f"the key {location[-1]!r} is missing"
         case "literal_error":
             allowed = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
-            return location, f"found {found!r}{_did_you_mean(str(found), allowed)}; allowed: {', '.join(allowed)}"
+            return location, f"found {_brief(found)}{_did_you_mean(str(found), allowed)}; allowed: {', '.join(allowed)}"
         case "string_type" if isinstance(found, int | float):
             return location, f"found {found!r}, a number; it must be text: put it in quotes"
         case "float_type" | "int_type" if isinstance(found, str):
             return location, f"found {found!r}, a text; it must be a number, without quotes"
         case "string_pattern_mismatch":
-            return location, f"found {found!r}; it must match {context['pattern']}"
+            return location, f"found {found!r}; it must look like {_LOOKS[str(location[-1])]}"
+        case "model_type" | "dict_type":
+            return location, f"found {_brief(found)}; it must be a mapping"
+        case "too_short":
+            return location, "it must not be empty"
         case "value_error":
             return location, str(context["error"])
         case _:
@@ -205,6 +227,7 @@ def _did_you_mean(found: str, allowed: Iterable[str]) -> str:
 
 
 def _model_at(location: Location) -> type[schema.Part]:
+    """Return the model of the mapping at a location of a suite."""
     match location:
         case ():
             return schema.Suite

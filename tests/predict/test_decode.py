@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upstream_config import build_codec
 
+from harness.arrays import Float32, Floating
 from harness.predict.decode import decode
 from harness.protocol import Decoder
 
@@ -22,19 +23,19 @@ CODECS: dict[str, dict[str, Any]] = {
 BLUR = {"msra": None, "dark": 11, "udp": 11, "megvii": 5}
 
 
-def reference(codec: str, heatmaps: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def reference(codec: str, heatmaps: Floating, input_size: tuple[int, int]) -> tuple[Floating, Floating]:
     """Decode person by person with MMPose's codec."""
     upstream = build_codec(**CODECS[codec], input_size=input_size, heatmap_size=heatmaps.shape[:1:-1])
     decoded = [upstream.decode(person.copy()) for person in heatmaps]
     return np.concatenate([points for points, _ in decoded]), np.concatenate([scores for _, scores in decoded])
 
 
-def ours(codec: Any, heatmaps: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    decoder = Decoder(codec=codec, heatmap_size=heatmaps.shape[:1:-1], blur_kernel_size=BLUR[codec])
+def ours(codec: Any, heatmaps: Float32, input_size: tuple[int, int]) -> tuple[Floating, Floating]:
+    decoder = Decoder(codec=codec, heatmap_size=(heatmaps.shape[3], heatmaps.shape[2]), blur_kernel_size=BLUR[codec])
     return decode(heatmaps, decoder, input_size)
 
 
-def blobs(rng: np.random.Generator, count: int, size: tuple[int, int], peak: float) -> np.ndarray:
+def blobs(rng: np.random.Generator, count: int, size: tuple[int, int], peak: float) -> Float32:
     """Draw heatmaps [count, 5, H, W]: Gaussians at the border and outside it as well as inside, on noise."""
     width, height = size
     x, y = rng.uniform(-2, width + 2, (count, 5, 1, 1)), rng.uniform(-2, height + 2, (count, 5, 1, 1))
@@ -42,7 +43,8 @@ def blobs(rng: np.random.Generator, count: int, size: tuple[int, int], peak: flo
     grid_y, grid_x = np.mgrid[:height, :width]
     gaussians = np.exp(-((grid_x - x) ** 2 + (grid_y - y) ** 2) / (2 * sigma**2))
     noise = rng.normal(0, rng.choice([0, 0.01, 0.2]), gaussians.shape)
-    return (peak * (gaussians + noise)).astype(np.float32)
+    heatmaps: Float32 = (peak * (gaussians + noise)).astype(np.float32)
+    return heatmaps
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -18,7 +18,7 @@ from harness.protocol import Compute, Protocol
 
 COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
 
-CASES = {
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "coco detections": ("coco/td-hm_res50_8xb64-210e_coco-256x192", {}),
     "coco detections, udp": ("coco/td-hm_hrnet-w48_udp-8xb32-210e_coco-256x192", {}),
     "coco detections, square": ("coco/td-hm_hourglass52_8xb32-210e_coco-256x256", {}),

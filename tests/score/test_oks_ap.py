@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.protocol import OksScoring
 from harness.score.detections import load_results_json
 from harness.score.oks import score_detections
-from harness.score.oks_ap import accumulate, match
+from harness.score.oks_ap import accumulate, match, object_keypoint_similarity
 from harness.score.truth import load_truth
 
 from . import cases, upstream
@@ -60,6 +60,46 @@ def test_random_cases(folder: Path, seed: int, boxes: bool, scoring: OksScoring)
         if scoring is AIC:  # its annotations have no areas, and need no counts
             del person["area"], person["num_keypoints"]
     assert_as_upstream(folder, document, results, scoring)
+
+
+@pytest.mark.parametrize("scoring", [COCO, AIC, CROWDPOSE])
+def test_similarities(folder: Path, scoring: OksScoring) -> None:
+    rng = np.random.default_rng(0)
+    document = cases.annotations(rng, len(scoring.sigmas), images=20)
+    annotations = upstream.write(folder / "gt.json", document)
+    # One pose an image, so that upstream's ranking does not matter.
+    results = list({pose["image_id"]: pose for pose in cases.poses(rng, document, len(scoring.sigmas), 9)}.values())
+    for pose in results:
+        pose["keypoints"][2::3] = [1] * len(scoring.sigmas)
+    found = upstream.write(folder / "dt.json", results)
+    evaluation = upstream.coco_eval(annotations, found, scoring)
+    evaluation._prepare()
+    truth = load_truth(annotations, len(scoring.sigmas))
+    areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if scoring.area == "box" else truth.areas
+    detections = load_results_json(found, len(scoring.sigmas))
+    for image_id, points in zip(detections.image_ids, detections.keypoints[..., :2], strict=True):
+        people = np.flatnonzero(truth.annotation_image_ids == image_id)
+        pairs = np.repeat(points[None], len(people), axis=0)
+        ours = object_keypoint_similarity(pairs, truth, people, areas, np.array(scoring.sigmas, np.float32))
+        np.testing.assert_array_equal(ours, np.ravel(evaluation.computeOks(image_id, 1)))
+
+
+@pytest.mark.parametrize("last", ["left", "right"])
+def test_the_last_of_equally_similar_people_is_taken(folder: Path, last: str) -> None:
+    """The better pose lies between two people and the other near the left one, who may be taken by then."""
+    document = cases.annotations(np.random.default_rng(0), 17)
+    image_id = document["images"][0]["id"]
+    person = {"image_id": image_id, "category_id": 1, "bbox": [0, 0, 100, 100], "area": 2000}
+    left = person | {"id": 1, "keypoints": [94, 100, 2] * 17}
+    right = person | {"id": 2, "keypoints": [106, 100, 2] * 17}
+    document["annotations"] = [right, left] if last == "left" else [left, right]
+    pose = {"image_id": image_id, "category_id": 1, "bbox": [0, 0, 100, 100]}
+    results = [
+        pose | {"keypoints": [100, 100, 1] * 17, "score": 0.9},
+        pose | {"keypoints": [88, 100, 1] * 17, "score": 0.8},
+    ]
+    recall = assert_as_upstream(folder, document, results, COCO)[COCO_NAMES.index("AR@0.5")]
+    assert recall == (0.5 if last == "left" else 1)
 
 
 @pytest.mark.parametrize("scoring", [COCO, AIC, CROWDPOSE])

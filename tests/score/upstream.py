@@ -29,20 +29,24 @@ def write(path: Path, document: Any) -> Path:
     return path
 
 
+def coco_eval(annotations: Path, results: Path, scoring: OksScoring) -> Any:
+    """Return a COCOeval."""
+    truth = COCO(str(annotations))
+    sigmas = np.array(scoring.sigmas, np.float32)
+    found = truth.loadRes(str(results))
+    return COCOeval(truth, found, IOU_TYPES[scoring.crowd], sigmas, scoring.area == "annotation")
+
+
 def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[list[float], Any, Any]:
     """Return COCOeval's stats, precision [T, R, A] and recall [T, A]."""
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(annotations))
-        sigmas = np.array(scoring.sigmas, np.float32)
-        coco_eval = COCOeval(
-            truth, truth.loadRes(str(results)), IOU_TYPES[scoring.crowd], sigmas, scoring.area == "annotation"
-        )
-        coco_eval.evaluate()
-        coco_eval.accumulate()
+        evaluation = coco_eval(annotations, results, scoring)
+        evaluation.evaluate()
+        evaluation.accumulate()
         # summarize() replaces them by those of the most crowded images.
-        precision, recall = coco_eval.eval["precision"], coco_eval.eval["recall"]
-        coco_eval.summarize()
-    return coco_eval.stats.tolist(), precision[:, :, 0, :, 0], recall[:, 0, :, 0]
+        precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
+        evaluation.summarize()
+    return evaluation.stats.tolist(), precision[:, :, 0, :, 0], recall[:, 0, :, 0]
 
 
 def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring) -> list[float]:

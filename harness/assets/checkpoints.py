@@ -1,0 +1,167 @@
+"""Checkpoints: found by their published name, verified by hash, and loaded without running any code of theirs."""
+
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.errors import ObtainError
+from harness.files import sha256_file
+from harness.spec.schema import Checkpoint
+
+LISTED = 10
+"""How many wrong keys an error names."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A checkpoint file whose content is known."""
+
+    path: Path
+    sha256: str
+    size: int
+    """Bytes."""
+    warnings: tuple[str, ...]
+
+
+def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Return a published checkpoint's file: in the folder itself, or anywhere below it.
+
+    Raises:
+        ObtainError: There is no file of its name, or there are several that differ.
+    """
+    name = checkpoint.file_name
+    direct = folder / name
+    if direct.is_file():
+        return direct
+    below = sorted(folder.rglob(name)) if folder.is_dir() else []
+    if not below:
+        raise ObtainError(
+            f"checkpoint {name} is not in {folder}",
+            f"download it from {checkpoint.url}, or name the folder that has it with --checkpoints DIR",
+        )
+    if len({sha256_file(path) for path in below}) > 1:
+        raise ObtainError(f"different files are named {name}: {', '.join(map(str, below))}", "keep the right one")
+    return below[0]
+
+
+@cache
+def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
+    """Hash a checkpoint and compare it with what its publisher says; hashed once a process.
+
+    MMPose puts the first eight digits of the sha256 into the file's name.
+
+    Raises:
+        ObtainError: The file is another one than was published, or cannot be read.
+    """
+    try:
+        sha256, size = sha256_file(path), path.stat().st_size
+    except OSError as error:
+        raise ObtainError(f"checkpoint cannot be read: {path}: {error.strerror}") from error
+    warnings = []
+    if not sha256.startswith(checkpoint.sha256):
+        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, published is {checkpoint.sha256}"
+        if not checkpoint.hash_is_stale:
+            raise ObtainError(mismatch, f"it is damaged or another file: download it again from {checkpoint.url}")
+        warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")
+    return Identified(path, sha256, size, tuple(warnings))
+
+
+def load_weights(network: torch.nn.Module, path: Path) -> None:
+    """Load a checkpoint of MMPose into its network.
+
+    Names of MMPose 0.x (`keypoint_head.*`) are translated by the hooks of MMPose's own modules. Every weight of the
+    network must be in the file and every weight of the file in the network.
+
+    Raises:
+        ObtainError: The file is not a checkpoint, wants to run code, or is for another network.
+    """
+    content = _read(path)
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ObtainError(f"not a checkpoint: {path} has no weights under `state_dict`", "use MMPose's .pth file")
+    metadata = getattr(state, "_metadata", None)
+    state = {key.removeprefix("module."): value for key, value in state.items()}
+    if metadata is not None:
+        state = _with_metadata(state, metadata)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        problems = list(_problems(str(error)))
+        listed = "".join(f"\n    {problem}" for problem in problems[:LISTED])
+        more = f"\n    and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+        raise ObtainError(
+            f"checkpoint {path} is for another network than the row's config builds:{listed}{more}",
+            "check that the row names the checkpoint of its own config",
+        ) from error
+
+
+def _problems(message: str) -> Iterator[str]:
+    """Take torch's report apart: a line of all missing keys, one of all unexpected ones, then a line a shape."""
+    for line in message.splitlines()[1:]:
+        kind, _, rest = line.strip().partition(" key(s) in state_dict: ")
+        if rest:
+            yield from (f"{kind.lower()} {key}" for key in re.findall(r'"([^"]+)"', rest))
+        else:
+            yield kind
+
+
+def _with_metadata(state: dict[str, torch.Tensor], metadata: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Attach torch's versions of the modules, which decide whether names are translated."""
+    versioned = OrderedDict(state)
+    versioned._metadata = {  # type: ignore[attr-defined]
+        key.removeprefix("module").removeprefix("."): value for key, value in metadata.items()
+    }
+    return versioned
+
+
+def _read(path: Path) -> Any:
+    try:
+        with torch.serialization.safe_globals(_ALLOWED):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ObtainError(f"checkpoint is missing: {path}") from None
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if wanted:
+            raise ObtainError(
+                f"checkpoint refused: {path} wants {wanted[1]}, which is not part of a checkpoint and could run code",
+                "get it from its publisher; a file of weights alone needs no such object",
+            ) from error
+        raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", "download it again") from error
+    except Exception as error:  # a reader of damaged or foreign data raises anything
+        raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", "download it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+class _HistoryBuffer:
+    """Takes the place of mmengine's training log, which 1.x checkpoints carry and which nobody here reads."""
+
+
+def _history_method(owner: object, name: str) -> None:
+    """Take the place of `getattr`, with which such a log names its own methods."""
+    if owner is not _HistoryBuffer:
+        raise pickle.UnpicklingError(f"Unsupported global: GLOBAL builtins.getattr of {owner!r}, {name!r}")
+
+
+# Besides tensors, OpenMMLab's metadata holds numpy arrays and scalars, and training logs.
+_ALLOWED: list[Any] = [
+    np.core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    np.core.multiarray.scalar,  # type: ignore[attr-defined]
+    np.ndarray,
+    np.dtype,
+    *(type(np.dtype(code)) for code in "?bBhHiIlLqQefd"),
+    (_HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
+    (_history_method, "builtins.getattr"),
+    (_history_method, "__builtin__.getattr"),
+]

@@ -1,0 +1,119 @@
+"""How outcomes are shown on a terminal and as an exit code."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.record import JudgedClaim, Record, Verdict
+from harness.spec.schema import Row, Suite
+
+COLOURS: dict[Verdict, str] = {
+    "reproduced": "green",
+    "within noise": "green",
+    "differs": "red",
+    "contradicted": "yellow",
+    "partial": "cyan",
+    "unobtainable": "magenta",
+    "failed": "red",
+}
+
+
+@dataclass(frozen=True)
+class RowOutcome:
+    """A row with its records and what became of its claims."""
+
+    suite: Suite
+    row: Row
+    records: list[Record]
+    claims: list[JudgedClaim]
+    verdict: Verdict
+
+    @property
+    def id(self) -> str:
+        """The row's full id."""
+        return self.suite.row_id(self.row)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why runs are not complete, each reason once."""
+        return list(dict.fromkeys(record.reason for record in self.records if record.reason))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the outcome as JSON-able values."""
+        return {
+            "id": self.id,
+            "verdict": self.verdict,
+            "claims": [claim.model_dump(mode="json") for claim in self.claims],
+            "runs": [record.model_dump(mode="json") for record in self.records],
+        }
+
+
+def row_width(rows: Iterable[tuple[Suite, Row]]) -> int:
+    """Return the width of the widest full id."""
+    return max((len(suite.row_id(row)) for suite, row in rows), default=0)
+
+
+def row_line(outcome: RowOutcome, width: int) -> str:
+    """Show a row in one line: id, then metric, claimed -> measured (difference), then the verdict."""
+    cells = [_cell(claim, outcome.suite) for claim in _shown(outcome.claims)]
+    verdict = click.style(outcome.verdict, fg=COLOURS.get(outcome.verdict))
+    return "   ".join([outcome.id.ljust(width), *cells, verdict])
+
+
+def _shown(claims: list[JudgedClaim]) -> list[JudgedClaim]:
+    """Return one claim a metric: of those that gate, the standing one that matches best."""
+    best: dict[str, JudgedClaim] = {}
+    for claim in claims:
+        if claim.claim.gates and not claim.claim.refuted:
+            rival = best.get(claim.claim.metric)
+            if rival is None or _distance(claim) < _distance(rival):
+                best[claim.claim.metric] = claim
+    return list(best.values())
+
+
+def _distance(claim: JudgedClaim) -> float:
+    return float("inf") if claim.difference is None else abs(claim.difference)
+
+
+def _cell(judged: JudgedClaim, suite: Suite) -> str:
+    claim, decimals = judged.claim, suite.metrics[judged.claim.metric].decimals
+    claimed = f"{claim.metric} {claim.value:.{decimals}f} -> "
+    if judged.measured is None or judged.difference is None:
+        return f"{claimed}{'undefined':<{decimals + 12}}"
+    # One decimal more than published, so that a value on the edge of rounding is seen to be there.
+    return f"{claimed}{judged.measured:.{decimals + 1}f} ({judged.difference:+.{decimals + 1}f})"
+
+
+def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
+    """Sum up the outcomes: counts, contradicted claims, reasons, where the records are."""
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    yield ""
+    yield f"{len(outcomes)} rows: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    for outcome in outcomes:
+        for judged in outcome.claims:
+            if judged.claim.refuted:
+                printed = judged.claim.published_as or judged.claim.metric
+                value = f"{judged.claim.value:.{outcome.suite.metrics[judged.claim.metric].decimals}f}"
+                yield f"contradicted: {outcome.id}: {judged.claim.source} {printed} {value}: {judged.claim.refuted}"
+    by_reason: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for reason in outcome.reasons:
+            by_reason.setdefault(f"{outcome.verdict}: {reason}", []).append(outcome.id)
+    for reason, ids in by_reason.items():
+        yield f"{reason} [{ids[0] if len(ids) == 1 else f'{len(ids)} rows'}]"
+    for outcome in outcomes:
+        for warning in dict.fromkeys(warning for record in outcome.records for warning in record.warnings):
+            yield f"warning: {outcome.id}: {warning}"
+    yield f"records: {out}"
+
+
+def exit_code(outcomes: list[RowOutcome]) -> int:
+    """Return 3 if anything failed or could not be obtained, else 1 if a number is off, else 0."""
+    verdicts = {outcome.verdict for outcome in outcomes}
+    if verdicts & {"failed", "unobtainable"}:
+        return 3
+    return 1 if "differs" in verdicts else 0

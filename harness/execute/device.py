@@ -1,0 +1,20 @@
+"""Which device to run on."""
+
+import torch
+
+from harness.errors import UsageError
+
+
+def choose_device(name: str | None) -> str:
+    """Return the named device after making sure that it is there; without a name the first GPU, else the CPU.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"--device {name} is not here: {str(error).splitlines()[0]}", "use --device cpu") from error
+    return name

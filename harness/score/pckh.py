@@ -1,0 +1,124 @@
+"""PCKh on MPII, as MMPose's MpiiPCKAccuracy computes it (mmpose/evaluation/metrics/keypoint_2d_metrics.py)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from harness.errors import ObtainError
+from harness.files import read_json
+from harness.predictions import Predictions
+from harness.score.pck import joint_pck, match_people, optional
+
+NUM_JOINTS = 16
+HEAD_BIAS = 0.6
+"""MPII's SC_BIAS: the head's size is this part of the head box's diagonal."""
+UNCOUNTED = [6, 7]
+"""Pelvis and thorax do not count in the mean."""
+JOINTS = {
+    "head": (9,),
+    "shoulder": (13, 12),
+    "elbow": (14, 11),
+    "wrist": (15, 10),
+    "hip": (3, 2),
+    "knee": (4, 1),
+    "ankle": (5, 0),
+}
+
+
+@dataclass(frozen=True)
+class MpiiTruth:
+    """M annotated people; a person's id is the index in the annotation file."""
+
+    path: Path
+    """The annotation file, for messages."""
+    joints: npt.NDArray[np.float32]
+    """[M, 16, 2] x, y in image px, 1-based as in MPII."""
+    visible: npt.NDArray[np.bool_]
+    """[M, 16]"""
+    head_sizes: npt.NDArray[np.float64]
+    """[M] px"""
+
+
+def load_mpii(path: Path, headboxes: Path) -> MpiiTruth:
+    """Read MMPose's mpii_val.json and MPII's mpii_gt_val.mat.
+
+    Raises:
+        ObtainError: A file is missing or malformed, or the two are not of the same people.
+    """
+    people = read_json(path, "the annotation file")
+    if not isinstance(people, list) or not people or not all(isinstance(person, dict) for person in people):
+        raise ObtainError(f"{path}: not MPII annotations: its top level is no list of objects")
+    head_sizes = load_head_sizes(headboxes)
+    if len(head_sizes) != len(people):
+        raise ObtainError(f"{headboxes}: head boxes of {len(head_sizes)} people, but {path} has {len(people)}")
+    return MpiiTruth(
+        path=path,
+        joints=_field(path, people, "joints", (NUM_JOINTS, 2)).astype(np.float32),
+        visible=_field(path, people, "joints_vis", (NUM_JOINTS,)) != 0,
+        head_sizes=head_sizes,
+    )
+
+
+def load_head_sizes(path: Path) -> npt.NDArray[np.float64]:
+    """Read the head sizes, [M] px, from MPII's mpii_gt_val.mat.
+
+    Raises:
+        ObtainError: The file is missing or holds no head boxes.
+    """
+    try:
+        with path.open("rb") as file:
+            corners = loadmat(file)["headboxes_src"]
+    except FileNotFoundError:
+        raise ObtainError(f"the head box file is missing: {path}") from None
+    except (OSError, ValueError, KeyError, MatReadError) as error:
+        raise ObtainError(f"the head box file cannot be read: {path}: {error!r}") from error
+    if corners.shape[:2] != (2, 2) or corners.ndim != 3:
+        raise ObtainError(f"{path}: 'headboxes_src' must be of shape 2 x 2 x people, not {corners.shape}")
+    sizes: npt.NDArray[np.float64] = np.linalg.norm(corners[1].astype(np.float64) - corners[0], axis=0) * HEAD_BIAS
+    return sizes
+
+
+def score_mpii(predictions: Predictions, truth: MpiiTruth) -> dict[str, float | None]:
+    """Return PCKh@0.5 and PCKh@0.1 over 14 joints weighted by how often each is visible, then PCKh@0.5 by joint.
+
+    Values are fractions of 1 (MMPose's are percent); None where nobody shows a joint.
+
+    Raises:
+        RunError: Predictions that are not finite, of other joints, or of people who are not annotated.
+    """
+    rows, people = match_people(predictions, np.arange(len(truth.joints)), NUM_JOINTS, truth.path)
+    predicted = predictions.keypoints[rows] + 1  # MPII counts pixels from 1
+    visible = truth.visible[people]
+    at_half, at_tenth = (
+        100 * joint_pck(predicted, truth.joints[people], visible, truth.head_sizes[people], threshold)
+        for threshold in (0.5, 0.1)
+    )
+    at_tenth = at_tenth.astype(np.float32)  # as MMPose keeps the curve over thresholds
+
+    weights = visible.sum(axis=0)
+    weights[UNCOUNTED] = 0
+    shares = weights / weights.sum() if weights.any() else np.full(NUM_JOINTS, np.nan)
+    by_joint = {
+        f"PCKh@0.5({name})": 0.5 * (at_half[joints[0]] + at_half[joints[-1]]) for name, joints in JOINTS.items()
+    }
+    percent = {"PCKh@0.5": _weighted(at_half, shares), "PCKh@0.1": _weighted(at_tenth, shares), **by_joint}
+    return {name: optional(value / 100) for name, value in percent.items()}
+
+
+def _weighted(values: npt.NDArray[np.floating[Any]], shares: npt.NDArray[np.float64]) -> float:
+    return float(np.where(shares == 0, 0, values * shares).sum())
+
+
+def _field(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    try:
+        values = np.array([person[field] for person in people], np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ObtainError(f"{path}: '{field}' is missing or malformed: {error!r}") from error
+    if values.shape[1:] != shape or not np.isfinite(values).all():
+        raise ObtainError(f"{path}: '{field}' must hold {' x '.join(map(str, shape))} finite numbers for each person")
+    return values

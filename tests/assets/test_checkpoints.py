@@ -1,0 +1,200 @@
+"""Checkpoints as OpenMMLab writes them load; anything else ends in a clear refusal, and runs no code."""
+
+import collections
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import save_checkpoint
+from upstream_config import config
+
+from harness.assets.checkpoints import find_checkpoint, identify_checkpoint, load_weights
+from harness.errors import ObtainError
+from harness.files import sha256_file
+from harness.predict.networks import build_network, forward_heatmaps
+from harness.spec.schema import Checkpoint
+
+SMALL = "coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192"
+CROPS = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 256, 192)).astype(np.float32))
+
+
+def published(url_hash: str = "00000000", **fields: Any) -> Checkpoint:
+    url = f"https://example.org/mmpose/net_coco_256x192-{url_hash}_20200708.pth"
+    return Checkpoint(url=url, sha256=url_hash, **fields)
+
+
+@pytest.fixture(scope="module")
+def small() -> Config:
+    return config(SMALL)
+
+
+@pytest.fixture
+def trained(small: Config) -> torch.nn.Module:
+    """Return a network whose weights are not those that building it gives."""
+    network = build_network(small)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in network.parameters():
+        parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.01)
+    return network
+
+
+def heatmaps(network: torch.nn.Module) -> torch.Tensor:
+    with torch.inference_mode():
+        return forward_heatmaps(network, CROPS)
+
+
+def loads_the_same(path: Path, small: Config, trained: torch.nn.Module) -> None:
+    network = build_network(small)
+    assert not torch.equal(heatmaps(network), heatmaps(trained))
+    load_weights(network, path)
+    assert torch.equal(heatmaps(network), heatmaps(trained))
+
+
+def test_mmengine_1x_with_all_its_metadata(tmp_path: Path, small: Config, trained: torch.nn.Module) -> None:
+    hub = MessageHub.get_instance("test_checkpoints")
+    for step in range(3):
+        hub.update_scalar("train/loss", np.float64(step))
+        hub.update_scalar("train/lr", 0.1)
+        hub.update_info("iter", step)
+    assert isinstance(hub.log_scalars["train/loss"], HistoryBuffer)
+    path = tmp_path / "epoch_1.pth"
+    meta = {
+        "epoch": 1, "iter": 3, "cfg": small.pretty_text, "seed": 0, "mmengine_version": "0.10.7",
+        "dataset_meta": {"sigmas": np.array([0.1, 0.2], np.float32), "colors": np.zeros((2, 3), np.uint8), "name": "coco"},
+    }  # fmt: skip
+    save_checkpoint(
+        {"meta": meta, "state_dict": trained.state_dict(), "message_hub": hub.state_dict()}, str(path)
+    )  # fmt: skip
+    with pytest.raises(pickle.UnpicklingError):  # torch alone refuses it
+        torch.load(path, weights_only=True)
+    loads_the_same(path, small, trained)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_0x_with_its_old_names(tmp_path: Path, small: Config, trained: torch.nn.Module, zipped: bool) -> None:
+    old = collections.OrderedDict(
+        (key.replace("head.", "keypoint_head."), value) for key, value in trained.state_dict().items()
+    )
+    assert any(key.startswith("keypoint_head.") for key in old)
+    path = tmp_path / "old.pth"
+    meta = {
+        "mmpose_version": "0.18.0",
+        "config": "text",
+        "epoch": 210,
+        "hook_msgs": {"best_score": 0.6, "x": np.float64(1)},
+    }
+    torch.save({"meta": meta, "state_dict": old}, path, _use_new_zipfile_serialization=zipped)
+    loads_the_same(path, small, trained)
+
+
+def test_data_parallel_and_bare_state_dicts(tmp_path: Path, small: Config, trained: torch.nn.Module) -> None:
+    path = tmp_path / "bare.pth"
+    torch.save({f"module.{key}": value for key, value in trained.state_dict().items()}, path)
+    loads_the_same(path, small, trained)
+
+
+def test_batch_counters_may_be_missing(tmp_path: Path, small: Config, trained: torch.nn.Module) -> None:
+    path = tmp_path / "old.pth"
+    torch.save({k: v for k, v in trained.state_dict().items() if not k.endswith("num_batches_tracked")}, path)
+    loads_the_same(path, small, trained)
+
+
+def test_another_networks_weights(tmp_path: Path, small: Config, trained: torch.nn.Module) -> None:
+    path = tmp_path / "x.pth"
+    state = trained.state_dict()
+    dropped = next(iter(state))
+    torch.save({"state_dict": {key: value for key, value in state.items() if key != dropped} | {"more": CROPS}}, path)
+    with pytest.raises(ObtainError) as error:
+        load_weights(build_network(small), path)
+    for part in (f"{path} is for another network", f"missing {dropped}", "unexpected more"):
+        assert part in str(error.value)
+
+    torch.save({"state_dict": build_network(config("coco/td-hm_res50_8xb64-210e_coco-256x192")).state_dict()}, path)
+    with pytest.raises(ObtainError, match=r"(?s)another network.*    and \d+ more"):
+        load_weights(build_network(small), path)
+
+    torch.save({"state_dict": state | {"head.final_layer.weight": torch.zeros(14, 40, 1, 1)}}, path)
+    with pytest.raises(ObtainError, match=r"(?s)another network.*size mismatch for head\.final_layer\.weight"):
+        load_weights(build_network(small), path)
+
+
+class Malicious:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self._path), "w")
+
+
+class Sneaky:
+    """Reaches for an attribute with the getattr that training logs use."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (np.ndarray, "tofile")
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_no_code_runs(tmp_path: Path, small: Config, trained: torch.nn.Module, zipped: bool) -> None:
+    path, created = tmp_path / "bad.pth", tmp_path / "created"
+    content = {"state_dict": trained.state_dict(), "meta": Malicious(created)}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ObtainError, match=r"refused: .*bad\.pth wants \w+\.open"):
+        load_weights(build_network(small), path)
+    assert not created.exists()
+    torch.save(content | {"meta": Sneaky()}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ObtainError, match=r"refused: .*bad\.pth wants builtins\.getattr"):
+        load_weights(build_network(small), path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_truncated(tmp_path: Path, small: Config, trained: torch.nn.Module, zipped: bool, share: float) -> None:
+    path = tmp_path / "cut.pth"
+    torch.save({"state_dict": trained.state_dict()}, path, _use_new_zipfile_serialization=zipped)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ObtainError, match=r"not a checkpoint, or damaged: .*cut\.pth"):
+        load_weights(build_network(small), path)
+
+
+@pytest.mark.parametrize("content", [{}, {"state_dict": {}}, {"state_dict": {"a": 1}}, [1, 2], {"model": {"a": CROPS}}])
+def test_no_weights(tmp_path: Path, small: Config, content: Any) -> None:
+    torch.save(content, tmp_path / "x.pth")
+    with pytest.raises(ObtainError, match=r"not a checkpoint: .* has no weights under `state_dict`"):
+        load_weights(build_network(small), tmp_path / "x.pth")
+
+
+def test_hash(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"weights")
+    right = sha256_file(path)
+    assert identify_checkpoint(path, published(right[:8])).warnings == ()
+    with pytest.raises(
+        ObtainError, match=rf"x\.pth has sha256 {right[:8]}, published is 00000000\n.* download it again"
+    ):
+        identify_checkpoint(path, published())
+    stale = identify_checkpoint(path, published(hash_is_stale="republished smaller"))
+    assert stale.sha256 == right
+    assert stale.size == 7
+    assert "republished smaller" in stale.warnings[0]
+
+
+def test_finding(tmp_path: Path) -> None:
+    wanted = published()
+    with pytest.raises(ObtainError, match=rf"{wanted.file_name} is not in .*\n  download it from https://example\.org"):
+        find_checkpoint(tmp_path, wanted)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / wanted.file_name).write_text("same")
+    assert find_checkpoint(tmp_path, wanted) == tmp_path / "a" / wanted.file_name
+    (tmp_path / "b" / wanted.file_name).write_text("other")
+    with pytest.raises(ObtainError, match="different files are named"):
+        find_checkpoint(tmp_path, wanted)
+    (tmp_path / wanted.file_name).write_text("nearest")
+    assert find_checkpoint(tmp_path, wanted) == tmp_path / wanted.file_name

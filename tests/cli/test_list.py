@@ -1,0 +1,141 @@
+"""`harness list` as a user sees it, through the command line's entry point."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import VERBS, main
+
+SUITE = """\
+schema_version: 1
+name: mine
+title: My table
+dataset: {name: CrowdPose, num_keypoints: 14, annotations: crowd/test.json, images: crowd/images, boxes: crowd/det.json}
+metrics:
+  AP: {label: AP, unit: fraction, decimals: 3}
+  AR: {label: AR, unit: fraction, decimals: 3}
+  AR@0.75: {label: AR@0.75, unit: fraction, decimals: 3}
+rows:
+  - id: small-256x192
+    label: Big
+    label_note: it is the small one
+    input_size: 256x192
+    boxes: detector
+    published:
+      table:
+        AP: 0.65
+        AR@0.75: {value: 0.8, published_as: AR, refuted: another row's}
+      history: {AR@0.75: {value: 0.796, published_as: AR}}
+    runs: &runs
+      val: {config: a.py, checkpoint: {url: https://example.com/a.pth, sha256: "01234567"}}
+  - id: big-384x288-gt
+    label: Big
+    input_size: 384x288
+    boxes: ground-truth
+    published: {table: {AP: 0.7, AR: 0.75}}
+    runs: *runs
+"""
+
+LISTED = """\
+My table
+
+  row                  label  boxes            AP     AR  AR@0.75
+  mine/small-256x192   Big    detector      0.650      -    0.800
+      label: it is the small one
+      AR@0.75 is printed as AR
+      AR@0.75 0.800 is wrong, 0.796 (history) is right: another row's
+  mine/big-384x288-gt  Big    ground-truth  0.700  0.750        -
+
+2 rows, 2 runs
+"""
+
+
+@pytest.fixture
+def own_suite(tmp_path: Path) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE)
+    return str(path)
+
+
+def test_small_suite(own_suite: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", own_suite]) == 0
+    assert capsys.readouterr() == (LISTED, "")
+
+
+def test_all_suites_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--rows", "*/*"]) == 0
+    output = capsys.readouterr().out
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == output
+    assert "coco/hrnet-w32-256x192" in output
+    assert "humanart/vitpose-s-256x192-gt" in output
+
+
+def test_rows_across_suites(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--rows", "cpm-368x368", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["id"] for row in rows] == ["jhmdb/cpm-368x368", "mpii/cpm-368x368"]
+    assert rows[0]["runs"] == ["sub1", "sub2", "sub3"]
+    assert {claim["run"] for claim in rows[0]["claims"]} == {None, "sub1", "sub2", "sub3"}
+
+
+def test_no_row_matches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "coco", "mpii", "--rows", "hrnet"]) == 2
+    assert capsys.readouterr() == ("", "error: no row matches hrnet\n  harness list shows all rows\n")
+
+
+def test_unknown_suite(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "ccoo", "--json"]) == 2
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("error: unknown suite: ccoo (did you mean coco?)\n  suites: aic, coco")
+
+
+@pytest.mark.parametrize("arguments", [["lst"], ["list", "--row", "x"], ["list", "--no-such-option"]])
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("Usage: harness")
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.cli.list.load_suite", interrupt)
+    assert main(["list", "coco"]) == 130
+
+
+def test_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.cli.list.load_suite", lambda name: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["list", "coco"])
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    output = capsys.readouterr().out
+    assert all(f"\n  {verb} " in output for verb in VERBS)
+    assert main(["list", "--help"]) == 0
+    assert VERBS["list"] in capsys.readouterr().out
+
+
+def test_process_imports_nothing_heavy() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "harness", "list", "coco"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.endswith("\n41 rows, 41 runs\n")
+    imported = {line.rsplit("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "pydantic" in imported
+    assert not imported & {"torch", "numpy", "mmengine", "mmpose", "rich", "pandas", "pyarrow", "cv2"}
+
+
+def test_process_exit_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "list", "nothing"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr

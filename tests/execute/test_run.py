@@ -1,0 +1,292 @@
+"""`harness run` and `harness score` through the command line's entry point, on real images."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.cli import main
+from harness.files import sha256_file
+from harness.predict.networks import build_network
+from harness.predict.seeded import seed_weights
+from harness.predictions import Predictions
+from harness.record import Record
+from harness.spec.configs import configs_folder, read_config
+
+ROW = "alexnet-256x192"
+ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
+BOXES = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
+FILES = {"spec.json", "protocol.json", "environment.json", "predictions.parquet", "record.json"}
+
+Harness = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def harness(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Harness:
+    """Return a function that runs the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def data(samples: Path, tmp_path: Path) -> Path:
+    """Return a copy of the COCO sample that a test may damage."""
+    shutil.copytree(samples / "coco", tmp_path / "data" / "coco", copy_function=shutil.copyfile)
+    return tmp_path / "data"
+
+
+def test_a_partial_run_and_its_folder(harness: Harness, data: Path) -> None:
+    code, out, err = harness("run", "coco", "--rows", ROW, "--weights", "random:0", "--limit", 1)
+    assert code == 0
+    assert err == ""
+    assert out.splitlines()[0].startswith("coco/alexnet-256x192   AP 0.448 -> ")
+    assert out.splitlines()[0].endswith("partial")
+    assert "only the first 1 images (--limit); seeded weights in place of the checkpoint (--weights random:0)" in out
+    folder = Path("runs/coco") / ROW / "val"
+    assert {path.name for path in folder.iterdir()} == FILES
+    for name in FILES - {"predictions.parquet"}:
+        assert json.loads((folder / name).read_text())["schema_version"] == 1
+    record = Record.load(folder / "record.json")
+    assert (record.status, record.verdict, record.images, record.people) == ("partial", "partial", 1, 22)
+    assert record.upstream_metrics is None
+    assert len(Predictions.load(folder / "predictions.parquet")) == 22
+    protocol = json.loads((folder / "protocol.json").read_text())
+    assert protocol["crop"] == {"input_size": [192, 256], "padding": 1.25, "affine": "plain"}
+    assert protocol["decoder"]["heatmap_size"] == [40, 56]
+    assert protocol["boxes"]["file"]["path"] == BOXES
+    assert protocol["limit"] == 1
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_rerun_does_only_what_is_missing(harness: Harness, data: Path) -> None:
+    arguments = ("run", "coco", "--rows", ROW, "--weights", "random:0", "--limit", 1)
+    folder = Path("runs/coco") / ROW / "val"
+    _, first, _ = harness(*arguments)
+    before = times(folder)
+    _, again, _ = harness(*arguments)
+    assert again == first
+    assert times(folder) == before
+
+    (folder / "record.json").unlink()
+    assert harness(*arguments)[1] == first
+    after = times(folder)
+    assert {name for name in FILES if after[name] != before[name]} == {"record.json"}
+
+    content = (folder / "predictions.parquet").read_bytes()
+    (folder / "predictions.parquet").write_bytes(content[:-100])  # as a full disk would leave it
+    (folder / "record.json").unlink()
+    assert harness(*arguments)[1] == first
+    assert (folder / "predictions.parquet").read_bytes() == content
+
+    for path in (data / "coco").rglob("*.json"):  # file times decide nothing
+        path.touch()
+    before = times(folder)
+    harness(*arguments)
+    assert times(folder) == before
+
+    boxes = json.loads((data / BOXES).read_text())
+    boxes[0]["score"] /= 2  # content does
+    (data / BOXES).write_text(json.dumps(boxes))
+    assert harness(*arguments)[0] == 0
+    assert times(folder)["predictions.parquet"] != before["predictions.parquet"]
+
+
+def test_json_is_alone_on_standard_output(harness: Harness, data: Path) -> None:
+    code, out, err = harness("run", "coco", "--rows", ROW, "--weights", "random:0", "--limit", 1, "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["counts"] == {"partial": 1}
+    assert [row["id"] for row in document["rows"]] == ["coco/alexnet-256x192"]
+    assert document["rows"][0]["runs"][0]["people"] == 22
+    assert "partial" in err
+
+
+def test_scoring_again_gives_the_same(harness: Harness, data: Path) -> None:
+    harness("run", "coco", "--rows", ROW, "--weights", "random:0", "--limit", 2)
+    path = Path("runs/coco") / ROW / "val" / "record.json"
+    before = path.read_text()
+    damaged = json.loads(before)
+    damaged["metrics"]["AP"] = 0.9
+    path.write_text(json.dumps(damaged))
+    code, out, _ = harness("score", "runs")
+    assert code == 0
+    assert out.startswith("coco/alexnet-256x192 val   partial   [runs/coco/alexnet-256x192/val]\n  AP ")
+    assert path.read_text() == before
+
+    (data / ANNOTATIONS).write_text("{}")
+    code, _, err = harness("score", "runs")
+    assert code == 3
+    assert f"the annotation file is not the one that the run used: data/{ANNOTATIONS}" in err
+    assert harness("score", "data")[0] == 2
+
+
+def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20000])
+
+
+@pytest.mark.parametrize(
+    ("damage", "verdict", "message"),
+    [
+        (lambda data: (data / "coco/val2017/000000000785.jpg").unlink(), "unobtainable",
+         "1 of 4 images are missing, the first is data/coco/val2017/000000000785.jpg"),
+        (lambda data: truncate(data / "coco/val2017/000000000785.jpg"), "failed",
+         "image is truncated: data/coco/val2017/000000000785.jpg (20000 bytes)"),
+        (lambda data: edit_json(data / BOXES, lambda boxes: [box | {"image_id": 1} for box in boxes]), "unobtainable",
+         f"the box file is for other images: 1 of its image ids, such as 1, are not in data/{ANNOTATIONS}: data/{BOXES}"),
+        (lambda data: edit_json(data / BOXES, lambda boxes: []), "unobtainable",
+         f"no person boxes in the box file: data/{BOXES}"),
+        (lambda data: (data / BOXES).unlink(), "unobtainable", f"the box file is missing: data/{BOXES}"),
+        (lambda data: (data / ANNOTATIONS).write_text("{"), "unobtainable",
+         f"the annotation file cannot be read: data/{ANNOTATIONS}"),
+        (lambda data: edit_json(data / ANNOTATIONS, lambda a: a | {"annotations": [
+            {k: v for k, v in annotation.items() if k != "keypoints"} for annotation in a["annotations"]]}),
+         "unobtainable", f"data/{ANNOTATIONS}"),
+    ],
+    ids=["missing image", "truncated image", "boxes of other images", "no boxes", "no box file", "broken annotations",
+         "annotations without keypoints"],
+)  # fmt: skip
+def test_damage_is_named_and_recorded(
+    harness: Harness, data: Path, damage: Callable[[Path], Any], verdict: str, message: str
+) -> None:
+    damage(data)
+    code, out, _ = harness("run", "coco", "--rows", ROW, "--weights", "random:0")
+    assert code == 3
+    assert out.splitlines()[0].endswith(verdict)
+    assert f"{verdict}: " in out
+    assert message in out
+    record = Record.load(Path("runs/coco") / ROW / "val" / "record.json")
+    assert record.status == verdict
+    assert record.reason is not None
+    assert message in record.reason
+
+
+OWN_SUITE = """\
+schema_version: 1
+name: own
+title: My models
+dataset:
+  name: COCO
+  num_keypoints: 17
+  annotations: coco/annotations/person_keypoints_val2017.json
+  images: coco/val2017
+  boxes: coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json
+metrics:
+  AP: {label: AP, unit: fraction, decimals: 3}
+rows:
+"""
+OWN_ROW = """\
+  - id: ID
+    label: Mine
+    input_size: 256x192
+    boxes: detector
+    published:
+      table: {AP: 0.500}
+    runs:
+      val:
+        config: body_2d_keypoint/topdown_heatmap/coco/CONFIG.py
+        checkpoint: {url: "https://example.org/CHECKPOINT", sha256: "SHA256"}
+"""
+ALEXNET = "td-hm_alexnet_8xb64-210e_coco-256x192"
+OTHER = "td-hm_shufflenetv2_8xb64-210e_coco-256x192"
+
+
+def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) -> None:
+    """A user's own suite: a row that works, one with another network's checkpoint, one without a checkpoint."""
+    checkpoint = Path("checkpoints/mine.pth")
+    checkpoint.parent.mkdir()
+    config = read_config(configs_folder() / f"body_2d_keypoint/topdown_heatmap/coco/{ALEXNET}.py")
+    network = build_network(config)
+    seed_weights(network, config, 0)
+    torch.save({"state_dict": network.state_dict()}, checkpoint)
+    sha256 = sha256_file(checkpoint)
+    rows = [("good", ALEXNET, checkpoint.name, sha256), ("other-network", OTHER, checkpoint.name, sha256),
+            ("no-checkpoint", OTHER, "missing.pth", sha256), ("wrong-hash", ALEXNET, checkpoint.name, "0" * 8)]  # fmt: skip
+    text = OWN_SUITE
+    for row, name, file_name, digest in rows:
+        filled = OWN_ROW.replace("ID", row).replace("CONFIG", name)
+        text += filled.replace("CHECKPOINT", file_name).replace("SHA256", digest)
+    Path("own.yaml").write_text(text)
+
+    code, out, _ = harness("run", "own.yaml")
+    assert code == 3
+    assert [line.split()[-1] for line in out.splitlines()[:4]] == [
+        "differs",
+        "unobtainable",
+        "unobtainable",
+        "unobtainable",
+    ]
+    assert "checkpoint checkpoints/mine.pth is for another network than the row's config builds:" in out
+    assert "checkpoint missing.pth is not in checkpoints" in out
+    assert f"checkpoint checkpoints/mine.pth has sha256 {sha256[:8]}, published is 00000000" in out
+    record = Record.load(Path("runs/own/good/val/record.json"))
+    assert record.status == "complete"
+    assert record.weights is not None
+    assert record.weights.sha256 == sha256
+    assert (record.images, record.people) == (4, 118)
+
+    assert harness("run", "own.yaml", "--rows", "good")[0] == 1  # it differs from its claim, and nothing else is wrong
+
+    code, _, err = harness("run", "own.yaml", "--rows", "good", "--limit", 1)
+    assert code == 2
+    assert "a partial run would replace the complete one in runs/own/good/val" in err
+
+    # Another batch size is other content: the complete run steps aside and is not lost.
+    assert harness("run", "own.yaml", "--rows", "good", "--batch-size", 7)[0] == 1
+    assert record.predictions_key is not None
+    aside = Path(f"runs/own/good/val.{record.predictions_key[:8]}")
+    assert Record.load(aside / "record.json") == record
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("coco", "--rows", "resnet50*"), "resnet50*"),
+        (("cocoa",), "cocoa"),
+        (("coco", "--weights", "random"), "'random' is not random:SEED"),
+        (("coco", "--limit", "0"), "0 is not in the range"),
+        (("coco", "--data", "nowhere"), "no data folder nowhere"),
+        (("coco", "--device", "cuda:99"), "--device cuda:99 is not here"),
+    ],
+)
+def test_wrong_usage(harness: Harness, data: Path, arguments: tuple[str, ...], message: str) -> None:
+    code, out, err = harness("run", *arguments)
+    assert code == 2
+    assert message in err
+    assert out == ""
+    assert not Path("runs").exists()
+
+
+def test_a_typo_in_a_spec(harness: Harness, data: Path) -> None:
+    Path("own.yaml").write_text(OWN_SUITE + OWN_ROW.replace("boxes: detector", "boxs: detector"))
+    code, _, err = harness("run", "own.yaml")
+    assert code == 2
+    assert "own.yaml:17" in err
+    assert "boxs" in err
+
+
+def test_the_upstream_engine(harness: Harness, data: Path) -> None:
+    arguments = ("run", "coco", "--rows", ROW, "--weights", "random:0", "--limit", 1)
+    harness(*arguments, "--out", "ours")
+    code, out, _ = harness(*arguments, "--out", "theirs", "--engine", "upstream")
+    assert code == 0
+    assert out.splitlines()[0].endswith("partial")
+    ours, theirs = (Record.load(Path(out) / "coco" / ROW / "val" / "record.json") for out in ("ours", "theirs"))
+    assert theirs.warnings == []
+    assert theirs.upstream_metrics == pytest.approx(theirs.metrics, abs=1e-9)
+    assert theirs.metrics == ours.metrics

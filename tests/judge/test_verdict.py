@@ -1,0 +1,111 @@
+"""Verdicts: rounding, tolerances, several sources, several runs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.verdict import judge_claim, judge_row, judge_run
+from harness.record import Record, Status
+from harness.spec.schema import Claim, Metric, Row
+
+FRACTION = Metric(label="AP", unit="fraction", decimals=3)
+PERCENT = Metric(label="PCK", unit="percent", decimals=1, tolerance=0.1, reason="the page was rounded by hand")
+
+
+def claim(value: float, **fields: object) -> Claim:
+    return Claim.model_validate({"metric": "AP", "value": value, "source": "table", **fields})
+
+
+@pytest.mark.parametrize(
+    ("measured", "claimed", "verdict"),
+    [
+        (0.749, 0.749, "reproduced"),
+        (0.7485, 0.749, "reproduced"),  # a printed 0.749 stands for 0.7485 up to 0.7495
+        (0.74849999, 0.749, "differs"),
+        (0.74949999, 0.749, "reproduced"),
+        (0.7495, 0.749, "differs"),
+        (0.2845, 0.285, "reproduced"),  # 284.49999999999994 in binary
+        (1.0, 1.0, "reproduced"),
+        (0.0, 0.749, "differs"),
+        (None, 0.749, "differs"),
+    ],
+)
+def test_rounding(measured: float | None, claimed: float, verdict: str) -> None:
+    assert judge_claim(claim(claimed), FRACTION, measured, "complete").verdict == verdict
+
+
+@given(st.integers(0, 1000), st.floats(-0.000499, 0.000499))
+def test_every_value_that_rounds_to_the_claim_reproduces_it(thousandths: int, offset: float) -> None:
+    claimed = thousandths / 1000
+    assert judge_claim(claim(claimed), FRACTION, claimed + offset, "complete").verdict == "reproduced"
+    assert judge_claim(claim(claimed), FRACTION, claimed + 0.001 + offset, "complete").verdict == "differs"
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"), [(0.6570, "reproduced"), (0.658, "within noise"), (0.656, "within noise"), (0.6586, "differs")]
+)  # fmt: skip
+def test_percent_and_tolerance(measured: float, verdict: str) -> None:
+    judged = judge_claim(claim(65.7), PERCENT, measured, "complete")
+    assert judged.verdict == verdict
+    assert judged.measured == pytest.approx(measured * 100)
+    assert judged.difference == pytest.approx(measured * 100 - 65.7)
+
+
+@pytest.mark.parametrize("status", ["partial", "failed", "unobtainable"])
+def test_only_a_complete_run_reproduces(status: Status) -> None:
+    assert judge_claim(claim(0.749), FRACTION, 0.749, status).verdict == status
+
+
+def row(*published: dict[str, object], runs: int = 1) -> Row:
+    run = {"config": "x.py", "checkpoint": {"url": "https://example.org/x.pth", "sha256": "0" * 8}}
+    sources = {str(entry.pop("source")): entry for entry in published}
+    names = ["val"] if runs == 1 else [f"sub{i}" for i in range(1, runs + 1)]
+    return Row.model_validate(
+        {
+            "id": "x",
+            "label": "X",
+            "input_size": "256x192",
+            "boxes": "detector",
+            "published": sources,
+            "runs": dict.fromkeys(names, run),
+        }
+    )
+
+
+METRICS = {"AP": FRACTION, "AR": FRACTION}
+
+
+def test_a_row_is_as_good_as_its_worst_metric() -> None:
+    both = row({"source": "table", "AP": 0.749, "AR": 0.804})
+    assert judge_run(both, "val", METRICS, {"AP": 0.749, "AR": 0.804}, "complete")[1] == "reproduced"
+    assert judge_run(both, "val", METRICS, {"AP": 0.749, "AR": 0.806}, "complete")[1] == "differs"
+
+
+def test_a_refuted_claim_is_shown_and_does_not_count() -> None:
+    stale = {"value": 0.726, "refuted": "left over from the former checkpoint"}
+    contradicted = row({"source": "table", "AP": stale}, {"source": "page", "AP": 0.728})
+    judged, verdict = judge_run(contradicted, "val", METRICS, {"AP": 0.7281}, "complete")
+    assert verdict == "reproduced"
+    assert {j.claim.source: j.verdict for j in judged} == {"table": "contradicted", "page": "reproduced"}
+    assert judge_run(contradicted, "val", METRICS, {"AP": 0.726}, "complete")[1] == "differs"
+
+
+def test_of_sources_that_disagree_one_match_is_enough() -> None:
+    open_question = row({"source": "table", "AP": 0.749}, {"source": "page", "AP": 0.751})
+    for measured, verdict in ((0.749, "reproduced"), (0.751, "reproduced"), (0.750, "differs")):
+        assert judge_run(open_question, "val", METRICS, {"AP": measured}, "complete")[1] == verdict
+
+
+def record(run: str, status: Status, **metrics: float | None) -> Record:
+    return Record(suite="s", row="x", run=run, label="X", status=status, metrics=metrics, verdict="not run")
+
+
+def test_a_row_of_several_runs_is_judged_by_their_mean() -> None:
+    three = row({"source": "table", "AP": 0.749}, runs=3)
+    records = [record(f"sub{i}", "complete", AP=value) for i, value in enumerate((0.700, 0.750, 0.797), 1)]
+    judged, verdict = judge_row(three, METRICS, records)
+    assert verdict == "reproduced"
+    assert judged[0].measured == pytest.approx(0.749)
+    assert judge_row(three, METRICS, records[:2])[1] == "not run"
+    assert judge_row(three, METRICS, [*records[:2], record("sub3", "failed")])[1] == "failed"
+    assert judge_row(three, METRICS, [*records[:2], record("sub3", "partial", AP=0.8)])[1] == "partial"
