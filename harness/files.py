@@ -1,11 +1,13 @@
 """Files that are whole or absent, and the content hashes that decide whether work must be done again."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +66,27 @@ def read_json(path: Path, what: str, hint: str | None = None) -> Any:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's content, in hex."""
+    """Return the sha256 of a file's content, in hex; read once a process as long as nobody writes to the file."""
+    status = path.stat()
+    return _sha256(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _sha256(path: Path, inode: int, size: int, written: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_folder(path: Path, pattern: str) -> str:
+    """Return one sha256, in hex, over the names and contents of a folder's files that match a glob pattern.
+
+    Raises:
+        FileNotFoundError: No file matches.
+    """
+    files = sorted(path.glob(pattern))
+    if not files:
+        raise FileNotFoundError(errno.ENOENT, f"no {pattern} in it", str(path))
+    return content_key([(file.name, sha256_file(file)) for file in files])
 
 
 def content_key(*parts: Any) -> str:

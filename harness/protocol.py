@@ -65,22 +65,27 @@ class Decoder(Part):
     """Gaussian kernel of the heatmap modulation (dark, udp, megvii), px."""
 
 
-class OksScoring(Part):
-    """OKS-based AP and AR, as MMPose's CocoMetric computes them."""
+class PoseSelection(Part):
+    """How MMPose's CocoMetric, and what derives from it, scores poses and drops duplicates before the evaluation."""
 
-    metric: Literal["oks"] = "oks"
     sigmas: tuple[float, ...]
     """Per-keypoint falloff; single precision, as MMPose holds them."""
-    area: Literal["annotation", "box"]
-    """Object scale: the annotation's area, or 0.53 times its box (data sets without areas)."""
-    crowd: bool = False
-    """CrowdPose's nine stats, by crowd index, in place of COCO's ten."""
     score_mode: Literal["bbox", "keypoint", "bbox_keypoint"] = "bbox_keypoint"
     """A pose's score: its box's, the mean of its keypoints', or their product."""
     keypoint_score_threshold: float = 0.2
     """Keypoints at or below it do not count in the mean."""
     nms: Literal["oks", "soft-oks", "none"] = "oks"
     nms_threshold: float = 0.9
+
+
+class OksScoring(PoseSelection):
+    """OKS-based AP and AR, as MMPose's CocoMetric computes them."""
+
+    metric: Literal["oks"] = "oks"
+    area: Literal["annotation", "box"]
+    """Object scale: the annotation's area, or 0.53 times its box (data sets without areas)."""
+    crowd: bool = False
+    """CrowdPose's nine stats, by crowd index, in place of COCO's ten."""
 
 
 class PckhScoring(Part):
@@ -97,10 +102,12 @@ class JhmdbScoring(Part):
     threshold: float
 
 
-class PoseTrackScoring(Part):
-    """Per-joint AP at PCKh 0.5, as poseval computes it."""
+class PoseTrackScoring(PoseSelection):
+    """Per-joint AP at PCKh 0.5, as MMPose's PoseTrack18Metric computes it with poseval."""
 
     metric: Literal["posetrack-ap"] = "posetrack-ap"
+    sequences: DataFile
+    """The folder with the ground truth of each video; its sha256 is over the names and contents of its *.json files."""
 
 
 Scoring = OksScoring | PckhScoring | JhmdbScoring | PoseTrackScoring

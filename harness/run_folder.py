@@ -106,6 +106,12 @@ class RunFolder:
             self.path.rename(self.path.with_name(f"{self.path.name}.{record.predictions_key[:8]}"))
 
 
+def saved_records(out: Path, suite: Suite, row: Row) -> list[Record]:
+    """Return the records of a row's runs, those that there are."""
+    folders = [RunFolder(out / suite.name / row.id / run) for run in row.runs]
+    return [record for folder in folders if (record := folder.saved_record())]
+
+
 def _jsonable(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _jsonable(item) for key, item in value.items()}

@@ -5,7 +5,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +51,8 @@ def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     return below[0]
 
 
-@cache
 def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
-    """Hash a checkpoint and compare it with what its publisher says; hashed once a process.
+    """Hash a checkpoint and compare it with what its publisher says.
 
     MMPose puts the first eight digits of the sha256 into the file's name.
 

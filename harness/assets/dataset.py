@@ -1,16 +1,14 @@
 """The data folder: MMPose's own `data/` layout, used as it is."""
 
-from functools import cache
 from pathlib import Path
 
 from harness.errors import ObtainError
-from harness.files import sha256_file
+from harness.files import sha256_file, sha256_folder
 from harness.protocol import DataFile
 
 
-@cache
 def data_file(folder: Path, path: str, what: str) -> DataFile:
-    """Identify a file of the data folder by its content; hashed once a process.
+    """Identify a file of the data folder by its content, or a folder by its JSON files.
 
     Args:
         folder: The data folder.
@@ -21,7 +19,8 @@ def data_file(folder: Path, path: str, what: str) -> DataFile:
         ObtainError: The file is missing or unreadable.
     """
     try:
-        return DataFile(path=path, sha256=sha256_file(folder / path))
+        found = folder / path
+        return DataFile(path=path, sha256=sha256_folder(found, "*.json") if found.is_dir() else sha256_file(found))
     except OSError as error:
         raise ObtainError(
             f"{what} is missing: {folder / path} ({error.strerror})",

@@ -2,44 +2,57 @@
 
 import json
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.options import json_option, rows_option, suites_argument
-from harness.errors import UsageError
-from harness.spec.load import load_suite, matching_rows, suite_names
+from harness.cli.options import json_option, out_option, rows_option, suites_argument
+from harness.spec.load import select, suite_names
 from harness.spec.schema import Claim, Row, Suite
 
 
 @click.command("list")
 @suites_argument
 @rows_option
+@out_option
 @json_option
-def command(suites: tuple[str, ...], glob: str | None, as_json: bool) -> None:
+def command(suites: tuple[str, ...], glob: str | None, out: Path, as_json: bool) -> None:
     """Show the rows and what was published of them.
 
     SUITE is a name, such as coco, or the path of a YAML file; without one, all suites are shown.
     """
-    selected = [(suite, matching_rows(suite, glob)) for suite in map(load_suite, suites or suite_names())]
-    selected = [(suite, rows) for suite, rows in selected if rows]
-    if not selected:
-        raise UsageError(f"no row matches {glob}", "harness list shows all rows")
+    selected = select(suites or suite_names(), glob)
+    states = _states(selected, out)
     if as_json:
-        click.echo(json.dumps(_document(selected), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_document(selected, states), indent=2, ensure_ascii=False))
         return
     for suite, rows in selected:
-        click.echo(f"{suite.title}\n\n{_table(suite, rows)}\n")
+        click.echo(f"{suite.title}\n\n{_table(suite, rows, states)}\n")
     count = sum(len(rows) for _, rows in selected)
     click.echo(f"{_plural(count, 'row')}, {_plural(sum(len(row.runs) for _, rows in selected for row in rows), 'run')}")
 
 
-def columns(suite: Suite, row: Row) -> dict[str, str]:
+def _states(selected: list[tuple[Suite, list[Row]]], out: Path) -> dict[str, str]:
+    """Return each row's verdict by full id, from the records below `out`."""
+    states = {suite.row_id(row): "not run" for suite, rows in selected for row in rows}
+    for suite, rows in selected:
+        if (out / suite.name).is_dir():
+            from harness.judge.verdict import judge_row
+            from harness.run_folder import saved_records
+
+            for row in rows:
+                states[suite.row_id(row)] = judge_row(row, suite.metrics, saved_records(out, suite, row))[1]
+    return states
+
+
+def columns(suite: Suite, row: Row, state: str) -> dict[str, str]:
     """Return a row's line as cells by column heading."""
     cells = {"row": suite.row_id(row), "label": row.label, "boxes": row.boxes}
     printed = {claim.metric: claim for claim in row.claims if claim.source == "table"}
     for metric in _table_metrics(suite):
         cells[metric] = _value(suite, printed[metric]) if metric in printed else "-"
+    cells["state"] = state
     return cells
 
 
@@ -70,8 +83,8 @@ def _table_metrics(suite: Suite) -> list[str]:
     return [metric for metric in suite.metrics if metric in printed]
 
 
-def _table(suite: Suite, rows: list[Row]) -> str:
-    lines = [columns(suite, row) for row in rows]
+def _table(suite: Suite, rows: list[Row], states: dict[str, str]) -> str:
+    lines = [columns(suite, row, states[suite.row_id(row)]) for row in rows]
     widths = {name: max(len(name), *(len(line[name]) for line in lines)) for name in lines[0]}
     numbers = set(_table_metrics(suite))
 
@@ -93,7 +106,7 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _document(selected: list[tuple[Suite, list[Row]]]) -> dict[str, Any]:
+def _document(selected: list[tuple[Suite, list[Row]]], states: dict[str, str]) -> dict[str, Any]:
     return {
         "rows": [
             {
@@ -104,6 +117,7 @@ def _document(selected: list[tuple[Suite, list[Row]]]) -> dict[str, Any]:
                 "boxes": row.boxes,
                 "claims": [claim.model_dump() for claim in row.claims],
                 "runs": list(row.runs),
+                "state": states[suite.row_id(row)],
                 "notes": row.notes,
             }
             for suite, rows in selected

@@ -1,16 +1,24 @@
 """Arguments and options that several verbs share."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from harness.errors import UsageError
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
 """Names of suites or paths of YAML files; none means all of the project's own."""
 
-rows_option = click.option("--rows", "glob", metavar="GLOB", help="Only rows whose id matches, e.g. 'hrnet-*'.")
+rows_option = click.option(
+    "--rows",
+    "glob",
+    metavar="GLOB",
+    help="Only rows whose id matches, e.g. 'hrnet-*'; several patterns separated by commas.",
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 
@@ -64,9 +72,27 @@ weights_option = click.option(
     "--weights",
     "seed",
     type=_Seed(),
+    metavar="random:SEED",
     help="Seeded weights in place of checkpoints: for comparing engines and measuring speed, they tell nothing "
     "about accuracy.",
 )
+
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    metavar="DIR",
+    help="Where the run folders are.",
+)
+
+
+def settings_options(command: Command) -> Command:
+    """Add the options that `execute.plan.Settings` is made of, engine and folder aside."""
+    options = [data_option, checkpoints_option, weights_option, limit_option, device_option, batch_size_option]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def check_data_folder(data: Path) -> None:

@@ -3,21 +3,11 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import (
-    batch_size_option,
-    check_data_folder,
-    checkpoints_option,
-    data_option,
-    device_option,
-    json_option,
-    limit_option,
-    rows_option,
-    weights_option,
-)
+from harness.cli.options import check_data_folder, json_option, rows_option, settings_options
 from harness.files import write_json
 
 if TYPE_CHECKING:
@@ -29,34 +19,18 @@ HEADINGS = ("people", "compared", "ties", "keypoint px", "tie px", "score", "met
 @click.command("parity")
 @click.argument("suites", nargs=-1, required=True, metavar="SUITE...")
 @rows_option
-@data_option
-@checkpoints_option
-@weights_option
-@limit_option
-@device_option
-@batch_size_option
+@settings_options
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome as JSON to a file.")
 @json_option
-def command(
-    suites: tuple[str, ...],
-    glob: str | None,
-    data: Path,
-    checkpoints: Path,
-    seed: int | None,
-    limit: int | None,
-    device: str | None,
-    batch_size: int | None,
-    out: Path | None,
-    as_json: bool,
-) -> int:
+def command(suites: tuple[str, ...], glob: str | None, out: Path | None, as_json: bool, **chosen: Any) -> int:
     """Run both engines on the same people with the same weights, and show how far apart their numbers are.
 
     Exit code 1 if a keypoint away from ties is off by more than 0.01 px, a score by 1e-5 or a metric by 1e-6.
     """
-    from harness.spec.load import load_suite, select_rows
+    from harness.spec.load import select
 
-    work = [(suite, row) for suite in map(load_suite, suites) for row in select_rows(suite, glob)]
-    check_data_folder(data)
+    work = [(suite, row) for suite, rows in select(suites, glob) for row in rows]
+    check_data_folder(chosen["data"])
 
     from harness.execute.device import choose_device
     from harness.execute.parity import Parity, compare_engines
@@ -66,9 +40,8 @@ def command(
     width = max(len(f"{suite.row_id(row)}/{run}") for suite, row in work for run in row.runs)
     click.echo("  ".join(["run".ljust(width), *(heading.rjust(11) for heading in HEADINGS)]), err=as_json)
     with tempfile.TemporaryDirectory() as scratch:
-        settings = Settings(
-            data, checkpoints, Path(scratch), seed, limit, "shared", choose_device(device), batch_size
-        )  # fmt: skip
+        place = {"out": Path(scratch), "engine": "shared", "device": choose_device(chosen["device"])}
+        settings = Settings(**chosen | place)
         for suite, row in work:
             for run in row.runs:
                 found.append(compare_engines(suite, row, run, settings, Path(scratch) / "log.txt"))

@@ -2,68 +2,44 @@
 
 import json
 from collections import Counter
-from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
-from harness.cli.options import (
-    batch_size_option,
-    check_data_folder,
-    checkpoints_option,
-    data_option,
-    device_option,
-    json_option,
-    limit_option,
-    rows_option,
-    weights_option,
-)
+from harness.cli.options import check_data_folder, json_option, out_option, rows_option, settings_options
 from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
 
 
 @click.command("run")
 @click.argument("suites", nargs=-1, required=True, metavar="SUITE...")
 @rows_option
-@data_option
-@checkpoints_option
-@weights_option
-@limit_option
-@click.option("--engine", type=click.Choice(["shared", "upstream"]), default="shared", show_default=True,
-              help="Ours, or MMPose's own test loop.")  # fmt: skip
-@device_option
-@batch_size_option
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, metavar="DIR",
-              help="Where the run folders go.")  # fmt: skip
+@settings_options
+@click.option(
+    "--engine",
+    type=click.Choice(["shared", "upstream"]),
+    default="shared",
+    show_default=True,
+    help="Ours, or MMPose's own test loop.",
+)
+@out_option
 @json_option
-def command(
-    suites: tuple[str, ...],
-    glob: str | None,
-    data: Path,
-    checkpoints: Path,
-    seed: int | None,
-    limit: int | None,
-    engine: Literal["shared", "upstream"],
-    device: str | None,
-    batch_size: int | None,
-    out: Path,
-    as_json: bool,
-) -> int:
+def command(suites: tuple[str, ...], glob: str | None, as_json: bool, **chosen: Any) -> int:
     """Evaluate the rows of a suite and compare them with what was published.
 
     Each run gets a folder under --out with its predictions, protocol, environment and record. What is there already and
     was made from the same content is not made again.
     """
-    from harness.spec.load import load_suite, select_rows
+    from harness.spec.load import select
 
-    work = [(suite, select_rows(suite, glob)) for suite in map(load_suite, suites)]
-    check_data_folder(data)
+    work = select(suites, glob)
+    check_data_folder(chosen["data"])
     from harness.cli.progress import TerminalProgress
     from harness.execute.device import choose_device
     from harness.execute.plan import Settings
     from harness.execute.run import run_row
     from harness.judge.verdict import judge_row
 
-    settings = Settings(data, checkpoints, out, seed, limit, engine, choose_device(device), batch_size)
+    settings = Settings(**chosen | {"device": choose_device(chosen["device"])})
     outcomes: list[RowOutcome] = []
     width = row_width((suite, row) for suite, rows in work for row in rows)
     with TerminalProgress(sum(len(rows) for _, rows in work)) as progress:
@@ -74,7 +50,7 @@ def command(
                 outcome = RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records))
                 outcomes.append(outcome)
                 click.echo(row_line(outcome, width), err=as_json)
-    for line in summary(outcomes, out):
+    for line in summary(outcomes, settings.out):
         click.echo(line, err=as_json)
     if as_json:
         document = {

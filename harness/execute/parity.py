@@ -11,10 +11,10 @@ from harness.arrays import Float32, Indices
 from harness.errors import RunError
 from harness.execute.plan import Plan, Settings, make_plan
 from harness.predict.decode.heatmaps import modulate
-from harness.predict.ledger import point_at
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.score.evaluate import difference, evaluate
+from harness.spec.ledger import point_at
 from harness.spec.schema import Row, Suite
 
 UNIQUE = 1e-4

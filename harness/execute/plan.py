@@ -11,13 +11,13 @@ import harness
 from harness.assets.checkpoints import Identified, find_checkpoint, identify_checkpoint, load_weights
 from harness.assets.dataset import data_file
 from harness.files import content_key
-from harness.predict.ledger import image_folder, read_protocol
 from harness.predict.networks import build_network
 from harness.predict.people import People, check_images, load_people
 from harness.predict.seeded import seed_weights
 from harness.protocol import Compute, Protocol
 from harness.record import Weights
 from harness.spec.configs import load_config
+from harness.spec.ledger import image_folder, read_protocol
 from harness.spec.schema import Row, Run, Suite
 
 

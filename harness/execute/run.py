@@ -12,13 +12,13 @@ from harness.execute.environment import describe_environment
 from harness.execute.plan import Plan, Settings, make_plan
 from harness.files import read_json, write_json
 from harness.judge.verdict import judge_run
-from harness.predict.ledger import point_at
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predictions import Predictions
 from harness.record import Record
 from harness.run_folder import RunFolder
 from harness.score.evaluate import difference, evaluate
+from harness.spec.ledger import point_at
 from harness.spec.schema import Row, Suite
 
 AGREEMENT = 1e-6

@@ -49,7 +49,7 @@ class _StandIn(ModuleType):
         def missing(*args: object, **kwargs: object) -> NoReturn:
             raise RunError(
                 f"mmcv's compiled op `{name}` was called, and mmcv-lite has no compiled ops",
-                "replace mmcv-lite by mmcv 2.1 built for your torch: pip uninstall mmcv-lite && pip install mmcv==2.1.0",
+                "replace mmcv-lite by an mmcv 2.1 that was built for your torch: pip install mmcv==2.1.0",
             )
 
         return missing
@@ -66,7 +66,7 @@ class _StandIn(ModuleType):
 
     @staticmethod
     def roi_align_forward(
-        input: torch.Tensor,  # noqa: A002 (mmcv's own name)
+        input: torch.Tensor,
         rois: torch.Tensor,
         output: torch.Tensor,
         argmax_y: torch.Tensor,
@@ -86,7 +86,7 @@ class _StandIn(ModuleType):
         if pool_mode == 0:
             raise RunError(
                 "mmcv's compiled op `roi_align_forward` was called with max pooling, which torchvision has not",
-                "replace mmcv-lite by mmcv 2.1 built for your torch",
+                "replace mmcv-lite by an mmcv 2.1 that was built for your torch: pip install mmcv==2.1.0",
             )
         size = (aligned_height, aligned_width)
         output.copy_(torchvision.ops.roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned))

@@ -1,6 +1,7 @@
 """MMPose's networks, built as they are tested: evaluation mode, single precision, no pretrained weights."""
 
 import copy
+import warnings
 from typing import Any, cast
 
 import torch
@@ -24,12 +25,14 @@ def build_network(config: Config) -> torch.nn.Module:
         RunError: MMPose cannot build it: a module of the config is unknown or cannot be imported.
     """
     mmcv_ext.install()
+    # mmdet's layers use a name that torch has moved.
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         if custom_imports := config.get("custom_imports"):
             import_modules_from_strings(**custom_imports)
-        import mmpose.models
+        import mmpose.models  # noqa: F401 (registers the networks)
         from mmpose.registry import MODELS
 
         with DefaultScope.overwrite_default_scope("mmpose"), torch.random.fork_rng(devices=[]):

@@ -1,201 +1,214 @@
-"""Seeded weights: random, the same everywhere, and with heatmaps that decode like those of a trained network."""
+"""Seeded weights: random, the same on every run, and with heatmaps that decode like those of a trained network.
+
+With weights drawn as for training, a heatmap is flat noise, on which two right engines disagree: its maximum is nearly
+a tie and the refinement divides by nearly zero. Here kernels are smooth, one pass over synthetic crops sets every
+layer's scale, and the last layer picks from the features those maps that have distinct, round, positive peaks, which
+move with the image.
+"""
 
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import comb
+from math import comb, sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from mmengine.config import Config
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.predict.networks import forward_heatmaps
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 
 _CROPS = 4
-_LINEAR = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-_BATCH_NORM = nn.modules.batchnorm._NormBase
+_SLOPE = 0.8
+"""How much of the first derivatives a kernel has beside its smoothing."""
+_FINE, _COARSE, _BORDER = 7, 21, 4
+"""Heatmap px: what is smaller, wider or nearer to the border than these makes no good peak."""
 
 
+@torch.no_grad()
 def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
-    decoder = network.head.decoder
+    """Give a network that `build_network` built from this config the weights of a seed, zero or more, in place.
+
+    Peaks are about as high as the codec encodes a keypoint: 1, or 255 for Megvii. Torch's random state takes no part
+    and is left alone, nor does the number of threads; another kind of CPU may round the scales differently.
+    """
+    decoder = config.model.head.decoder
     width, height = decoder.input_size
-    crops = synthetic_crops(_CROPS, height, width, seed)
-    num_keypoints = network.head.out_channels
-    last = [m for m in network.modules() if isinstance(m, (nn.Conv2d, _BATCH_NORM)) and len(m.weight) == num_keypoints]
-    last_conv = [m for m in last if isinstance(m, nn.Conv2d)][-1]
-    output = last[-1]
-    hh = decoder.heatmap_size[1]
-    with _single_thread(), torch.inference_mode():
-        _draw(network, seed, last_conv)
-        handles = []
-        for m in network.modules():
-            if isinstance(m, _LINEAR) and not isinstance(m, nn.modules.linear.NonDynamicallyQuantizableLinear):
-                handles.append(m.register_forward_pre_hook(_focus if m is last_conv else _center))
-                handles.append(m.register_forward_hook(_standardise))
-            elif isinstance(m, _BATCH_NORM) and not isinstance(m, nn.LayerNorm):
-                handles.append(m.register_forward_pre_hook(lambda m, a: _bn(m, a, hh)))
-        try:
-            heatmaps = forward_heatmaps(network, torch.from_numpy(crops))
-        finally:
-            for h in handles:
-                h.remove()
-        peak = 200.0 if type(decoder).__name__ == "MegviiHeatmap" else 0.9
-        flat = heatmaps.transpose(0, 1).flatten(2)  # K, N, hw
-        floor = flat.flatten(1).quantile(0.5, dim=1)
-        top = flat.amax(2).mean(1)
-        scale = peak / (top - floor)
-        output.weight.mul_(scale.reshape(-1, *[1] * (output.weight.ndim - 1)))
-        output.bias.sub_(0).mul_(scale).sub_(floor * scale)
+    crops = torch.from_numpy(synthetic_crops(_CROPS, width, height, seed))
+    conv, output = _output_layers(network)
+    for name, parameter in network.named_parameters():
+        generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        parameter.copy_(torch.from_numpy(_draw(name, tuple(parameter.shape), generator)))
+    with _one_thread(), _calibration(network, conv):
+        heatmaps = forward_heatmaps(network, crops).transpose(0, 1).flatten(2)
+    background = heatmaps.flatten(1).median(dim=1).values
+    peak = 255.0 if decoder.type == "MegviiHeatmap" else 1.0
+    scale = peak / (heatmaps.amax(2).mean(1) - background)
+    output.weight.mul_(scale.view(-1, *[1] * (output.weight.ndim - 1)))
+    output.bias.sub_(background).mul_(scale)
 
 
-def _draw(network, seed, last_conv):
-    for name, p in network.named_parameters():
-        module = network.get_submodule(name.rpartition(".")[0])
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        if isinstance(module, nn.LayerNorm) or (isinstance(module, _BATCH_NORM)):
-            v = rng.uniform(0.8, 1.2, p.shape) if name.endswith("weight") else rng.uniform(-LO, HI, p.shape)
-            if isinstance(module, nn.LayerNorm) and name.endswith("bias"):
-                v = rng.uniform(-.2, .2, p.shape)
-        elif module is last_conv and name.endswith("weight"):
-            v = rng.standard_normal(p.shape[:2] + (1,) * (p.ndim - 2)) * _low_pass(p.shape[2:])
-        elif p.ndim == 4 and name.endswith("weight"):
-            a = rng.standard_normal(p.shape[:2] + (1, 1), dtype=np.float32)
-            if p.shape[1] == 1 and module.groups > 1:
-                a = np.abs(a)+.3
-            if p.shape[2:].numel() > 1:
-                a = a + NOISE * rng.standard_normal(p.shape, dtype=np.float32)
-            v = a * _low_pass(p.shape[2:])
-        elif name.endswith("bias"):
-            v = rng.uniform(-LO, HI, p.shape)
-        elif p.ndim == 2 and (name.endswith("weight")):
-            v = rng.standard_normal(p.shape, dtype=np.float32) / np.sqrt(p.shape[1])
-        else:
-            v = LOOSE * rng.standard_normal(p.shape, dtype=np.float32)
-        p.copy_(torch.from_numpy(np.asarray(v, dtype=np.float32)))
-
-LO=0.2; HI=0.8; MIX=0.5; EPS=0.01; POW=3; NOISE=0.3; LOOSE=0.2
-
-def _low_pass(shape) -> Floats:
-    k = np.ones((1, 1), np.float32)
-    h, w = shape
-    r = lambda n: np.array([comb(n - 1, i) for i in range(n)], np.float64) / 2 ** (n - 1)
-    return np.outer(r(h), r(w)).astype(np.float32)
+def _output_layers(network: Any) -> tuple[nn.Conv2d, Any]:
+    """Return the convolution that makes the heatmaps, and the last layer that scales them: it, or the norm after it."""
+    layers = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, (nn.Conv2d, _BatchNorm)) and len(layer.weight) == network.head.out_channels
+    ]
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)][-1], layers[-1]
 
 
-def _axes(x):
-    return (0, 2, 3) if x.ndim == 4 else tuple(range(x.ndim - 1))
+def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> Floats:
+    """Draw a parameter; the calibration scales it."""
+    if name.endswith("bias"):
+        return generator.uniform(-0.2, 1, shape)  # mostly positive: few dead units, no outliers in deep networks
+    if name.endswith("weight") and len(shape) == 1:
+        return generator.uniform(0.8, 1.2, shape)
+    if name.endswith("weight") and len(shape) == 2:
+        return generator.standard_normal(shape, np.float32) / np.float32(sqrt(shape[1]))
+    if name.endswith("weight"):
+        # Smoothing and its two derivatives (Sobel's, for 3x3) mixed at random: no checkerboards from transposed
+        # convolutions. A depthwise kernel must smooth, or it would lose its only input.
+        smooth, down, right = generator.standard_normal((3, *shape[:2], 1, 1), np.float32)
+        if shape[1] == 1:
+            smooth = np.abs(smooth) + np.float32(0.3)
+        kernel = smooth + np.float32(_SLOPE) * (down * _taps(shape[2])[:, None] + right * _taps(shape[3]))
+        return np.asarray(kernel * _binomial(*shape[2:]))
+    return 0.2 * generator.standard_normal(shape, np.float32)  # an embedding of positions
 
 
-def _center(m, args):
-    (x,) = args
-    mean = x.mean(_axes(x))
-    w = m.weight
-    if isinstance(m, nn.ConvTranspose2d):
-        s = w.mean((2, 3))  # in, out
-        w.sub_((mean[:, None] * (mean @ s) / (mean @ mean + 1e-12))[:, :, None, None] * _unit(w))
-        return
-    groups = getattr(m, "groups", 1)
-    if w.shape[1] == 1:
-        return
-    g = w.view(groups, -1, *w.shape[1:])
-    mu = mean.view(groups, -1)
-    s = g.flatten(3).sum(3) if g.ndim > 3 else g
-    lead = torch.einsum("goi,gi->go", s, mu) / (mu.square().sum(1, keepdim=True) + 1e-12)
-    corr = lead[:, :, None] * mu[:, None, :]
-    if g.ndim > 3:
-        kern = torch.from_numpy(_low_pass(w.shape[2:]))
-        g.sub_(corr[..., None, None] * kern)
-    else:
-        g.sub_(corr)
+def _binomial(height: int, width: int) -> Floats:
+    """Return a smoothing kernel [height, width] that sums to 1."""
+    rows, columns = ([comb(size - 1, tap) / 2 ** (size - 1) for tap in range(size)] for size in (height, width))
+    return np.outer(rows, columns).astype(np.float32)
 
 
-def _unit(w):
-    return torch.from_numpy(_low_pass(w.shape[2:])) * w.shape[2] * w.shape[3]  / 1.0
-
-
-def _standardise(m, args, y):
-    ax = _axes(y)
-    c = 1 if y.ndim == 4 else -1
-    var, mean = torch.var_mean(y, ax, correction=0)
-    scale = 1 / (MIX * var + (1 - MIX) * var.mean() + 1e-12).sqrt()
-    shape = [1] * y.ndim; shape[c] = -1
-    ws = [1] * m.weight.ndim; ws[1 if isinstance(m, nn.ConvTranspose2d) else 0] = -1
-    m.weight.mul_(scale.view(ws))
-    if m.bias is None:
-        return y * scale.view(shape)
-    beta = m.bias.clone()
-    old = mean - 0
-    m.bias.copy_(beta - (mean - beta) * scale)
-    return (y - mean.view(shape)) * scale.view(shape) + beta.view(shape)
-
-
-def _blur(x, sigma):
-    r = int(3 * sigma)
-    t = torch.arange(-r, r + 1, dtype=x.dtype)
-    k = torch.exp(-t * t / (2 * sigma * sigma)); k = k / k.sum()
-    c = x.shape[1]
-    x = nn.functional.pad(x, (0, 0, r, r), mode="replicate")
-    x = nn.functional.conv2d(x, k.view(1, 1, -1, 1).expand(c, 1, -1, 1), groups=c)
-    x = nn.functional.pad(x, (r, r, 0, 0), mode="replicate")
-    return nn.functional.conv2d(x, k.view(1, 1, 1, -1).expand(c, 1, 1, -1), groups=c)
-
-
-def _focus(m, args):
-    (x,) = args
-    x = x - x.mean((0, 2, 3), keepdim=True)
-    if m.kernel_size[0] > 1:
-        x = _blur(x, 0.7)
-    fine, coarse = _blur(x, S1), _blur(x, S2)
-    cov = lambda t: torch.einsum("nchw,ndhw->cd", t, t).double() / t[:, 0].numel()
-    signal, noise = cov(fine - coarse), cov(x - fine) + cov(coarse)
-    c = len(noise)
-    w = m.weight.sum((2, 3)).double().T  # C, K
-    a = noise + EPS * (torch.trace(noise) +0*torch.trace(signal)) / c * torch.eye(c, dtype=torch.float64)
-    for _ in range(int(STEPS)):
-        w = torch.linalg.solve(a, signal @ w)
-    y = torch.einsum("nchw,ck->nkhw", x, w.float())
-    w = w * torch.sign(y.pow(3).mean((0, 2, 3)))
-    m.weight.copy_(w.T.float()[:, :, None, None] * torch.from_numpy(_low_pass(m.kernel_size)))
-
-S1=2.0; S2=6.0; STEPS=1
-
-def _bn(m, args, hh):
-    (x,) = args
-    var, mean = torch.var_mean(x, _axes(x), correction=0)
-    m.running_mean.copy_(mean)
-    m.running_var.copy_((MIX * var + (1 - MIX) * var.mean()).clamp_min(1e-6))
-    if x.ndim == 4 and m.__dict__.get("_seen") is None:
-        m.__dict__["_seen"] = 1
-        f = min(1.0, x.shape[2] / hh)
-        m.weight.mul_(f); m.bias.mul_(f)
-
-
-def synthetic_crops(n, height, width, seed) -> Floats:
-    rng = np.random.default_rng([seed, 0])
-    fy = np.fft.fftfreq(height)[:, None]
-    fx = np.fft.rfftfreq(width)[None]
-    amp = 1 / np.maximum(np.hypot(fy, fx), 1 / max(height, width))
-    z = rng.standard_normal((n, 3, *amp.shape)) + 1j * rng.standard_normal((n, 3, *amp.shape))
-    f = np.fft.irfft2(z * amp, s=(height, width))
-    f /= f.std((2, 3), keepdims=True)
-    f = 0.5 * f + 0.9 * f[:, :1]
-    y, x = np.mgrid[:height, :width]
-    for img in f:
-        for _ in range(12):
-            cy, cx = rng.uniform(0, height), rng.uniform(0, width)
-            ry, rx = rng.uniform(0.03, 0.25, 2) * width
-            t = rng.uniform(0, np.pi)
-            u = (x - cx) * np.cos(t) + (y - cy) * np.sin(t); v = -(x - cx) * np.sin(t) + (y - cy) * np.cos(t)
-            img[:, (u / rx) ** 2 + (v / ry) ** 2 < 1] += rng.standard_normal((3, 1))
-    return np.clip(f, -2.1, 2.4).astype(np.float32)
+def _taps(size: int) -> Floats:
+    """Return how far a binomial kernel's taps are from its middle, in its standard deviations."""
+    return ((np.arange(size) - (size - 1) / 2) * 2 / sqrt(max(size - 1, 1))).astype(np.float32)
 
 
 @contextmanager
-def _single_thread() -> Iterator[None]:
+def _calibration(network: nn.Module, last: nn.Conv2d) -> Iterator[None]:
+    """Meanwhile, a forward pass scales each layer as it comes to it."""
+    hooks = []
+    for layer in network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            hooks.append(layer.register_forward_pre_hook(_pick if layer is last else _center))
+            hooks.append(layer.register_forward_hook(_standardise))
+        elif isinstance(layer, _BatchNorm):
+            hooks.append(layer.register_forward_pre_hook(_measure))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _center(layer: Any, inputs: tuple[torch.Tensor]) -> None:
+    """Make the weights blind to the mean of the input, so that a padding of zeros looks like any other place."""
+    weight = _rows(layer)
+    groups = getattr(layer, "groups", 1)
+    if weight.shape[1] == 1:
+        return
+    mean = inputs[0].mean(_all_but_channels(layer, inputs[0])).view(groups, 1, -1)
+    mean = mean.expand(-1, len(weight) // groups, -1).reshape(len(weight), -1)
+    response = (weight.sum((2, 3)) * mean).sum(1, keepdim=True)
+    excess = response / mean.square().sum(1, keepdim=True).clamp_min(1e-12) * mean
+    weight.sub_(excess[..., None, None] * torch.from_numpy(_binomial(*weight.shape[2:])))
+
+
+def _standardise(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
+    """Give the output a variance near 1, and the bias that was drawn as its mean."""
+    axes = _all_but_channels(layer, output)
+    variance, mean = torch.var_mean(output, axes, correction=0)
+    scale = _robust(variance).rsqrt()
+    _rows(layer).mul_(scale[:, None, None, None])
+    shape = [1 if axis in axes else -1 for axis in range(output.ndim)]
+    output = output * scale.view(shape)
+    if layer.bias is None:
+        return output
+    shift: torch.Tensor = layer.bias - mean * scale
+    layer.bias.mul_(scale).add_(shift)
+    return output + shift.view(shape)
+
+
+def _measure(norm: Any, inputs: tuple[torch.Tensor]) -> None:
+    """Set the statistics of a batch norm."""
+    variance, mean = torch.var_mean(inputs[0], _all_but_channels(norm, inputs[0]), correction=0)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(_robust(variance))
+
+
+def _robust(variance: torch.Tensor) -> torch.Tensor:
+    """Pull channels' variances towards their mean: one that the crops hardly move may be moved by an image."""
+    return ((variance + variance.mean()) / 2).clamp_min(1e-6)
+
+
+def _rows(layer: Any) -> torch.Tensor:
+    """Return the weights as a view [outputs, inputs of a group, height, width]."""
+    weight: torch.Tensor = layer.weight
+    if isinstance(layer, nn.Linear):
+        return weight.view(*weight.shape, 1, 1)
+    return weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight
+
+
+def _all_but_channels(layer: nn.Module, features: torch.Tensor) -> tuple[int, ...]:
+    channels = features.ndim - 1 if isinstance(layer, nn.Linear) else 1
+    return tuple(axis for axis in range(features.ndim) if axis != channels)
+
+
+def _pick(layer: Any, inputs: tuple[torch.Tensor]) -> None:
+    """Turn the random weights towards features that vary at the size of a peak, away from the border."""
+    features = inputs[0] - inputs[0].mean((0, 2, 3), keepdim=True)
+    fine, coarse = _mean_filter(features, _FINE), _mean_filter(features, _COARSE)
+    inside = torch.zeros(features.shape[2:], dtype=torch.bool)
+    inside[_BORDER:-_BORDER, _BORDER:-_BORDER] = True
+    wanted = _covariance((fine - coarse)[..., inside])
+    parts = (features - fine, coarse, 4 * features[..., ~inside])
+    unwanted = torch.stack([_covariance(part.flatten(2)) for part in parts]).sum(0)
+    unwanted += 0.1 * unwanted.diagonal().mean() * torch.eye(len(unwanted), dtype=unwanted.dtype)
+    weight = torch.linalg.solve(unwanted, wanted @ layer.weight.sum((2, 3)).double().T).T.float()
+    skewness = torch.einsum("kc,nchw->knhw", weight, fine).pow(3).mean((1, 2, 3))
+    weight = weight * skewness.sign()[:, None]  # peaks rather than pits
+    layer.weight.copy_(weight[..., None, None] * torch.from_numpy(_binomial(*layer.kernel_size)))
+
+
+def _mean_filter(features: torch.Tensor, size: int) -> torch.Tensor:
+    columns = nn.functional.avg_pool2d(features, (size, 1), 1, (size // 2, 0), count_include_pad=False)
+    return nn.functional.avg_pool2d(columns, (1, size), 1, (0, size // 2), count_include_pad=False)
+
+
+def _covariance(features: torch.Tensor) -> torch.Tensor:
+    """Return the [C, C] second moments of features [N, C, P]."""
+    return torch.einsum("ncp,ndp->cd", features, features).double() / (len(features) * features.shape[2])
+
+
+def synthetic_crops(count: int, width: int, height: int, seed: int) -> npt.NDArray[np.float32]:
+    """Return normalised crops [count, 3, height, width]: coloured clouds (1/f) and rectangles, from dark to bright."""
+    generator = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)).clip(1 / max(height, width))
+    real, imaginary = generator.standard_normal((2, count, 3, *frequency.shape)) / frequency
+    clouds = np.fft.irfft2(real + 1j * imaginary, (height, width))
+    clouds /= clouds.std((2, 3), keepdims=True)
+    crops = 0.5 * clouds + 0.9 * clouds[:, :1]  # natural images vary more in brightness than in colour
+    crops += np.linspace(-1.2, 1.2, count)[:, None, None, None] + 0.4 * generator.standard_normal((count, 3, 1, 1))
+    for crop in crops:
+        for _ in range(12):
+            top, left = generator.integers((height, width))
+            tall, wide = generator.integers(width // 20, width // 2, 2)
+            crop[:, top : top + tall, left : left + wide] += generator.standard_normal((3, 1, 1))
+    return crops.clip(-2.5, 2.5).astype(np.float32)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Add in one order, whatever the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

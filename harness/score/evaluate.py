@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.assets.dataset import same_file
-from harness.errors import RunError
 from harness.predictions import Predictions
-from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, Protocol
+from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol
 from harness.score.jhmdb_pck import score_jhmdb
 from harness.score.oks import score_oks
 from harness.score.pckh import load_mpii, score_mpii
+from harness.score.posetrack_ap import score_posetrack
+from harness.score.posetrack_truth import load_posetrack
 from harness.score.truth import load_truth
 
 
@@ -40,8 +41,11 @@ def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[s
             return score_mpii(predictions, load_mpii(annotations, headboxes))
         case JhmdbScoring() as scoring:
             return score_jhmdb(predictions, scoring, load_truth(annotations, protocol.num_keypoints))
-        case other:
-            raise RunError(f"the metric {other.metric} is not scored yet", "run the suites that are scored by OKS")
+        case PoseTrackScoring() as scoring:
+            sequences = load_posetrack(same_file(data, scoring.sequences, "the per-sequence ground truth"))
+            if protocol.limit is not None:
+                sequences = sequences.restrict(np.unique(predictions.image_ids))
+            return score_posetrack(predictions, scoring, sequences)
 
 
 def difference(a: float | None, b: float | None) -> float:

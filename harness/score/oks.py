@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from harness.errors import RunError
 from harness.predictions import Predictions
-from harness.protocol import OksScoring
+from harness.protocol import OksScoring, PoseSelection
 from harness.score.detections import Detections
 from harness.score.oks_ap import accumulate, coco_stats, crowdpose_stats, match
 from harness.score.oks_nms import oks_nms, soft_oks_nms
@@ -57,7 +57,7 @@ def score_detections(detections: Detections, scoring: OksScoring, truth: Truth) 
     return {name: None if value == -1 else value for name, value in stats.items()}
 
 
-def select_detections(predictions: Predictions, scoring: OksScoring) -> Detections:
+def select_detections(predictions: Predictions, scoring: PoseSelection) -> Detections:
     """Return what CocoMetric writes to its results file: people once each, rescored, after NMS.
 
     Raises:
@@ -96,7 +96,7 @@ def select_detections(predictions: Predictions, scoring: OksScoring) -> Detectio
     )
 
 
-def _check_num_keypoints(what: str, count: int, scoring: OksScoring) -> None:
+def _check_num_keypoints(what: str, count: int, scoring: PoseSelection) -> None:
     if count != len(scoring.sigmas):
         raise RunError(f"{what}: {count} keypoints a person, but the protocol has {len(scoring.sigmas)} sigmas")
 

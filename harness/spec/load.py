@@ -48,10 +48,18 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 
 def matching_rows(suite: Suite, glob: str | None) -> list[Row]:
-    """Return the rows whose id, with or without the suite's name, matches a shell pattern; all without one."""
+    """Return the rows whose id, with or without the suite's name, matches one of the shell patterns; all without one.
+
+    Several patterns are separated by commas.
+    """
     if glob is None:
         return list(suite.rows)
-    return [row for row in suite.rows if any(fnmatch.fnmatchcase(name, glob) for name in (row.id, suite.row_id(row)))]
+    patterns = glob.split(",")
+    return [
+        row
+        for row in suite.rows
+        if any(fnmatch.fnmatchcase(name, pattern) for name in (row.id, suite.row_id(row)) for pattern in patterns)
+    ]
 
 
 def select_rows(suite: Suite, glob: str | None) -> list[Row]:
@@ -65,6 +73,22 @@ def select_rows(suite: Suite, glob: str | None) -> list[Row]:
         close = _did_you_mean(glob.removeprefix(f"{suite.name}/"), [row.id for row in suite.rows])
         raise UsageError(f"no row of {suite.name} matches {glob}{close}", f"harness list {suite.name} shows its rows")
     return rows
+
+
+def select(suites: Iterable[str], glob: str | None) -> list[tuple[Suite, list[Row]]]:
+    """Load suites and return those in which a pattern matches rows, with the rows.
+
+    Raises:
+        UsageError: There is no such suite, or no row matches in any.
+        SpecError: A suite cannot be used.
+    """
+    loaded = [load_suite(suite) for suite in suites]
+    if len(loaded) == 1:
+        return [(loaded[0], select_rows(loaded[0], glob))]
+    found = [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
+    if not found:
+        raise UsageError(f"no row matches {glob}", "harness list shows all rows")
+    return found
 
 
 def _is_path(text: str) -> bool:

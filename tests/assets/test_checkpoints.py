@@ -65,7 +65,7 @@ def test_mmengine_1x_with_all_its_metadata(tmp_path: Path, small: Config, traine
     path = tmp_path / "epoch_1.pth"
     meta = {
         "epoch": 1, "iter": 3, "cfg": small.pretty_text, "seed": 0, "mmengine_version": "0.10.7",
-        "dataset_meta": {"sigmas": np.array([0.1, 0.2], np.float32), "colors": np.zeros((2, 3), np.uint8), "name": "coco"},
+        "dataset_meta": {"sigmas": np.ones(17, np.float32), "colors": np.zeros((2, 3), np.uint8), "name": "coco"},
     }  # fmt: skip
     save_checkpoint(
         {"meta": meta, "state_dict": trained.state_dict(), "message_hub": hub.state_dict()}, str(path)

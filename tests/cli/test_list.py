@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import VERBS, main
+from harness.record import Record
 
 SUITE = """\
 schema_version: 1
@@ -42,12 +43,12 @@ rows:
 LISTED = """\
 My table
 
-  row                  label  boxes            AP     AR  AR@0.75
-  mine/small-256x192   Big    detector      0.650      -    0.800
+  row                  label  boxes            AP     AR  AR@0.75  state
+  mine/small-256x192   Big    detector      0.650      -    0.800  not run
       label: it is the small one
       AR@0.75 is printed as AR
       AR@0.75 0.800 is wrong, 0.796 (history) is right: another row's
-  mine/big-384x288-gt  Big    ground-truth  0.700  0.750        -
+  mine/big-384x288-gt  Big    ground-truth  0.700  0.750        -  not run
 
 2 rows, 2 runs
 """
@@ -102,16 +103,27 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert error.startswith("Usage: harness")
 
 
+def test_states_come_from_the_records(own_suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record(suite="mine", row="small-256x192", run="val", label="Big", status="partial", verdict="partial")
+    record.save(tmp_path / "runs" / "mine" / "small-256x192" / "val" / "record.json")
+    assert main(["list", own_suite, "--out", str(tmp_path / "runs"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["id"]: row["state"] for row in rows} == {
+        "mine/small-256x192": "partial",
+        "mine/big-384x288-gt": "not run",
+    }
+
+
 def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(name: str) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.cli.list.load_suite", interrupt)
+    monkeypatch.setattr("harness.cli.list.select", interrupt)
     assert main(["list", "coco"]) == 130
 
 
 def test_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli.list.load_suite", lambda name: 1 / 0)
+    monkeypatch.setattr("harness.cli.list.select", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["list", "coco"])
 

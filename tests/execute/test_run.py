@@ -132,6 +132,12 @@ def test_scoring_again_gives_the_same(harness: Harness, data: Path) -> None:
     assert harness("score", "data")[0] == 2
 
 
+def renumbered(boxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return boxes of the images 1, 2, 3 and 4."""
+    numbers = {image: i for i, image in enumerate(sorted({box["image_id"] for box in boxes}), 1)}
+    return [box | {"image_id": numbers[box["image_id"]]} for box in boxes]
+
+
 def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
@@ -147,8 +153,8 @@ def truncate(path: Path) -> None:
          "1 of 4 images are missing, the first is data/coco/val2017/000000000785.jpg"),
         (lambda data: truncate(data / "coco/val2017/000000000785.jpg"), "failed",
          "image is truncated: data/coco/val2017/000000000785.jpg (20000 bytes)"),
-        (lambda data: edit_json(data / BOXES, lambda boxes: [box | {"image_id": 1} for box in boxes]), "unobtainable",
-         f"the box file is for other images: 1 of its image ids, such as 1, are not in data/{ANNOTATIONS}: data/{BOXES}"),
+        (lambda data: edit_json(data / BOXES, renumbered), "unobtainable",
+         f"4 of its image ids, such as 1, are not in data/{ANNOTATIONS}: data/{BOXES}"),
         (lambda data: edit_json(data / BOXES, lambda boxes: []), "unobtainable",
          f"no person boxes in the box file: data/{BOXES}"),
         (lambda data: (data / BOXES).unlink(), "unobtainable", f"the box file is missing: data/{BOXES}"),
@@ -202,6 +208,13 @@ OWN_ROW = """\
         config: body_2d_keypoint/topdown_heatmap/coco/CONFIG.py
         checkpoint: {url: "https://example.org/CHECKPOINT", sha256: "SHA256"}
 """
+
+
+def own_row(row: str, config: str, checkpoint: str, sha256: str) -> str:
+    filled = OWN_ROW.replace("ID", row).replace("CONFIG", config)
+    return filled.replace("CHECKPOINT", checkpoint).replace("SHA256", sha256)
+
+
 ALEXNET = "td-hm_alexnet_8xb64-210e_coco-256x192"
 OTHER = "td-hm_shufflenetv2_8xb64-210e_coco-256x192"
 
@@ -215,13 +228,13 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
     seed_weights(network, config, 0)
     torch.save({"state_dict": network.state_dict()}, checkpoint)
     sha256 = sha256_file(checkpoint)
-    rows = [("good", ALEXNET, checkpoint.name, sha256), ("other-network", OTHER, checkpoint.name, sha256),
-            ("no-checkpoint", OTHER, "missing.pth", sha256), ("wrong-hash", ALEXNET, checkpoint.name, "0" * 8)]  # fmt: skip
-    text = OWN_SUITE
-    for row, name, file_name, digest in rows:
-        filled = OWN_ROW.replace("ID", row).replace("CONFIG", name)
-        text += filled.replace("CHECKPOINT", file_name).replace("SHA256", digest)
-    Path("own.yaml").write_text(text)
+    rows = [
+        ("good", ALEXNET, checkpoint.name, sha256),
+        ("other-network", OTHER, checkpoint.name, sha256),
+        ("no-checkpoint", OTHER, "missing.pth", sha256),
+        ("wrong-hash", ALEXNET, checkpoint.name, "0" * 8),
+    ]
+    Path("own.yaml").write_text(OWN_SUITE + "".join(own_row(*row) for row in rows))
 
     code, out, _ = harness("run", "own.yaml")
     assert code == 3
@@ -273,11 +286,10 @@ def test_wrong_usage(harness: Harness, data: Path, arguments: tuple[str, ...], m
 
 
 def test_a_typo_in_a_spec(harness: Harness, data: Path) -> None:
-    Path("own.yaml").write_text(OWN_SUITE + OWN_ROW.replace("boxes: detector", "boxs: detector"))
+    Path("own.yaml").write_text(OWN_SUITE + own_row("a", ALEXNET, "a.pth", "0" * 8).replace("boxes:", "boxs:"))
     code, _, err = harness("run", "own.yaml")
     assert code == 2
-    assert "own.yaml:17" in err
-    assert "boxs" in err
+    assert "own.yaml:16: rows[0].boxs: unknown key (did you mean boxes?)" in err
 
 
 def test_the_upstream_engine(harness: Harness, data: Path) -> None:

@@ -42,8 +42,9 @@ def test_every_value_that_rounds_to_the_claim_reproduces_it(thousandths: int, of
 
 
 @pytest.mark.parametrize(
-    ("measured", "verdict"), [(0.6570, "reproduced"), (0.658, "within noise"), (0.656, "within noise"), (0.6586, "differs")]
-)  # fmt: skip
+    ("measured", "verdict"),
+    [(0.6570, "reproduced"), (0.658, "within noise"), (0.656, "within noise"), (0.6586, "differs")],
+)
 def test_percent_and_tolerance(measured: float, verdict: str) -> None:
     judged = judge_claim(claim(65.7), PERCENT, measured, "complete")
     assert judged.verdict == verdict

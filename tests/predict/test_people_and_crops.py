@@ -12,9 +12,9 @@ from upstream_config import build_dataset, config
 from harness.assets.dataset import data_file
 from harness.errors import ObtainError, RunError
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.ledger import image_folder, read_protocol
 from harness.predict.people import People, check_images, load_people
 from harness.protocol import Compute, Protocol
+from harness.spec.ledger import image_folder, read_protocol
 
 COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
 

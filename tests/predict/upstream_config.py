@@ -7,8 +7,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from harness.predict import mmcv_ext
-from harness.predict.ledger import point_at
 from harness.spec.configs import configs_folder
+from harness.spec.ledger import point_at
 
 TOPDOWN = "body_2d_keypoint/topdown_heatmap"
 

@@ -151,13 +151,9 @@ def _scoring(config: Config, sigmas: tuple[float, ...], data_file: Callable[[str
     match evaluator.type:
         case "CocoMetric":
             return OksScoring(
-                sigmas=sigmas,
                 area="annotation" if evaluator.get("use_area", True) else "box",
                 crowd=evaluator.get("iou_type", "keypoints") == "keypoints_crowd",
-                score_mode=evaluator.get("score_mode", "bbox_keypoint"),
-                keypoint_score_threshold=evaluator.get("keypoint_score_thr", 0.2),
-                nms=NMS[evaluator.get("nms_mode", "oks_nms")],
-                nms_threshold=evaluator.get("nms_thr", 0.9),
+                **_selection(evaluator, sigmas),
             )
         case "MpiiPCKAccuracy":
             headboxes = in_data_folder(config.test_dataloader.dataset.headbox_file)
@@ -165,9 +161,24 @@ def _scoring(config: Config, sigmas: tuple[float, ...], data_file: Callable[[str
         case "JhmdbPCKAccuracy":
             return JhmdbScoring(threshold=evaluator.thr)
         case "PoseTrack18Metric":
-            return PoseTrackScoring()
+            # As PoseTrack18Metric finds it: posetrack18_val.json -> val/
+            annotations = PurePosixPath(in_data_folder(evaluator.ann_file))
+            sequences = str(annotations.parent / annotations.stem.split("_")[-1])
+            return PoseTrackScoring(
+                sequences=data_file(sequences, "the per-sequence ground truth"), **_selection(evaluator, sigmas)
+            )
         case other:
             raise SpecError(f"config field test_evaluator.type of {config.filename}: {other} is not evaluated here")
+
+
+def _selection(evaluator: Any, sigmas: tuple[float, ...]) -> dict[str, Any]:
+    return {
+        "sigmas": sigmas,
+        "score_mode": evaluator.get("score_mode", "bbox_keypoint"),
+        "keypoint_score_threshold": evaluator.get("keypoint_score_thr", 0.2),
+        "nms": NMS[evaluator.get("nms_mode", "oks_nms")],
+        "nms_threshold": evaluator.get("nms_thr", 0.9),
+    }
 
 
 def point_at(config: Config, data: str) -> Config:

@@ -1,0 +1,36 @@
+"""All 76 published networks can be built from wheels alone, and give heatmaps of the size that is decoded."""
+
+import pytest
+import torch
+
+from harness.predict.networks import build_network, forward_heatmaps
+from harness.spec.configs import load_config
+from harness.spec.load import load_suite, suite_names
+from harness.spec.schema import Row, Run, Suite
+
+RUNS: dict[str, tuple[Suite, Row, Run]] = {
+    run.config: (suite, row, run)
+    for suite in map(load_suite, suite_names())
+    for row in suite.rows
+    for run in row.runs.values()
+}
+SMALL = 30e6
+"""Parameters; larger networks are built and not run."""
+
+
+def test_there_are_76_configs() -> None:
+    assert len(RUNS) == 76
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_build_and_run(name: str) -> None:
+    config = load_config(*RUNS[name])
+    network = build_network(config)
+    assert not network.training
+    assert not any(isinstance(module, torch.nn.SyncBatchNorm) for module in network.modules())
+    if sum(parameter.numel() for parameter in network.parameters()) < SMALL:
+        codec = config.model.head.decoder
+        width, height = codec.input_size
+        with torch.inference_mode():
+            heatmaps = forward_heatmaps(network, torch.zeros(1, 3, height, width))
+        assert heatmaps.shape == (1, config.model.head.out_channels, *codec.heatmap_size[::-1])
