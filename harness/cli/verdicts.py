@@ -83,7 +83,7 @@ def _cell(judged: JudgedClaim, suite: Suite) -> str:
     claim, decimals = judged.claim, suite.metrics[judged.claim.metric].decimals
     claimed = f"{claim.metric} {claim.value:.{decimals}f} -> "
     if judged.measured is None or judged.difference is None:
-        return f"{claimed}{'undefined':<{decimals + 12}}"
+        return f"{claimed}{'-':<{2 * decimals + 10}}"
     # One decimal more than published, so that a value on the edge of rounding is seen to be there.
     return f"{claimed}{judged.measured:.{decimals + 1}f} ({judged.difference:+.{decimals + 1}f})"
 
@@ -92,7 +92,9 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     """Sum up the outcomes: counts, contradicted claims, reasons, where the records are."""
     counts = Counter(outcome.verdict for outcome in outcomes)
     yield ""
-    yield f"{len(outcomes)} rows: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    yield f"{len(outcomes)} row{'s' if len(outcomes) != 1 else ''}: " + ", ".join(
+        f"{count} {verdict}" for verdict, count in counts.most_common()
+    )
     for outcome in outcomes:
         for judged in outcome.claims:
             if judged.claim.refuted:

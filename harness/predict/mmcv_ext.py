@@ -58,10 +58,11 @@ class _StandIn(ModuleType):
     def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int) -> torch.Tensor:
         """Return the indices [M] of the boxes [N, 4] kept, by falling score (mmcv/ops/csrc/pytorch/cpu/nms.cpp).
 
-        A side is x2 - x1 + offset; an IoU equal to the threshold is kept.
+        A side is x2 - x1 + offset; an IoU equal to the threshold is kept, which mmcv holds in single precision.
         """
         grown = boxes + boxes.new_tensor([0, 0, offset, offset])
-        kept: torch.Tensor = torchvision.ops.nms(grown, scores, iou_threshold)
+        single = torch.tensor(iou_threshold, dtype=torch.float32).item()
+        kept: torch.Tensor = torchvision.ops.nms(grown, scores, single)
         return kept
 
     @staticmethod

@@ -80,7 +80,7 @@ def test_refinement_is_well_conditioned(name: str, samples: Path) -> None:
         refined = [
             refine_keypoints_dark_udp(f[None].copy(), h.copy(), 11) for f, h in zip(found, heatmaps, strict=True)
         ]
-        return np.concatenate(refined) - np.stack(found)
+        return np.asarray(np.concatenate(refined) - np.stack(found))
 
     heatmaps = real_heatmaps(name, samples)
     noise = 1e-6 * np.random.default_rng(0).standard_normal(heatmaps.shape, np.float32)
