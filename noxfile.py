@@ -9,8 +9,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 
-# One environment for all sessions: it is large, and what is tested is what is run.
-ENVIRONMENT = {"python": "3.11", "venv_location": ".nox/environment"}
+PYTHON = "3.11"
 GROUPS = ("--group", "upstream", "--group", "tests", "--group", "lint")
 
 # One row of each family of networks, codecs and affines, small enough for a CPU.
@@ -33,28 +32,28 @@ def install(session: nox.Session) -> None:
     session.install("--no-deps", "--editable", ".")
 
 
-@nox.session(**ENVIRONMENT)
+@nox.session(python=PYTHON)
 def reproduce(session: nox.Session) -> None:
     """Run a suite and compare it with the published table: `nox -s reproduce -- coco --data DIR`."""
     install(session)
     session.run("harness", "run", *session.posargs)
 
 
-@nox.session(**ENVIRONMENT)
+@nox.session(python=PYTHON)
 def parity(session: nox.Session) -> None:
     """Compare the shared engine with MMPose's test loop: ten rows on the samples, or `nox -s parity -- SUITE ...`."""
     install(session)
     session.run("harness", "parity", *(session.posargs or PARITY))
 
 
-@nox.session(**ENVIRONMENT)
+@nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments behind `--` go to pytest."""
     install(session)
     session.run("pytest", *session.posargs)
 
 
-@nox.session(**ENVIRONMENT)
+@nox.session(python=PYTHON)
 def lint(session: nox.Session) -> None:
     """Check style with ruff and types with mypy."""
     install(session)
@@ -67,7 +66,7 @@ def lint(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Renew requirements.lock from pyproject.toml; needs uv."""
     session.run(
-        "uv", "pip", "compile", "pyproject.toml", *GROUPS, "--universal", "--python-version", "3.11",
+        "uv", "pip", "compile", "pyproject.toml", *GROUPS, "--universal", "--python-version", PYTHON,
         "--only-binary", ":all:", "--no-annotate", "--no-header", "--no-emit-index-url", "--upgrade",
         "--output-file", "requirements.lock", *session.posargs, external=True,
     )  # fmt: skip
