@@ -1,8 +1,10 @@
 """Progress bars on standard error: all rows, and the people of the row at work with people/s and time left."""
 
+import sys
 from types import TracebackType
 from typing import Self
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -57,6 +59,13 @@ class TerminalProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def echo(self, line: str, *, err: bool) -> None:
+        """Print a line. Where it would land on the terminal that shows the bars, it is printed above them."""
+        if not self._progress.disable and (err or sys.stdout.isatty()):
+            self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
+        else:
+            click.echo(line, err=err)
 
     def row(self, name: str) -> None:
         """Begin the next row."""

@@ -49,7 +49,7 @@ def command(suites: tuple[str, ...], glob: str | None, as_json: bool, **chosen: 
                 records = run_row(suite, row, settings, progress)
                 outcome = RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records))
                 outcomes.append(outcome)
-                click.echo(row_line(outcome, width), err=as_json)
+                progress.echo(row_line(outcome, width), err=as_json)
     for line in summary(outcomes, settings.out):
         click.echo(line, err=as_json)
     if as_json:

@@ -1,7 +1,12 @@
 """`harness run` and `harness score` through the command line's entry point, on real images."""
 
+import contextlib
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,3 +307,22 @@ def test_the_upstream_engine(harness: Harness, data: Path) -> None:
     assert theirs.warnings == []
     assert theirs.upstream_metrics == pytest.approx(theirs.metrics, abs=1e-9)
     assert theirs.metrics == ours.metrics
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_on_a_terminal_bars_do_not_erase_results(data: Path) -> None:
+    import pty
+
+    command = [sys.executable, "-W", "ignore", "-m", "harness", "run", "coco", "--rows", ROW, "--weights", "random:0"]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*command, "--limit", "1", "--batch-size", "4"], stdout=theirs, stderr=theirs, cwd=data.parent) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed
+            while part := os.read(ours, 65536):
+                shown += part
+    os.close(ours)
+    assert process.returncode == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert re.search(r"[\r\n]coco/alexnet-256x192   AP 0\.448 -> .* partial\r?\n", text)
+    assert re.search(r"coco/alexnet-256x192 predict +\S+ +\d+/22 +[0-9.]+ people/s +\d:\d\d:\d\d", text)
