@@ -16,7 +16,7 @@ VERBS = {
     "list": "Show the rows and what was published of them.",
     "check": "Check the suites against MMPose's configs and metafiles.",
     "run": "Evaluate the rows of a suite and compare them with what was published.",
-    "score": "Score saved predictions again.",
+    "score": "Score saved predictions, ours or another framework's.",
     "parity": "Compare our engine with MMPose's own test loop.",
 }
 INTERRUPTED = 130

@@ -1,35 +1,101 @@
-"""`harness score`: metrics from saved predictions, without a network."""
+"""`harness score`: metrics from saved predictions, ours or another framework's, without a network."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from harness.cli.options import json_option
+from harness.cli.options import check_data_folder, json_option
 from harness.errors import UsageError
 
 
 @click.command("score")
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN_DIR...")
+@click.argument("targets", nargs=-1, required=True, metavar="RUN_DIR... | SUITE")
 @click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True, metavar="DIR",
               help="An MMPose data/ folder; only its annotations are read.")  # fmt: skip
+@click.option("--predictions", type=click.Path(path_type=Path), metavar="FILE",
+              help="Score these predictions under SUITE: COCO results (.json); for MPII and JHMDB an array [people, "
+              "keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "
+              "for each sequence.")  # fmt: skip
+@click.option("--run", metavar="NAME", help="Whose annotations to take, where a suite has several, e.g. sub1 of JHMDB.")
+@click.option("--array", metavar="NAME", help="The keypoints' name in a file with several arrays that fit.")
+@click.option("--one-based", is_flag=True, help="The array counts pixels from 1.")
+@click.option("--score-mode", type=click.Choice(["bbox", "keypoint", "bbox_keypoint"]),
+              help="Score poses anew as MMPose does, a pose's own score for its box's.  [default: bbox, as they are]",
+              )  # fmt: skip
+@click.option("--nms", type=click.Choice(["oks", "soft-oks", "none"]),
+              help="Drop duplicate poses as MMPose does.  [default: none]")  # fmt: skip
 @json_option
-def command(folders: tuple[Path, ...], data: Path, as_json: bool) -> int:
-    """Recompute every metric of run folders from their saved predictions, and judge and record them anew.
+def command(
+    targets: tuple[str, ...], data: Path, predictions: Path | None, as_json: bool, one_based: bool, **options: Any
+) -> int:
+    """Compute metrics from saved predictions.
 
-    RUN_DIR is the folder of one run, or any folder above runs: all runs below it are scored.
+    RUN_DIR is the folder of one run, or any folder above runs: all runs below it are scored, judged and recorded anew.
+    With --predictions, what another framework predicted is scored under SUITE, its poses and scores as they are.
     """
+    if predictions is not None:
+        _score_foreign(targets, data, predictions, as_json, one_based=one_based, **options)
+    else:
+        given = [name for name, value in {**options, "one_based": one_based or None}.items() if value is not None]
+        if given:
+            raise UsageError(f"--{given[0].replace('_', '-')} goes with --predictions FILE only")
+        _score_runs([Path(target) for target in targets], data, as_json)
+    return 0
+
+
+def _score_runs(folders: list[Path], data: Path, as_json: bool) -> None:
     from harness.execute.rescore import rescore
     from harness.run_folder import RunFolder
 
     found = [RunFolder(path.parent) for folder in folders for path in sorted(folder.rglob("predictions.parquet"))]
     if not found:
-        raise UsageError(f"no run with predictions below {', '.join(map(str, folders))}", "make one with `harness run`")
+        raise UsageError(
+            f"no run with predictions below {', '.join(map(str, folders))}",
+            "make one with `harness run`, or score a file under a suite: harness score SUITE --predictions FILE",
+        )
     records = [rescore(folder, data) for folder in found]
     for folder, record in zip(found, records, strict=True):
         click.echo(f"{record.full_id} {record.run}   {record.verdict}   [{folder.path}]", err=as_json)
-        for name, value in record.metrics.items():
-            click.echo(f"  {name:<12} {'undefined' if value is None else f'{value:.10f}'}", err=as_json)
+        _show_metrics(record.metrics, as_json)
     if as_json:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
-    return 0
+
+
+def _score_foreign(targets: tuple[str, ...], data: Path, predictions: Path, as_json: bool, **options: Any) -> None:
+    from harness.score.foreign import score_foreign
+    from harness.spec.load import load_suite
+
+    if len(targets) != 1:
+        raise UsageError(f"--predictions is scored under one SUITE, not {len(targets)}: {' '.join(targets)}")
+    check_data_folder(data)
+    suite = load_suite(targets[0])
+    score = score_foreign(suite, predictions, data, **options)
+    if as_json:
+        click.echo(score.model_dump_json(indent=2))
+        return
+    protocol = score.protocol
+    click.echo(f"{score.suite} {score.run}   [{score.predictions}, sha256 {score.sha256[:8]}]")
+    _show_metrics(score.metrics, err=False)
+    click.echo(
+        f"protocol: {protocol.dataset}, {protocol.num_keypoints} keypoints, pixels from {int(protocol.one_based)}"
+    )
+    click.echo(f"  {'annotations':<25}{protocol.annotations.path}, sha256 {protocol.annotations.sha256[:8]}")
+    for name, value in protocol.scoring.model_dump().items():
+        click.echo(f"  {name:<25}{_text(value)}")
+
+
+def _show_metrics(metrics: dict[str, float | None], err: bool) -> None:
+    for name, value in metrics.items():
+        click.echo(f"  {name:<12} {'undefined' if value is None else f'{value:.10f}'}", err=err)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case {"path": path, "sha256": sha256}:
+            return f"{path}, sha256 {sha256[:8]}"
+        case tuple():
+            return " ".join(f"{number:.4g}" for number in value)
+        case _:
+            return str(value)

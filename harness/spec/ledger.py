@@ -64,7 +64,7 @@ def read_protocol(
         ),
         flip=_flip(config),
         decoder=_decoder(config, input_size),
-        scoring=_scoring(config, meta.sigmas, data_file),
+        scoring=read_scoring(config, data_file),
         compute=compute,
     )
 
@@ -83,7 +83,7 @@ def image_folder(config: Config) -> str:
 
 def in_data_folder(path: str) -> str:
     """Turn a path of a config into one in the data folder."""
-    return f"{path}/".removeprefix(DATA_ROOT).rstrip("/")
+    return f"{PurePosixPath(path)}/".removeprefix(DATA_ROOT).rstrip("/")
 
 
 def _transforms(config: Config) -> dict[str, Any]:
@@ -139,7 +139,13 @@ def _decoder(config: Config, input_size: tuple[int, ...]) -> Decoder:
     return Decoder(codec=name, heatmap_size=tuple(codec.heatmap_size), blur_kernel_size=kernel)
 
 
-def _scoring(config: Config, sigmas: tuple[float, ...], data_file: Callable[[str, str], DataFile]) -> Scoring:
+def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> Scoring:
+    """Read how a config scores predictions.
+
+    Raises:
+        SpecError: The config asks for a metric that is not evaluated here.
+        ObtainError: From `data_file`: a file that the metric reads is missing.
+    """
     evaluator = config.test_evaluator
     if isinstance(evaluator, list | tuple):
         if len(evaluator) != 1:
@@ -148,6 +154,7 @@ def _scoring(config: Config, sigmas: tuple[float, ...], data_file: Callable[[str
     converters = [name for name in ("pred_converter", "gt_converter") if evaluator.get(name)]
     if converters:
         raise SpecError(f"config field test_evaluator.{converters[0]} of {config.filename} is not evaluated here")
+    sigmas = read_metainfo(config.test_dataloader.dataset).sigmas
     match evaluator.type:
         case "CocoMetric":
             return OksScoring(

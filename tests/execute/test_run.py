@@ -315,7 +315,9 @@ def test_on_a_terminal_bars_do_not_erase_results(data: Path) -> None:
 
     command = [sys.executable, "-W", "ignore", "-m", "harness", "run", "coco", "--rows", ROW, "--weights", "random:0"]
     ours, theirs = pty.openpty()
-    with subprocess.Popen([*command, "--limit", "1", "--batch-size", "4"], stdout=theirs, stderr=theirs, cwd=data.parent) as process:
+    with subprocess.Popen(
+        [*command, "--limit", "1", "--batch-size", "4"], stdout=theirs, stderr=theirs, cwd=data.parent
+    ) as process:
         os.close(theirs)
         shown = b""
         with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed

@@ -1,0 +1,103 @@
+"""Keypoints of people as one plain array, in the containers that frameworks save it in."""
+
+import contextlib
+import zlib
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from harness.errors import ObtainError, UsageError
+from harness.files import read_json
+
+EXTENSIONS = (".npy", ".mat", ".h5", ".json")
+
+
+def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = None) -> npt.NDArray[np.float64]:
+    """Read the only array of a shape, or the one of a name.
+
+    Args:
+        path: An .npy, .mat (5 and 7.3), .h5 or .json file; in .json nested lists, or an object that holds them by name.
+        shape: People, keypoints, 2.
+        name: Which array to take.
+
+    Returns:
+        [people, keypoints, 2], finite.
+
+    Raises:
+        UsageError: Another kind of file, no array of this name, or several that fit.
+        ObtainError: The file cannot be read, has no such array, or it is not finite.
+    """
+    if path.suffix.lower() not in EXTENSIONS:
+        raise UsageError(f"{path}: the keypoints must be in one of {', '.join(EXTENSIONS)}, not '{path.suffix}'")
+    try:
+        with contextlib.ExitStack() as stack:
+            keypoints = _choose(path, _open(path, stack), shape, name)
+    except (OSError, ValueError, TypeError, EOFError, IndexError, MatReadError, zlib.error) as error:
+        raise ObtainError(f"the keypoints cannot be read: {path}: {error}") from error
+    broken = ~np.isfinite(keypoints).all(axis=(1, 2))
+    if broken.any():
+        first = int(np.flatnonzero(broken)[0])
+        raise ObtainError(f"{path}: keypoints of {broken.sum()} people are not finite, the first is number {first}")
+    return keypoints
+
+
+def _open(path: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
+    """Return the arrays of a file by name; those of an HDF5 file are not read before they are asked for."""
+    kind = path.suffix.lower()
+    if kind == ".json":
+        document = read_json(path, "the keypoint file")
+        return {
+            key: _array(value) for key, value in (document if isinstance(document, dict) else {"": document}).items()
+        }
+    if kind == ".npy":
+        with path.open("rb") as file:
+            return {"": np.lib.format.read_array(file, allow_pickle=False)}  # type: ignore[no-untyped-call]
+    if kind == ".mat" and not h5py.is_hdf5(path):
+        with path.open("rb") as file:
+            return {key: value for key, value in loadmat(file).items() if isinstance(value, np.ndarray)}
+    datasets: dict[str, Any] = {}
+
+    def collect(key: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            datasets[key] = item
+
+    stack.enter_context(h5py.File(path, "r")).visititems(collect)
+    return datasets
+
+
+def _choose(
+    path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], name: str | None
+) -> npt.NDArray[np.float64]:
+    # MATLAB 7.3 is HDF5 with the dimensions in reverse.
+    reverse = path.suffix.lower() == ".mat" and any(isinstance(array, h5py.Dataset) for array in arrays.values())
+    shapes = {key: array.shape[::-1] if reverse else array.shape for key, array in arrays.items()}
+    found = ", ".join(f"{key} {size}".strip() for key, size in shapes.items()) or "no array"
+    if name is not None and name not in arrays:
+        raise UsageError(f"{path} has no array '{name}'", f"found: {found}")
+    fitting = [
+        key
+        for key, array in arrays.items()
+        if name in (None, key) and shapes[key] == shape and array.dtype.kind in "fiu"
+    ]
+    if not fitting:
+        raise ObtainError(
+            f"{path}: expected numbers of shape {shape} (annotated people, keypoints, x and y), found {found}"
+        )
+    if len(fitting) > 1:
+        raise UsageError(
+            f"{path}: several arrays have the shape {shape}", f"choose one by --array: {', '.join(fitting)}"
+        )
+    values: npt.NDArray[np.float64] = np.asarray(arrays[fitting[0]][()], np.float64)
+    return values.T if reverse else values
+
+
+def _array(value: Any) -> npt.NDArray[Any]:
+    try:
+        return np.array(value, np.float64)
+    except (TypeError, ValueError):
+        return np.empty((), object)

@@ -1,0 +1,214 @@
+"""`harness score SUITE --predictions FILE` through the command line's entry point."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import loadmat, savemat
+
+from harness.cli import main
+from harness.files import sha256_file
+
+NAMES = ["AP", "AP@0.5", "AP@0.75", "AP(M)", "AP(L)", "AR", "AR@0.5", "AR@0.75", "AR(M)", "AR(L)"]
+ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
+
+Harness = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def harness(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Harness:
+    """Return a function that runs the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def scoring(shared_data: Path) -> Path:
+    """Predictions with known scores, beside the sample data."""
+    folder = shared_data / "scoring"
+    if not folder.is_dir():
+        pytest.skip(f"no scoring samples: {folder}")
+    return folder
+
+
+def copy(source: Path, destination: Path) -> Path:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    destination.write_bytes(source.read_bytes())
+    return destination
+
+
+@pytest.mark.parametrize(
+    ("truth", "found", "expected"),
+    [
+        # faster_coco_eval's tests
+        (
+            "coco-one-image/gt_dataset.json",
+            "coco-one-image/dt_dataset.json",
+            "0.5048844884 0.7227722772 0.6336633663 0.4663366337 0.7504950495 "
+            "0.5181818182 0.7272727273 0.6363636364 0.4666666667 0.7500000000",
+        ),
+        # xtcocotools 1.14.3
+        (
+            "coco-four-images/example_coco_val.json",
+            "coco-four-images/example_coco_preds.json",
+            "0.8608896054 0.9931454684 0.9108910891 0.7755775578 0.9372524752 "
+            "0.8750000000 1.0000000000 0.9166666667 0.7800000000 0.9428571429",
+        ),
+    ],
+)
+def test_coco_results(harness: Harness, scoring: Path, truth: str, found: str, expected: str) -> None:
+    annotations = copy(scoring / truth, Path("data") / ANNOTATIONS)
+    code, out, err = harness("score", "coco", "--predictions", scoring / found)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"coco val   [{scoring / found}, sha256 {sha256_file(scoring / found)[:8]}]"
+    assert [tuple(line.split()) for line in lines[1:11]] == list(zip(NAMES, expected.split(), strict=True))
+    assert lines[11] == "protocol: CocoDataset, 17 keypoints, pixels from 0"
+    assert lines[12].split() == ["annotations", f"{ANNOTATIONS},", "sha256", sha256_file(annotations)[:8]]
+    assert [line.split() for line in lines[14:]] == [
+        ["score_mode", "bbox"], ["keypoint_score_threshold", "0.2"], ["nms", "none"], ["nms_threshold", "0.9"],
+        ["metric", "oks"], ["area", "annotation"], ["crowd", "False"],
+    ]  # fmt: skip
+
+    code, out, err = harness("score", "coco", "--predictions", scoring / found, "--json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [f"{value:.10f}" for value in document["metrics"].values()] == expected.split()
+    assert document["sha256"] == sha256_file(scoring / found)
+    assert document["protocol"]["annotations"] == {"path": ANNOTATIONS, "sha256": sha256_file(annotations)}
+    assert (document["suite"], document["run"], document["schema_version"]) == ("coco", "val", 1)
+
+
+def test_nms_and_rescoring_when_asked(harness: Harness, scoring: Path) -> None:
+    """The detections have no duplicates and NMS changes nothing, until each is there twice."""
+    copy(scoring / "coco-four-images" / "example_coco_val.json", Path("data") / ANNOTATIONS)
+    found = json.loads((scoring / "coco-four-images" / "example_coco_preds.json").read_text())
+    twice = Path("twice.json")
+    twice.write_text(json.dumps(found + found))
+
+    def score(*options: str) -> Any:
+        return json.loads(harness("score", "coco", "--predictions", twice, "--json", *options)[1])
+
+    as_they_are, thinned = score(), score("--nms", "oks")
+    assert as_they_are["metrics"]["AP"] < 0.8 < thinned["metrics"]["AP"]
+    assert score("--nms", "none", "--score-mode", "bbox") == as_they_are
+    rescored = score("--nms", "oks", "--score-mode", "keypoint")
+    assert rescored["metrics"] != thinned["metrics"]
+    assert (rescored["protocol"]["scoring"]["nms"], rescored["protocol"]["scoring"]["score_mode"]) == (
+        "oks",
+        "keypoint",
+    )
+
+
+@pytest.fixture
+def mpii(scoring: Path, tmp_path: Path) -> Path:
+    """Make a data folder with MPII's whole validation set, from its own file, and return its predictions."""
+    heads = copy(
+        scoring / "mpii-val" / "mpii_gt_val.mat", tmp_path / "data" / "mpii" / "annotations" / "mpii_gt_val.mat"
+    )
+    document = loadmat(heads)
+    joints, visible = document["pos_gt_src"].transpose(2, 0, 1), document["jnt_missing"].T == 0
+    people = [
+        {"joints": points.tolist(), "joints_vis": shown.tolist()}
+        for points, shown in zip(joints, visible.astype(int), strict=True)
+    ]
+    heads.with_name("mpii_val.json").write_text(json.dumps(people))
+    return scoring / "mpii-val" / "hg_s2_b1.mat"
+
+
+def test_mpii_in_every_container(harness: Harness, mpii: Path) -> None:
+    """A 2-stack hourglass: 87.30 by MMPose's rule, joints as in pytorch-pose's README."""
+    found = loadmat(mpii)["preds"]
+    np.save("a.npy", found)
+    Path("a.json").write_text(json.dumps(found.tolist()))
+    for name, array in (("a.h5", found), ("v73.mat", found.T)):
+        with h5py.File(name, "w") as file:
+            file["preds"] = array
+    savemat("two.mat", {"preds": found, "other": np.zeros_like(found)})
+    stated = [
+        json.loads(harness("score", "mpii", "--predictions", *arguments, "--one-based", "--json")[1])
+        for arguments in ([mpii], ["a.npy"], ["a.json"], ["a.h5"], ["v73.mat"], ["two.mat", "--array", "preds"])
+    ]
+    metrics = stated[0]["metrics"]
+    assert all(document["metrics"] == metrics for document in stated)
+    assert len({document["sha256"] for document in stated}) == len(stated)
+    assert {name: round(100 * value, 2) for name, value in metrics.items() if name != "PCKh@0.1"} == {
+        "PCKh@0.5": 87.30, "PCKh@0.5(head)": 95.80, "PCKh@0.5(shoulder)": 94.57, "PCKh@0.5(elbow)": 88.12,
+        "PCKh@0.5(wrist)": 83.31, "PCKh@0.5(hip)": 86.24, "PCKh@0.5(knee)": 80.88, "PCKh@0.5(ankle)": 77.44,
+    }  # fmt: skip
+    assert stated[0]["protocol"]["one_based"] is True
+
+    code, out, _ = harness("score", "mpii", "--predictions", mpii)
+    assert code == 0
+    assert "protocol: MpiiDataset, 16 keypoints, pixels from 0\n" in out
+    assert f"  PCKh@0.5     {metrics['PCKh@0.5']:.10f}\n" not in out
+
+
+def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
+    np.save("a.npy", loadmat(mpii)["preds"][1:])
+    code, out, err = harness("score", "mpii", "--predictions", "a.npy")
+    assert (code, out) == (3, "")
+    assert err == (
+        "error: a.npy: expected numbers of shape (2958, 16, 2) (annotated people, keypoints, x and y), "
+        "found (2957, 16, 2)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("runs coco --predictions f", "--predictions is scored under one SUITE, not 2: runs coco"),
+        ("runs/coco --predictions f --data .", "there is no suite file runs/coco"),
+        ("ccoo --predictions f --data .", "unknown suite: ccoo (did you mean coco?)"),
+        ("coco --predictions f", "no data folder data"),
+        ("coco", "no run with predictions below coco\n  make one with `harness run`, or score a file under a suite: "),
+        ("runs --nms oks", "--nms goes with --predictions FILE only"),
+        ("runs --one-based", "--one-based goes with --predictions FILE only"),
+        ("runs --score-mode keypoint", "--score-mode goes with --predictions FILE only"),
+        ("jhmdb --run sub1", "--run goes with --predictions FILE only"),
+        (
+            "jhmdb --predictions f --data SAMPLES",
+            "jhmdb has several annotation files\n  choose one with --run: sub1, sub2",
+        ),
+        ("jhmdb --predictions f --run sub4 --data SAMPLES", "jhmdb has no run sub4\n  its runs: sub1, sub2, sub3"),
+        ("jhmdb --predictions f --run sub1 --nms none --data SAMPLES", "--nms does not go with jhmdb"),
+        ("mpii --predictions f --score-mode bbox --data SAMPLES", "--score-mode does not go with mpii"),
+        ("coco --predictions f --one-based --data SAMPLES", "--one-based does not go with coco"),
+        ("posetrack18 --predictions f --array x --data SAMPLES", "--array does not go with posetrack18"),
+    ],
+)
+def test_wrong_usage(harness: Harness, samples: Path, arguments: str, message: str) -> None:
+    code, out, err = harness("score", *arguments.replace("SAMPLES", str(samples)).split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+
+
+def test_missing_files(harness: Harness, samples: Path) -> None:
+    code, _, err = harness("score", "coco", "--predictions", "f.json", "--data", samples)
+    assert (code, err) == (3, "error: there are no predictions: f.json (No such file or directory)\n")
+    Path("data").mkdir()
+    Path("f.json").write_text("[]")
+    code, _, err = harness("score", "coco", "--predictions", "f.json")
+    assert code == 3
+    assert err.startswith(f"error: the annotation file is missing: data/{ANNOTATIONS}")
+
+
+def test_torch_is_not_imported(scoring: Path, tmp_path: Path) -> None:
+    copy(scoring / "coco-one-image" / "gt_dataset.json", tmp_path / ANNOTATIONS)
+    command = [sys.executable, "-X", "importtime", "-m", "harness", "score", "coco", "--data", str(tmp_path)]
+    command += ["--predictions", str(scoring / "coco-one-image" / "dt_dataset.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    imported = {line.rsplit("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "numpy" in imported
+    assert not imported & {"torch", "mmpose", "mmcv"}
