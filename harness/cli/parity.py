@@ -59,5 +59,8 @@ def command(suites: tuple[str, ...], glob: str | None, out: Path | None, as_json
 def _line(parity: "Parity", width: int) -> str:
     counts = (parity.people, parity.keypoints_compared, parity.ties)
     differences = (parity.keypoint_max_px, parity.tie_max_px, parity.score_max, parity.metric_max)
-    cells = [*(f"{count:>11}" for count in counts), *(f"{difference:>11.3g}" for difference in differences)]
+    cells = [
+        *(f"{count:>11}" for count in counts),
+        *(f"{'-' if difference is None else f'{difference:.3g}':>11}" for difference in differences),
+    ]
     return "  ".join([parity.id.ljust(width), *cells, "equal" if parity.equal else "DIFFERS"])

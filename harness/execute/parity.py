@@ -43,8 +43,9 @@ class Parity(BaseModel):
     """The same over the ties."""
     score_max: float
     """Largest difference of a keypoint score, over the keypoints compared."""
-    metric_max: float
-    """Largest difference of a metric, fractions; 1 where only one side is defined."""
+    metric_max: float | None
+    """Largest difference of a metric, fractions; 1 where only one side is defined, None where MMPose's own evaluator
+    cannot run."""
 
     @property
     def equal(self) -> bool:
@@ -52,7 +53,7 @@ class Parity(BaseModel):
         return (
             self.keypoint_max_px <= KEYPOINT_TOLERANCE
             and self.score_max <= SCORE_TOLERANCE
-            and self.metric_max <= METRIC_TOLERANCE
+            and (self.metric_max is None or self.metric_max <= METRIC_TOLERANCE)
         )
 
 
@@ -99,5 +100,7 @@ def _unique_maxima(plan: Plan, heatmaps: Float32) -> np.ndarray[tuple[int, ...],
     return np.asarray(first - second > UNIQUE * np.abs(first))
 
 
-def _largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> float:
-    return max(difference(ours[name], value) for name, value in theirs.items() if name in ours)
+def _largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:
+    if theirs is None:
+        return None
+    return max(difference(ours[name], value) for name, value in theirs.items())

@@ -92,8 +92,11 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
     watcher.stage("score")
     with _timed(timings, "score"):
         metrics = evaluate(predictions, plan.protocol, settings.data)
-    upstream = read_json(folder.upstream_metrics, "upstream's metrics") if settings.engine == "upstream" else None
     warnings = list(plan.checkpoint.warnings) if plan.checkpoint else []
+    upstream = None
+    if settings.engine == "upstream":
+        upstream = read_json(folder.upstream_metrics, "upstream's metrics")
+        warnings += _disagreements(metrics, upstream)
     record = Record(
         suite=suite.name,
         row=row.id,
@@ -107,7 +110,7 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
         metrics=metrics,
         upstream_metrics=upstream,
         verdict="not run",
-        warnings=warnings + _disagreements(metrics, upstream),
+        warnings=warnings,
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
         predictions_key=plan.predictions_key,
         score_key=plan.score_key,
@@ -148,10 +151,12 @@ def _why_partial(settings: Settings) -> str | None:
 
 
 def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:
+    if upstream is None:
+        return ["MMPose's own evaluator did not run: the package poseval, which it needs, is not installed"]
     return [
         f"{name}: MMPose's evaluator gives {theirs}, ours {ours[name]}"
-        for name, theirs in (upstream or {}).items()
-        if name in ours and difference(ours[name], theirs) > AGREEMENT
+        for name, theirs in upstream.items()
+        if difference(ours[name], theirs) > AGREEMENT
     ]
 
 

@@ -10,6 +10,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import mmengine.device.utils
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
@@ -25,25 +27,9 @@ from mmengine.runner import Runner
 from harness.files import read_json
 from harness.predict import mmcv_ext
 from harness.predict.people import People
+from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
-from harness.protocol import Protocol
-
-METRIC_NAMES = {
-    "AP": "AP",
-    "AP .5": "AP@0.5",
-    "AP .75": "AP@0.75",
-    "AP (M)": "AP(M)",
-    "AP (L)": "AP(L)",
-    "AR": "AR",
-    "AR .5": "AR@0.5",
-    "AR .75": "AR@0.75",
-    "AR (M)": "AR(M)",
-    "AR (L)": "AR(L)",
-    "AP(E)": "AP(E)",
-    "AP(M)": "AP(M)",
-    "AP(H)": "AP(H)",
-}
-"""What CocoMetric calls a metric, without its prefix, and what we call it."""
+from harness.protocol import PoseTrackScoring, Protocol
 
 
 def predict_upstream(
@@ -53,7 +39,7 @@ def predict_upstream(
     protocol: Protocol,
     progress: Callable[[int], object],
     log: Path,
-) -> tuple[Predictions, dict[str, float | None]]:
+) -> tuple[Predictions, dict[str, float | None] | None]:
     """Run MMPose's test loop over everybody in `people`.
 
     Args:
@@ -65,7 +51,8 @@ def predict_upstream(
         log: Where mmengine's and the evaluator's output goes.
 
     Returns:
-        The predictions, and the metrics that MMPose's own evaluator gives (None where it says -1: undefined).
+        The predictions, and the metrics that MMPose's own evaluator gives; None in their place where it cannot run,
+        which is PoseTrack18's where the package poseval is not installed.
     """
     mmcv_ext.install()
     import mmpose.datasets
@@ -74,6 +61,7 @@ def predict_upstream(
 
     config = config.copy()
     recorder = _Recorder(progress)
+    evaluates = not isinstance(protocol.scoring, PoseTrackScoring) or find_spec("poseval") is not None
     with tempfile.TemporaryDirectory() as scratch, log.open("w") as log_file, _quiet(log_file), _device(protocol):
         config.work_dir = scratch
         config.log_level = "WARNING"
@@ -91,7 +79,7 @@ def predict_upstream(
             work_dir=scratch,
             test_dataloader={**loader, "dataset": dataset},
             test_cfg=config.test_cfg,
-            test_evaluator=config.test_evaluator,
+            test_evaluator=config.test_evaluator if evaluates else _NoMetric(),
             default_scope=config.default_scope,
             custom_hooks=[recorder],
             env_cfg=config.env_cfg,
@@ -99,8 +87,21 @@ def predict_upstream(
             experiment_name=Path(scratch).name,
         )
         values = runner.test()
-    metrics = {METRIC_NAMES.get(key.split("/")[-1], key): float(value) for key, value in values.items()}
-    return recorder.predictions(), {name: None if value == -1 else value for name, value in metrics.items()}
+    return recorder.predictions(), our_names(values, protocol.scoring) if evaluates else None
+
+
+class _NoMetric(BaseMetric):  # type: ignore[misc]
+    """Stands where a loop must have a metric."""
+
+    default_prefix = "none"
+
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        """Keep nothing of a batch but that there was one."""
+        self.results.append(len(data_samples))
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Return no metrics."""
+        return {}
 
 
 class _Recorder(Hook):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,21 @@ ROWS = ["litehrnet-18-256x192", "mobilenet-v2-256x192", "cspnext-tiny-256x192", 
 ON_ONE_IMAGE = ["vitpose-s-256x192", "mspn-1stg-256x192", "resnet-101-dark-256x192"]
 
 
-def compare(row_id: str, settings: Settings) -> Parity:
-    suite = load_suite("coco")
+OTHER_SUITES = [
+    ("mpii", "litehrnet-18-256x256", "val"),
+    ("mpii", "cspnext-m-256x256", "val"),  # UDP codec on the plain affine, no flip test
+    ("crowdpose", "cspnext-m-256x192", "val"),
+    ("aic", "hrnet-w32-256x192", "val"),
+    ("jhmdb", "resnet-50-256x256", "sub1"),
+    ("posetrack18", "resnet-50-256x192", "val"),
+    ("humanart", "vitpose-s-256x192", "val"),
+]
+
+
+def compare(row_id: str, settings: Settings, suite_name: str = "coco", run: str = "val") -> Parity:
+    suite = load_suite(suite_name)
     (row,) = select_rows(suite, row_id)
-    return compare_engines(suite, row, "val", settings, settings.out / "log.txt")
+    return compare_engines(suite, row, run, settings, settings.out / "log.txt")
 
 
 @pytest.fixture
@@ -48,6 +60,7 @@ def test_all_boxes(row_id: str, settings: Settings) -> None:
     assert parity.ties < 0.02 * 118 * 17
     assert parity.keypoint_max_px <= 0.01
     assert parity.score_max <= 1e-5
+    assert parity.metric_max is not None
     assert parity.metric_max <= 1e-6
     assert parity.equal
 
@@ -55,6 +68,13 @@ def test_all_boxes(row_id: str, settings: Settings) -> None:
 @pytest.mark.parametrize("row_id", ON_ONE_IMAGE)
 def test_one_image(row_id: str, settings: Settings) -> None:
     assert compare(row_id, replace(settings, limit=1)).equal
+
+
+@pytest.mark.parametrize(("suite", "row_id", "run"), OTHER_SUITES)
+def test_other_data_sets(suite: str, row_id: str, run: str, settings: Settings) -> None:
+    parity = compare(row_id, settings, suite, run)
+    assert parity.equal
+    assert (parity.metric_max is None) == (suite == "posetrack18" and find_spec("poseval") is None)
 
 
 def test_a_difference_is_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
