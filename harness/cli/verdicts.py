@@ -97,7 +97,7 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     )
     for outcome in outcomes:
         for judged in outcome.claims:
-            if judged.claim.refuted and judged.claim.source != "history":
+            if judged.claim.refuted and judged.claim.gates and judged.claim.source != "history":
                 printed = judged.claim.published_as or judged.claim.metric
                 value = f"{judged.claim.value:.{outcome.suite.metrics[judged.claim.metric].decimals}f}"
                 yield f"contradicted: {outcome.id}: {judged.claim.source} {printed} {value}: {judged.claim.refuted}"
