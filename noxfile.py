@@ -1,6 +1,7 @@
 """The project's tasks. `nox -s reproduce -- coco` runs the main job, `nox -s tests` the tests; `nox -l` lists all."""
 
 import os
+from pathlib import Path
 
 import nox
 
@@ -64,9 +65,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def lock(session: nox.Session) -> None:
-    """Renew requirements.lock from pyproject.toml; needs uv."""
+    """Bring requirements.lock in line with pyproject.toml; `-- --upgrade` takes the newest of everything. Needs uv."""
     session.run(
         "uv", "pip", "compile", "pyproject.toml", *GROUPS, "--universal", "--python-version", PYTHON,
-        "--only-binary", ":all:", "--no-annotate", "--no-header", "--no-emit-index-url", "--upgrade",
+        "--only-binary", ":all:", "--no-annotate", "--no-header", "--no-emit-index-url",
         "--output-file", "requirements.lock", *session.posargs, external=True,
     )  # fmt: skip
+    # uv marks every line with all platforms: another one would get an empty environment in place of an error.
+    path = Path("requirements.lock")
+    lines = path.read_text().splitlines()
+    everywhere = lines[0].partition(" ; ")[2]
+    path.write_text("".join(f"{line.removesuffix(f' ; {everywhere}')}\n" for line in lines))
