@@ -47,8 +47,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, indented, keys in the order given."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write JSON atomically, indented, keys in the order given; a file that says just that stays as it is."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
 
 
 def read_json(path: Path, what: str, hint: str | None = None) -> Any:

@@ -86,10 +86,8 @@ class Record(Part):
         return f"{self.suite}/{self.row}"
 
     def save(self, path: Path) -> None:
-        """Write the record, atomically; a file that says the same stays as it is."""
-        value = self.model_dump(mode="json")
-        if not path.is_file() or read_json(path, "the record") != value:
-            write_json(path, value)
+        """Write the record, atomically."""
+        write_json(path, self.model_dump(mode="json"))
 
     @classmethod
     def load(cls, path: Path) -> "Record":

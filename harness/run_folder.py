@@ -55,8 +55,16 @@ class RunFolder:
         return self.path / "log.txt"
 
     def saved_record(self) -> Record | None:
-        """Return the record, if there is a readable one."""
-        return Record.load(self.record) if self.record.is_file() else None
+        """Return the record; None where there is none that can be read: it is then made again."""
+        try:
+            return Record.load(self.record)
+        except ObtainError:
+            return None
+
+    def is_complete(self) -> bool:
+        """Whether a complete run is here."""
+        record = self.saved_record()
+        return record is not None and record.status == "complete"
 
     def write_spec(self, suite: Suite, row: Row, run: str, config: dict[str, Any]) -> None:
         """Write what was run, with the resolved config."""

@@ -36,10 +36,13 @@ def command(suites: tuple[str, ...], glob: str | None, as_json: bool, **chosen: 
     from harness.cli.progress import TerminalProgress
     from harness.execute.device import choose_device
     from harness.execute.plan import Settings
-    from harness.execute.run import run_row
+    from harness.execute.run import refuse_to_replace, run_row
     from harness.judge.verdict import judge_row
 
     settings = Settings(**chosen | {"device": choose_device(chosen["device"])})
+    for suite, rows in work:
+        for row in rows:
+            refuse_to_replace(suite, row, settings)
     outcomes: list[RowOutcome] = []
     width = row_width((suite, row) for suite, rows in work for row in rows)
     with TerminalProgress(sum(len(rows) for _, rows in work)) as progress:

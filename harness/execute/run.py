@@ -35,21 +35,25 @@ class Watcher(Interface):
         """Count so many more people as done."""
 
 
-def run_row(suite: Suite, row: Row, settings: Settings, watcher: Watcher) -> list[Record]:
-    """Do all runs of a row; a failure becomes a record with its reason, never an exception.
+def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
+    """Make sure that no partial run would replace a complete one.
 
     Raises:
-        UsageError: A partial run would replace a complete one.
+        UsageError: One would.
     """
+    for run in row.runs if settings.partial else ():
+        folder = _folder(suite, row, run, settings)
+        if folder.is_complete():
+            raise UsageError(f"a partial run would replace the complete one in {folder.path}", "name another --out DIR")
+
+
+def run_row(suite: Suite, row: Row, settings: Settings, watcher: Watcher) -> list[Record]:
+    """Do all runs of a row; a failure becomes a record with its reason, never an exception."""
     return [_attempt(suite, row, run, settings, watcher) for run in row.runs]
 
 
 def _attempt(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher) -> Record:
-    folder = RunFolder(settings.out / suite.name / row.id / run)
-    earlier = folder.saved_record()
-    complete_before = earlier is not None and earlier.status == "complete"
-    if settings.partial and complete_before:
-        raise UsageError(f"a partial run would replace the complete one in {folder.path}", "name another --out DIR")
+    folder = _folder(suite, row, run, settings)
     status: Literal["failed", "unobtainable"] = "failed"
     try:
         record = _run(suite, row, run, settings, watcher, folder)
@@ -66,20 +70,25 @@ def _attempt(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watc
     record = Record(
         suite=suite.name, row=row.id, run=run, label=row.label, status=status, reason=reason, verdict=status
     )  # fmt: skip
-    if not complete_before:
+    if not folder.is_complete():
         record.save(folder.record)
     return record
+
+
+def _folder(suite: Suite, row: Row, run: str, settings: Settings) -> RunFolder:
+    return RunFolder(settings.out / suite.name / row.id / run)
 
 
 def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher, folder: RunFolder) -> Record:
     watcher.stage("prepare")
     plan = make_plan(suite, row, run, settings)
+    predicted = Predictions.saved_key(folder.predictions) == plan.predictions_key
     earlier = folder.saved_record()
-    if earlier and earlier.score_key == plan.score_key:
+    if predicted and earlier and earlier.score_key == plan.score_key:
         return _judged(earlier, row, run, suite)
 
     timings: dict[str, float] = {}
-    if Predictions.saved_key(folder.predictions) == plan.predictions_key:
+    if predicted:
         predictions = Predictions.load(folder.predictions)
     else:
         folder.make_way(plan.predictions_key)
