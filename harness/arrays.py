@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Floating = npt.NDArray[np.floating[Any]]
 """Single or double precision."""
+Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 Image = npt.NDArray[np.uint8]

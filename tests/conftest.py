@@ -1,9 +1,12 @@
 """Fixtures that several stages share."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from harness.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,27 @@ def shared_data() -> Path:
 def samples(shared_data: Path) -> Path:
     """Return a miniature of MMPose's `data/` folder with real images, annotations and detections."""
     return shared_data / "samples"
+
+
+@pytest.fixture
+def scoring_samples(samples: Path) -> Path:
+    """Predictions with known scores, beside the sample data."""
+    folder = samples.parent / "scoring"
+    if not folder.is_dir():
+        pytest.skip(f"no scoring samples: {folder}")
+    return folder
+
+
+Harness = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def harness(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Harness:
+    """Return a function that runs the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call

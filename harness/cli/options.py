@@ -22,23 +22,16 @@ rows_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    metavar="DIR",
-    help="An MMPose data/ folder.",
-)
 
-checkpoints_option = click.option(
-    "--checkpoints",
-    type=click.Path(path_type=Path),
-    default=Path("checkpoints"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of downloaded checkpoints.",
-)
+def _folder_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
+    return click.option(
+        name, type=click.Path(path_type=Path), default=Path(default), show_default=True, metavar="DIR", help=help_text
+    )
+
+
+data_option = _folder_option("--data", "data", "An MMPose data/ folder.")
+
+checkpoints_option = _folder_option("--checkpoints", "checkpoints", "Folder of downloaded checkpoints.")
 
 limit_option = click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images: a partial run."
@@ -77,14 +70,7 @@ weights_option = click.option(
     "about accuracy.",
 )
 
-out_option = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    metavar="DIR",
-    help="Where the run folders are.",
-)
+out_option = _folder_option("--out", "runs", "Where the run folders are.")
 
 
 def settings_options(command: Command) -> Command:

@@ -13,15 +13,13 @@ from math import comb, sqrt
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from mmengine.config import Config
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from harness.arrays import Float32, Floating
 from harness.predict.networks import forward_heatmaps
-
-Floats = npt.NDArray[np.floating[Any]]
 
 _CROPS = 4
 _SLOPE = 0.8
@@ -63,7 +61,7 @@ def _output_layers(network: Any) -> tuple[nn.Conv2d, Any]:
     return [layer for layer in layers if isinstance(layer, nn.Conv2d)][-1], layers[-1]
 
 
-def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> Floats:
+def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> Floating:
     """Draw a parameter; the calibration scales it."""
     if name.endswith("bias"):
         return generator.uniform(-0.2, 1, shape)  # mostly positive: few dead units, no outliers in deep networks
@@ -82,13 +80,13 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
     return 0.2 * generator.standard_normal(shape, np.float32)  # an embedding of positions
 
 
-def _binomial(height: int, width: int) -> Floats:
+def _binomial(height: int, width: int) -> Floating:
     """Return a smoothing kernel [height, width] that sums to 1."""
     rows, columns = ([comb(size - 1, tap) / 2 ** (size - 1) for tap in range(size)] for size in (height, width))
     return np.outer(rows, columns).astype(np.float32)
 
 
-def _taps(size: int) -> Floats:
+def _taps(size: int) -> Floating:
     """Return how far a binomial kernel's taps are from its middle, in its standard deviations."""
     return ((np.arange(size) - (size - 1) / 2) * 2 / sqrt(max(size - 1, 1))).astype(np.float32)
 
@@ -189,7 +187,7 @@ def _covariance(features: torch.Tensor) -> torch.Tensor:
     return torch.einsum("ncp,ndp->cd", features, features).double() / (len(features) * features.shape[2])
 
 
-def synthetic_crops(count: int, width: int, height: int, seed: int) -> npt.NDArray[np.float32]:
+def synthetic_crops(count: int, width: int, height: int, seed: int) -> Float32:
     """Return normalised crops [count, 3, height, width]: coloured clouds (1/f) and rectangles, from dark to bright."""
     generator = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)).clip(1 / max(height, width))

@@ -63,8 +63,6 @@ def predict_upstream(
     recorder = _Recorder(progress)
     evaluates = not isinstance(protocol.scoring, PoseTrackScoring) or find_spec("poseval") is not None
     with tempfile.TemporaryDirectory() as scratch, log.open("w") as log_file, _quiet(log_file), _device(protocol):
-        config.work_dir = scratch
-        config.log_level = "WARNING"
         loader = config.test_dataloader
         loader.batch_size = protocol.compute.batch_size
         with DefaultScope.overwrite_default_scope("mmpose"):
@@ -83,7 +81,7 @@ def predict_upstream(
             default_scope=config.default_scope,
             custom_hooks=[recorder],
             env_cfg=config.env_cfg,
-            log_level=config.log_level,
+            log_level="WARNING",
             experiment_name=Path(scratch).name,
         )
         values = runner.test()

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Float64, Int64
 from harness.errors import ObtainError
 from harness.files import read_json
 
@@ -15,13 +15,13 @@ from harness.files import read_json
 class Detections:
     """N scored poses with K keypoints each; within an image the order decides between equal scores."""
 
-    image_ids: npt.NDArray[np.int64]
+    image_ids: Int64
     """[N]"""
-    keypoints: npt.NDArray[np.float64]
+    keypoints: Float64
     """[N, K, 3] x, y in image px, and score."""
-    scores: npt.NDArray[np.float64]
+    scores: Float64
     """[N]"""
-    boxes: npt.NDArray[np.float64] | None
+    boxes: Float64 | None
     """[N, 4] x, y, width, height, image px; without boxes a pose's size is the extent of its keypoints."""
 
     def __len__(self) -> int:
@@ -50,9 +50,7 @@ def load_results_json(path: Path, num_keypoints: int) -> Detections:
     )
 
 
-def _column(
-    path: Path, entries: list[dict[str, Any]], field: str, length: int | None = None
-) -> npt.NDArray[np.float64]:
+def _column(path: Path, entries: list[dict[str, Any]], field: str, length: int | None = None) -> Float64:
     for number, entry in enumerate(entries):
         if field not in entry:
             raise ObtainError(f"{path}: entry {number} has no '{field}'")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Float32, Float64, Int64
 from harness.assets.dataset import data_file
 from harness.errors import ObtainError, UsageError
 from harness.files import read_json, sha256_file, sha256_folder
@@ -45,8 +45,6 @@ from harness.spec.schema import Run, Suite
 SCHEMA_VERSION = 1
 
 Nms = Literal["oks", "soft-oks", "none"]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class ForeignProtocol(Part):
@@ -223,13 +221,13 @@ def _score_sequences(path: Path, scoring: PoseTrackScoring, data: Path) -> dict[
     return score_posetrack(_scored_poses(results.image_ids, None, results.keypoints, results.scores), scoring, truth)
 
 
-def _check_images(path: Path, images: Ints, known: Ints, truth: Path) -> None:
+def _check_images(path: Path, images: Int64, known: Int64, truth: Path) -> None:
     strays = np.setdiff1d(images, known)
     if len(strays):
         raise ObtainError(f"{path}: poses in {len(strays)} images that {truth} does not have, such as {strays[0]}")
 
 
-def _scored_poses(image_ids: Ints, boxes: Floats | None, keypoints: Floats, scores: Floats) -> Predictions:
+def _scored_poses(image_ids: Int64, boxes: Float64 | None, keypoints: Float64, scores: Float64) -> Predictions:
     """Return poses with [N, K, 3] keypoints for rescoring and NMS, which MMPose does in single precision.
 
     A pose's scale in the NMS, which MMPose takes from the crop, is the area of its box, or of the extent of its
@@ -242,7 +240,7 @@ def _scored_poses(image_ids: Ints, boxes: Floats | None, keypoints: Floats, scor
     return replace(unscored, box_scores=scores.astype(np.float32), keypoint_scores=keypoints[..., 2].astype(np.float32))
 
 
-def _predictions(person_ids: Ints, image_ids: Ints, boxes: npt.NDArray[np.float32], keypoints: Floats) -> Predictions:
+def _predictions(person_ids: Int64, image_ids: Int64, boxes: Float32, keypoints: Float64) -> Predictions:
     return Predictions(
         person_ids=person_ids,
         image_ids=image_ids,

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from harness.arrays import Float64
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring
-from harness.score.pck import Floats, joint_pck, match_people, optional
+from harness.score.pck import joint_pck, match_people, optional
 from harness.score.truth import Truth
 
 NUM_JOINTS = 15
@@ -54,6 +55,6 @@ def score_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
     return stats
 
 
-def _mean(by_joint: Floats) -> float:
+def _mean(by_joint: Float64) -> float:
     defined = by_joint[~np.isnan(by_joint)]
     return float(defined.mean()) if len(defined) else np.nan

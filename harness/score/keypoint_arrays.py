@@ -11,13 +11,14 @@ import numpy.typing as npt
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from harness.arrays import Float64
 from harness.errors import ObtainError, UsageError
 from harness.files import read_json
 
 EXTENSIONS = (".npy", ".mat", ".h5", ".json")
 
 
-def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = None) -> npt.NDArray[np.float64]:
+def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = None) -> Float64:
     """Read the only array of a shape, or the one of a name.
 
     Args:
@@ -70,9 +71,7 @@ def _open(path: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
     return datasets
 
 
-def _choose(
-    path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], name: str | None
-) -> npt.NDArray[np.float64]:
+def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], name: str | None) -> Float64:
     # MATLAB 7.3 is HDF5 with the dimensions in reverse.
     reverse = path.suffix.lower() == ".mat" and any(isinstance(array, h5py.Dataset) for array in arrays.values())
     shapes = {key: array.shape[::-1] if reverse else array.shape for key, array in arrays.items()}
@@ -92,7 +91,7 @@ def _choose(
         raise UsageError(
             f"{path}: several arrays have the shape {shape}", f"choose one by --array: {', '.join(fitting)}"
         )
-    values: npt.NDArray[np.float64] = np.asarray(arrays[fitting[0]][()], np.float64)
+    values: Float64 = np.asarray(arrays[fitting[0]][()], np.float64)
     return values.T if reverse else values
 
 

@@ -1,10 +1,8 @@
 """OKS-based AP and AR of predictions, as MMPose's CocoMetric computes them, without MMPose."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Floating
 from harness.errors import RunError
 from harness.predictions import Predictions
 from harness.protocol import OksScoring, PoseSelection
@@ -101,7 +99,7 @@ def _check_num_keypoints(what: str, count: int, scoring: PoseSelection) -> None:
         raise RunError(f"{what}: {count} keypoints a person, but the protocol has {len(scoring.sigmas)} sigmas")
 
 
-def _check_finite(what: str, values: npt.NDArray[np.floating[Any]]) -> None:
+def _check_finite(what: str, values: Floating) -> None:
     broken = np.unique(np.nonzero(~np.isfinite(values))[0])
     if len(broken):
         raise RunError(

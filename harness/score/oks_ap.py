@@ -8,14 +8,10 @@ not ask for, a comment marked "xtcocotools:" says so.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Bool, Float32, Float64, Indices, Int64
 from harness.score.detections import Detections
 from harness.score.truth import Truth
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
 
 OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
@@ -29,19 +25,19 @@ MAX_DETECTIONS = 20
 class Matches:
     """Which of D detections found one of M people, at A sizes and T OKS thresholds."""
 
-    image_ids: npt.NDArray[np.int64]
+    image_ids: Int64
     """[I] ascending: the order of evaluation."""
-    detection_images: Ints
+    detection_images: Indices
     """[D] index into image_ids; by image, then best first, at most MAX_DETECTIONS an image."""
-    scores: Floats
+    scores: Float64
     """[D]"""
-    matched: Bools
+    matched: Bool
     """[A, T, D]"""
-    ignored: Bools
+    ignored: Bool
     """[A, T, D] neither right nor wrong."""
-    person_images: Ints
+    person_images: Indices
     """[M] index into image_ids."""
-    person_ignored: Bools
+    person_ignored: Bool
     """[A, M] not to be found: a crowd, without keypoints, or of another size."""
 
 
@@ -49,15 +45,13 @@ class Matches:
 class Curves:
     """Precision and recall at T OKS thresholds and A sizes; -1 where there is nobody to be found."""
 
-    precision: Floats
+    precision: Float64
     """[T, R, A] the best precision at each recall or a higher one."""
-    recall: Floats
+    recall: Float64
     """[T, A] the recall of all detections."""
 
 
-def match(
-    detections: Detections, truth: Truth, sigmas: npt.NDArray[np.float32], *, box_area: bool, crowd: bool
-) -> Matches:
+def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bool, crowd: bool) -> Matches:
     """Match detections to people, greedily, best score first.
 
     Args:
@@ -114,8 +108,8 @@ def match(
 
 
 def object_keypoint_similarity(
-    points: Floats, truth: Truth, people: Ints, areas: Floats, sigmas: npt.NDArray[np.float32]
-) -> Floats:
+    points: Float64, truth: Truth, people: Indices, areas: Float64, sigmas: Float32
+) -> Float64:
     """Return the OKS of P pairs of a pose and an annotated person.
 
     Args:
@@ -148,7 +142,7 @@ def object_keypoint_similarity(
     return oks
 
 
-def accumulate(matches: Matches, images: Bools | None = None) -> Curves:
+def accumulate(matches: Matches, images: Bool | None = None) -> Curves:
     """Turn matches into precision and recall, over all images or over those marked in `images` [I]."""
     if images is None:
         images = np.ones(len(matches.image_ids), bool)
@@ -203,12 +197,12 @@ def crowdpose_stats(matches: Matches, truth: Truth) -> dict[str, float]:
     return stats
 
 
-def _mean(values: Floats) -> float:
+def _mean(values: Float64) -> float:
     defined = values[values > -1]
     return float(np.mean(defined)) if defined.size else -1.0
 
 
-def _best_of_each_image(detections: Detections, image_ids: npt.NDArray[np.int64]) -> tuple[Ints, Ints]:
+def _best_of_each_image(detections: Detections, image_ids: Int64) -> tuple[Indices, Indices]:
     """Return the detections that take part, by image and then best first, and the index of each one's image."""
     # xtcocotools: a detection none of whose keypoints has a positive score is dropped.
     poses = np.flatnonzero((detections.keypoints[..., 2] > 0).any(axis=1))
@@ -219,23 +213,23 @@ def _best_of_each_image(detections: Detections, image_ids: npt.NDArray[np.int64]
     return poses[rank < MAX_DETECTIONS], images[rank < MAX_DETECTIONS]
 
 
-def _pose_areas(detections: Detections) -> Floats:
+def _pose_areas(detections: Detections) -> Float64:
     if detections.boxes is not None:
-        box_areas: Floats = detections.boxes[:, 2] * detections.boxes[:, 3]
+        box_areas: Float64 = detections.boxes[:, 2] * detections.boxes[:, 3]
         return box_areas
     points = detections.keypoints[..., :2]
     # xtcocotools: the extent of all keypoints, scored or not.
-    areas: Floats = np.prod(points.max(axis=1) - points.min(axis=1), axis=-1) if points.size else np.empty(0)
+    areas: Float64 = np.prod(points.max(axis=1) - points.min(axis=1), axis=-1) if points.size else np.empty(0)
     return areas
 
 
-def _outside(areas: Floats) -> Bools:
+def _outside(areas: Float64) -> Bool:
     """Return [A, N]: which areas lie outside of each size."""
-    outside: Bools = (areas < SIZES[:, :1]) | (areas > SIZES[:, 1:])
+    outside: Bool = (areas < SIZES[:, :1]) | (areas > SIZES[:, 1:])
     return outside
 
 
-def _match_block(oks: Floats, person_ignored: Bools, is_crowd: Bools) -> tuple[Bools, Bools]:
+def _match_block(oks: Float64, person_ignored: Bool, is_crowd: Bool) -> tuple[Bool, Bool]:
     """Match the detections of B images, each of which has G people and up to D detections.
 
     Args:

@@ -9,21 +9,18 @@ type of the keypoints, similarities and thresholds in float32). In two points MM
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Indices = npt.NDArray[np.intp]
-Floating = npt.NDArray[np.floating[Any]]
+from harness.arrays import Float32, Floating, Indices, Int64
 
 
 def oks_nms(
-    image_ids: npt.NDArray[np.int64],
+    image_ids: Int64,
     keypoints: Floating,
     scores: Floating,
-    areas: npt.NDArray[np.float32],
-    sigmas: npt.NDArray[np.float32],
+    areas: Float32,
+    sigmas: Float32,
     threshold: float,
 ) -> Indices:
     """Keep the poses that resemble no better pose of their image.
@@ -50,11 +47,11 @@ def oks_nms(
 
 
 def soft_oks_nms(
-    image_ids: npt.NDArray[np.int64],
+    image_ids: Int64,
     keypoints: Floating,
     scores: Floating,
-    areas: npt.NDArray[np.float32],
-    sigmas: npt.NDArray[np.float32],
+    areas: Float32,
+    sigmas: Float32,
     threshold: float,
     max_per_image: int = 20,
 ) -> Indices:
@@ -78,14 +75,14 @@ def soft_oks_nms(
     return _by_image(kept, image_ids)
 
 
-def _ranked(poses: Indices, scores: Floating, image_ids: npt.NDArray[np.int64]) -> Indices:
+def _ranked(poses: Indices, scores: Floating, image_ids: Int64) -> Indices:
     """Order poses by image, then best first, then last first."""
     poses = poses[::-1]
     ranked: Indices = poses[np.lexsort((-scores[poses], image_ids[poses]))]
     return ranked
 
 
-def _split(ranked: Indices, image_ids: npt.NDArray[np.int64]) -> tuple[Indices, Indices, Indices]:
+def _split(ranked: Indices, image_ids: Int64) -> tuple[Indices, Indices, Indices]:
     """Return the first pose of every image, the other poses, and for each of these the first of its image."""
     images = image_ids[ranked]
     leads = np.ones(len(ranked), bool)
@@ -94,19 +91,17 @@ def _split(ranked: Indices, image_ids: npt.NDArray[np.int64]) -> tuple[Indices, 
     return leaders, ranked[~leads], leaders[np.cumsum(leads) - 1][~leads]
 
 
-def _by_image(rounds: list[Indices], image_ids: npt.NDArray[np.int64]) -> Indices:
+def _by_image(rounds: list[Indices], image_ids: Int64) -> Indices:
     kept = np.concatenate(rounds) if rounds else np.empty(0, np.intp)
     return kept[np.argsort(image_ids[kept], kind="stable")]
 
 
-def _similarity(
-    keypoints: Floating, areas: npt.NDArray[np.float32], sigmas: npt.NDArray[np.float32]
-) -> Callable[[Indices, Indices], npt.NDArray[np.float32]]:
+def _similarity(keypoints: Floating, areas: Float32, sigmas: Float32) -> Callable[[Indices, Indices], Float32]:
     """Return a function that gives the OKS of pairs of poses, float32."""
     keypoints = np.ascontiguousarray(keypoints)  # NumPy sums in another order where the memory order is another
     variances = (sigmas * 2) ** 2
 
-    def similarity(first: Indices, second: Indices) -> npt.NDArray[np.float32]:
+    def similarity(first: Indices, second: Indices) -> Float32:
         offsets = keypoints[second] - keypoints[first]
         squares = offsets[..., 0] ** 2 + offsets[..., 1] ** 2
         scales = (areas[first] + areas[second]).astype(np.float64) / 2 + np.spacing(1)

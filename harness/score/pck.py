@@ -1,21 +1,15 @@
 """Percentage of correct keypoints (PCK), the part that MPII and JHMDB share."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Bool, Float64, Floating, Indices, Int64
 from harness.errors import RunError
 from harness.predictions import Predictions
 
-Floats = npt.NDArray[np.float64]
-Floating = npt.NDArray[np.floating[Any]]
 
-
-def joint_pck(
-    predicted: Floating, labelled: Floating, visible: npt.NDArray[np.bool_], sizes: Floating, threshold: float
-) -> Floats:
+def joint_pck(predicted: Floating, labelled: Floating, visible: Bool, sizes: Floating, threshold: float) -> Float64:
     """Return each joint's share of keypoints that are found, after mmpose/evaluation/functional/keypoint_eval.py.
 
     The types are MMPose's: distances are rounded to float32 and compared with the threshold in float32. MMPose
@@ -40,8 +34,8 @@ def joint_pck(
 
 
 def match_people(
-    predictions: Predictions, person_ids: npt.NDArray[np.int64], num_keypoints: int, path: Path
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    predictions: Predictions, person_ids: Int64, num_keypoints: int, path: Path
+) -> tuple[Indices, Indices]:
     """Return which prediction belongs to which annotated person; somebody predicted twice counts once.
 
     Raises:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from harness.arrays import Bool, Float32, Float64, Floating
 from harness.errors import ObtainError
 from harness.files import read_json
 from harness.predictions import Predictions
@@ -36,11 +36,11 @@ class MpiiTruth:
 
     path: Path
     """The annotation file, for messages."""
-    joints: npt.NDArray[np.float32]
+    joints: Float32
     """[M, 16, 2] x, y in image px, 1-based as in MPII."""
-    visible: npt.NDArray[np.bool_]
+    visible: Bool
     """[M, 16]"""
-    head_sizes: npt.NDArray[np.float64]
+    head_sizes: Float64
     """[M] px"""
 
 
@@ -64,7 +64,7 @@ def load_mpii(path: Path, headboxes: Path) -> MpiiTruth:
     )
 
 
-def load_head_sizes(path: Path) -> npt.NDArray[np.float64]:
+def load_head_sizes(path: Path) -> Float64:
     """Read the head sizes, [M] px, from MPII's mpii_gt_val.mat.
 
     Raises:
@@ -79,7 +79,7 @@ def load_head_sizes(path: Path) -> npt.NDArray[np.float64]:
         raise ObtainError(f"the head box file cannot be read: {path}: {error!r}") from error
     if corners.shape[:2] != (2, 2) or corners.ndim != 3:
         raise ObtainError(f"{path}: 'headboxes_src' must be of shape 2 x 2 x people, not {corners.shape}")
-    sizes: npt.NDArray[np.float64] = np.linalg.norm(corners[1].astype(np.float64) - corners[0], axis=0) * HEAD_BIAS
+    sizes: Float64 = np.linalg.norm(corners[1].astype(np.float64) - corners[0], axis=0) * HEAD_BIAS
     return sizes
 
 
@@ -110,11 +110,11 @@ def score_mpii(predictions: Predictions, truth: MpiiTruth) -> dict[str, float | 
     return {name: optional(value / 100) for name, value in percent.items()}
 
 
-def _weighted(values: npt.NDArray[np.floating[Any]], shares: npt.NDArray[np.float64]) -> float:
+def _weighted(values: Floating, shares: Float64) -> float:
     return float(np.where(shares == 0, 0, values * shares).sum())
 
 
-def _field(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def _field(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Float64:
     try:
         values = np.array([person[field] for person in people], np.float64)
     except (KeyError, TypeError, ValueError) as error:

@@ -1,19 +1,20 @@
 """The score of a pose, from its box's score and its keypoints' scores."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from harness.arrays import Float32, Float64, Floating
 
 ScoreMode = Literal["bbox", "keypoint", "bbox_keypoint"]
 
 
 def pose_scores(
-    box_scores: npt.NDArray[np.float32],
-    keypoint_scores: npt.NDArray[np.float32],
+    box_scores: Float32,
+    keypoint_scores: Float32,
     mode: ScoreMode,
     threshold: float,
-) -> npt.NDArray[np.floating[Any]]:
+) -> Floating:
     """Score N poses as MMPose's CocoMetric.compute_metrics does (mmpose/evaluation/metrics/coco_metric.py).
 
     MMPose's result depends on the NumPy release: from NumPy 2 on (NEP 50) its `0 + np.float32` is a float32, before it
@@ -33,11 +34,11 @@ def pose_scores(
     if mode == "bbox":
         return box_scores
     if mode == "keypoint":
-        means: npt.NDArray[np.floating[Any]] = np.ascontiguousarray(keypoint_scores).mean(axis=1)
+        means: Floating = np.ascontiguousarray(keypoint_scores).mean(axis=1)
         return means
     scores = keypoint_scores.astype(np.float64)
     counted = scores > threshold
     # cumsum adds one keypoint after the other, as MMPose's loop does; sum would add pairwise.
     totals = np.cumsum(np.where(counted, scores, 0.0), axis=1)[:, -1]
-    scored: npt.NDArray[np.float64] = box_scores.astype(np.float64) * (totals / np.maximum(counted.sum(axis=1), 1))
+    scored: Float64 = box_scores.astype(np.float64) * (totals / np.maximum(counted.sum(axis=1), 1))
     return scored

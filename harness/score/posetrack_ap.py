@@ -28,14 +28,14 @@ where poseval says NaN if somebody predicts the joint, and otherwise 0, which lo
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Bool, Float64, Indices, Int64
 from harness.errors import RunError
 from harness.predictions import Predictions
 from harness.protocol import PoseTrackScoring
 from harness.score.oks import select_detections
 from harness.score.pck import optional
-from harness.score.posetrack_truth import JOINTS, Bools, Floats, Ints, PoseTrackTruth, in_regions
+from harness.score.posetrack_truth import JOINTS, PoseTrackTruth, in_regions
 
 NUM_KEYPOINTS = 17
 COLUMNS = [0, 1, 2, *range(5, NUM_KEYPOINTS)]
@@ -89,7 +89,7 @@ def score_posetrack(
     return {"AP": float(defined.mean()) if len(defined) else None, **groups}
 
 
-def _positions(image_ids: npt.NDArray[np.int64], truth: PoseTrackTruth) -> Ints:
+def _positions(image_ids: Int64, truth: PoseTrackTruth) -> Indices:
     """Return for each image its index in the truth."""
     strays = np.setdiff1d(image_ids, truth.image_ids)
     if len(strays):
@@ -98,11 +98,11 @@ def _positions(image_ids: npt.NDArray[np.int64], truth: PoseTrackTruth) -> Ints:
             "the sequences must be those of the annotation file, with the same image ids",
         )
     order = np.argsort(truth.image_ids)
-    positions: Ints = order[np.searchsorted(truth.image_ids[order], image_ids)]
+    positions: Indices = order[np.searchsorted(truth.image_ids[order], image_ids)]
     return positions
 
 
-def _assign(images: Ints, joints: Floats, predicted: Bools, truth: PoseTrackTruth) -> Bools:
+def _assign(images: Indices, joints: Float64, predicted: Bool, truth: PoseTrackTruth) -> Bool:
     """Assign N poses to people and return which of their joints are correct, [N, 15].
 
     Args:
@@ -129,14 +129,14 @@ def _assign(images: Ints, joints: Floats, predicted: Bools, truth: PoseTrackTrut
     return correct
 
 
-def _best(groups: Ints, values: Floats, pairs: Ints) -> Ints:
+def _best(groups: Indices, values: Float64, pairs: Indices) -> Indices:
     """Return the pair with the highest value in each group, the first of equal ones."""
     ranked = pairs[np.lexsort((-values[pairs], groups[pairs]))]
     _, first = np.unique(groups[ranked], return_index=True)
     return np.sort(ranked[first])
 
 
-def _average_precision(scores: Floats, correct: Bools, positives: int) -> float:
+def _average_precision(scores: Float64, correct: Bool, positives: int) -> float:
     """Return the area under the best precision at each recall or a higher one; NaN where nothing is to be found."""
     if not positives:
         return np.nan

@@ -5,28 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Float64, Int64
 from harness.errors import ObtainError
 from harness.files import read_json
 from harness.score.posetrack_ap import COLUMNS, NUM_KEYPOINTS
 from harness.score.posetrack_truth import JOINTS
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class PoseTrackResults:
     """N poses in F frames."""
 
-    frames: Ints
+    frames: Int64
     """[F] image ids, each once, with and without poses."""
-    image_ids: Ints
+    image_ids: Int64
     """[N] each pose's frame."""
-    keypoints: Floats
+    keypoints: Float64
     """[N, 17, 3] x, y in image px, and score."""
-    scores: Floats
+    scores: Float64
     """[N] each pose's own score; 1 where nobody asked for it."""
 
 
@@ -53,7 +50,7 @@ def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
     )
 
 
-def check_finite(path: Path, field: str, values: Floats) -> None:
+def check_finite(path: Path, field: str, values: Float64) -> None:
     """Refuse poses with numbers that are not finite.
 
     Raises:
@@ -83,7 +80,7 @@ def _read_sequence(path: Path, needs_scores: bool) -> PoseTrackResults:
     return PoseTrackResults(frames, image_ids, keypoints, scores)
 
 
-def _column(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Floats:
+def _column(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Float64:
     values = np.empty((len(people), *shape))
     for index, person in enumerate(people):
         found = person.get(field)

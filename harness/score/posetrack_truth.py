@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Bool, Float64, Indices, Int64
 from harness.errors import ObtainError
 from harness.files import read_json
 
-Ints = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Regions = tuple[Floats, ...]
+Regions = tuple[Float64, ...]
 """Polygons, [V, 2] x, y each."""
 
 JOINTS = (
@@ -32,17 +29,17 @@ class PoseTrackTruth:
 
     path: Path
     """The folder of the sequences, for messages."""
-    image_ids: npt.NDArray[np.int64]
+    image_ids: Int64
     """[I] by file name, then as in the file, each once."""
     regions: tuple[Regions, ...]
     """[I] where people are not annotated."""
-    person_images: Ints
+    person_images: Indices
     """[M] index into image_ids, ascending; within a frame people stand as in the file."""
-    joints: Floats
+    joints: Float64
     """[M, 15, 2] x, y in image px."""
-    annotated: Bools
+    annotated: Bool
     """[M, 15] which joints are to be found: annotated, and not inside an ignore region."""
-    head_sizes: Floats
+    head_sizes: Float64
     """[M] px"""
 
     def restrict(self, image_ids: Iterable[int]) -> "PoseTrackTruth":
@@ -101,7 +98,7 @@ def load_posetrack(folder: Path) -> PoseTrackTruth:
     return truth
 
 
-def in_regions(regions: Sequence[Regions], images: Ints, joints: Floats) -> Bools:
+def in_regions(regions: Sequence[Regions], images: Indices, joints: Float64) -> Bool:
     """Return which joints are strictly inside an ignore region of their frame.
 
     Args:
@@ -124,7 +121,7 @@ def in_regions(regions: Sequence[Regions], images: Ints, joints: Floats) -> Bool
     return inside
 
 
-def _strictly_inside(points: Floats, polygon: Floats) -> Bools:
+def _strictly_inside(points: Float64, polygon: Float64) -> Bool:
     """Tell by the even-odd rule which of P points are inside, [P]; a point on an edge is not."""
     x, y = points[:, :1], points[:, 1:]
     (x1, y1), (x2, y2) = polygon.T, np.roll(polygon, -1, axis=0).T
@@ -134,7 +131,7 @@ def _strictly_inside(points: Floats, polygon: Floats) -> Bools:
         (np.minimum(x1, x2) <= x) & (x <= np.maximum(x1, x2)) & (np.minimum(y1, y2) <= y) & (y <= np.maximum(y1, y2))
     )
     on_edge = ((side == 0) & within).any(axis=1)
-    inside: Bools = (crossed.sum(axis=1) % 2 == 1) & ~on_edge
+    inside: Bool = (crossed.sum(axis=1) % 2 == 1) & ~on_edge
     return inside
 
 

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Bool, Float64, Int64
 from harness.errors import ObtainError
 from harness.files import read_json
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -25,23 +21,23 @@ class Truth:
 
     path: Path
     """The annotation file, for messages."""
-    image_ids: Ints
+    image_ids: Int64
     """[I] in file order, each once."""
-    crowd_indices: Floats
+    crowd_indices: Float64
     """[I] CrowdPose's crowd index; NaN where the file gives none."""
-    annotation_ids: Ints
+    annotation_ids: Int64
     """[M]"""
-    annotation_image_ids: Ints
+    annotation_image_ids: Int64
     """[M]"""
-    keypoints: Floats
+    keypoints: Float64
     """[M, K, 3] x, y in image px, and visibility: 0 not labelled, 1 hidden, 2 visible."""
-    boxes: Floats
+    boxes: Float64
     """[M, 4] x, y, width, height, image px."""
-    areas: Floats
+    areas: Float64
     """[M] px²; NaN where the file gives none."""
-    is_crowd: Bools
+    is_crowd: Bool
     """[M] one annotation for a crowd of people; missing in the file means no."""
-    num_keypoints: Ints
+    num_keypoints: Int64
     """[M] as the file counts them, which need not be the number of labelled keypoints; -1 where it does not."""
 
     def restrict(self, image_ids: Iterable[int]) -> "Truth":
@@ -152,7 +148,7 @@ def _numbers(
     field: str,
     length: int | None = None,
     default: float | None = None,
-) -> Floats:
+) -> Float64:
     """Return a numeric field of all records, [records] or [records, length]; without default it must be there."""
     values = [record.get(field, default) for record in records]
     for record, value in zip(records, values, strict=True):

@@ -3,43 +3,19 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from conftest import Harness
 from scipy.io import loadmat, savemat
 
-from harness.cli import main
 from harness.files import sha256_file
 
 NAMES = ["AP", "AP@0.5", "AP@0.75", "AP(M)", "AP(L)", "AR", "AR@0.5", "AR@0.75", "AR(M)", "AR(L)"]
 ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
-
-Harness = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def harness(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Harness:
-    """Return a function that runs the command line in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def scoring(shared_data: Path) -> Path:
-    """Predictions with known scores, beside the sample data."""
-    folder = shared_data / "scoring"
-    if not folder.is_dir():
-        pytest.skip(f"no scoring samples: {folder}")
-    return folder
 
 
 def copy(source: Path, destination: Path) -> Path:
@@ -67,12 +43,12 @@ def copy(source: Path, destination: Path) -> Path:
         ),
     ],
 )
-def test_coco_results(harness: Harness, scoring: Path, truth: str, found: str, expected: str) -> None:
-    annotations = copy(scoring / truth, Path("data") / ANNOTATIONS)
-    code, out, err = harness("score", "coco", "--predictions", scoring / found)
+def test_coco_results(harness: Harness, scoring_samples: Path, truth: str, found: str, expected: str) -> None:
+    annotations = copy(scoring_samples / truth, Path("data") / ANNOTATIONS)
+    code, out, err = harness("score", "coco", "--predictions", scoring_samples / found)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == f"coco val   [{scoring / found}, sha256 {sha256_file(scoring / found)[:8]}]"
+    assert lines[0] == f"coco val   [{scoring_samples / found}, sha256 {sha256_file(scoring_samples / found)[:8]}]"
     assert [tuple(line.split()) for line in lines[1:11]] == list(zip(NAMES, expected.split(), strict=True))
     assert lines[11] == "protocol: CocoDataset, 17 keypoints, pixels from 0"
     assert lines[12].split() == ["annotations", f"{ANNOTATIONS},", "sha256", sha256_file(annotations)[:8]]
@@ -81,19 +57,19 @@ def test_coco_results(harness: Harness, scoring: Path, truth: str, found: str, e
         ["metric", "oks"], ["area", "annotation"], ["crowd", "False"],
     ]  # fmt: skip
 
-    code, out, err = harness("score", "coco", "--predictions", scoring / found, "--json")
+    code, out, err = harness("score", "coco", "--predictions", scoring_samples / found, "--json")
     document = json.loads(out)
     assert (code, err) == (0, "")
     assert [f"{value:.10f}" for value in document["metrics"].values()] == expected.split()
-    assert document["sha256"] == sha256_file(scoring / found)
+    assert document["sha256"] == sha256_file(scoring_samples / found)
     assert document["protocol"]["annotations"] == {"path": ANNOTATIONS, "sha256": sha256_file(annotations)}
     assert (document["suite"], document["run"], document["schema_version"]) == ("coco", "val", 1)
 
 
-def test_nms_and_rescoring_when_asked(harness: Harness, scoring: Path) -> None:
+def test_nms_and_rescoring_when_asked(harness: Harness, scoring_samples: Path) -> None:
     """The detections have no duplicates and NMS changes nothing, until each is there twice."""
-    copy(scoring / "coco-four-images" / "example_coco_val.json", Path("data") / ANNOTATIONS)
-    found = json.loads((scoring / "coco-four-images" / "example_coco_preds.json").read_text())
+    copy(scoring_samples / "coco-four-images" / "example_coco_val.json", Path("data") / ANNOTATIONS)
+    found = json.loads((scoring_samples / "coco-four-images" / "example_coco_preds.json").read_text())
     twice = Path("twice.json")
     twice.write_text(json.dumps(found + found))
 
@@ -112,10 +88,10 @@ def test_nms_and_rescoring_when_asked(harness: Harness, scoring: Path) -> None:
 
 
 @pytest.fixture
-def mpii(scoring: Path, tmp_path: Path) -> Path:
+def mpii(scoring_samples: Path, tmp_path: Path) -> Path:
     """Make a data folder with MPII's whole validation set, from its own file, and return its predictions."""
     heads = copy(
-        scoring / "mpii-val" / "mpii_gt_val.mat", tmp_path / "data" / "mpii" / "annotations" / "mpii_gt_val.mat"
+        scoring_samples / "mpii-val" / "mpii_gt_val.mat", tmp_path / "data" / "mpii" / "annotations" / "mpii_gt_val.mat"
     )
     document = loadmat(heads)
     joints, visible = document["pos_gt_src"].transpose(2, 0, 1), document["jnt_missing"].T == 0
@@ -124,7 +100,7 @@ def mpii(scoring: Path, tmp_path: Path) -> Path:
         for points, shown in zip(joints, visible.astype(int), strict=True)
     ]
     heads.with_name("mpii_val.json").write_text(json.dumps(people))
-    return scoring / "mpii-val" / "hg_s2_b1.mat"
+    return scoring_samples / "mpii-val" / "hg_s2_b1.mat"
 
 
 def test_mpii_in_every_container(harness: Harness, mpii: Path) -> None:
@@ -204,10 +180,10 @@ def test_missing_files(harness: Harness, samples: Path) -> None:
     assert err.startswith(f"error: the annotation file is missing: data/{ANNOTATIONS}")
 
 
-def test_torch_is_not_imported(scoring: Path, tmp_path: Path) -> None:
-    copy(scoring / "coco-one-image" / "gt_dataset.json", tmp_path / ANNOTATIONS)
+def test_torch_is_not_imported(scoring_samples: Path, tmp_path: Path) -> None:
+    copy(scoring_samples / "coco-one-image" / "gt_dataset.json", tmp_path / ANNOTATIONS)
     command = [sys.executable, "-X", "importtime", "-m", "harness", "score", "coco", "--data", str(tmp_path)]
-    command += ["--predictions", str(scoring / "coco-one-image" / "dt_dataset.json")]
+    command += ["--predictions", str(scoring_samples / "coco-one-image" / "dt_dataset.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     imported = {line.rsplit("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert "numpy" in imported

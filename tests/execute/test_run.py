@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import Harness
 
-from harness.cli import main
 from harness.files import sha256_file
 from harness.predict.networks import build_network
 from harness.predict.seeded import seed_weights
@@ -26,20 +26,6 @@ ROW = "alexnet-256x192"
 ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
 BOXES = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 FILES = {"spec.json", "protocol.json", "environment.json", "predictions.parquet", "record.json"}
-
-Harness = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def harness(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Harness:
-    """Return a function that runs the command line in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture
