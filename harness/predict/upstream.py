@@ -45,14 +45,15 @@ def predict_upstream(
     Args:
         network: From `build_network`, with weights.
         config: The row's config, its paths pointing into the data folder.
-        people: Who is to be evaluated; of the config's own data set, those of other images are left out.
+        people: Who is to be evaluated. Without a limit that is everybody in the config's data set; with one, the others
+            are left out of it, and the images without any of these people out of the evaluation.
         protocol: The batch size, the device, and whether the run is limited to some images.
         progress: Called with the number of people done, batch by batch.
         log: Where mmengine's and the evaluator's output goes.
 
     Returns:
         The predictions, and the metrics that MMPose's own evaluator gives; None in their place where it cannot run,
-        which is PoseTrack18's where the package poseval is not installed.
+        which is PoseTrack18's where the package poseval is not installed, or some images are left out.
     """
     mmcv_ext.install()
     import mmpose.datasets
@@ -61,17 +62,19 @@ def predict_upstream(
 
     config = config.copy()
     recorder = _Recorder(progress)
-    evaluates = not isinstance(protocol.scoring, PoseTrackScoring) or find_spec("poseval") is not None
+    limited = protocol.limit is not None
+    evaluates = not isinstance(protocol.scoring, PoseTrackScoring) or (not limited and find_spec("poseval") is not None)
     with tempfile.TemporaryDirectory() as scratch, log.open("w") as log_file, _quiet(log_file), _device(protocol):
         loader = config.test_dataloader
         loader.batch_size = protocol.compute.batch_size
+        # The loop runs once. Workers kept beyond it die in a garbage collection, which waits ten seconds for them.
+        loader.persistent_workers = False
         with DefaultScope.overwrite_default_scope("mmpose"):
             dataset = DATASETS.build(loader.dataset)
-        if protocol.limit is not None:
-            wanted = set(people.images)
-            kept = [i for i in range(len(dataset)) if dataset.get_data_info(i)["img_id"] in wanted]
-            dataset.get_subset_(kept)
-            _limit_evaluator(config, wanted, Path(scratch))
+        if limited:
+            wanted = set(people.ids.tolist())
+            dataset.get_subset_([i for i in range(len(dataset)) if dataset.get_data_info(i)["id"] in wanted])
+            _limit_evaluator(config, set(people.images), Path(scratch))
         runner = Runner(
             model=network,
             work_dir=scratch,
