@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
-from harness.arrays import Float32, Indices
+from harness.arrays import Bool, Float32, Indices
 from harness.errors import RunError
-from harness.execute.plan import Plan, Settings, make_plan
+from harness.execute.plan import Settings, make_plan
+from harness.parity import Parity
 from harness.predict.decode.heatmaps import modulate
+from harness.predict.networks import count_flops
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
+from harness.protocol import Decoder
 from harness.score.evaluate import difference, evaluate
 from harness.spec.ledger import point_at
 from harness.spec.schema import Row, Suite
@@ -20,79 +22,64 @@ from harness.spec.schema import Row, Suite
 UNIQUE = 1e-4
 """A heatmap's maximum is unique if the second-highest value is lower by this share of it; the others are ties, where
 rounding decides which of two places is the keypoint."""
-KEYPOINT_TOLERANCE = 0.01
-SCORE_TOLERANCE = 1e-5
-METRIC_TOLERANCE = 1e-6
 
 
-class Parity(BaseModel):
-    """How far the shared engine is from MMPose's own test loop on one run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    """Suite, row and run."""
-    people: int
-    keypoints_compared: int
-    """Keypoints whose heatmap has a unique maximum."""
-    ties: int
-    """The other keypoints."""
-    keypoint_max_px: float
-    """Largest distance along an axis, image px, over the keypoints compared."""
-    tie_max_px: float
-    """The same over the ties."""
-    score_max: float
-    """Largest difference of a keypoint score, over the keypoints compared."""
-    metric_max: float | None
-    """Largest difference of a metric, fractions; 1 where only one side is defined, None where MMPose's own evaluator
-    cannot run."""
-
-    @property
-    def equal(self) -> bool:
-        """Whether the engines agree within the tolerances."""
-        return (
-            self.keypoint_max_px <= KEYPOINT_TOLERANCE
-            and self.score_max <= SCORE_TOLERANCE
-            and (self.metric_max is None or self.metric_max <= METRIC_TOLERANCE)
-        )
-
-
-def compare_engines(suite: Suite, row: Row, run: str, settings: Settings, log: Path) -> Parity:
+def compare_engines(
+    suite: Suite, row: Row, run: str, settings: Settings, log: Path, tflop: float | None = None
+) -> Parity:
     """Run both engines on one run, with one network.
 
+    Args:
+        suite: The row's suite.
+        row: The row.
+        run: The name of one of its runs.
+        settings: The data, the weights and the device; its engine does not matter.
+        log: Where upstream's output goes.
+        tflop: How much the network may compute for an engine; who comes after that is left out. None for no bound.
+
     Raises:
-        RunError: The engines do not even have the same people and boxes.
+        ObtainError: Annotations, boxes, images or weights are missing or not of their form.
+        RunError: A network fails, or the engines do not even have the same people and boxes.
     """
     plan = make_plan(suite, row, run, replace(settings, engine="shared"))
-    people, network = plan.people(), plan.network()
-    unique = np.zeros((len(people), plan.protocol.num_keypoints), bool)
+    protocol, everybody, network = plan.protocol, plan.people(), plan.network()
+    flop = count_flops(network, protocol.crop.input_size)
+    people = everybody
+    if tflop is not None:
+        affordable = int(tflop * 1e12 / (flop * (2 if protocol.flip.enabled else 1)))
+        if affordable < len(people):
+            people = people.first_people(max(affordable, 1))
+            protocol = protocol.model_copy(update={"limit": len(people.images)})
+    unique = np.zeros((len(people), protocol.num_keypoints), bool)
 
     def look(index: Indices, heatmaps: Float32) -> None:
-        unique[index] = _unique_maxima(plan, heatmaps)
+        unique[index] = _unique_maxima(protocol.decoder, heatmaps)
 
-    ours = predict_shared(network, people, plan.protocol, lambda _: None, look)
+    ours = predict_shared(network, people, protocol, lambda _: None, look)
     config = point_at(plan.config, str(settings.data))
-    theirs, metrics = predict_upstream(network, config, people, plan.protocol, lambda _: None, log)
+    theirs, metrics = predict_upstream(network, config, people, protocol, lambda _: None, log)
     for field in ("person_ids", "image_ids", "boxes", "box_scores", "crop_areas"):
         if not np.array_equal(getattr(ours, field), getattr(theirs, field)):
-            raise RunError(f"the engines differ in {field} on {suite.row_id(row)}")
+            raise RunError(f"the engines differ in {field}", "report it: this is a bug")
 
     distances = np.abs(ours.keypoints - theirs.keypoints).max(axis=-1)
     scores = np.abs(ours.keypoint_scores - theirs.keypoint_scores)
     return Parity(
         id=f"{suite.row_id(row)}/{run}",
         people=len(people),
+        people_total=len(everybody),
+        gflop=round(flop / 1e9, 1),
         keypoints_compared=int(unique.sum()),
         ties=int((~unique).sum()),
         keypoint_max_px=float(distances[unique].max(initial=0)),
         tie_max_px=float(distances[~unique].max(initial=0)),
         score_max=float(scores[unique].max(initial=0)),
-        metric_max=_largest_difference(evaluate(ours, plan.protocol, settings.data), metrics),
+        metric_max=_largest_difference(evaluate(ours, protocol, settings.data), metrics),
     )
 
 
-def _unique_maxima(plan: Plan, heatmaps: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    decoder = plan.protocol.decoder
+def _unique_maxima(decoder: Decoder, heatmaps: Float32) -> Bool:
+    """Return which keypoints [N, K] have a unique maximum in heatmaps [N, K, h, w]."""
     if decoder.codec == "megvii":  # which looks for the maximum of the blurred heatmap
         assert decoder.blur_kernel_size is not None
         heatmaps = modulate(heatmaps, decoder.blur_kernel_size)

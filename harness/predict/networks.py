@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from harness.errors import RunError
 from harness.predict import mmcv_ext
@@ -51,3 +53,20 @@ def forward_heatmaps(network: Any, crops: torch.Tensor) -> torch.Tensor:
     heatmaps = network.head(network.extract_feat(crops))
     last: torch.Tensor = heatmaps[-1] if isinstance(heatmaps, list) else heatmaps
     return last
+
+
+@torch.inference_mode()
+def count_flops(network: torch.nn.Module, input_size: tuple[int, int]) -> int:
+    """Return the floating-point operations of one forward pass of one crop, without the flip test.
+
+    Those of convolutions and matrix products, a multiplication and an addition each counting as one.
+
+    Args:
+        network: From `build_network`.
+        input_size: Width, height.
+    """
+    width, height = input_size
+    # Fused attention is not counted; spelt out, it is matrix products.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        forward_heatmaps(network, torch.zeros(1, 3, height, width, device=next(network.parameters()).device))
+    return int(counter.get_total_flops())

@@ -11,8 +11,9 @@ import torch
 
 import harness.predict.shared
 from harness.cli import main
-from harness.execute.parity import Parity, compare_engines
+from harness.execute.parity import compare_engines
 from harness.execute.plan import Settings
+from harness.parity import Parity
 from harness.protocol import Flip
 from harness.spec.load import load_suite, select_rows
 

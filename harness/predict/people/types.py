@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Float32, Int64
+from harness.arrays import Bool, Float32, Int64
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,13 @@ class People:
 
     def first_images(self, count: int) -> "People":
         """Keep the people of the first `count` images that have any."""
-        kept = list(self.images)[:count]
-        mask = np.isin(self.image_ids, kept)
+        return self._keep(np.isin(self.image_ids, list(self.images)[:count]))
+
+    def first_people(self, count: int) -> "People":
+        """Keep the first `count` people."""
+        return self._keep(np.arange(len(self)) < count)
+
+    def _keep(self, mask: Bool) -> "People":
         arrays = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "images"}
-        return People(**arrays, images={i: self.images[i] for i in kept})
+        kept = set(arrays["image_ids"].tolist())
+        return People(**arrays, images={i: path for i, path in self.images.items() if i in kept})

@@ -1,0 +1,77 @@
+"""What comparing the two engines gives."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+KEYPOINT_TOLERANCE = 0.01
+SCORE_TOLERANCE = 1e-5
+METRIC_TOLERANCE = 1e-6
+
+
+class Parity(BaseModel):
+    """How far the shared engine is from MMPose's own test loop on one run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    """Suite, row and run."""
+    people: int
+    people_total: int
+    """In the data folder; a heavy network sees the first of them only."""
+    gflop: float
+    """What the network computes for one crop."""
+    keypoints_compared: int
+    """Keypoints whose heatmap has a unique maximum."""
+    ties: int
+    """The other keypoints."""
+    keypoint_max_px: float
+    """Largest distance along an axis, image px, over the keypoints compared."""
+    tie_max_px: float
+    """The same over the ties."""
+    score_max: float
+    """Largest difference of a keypoint score, over the keypoints compared."""
+    metric_max: float | None
+    """Largest difference of a metric, fractions; 1 where only one side is defined, None where MMPose's own evaluator
+    cannot run."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether the engines agree within the tolerances."""
+        return (
+            self.keypoint_max_px <= KEYPOINT_TOLERANCE
+            and self.score_max <= SCORE_TOLERANCE
+            and (self.metric_max is None or self.metric_max <= METRIC_TOLERANCE)
+        )
+
+
+class Failure(BaseModel):
+    """A run that could not be compared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    reason: str
+
+
+class ParityReport(BaseModel):
+    """What `harness parity` found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    weights: str
+    """`random:SEED`, or `checkpoints`."""
+    tflop: float | None
+    """Bound of a network's work for each engine on each run."""
+    environment: dict[str, Any]
+    """As in a run's environment.json."""
+    seconds: float
+    """Wall time of all runs together."""
+    runs: tuple[Parity, ...]
+    failed: tuple[Failure, ...]
+
+    @property
+    def unequal(self) -> tuple[Parity, ...]:
+        """The runs on which the engines differ by more than the tolerances."""
+        return tuple(run for run in self.runs if not run.equal)

@@ -1,0 +1,54 @@
+"""The outcome of `harness parity` as Markdown."""
+
+from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE, Parity, ParityReport
+
+PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-headless", "opencv-python")
+COLUMNS = ("run", "GFLOP", "people", "compared", "ties", "keypoint px", "tie px", "score", "metric", "")
+
+
+def parity_markdown(report: ParityReport) -> str:
+    """Return a page with a line for every run, and what it was made with."""
+    equal = len(report.runs) - len(report.unequal)
+    packages = report.environment["packages"]
+    versions = ", ".join(f"{name} {packages[name]}" for name in PACKAGES if name in packages)
+    bound = (
+        f" Each network computes at most {report.tflop:g} TFLOP an engine, so the heavy ones see only the first people."
+        if report.tflop is not None
+        else ""
+    )
+    lines = [
+        "# Both engines on the same people",
+        "",
+        f"{equal} of {len(report.runs) + len(report.failed)} runs are equal to MMPose's own test loop: "
+        f"keypoints within {KEYPOINT_TOLERANCE} px, scores within {SCORE_TOLERANCE:g}, "
+        f"metrics within {METRIC_TOLERANCE:g}.",
+        "",
+        f"Made by `harness parity` with weights {report.weights} in {report.seconds / 60:.0f} min on "
+        f"{report.environment['cpu']}, {report.environment['threads']} threads ({versions}).{bound}",
+        "",
+        "Compared are the keypoints whose heatmap has a unique maximum; at the others, ties, rounding may choose "
+        "between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop. "
+        "A metric of `-`: MMPose's own evaluator could not run (PoseTrack18's needs the package poseval).",
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|---|{'---:|' * (len(COLUMNS) - 2)}---|",
+        *(f"| {' | '.join(_cells(run))} |" for run in report.runs),
+    ]
+    if report.failed:
+        lines += ["", "Could not be compared:", ""]
+        lines += [f"- {failure.id}: {' '.join(failure.reason.split())}" for failure in report.failed]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(run: Parity) -> list[str]:
+    people = f"{run.people}" if run.people == run.people_total else f"{run.people} of {run.people_total}"
+    differences = (run.keypoint_max_px, run.tie_max_px, run.score_max, run.metric_max)
+    return [
+        run.id,
+        f"{run.gflop:.1f}",
+        people,
+        f"{run.keypoints_compared}",
+        f"{run.ties}",
+        *("-" if difference is None else f"{difference:.3g}" for difference in differences),
+        "equal" if run.equal else "**differs**",
+    ]
