@@ -30,7 +30,7 @@ def describe_environment(device: str) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "mmcv_ops": mmcv_ext.install(),
         "commit": _output("git", "-C", str(source), "rev-parse", "HEAD"),

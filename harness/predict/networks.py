@@ -19,9 +19,8 @@ from harness.predict import mmcv_ext
 def build_network(config: Config) -> torch.nn.Module:
     """Build a config's pose estimator on the CPU, with arbitrary weights: load or seed them next.
 
-    No initialiser of the config runs, so nothing is downloaded; SyncBN becomes BN; gradients are off, and so is TF32,
-    for the whole process, which torch uses for convolutions by default and which costs about three digits. Torch's
-    global random state is left as it was.
+    No initialiser of the config runs, so nothing is downloaded; SyncBN becomes BN; gradients are off. Torch's global
+    random state is left as it was.
 
     Raises:
         RunError: MMPose cannot build it: a module of the config is unknown or cannot be imported.
@@ -29,8 +28,6 @@ def build_network(config: Config) -> torch.nn.Module:
     mmcv_ext.install()
     # mmdet's layers use a name that torch has moved.
     warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
     try:
         if custom_imports := config.get("custom_imports"):
             import_modules_from_strings(**custom_imports)
