@@ -8,7 +8,8 @@ from harness.errors import UsageError
 def choose_device(name: str | None) -> str:
     """Return the named device after making sure that it is there; without a name the first GPU, else the CPU.
 
-    From here on TF32 is off in this process: torch uses it for convolutions by default, and it costs about three digits.
+    From here on TF32 is off in this process, which torch uses for convolutions by default and which costs about three
+    digits.
 
     Raises:
         UsageError: There is no such device.
