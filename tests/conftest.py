@@ -3,10 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.cli import main
+
+if TYPE_CHECKING:
+    from harness.execute.plan import Settings
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +36,23 @@ def scoring_samples(samples: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no scoring samples: {folder}")
     return folder
+
+
+@pytest.fixture
+def settings(samples: Path, tmp_path: Path) -> "Settings":
+    """Return settings for seeded weights on all sample images."""
+    from harness.execute.plan import Settings
+
+    return Settings(
+        data=samples,
+        checkpoints=tmp_path,
+        out=tmp_path,
+        seed=0,
+        limit=None,
+        engine="shared",
+        device="cpu",
+        batch_size=None,
+    )
 
 
 Harness = Callable[..., tuple[int, str, str]]

@@ -161,7 +161,7 @@ def _why_partial(settings: Settings) -> str | None:
 
 def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:
     if upstream is None:
-        return ["MMPose's own evaluator did not run: the package poseval, which it needs, is not installed"]
+        return ["MMPose's own evaluator did not run: it needs the package poseval, and all images"]
     return [
         f"{name}: MMPose's evaluator gives {theirs}, ours {ours[name]}"
         for name, theirs in upstream.items()

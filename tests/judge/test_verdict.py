@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from harness.judge.verdict import judge_claim, judge_row, judge_run
 from harness.record import Record, Status
+from harness.spec.load import load_suite, select_rows
 from harness.spec.schema import Claim, Metric, Row
 
 FRACTION = Metric(label="AP", unit="fraction", decimals=3)
@@ -110,3 +111,26 @@ def test_a_row_of_several_runs_is_judged_by_their_mean() -> None:
     assert judge_row(three, METRICS, records[:2])[1] == "not run"
     assert judge_row(three, METRICS, [*records[:2], record("sub3", "failed")])[1] == "failed"
     assert judge_row(three, METRICS, [*records[:2], record("sub3", "partial", AP=0.8)])[1] == "partial"
+
+
+@pytest.mark.parametrize(
+    ("row_id", "person", "torso"),
+    [("resnet-50-256x256", "within noise", "reproduced"), ("cpm-368x368", "reproduced", "within noise")],
+)
+def test_jhmdb_is_the_mean_of_its_splits(row_id: str, person: str, torso: str) -> None:
+    """The splits' printed values, run for run, give the table's; one split's, or the two sizes swapped, do not."""
+    suite = load_suite("jhmdb")
+    (published,) = select_rows(suite, row_id)
+
+    def measure(run: str, **swapped: str) -> Record:
+        values = {claim.metric: claim.value / 100 for claim in published.claims if claim.run == run}
+        return record(run, "complete", **{swapped.get(name, name): value for name, value in values.items()})
+
+    def verdicts(records: list[Record]) -> dict[str, str]:
+        judged, _ = judge_row(published, suite.metrics, records)
+        return {j.claim.metric: j.verdict for j in judged if j.claim.source == "table"}
+
+    assert verdicts([measure(run) for run in published.runs]) == {"PCK(person)": person, "PCK(torso)": torso}
+    swap = {"PCK(person)": "PCK(torso)", "PCK(torso)": "PCK(person)"}
+    assert set(verdicts([measure(run, **swap) for run in published.runs]).values()) == {"differs"}
+    assert "differs" in verdicts([measure("sub1")] * 3).values()

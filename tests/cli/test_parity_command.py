@@ -1,0 +1,65 @@
+"""`harness parity` through its real entry point."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Harness
+
+from harness.parity import ParityReport
+
+
+@pytest.fixture
+def options(samples: Path) -> list[object]:
+    return ["--data", samples, "--weights", "random:0", "--device", "cpu"]
+
+
+def test_all_suites_some_rows(harness: Harness, options: list[object], tmp_path: Path) -> None:
+    out, page = tmp_path / "new" / "parity.json", tmp_path / "parity.md"
+    code, printed, _ = harness(
+        "parity", "--rows", "coco/alexnet-*,mpii/litehrnet-18-*", *options,
+        "--tflop", 0.05, "--out", out, "--markdown", page,
+    )  # fmt: skip
+    assert code == 0
+    lines = printed.splitlines()
+    assert lines[0].split() == ["run", "people", "compared", "ties", "keypoint", "px", "tie", "px", "score", "metric"]
+    assert [line.split()[:2] for line in lines[1:3]] == [
+        ["coco/alexnet-256x192/val", "8"],  # of 118: 2.8 GFLOP a crop, twice a person
+        ["mpii/litehrnet-18-256x256/val", "5"],
+    ]
+    assert lines[-1] == "2 of 2 runs are equal"
+    report = ParityReport.model_validate_json(out.read_text())
+    assert [(run.id, run.people, run.people_total) for run in report.runs] == [
+        ("coco/alexnet-256x192/val", 8, 118),
+        ("mpii/litehrnet-18-256x256/val", 5, 5),
+    ]
+    assert all(run.equal and run.keypoints_compared for run in report.runs)
+    assert (report.weights, report.tflop, report.failed) == ("random:0", 0.05, ())
+    assert report.environment["packages"]["torch"]
+    assert "2 of 2 runs are equal to MMPose's own test loop" in page.read_text()
+
+
+def test_a_run_that_cannot_be_compared_leaves_the_others(
+    harness: Harness, options: list[object], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mpii").symlink_to(Path(str(options[1])) / "mpii")
+    options[1] = data
+    out = tmp_path / "parity.json"
+    code, printed, said = harness(
+        "parity", "--rows", "coco/alexnet-*,mpii/litehrnet-18-*", *options, "--tflop", 0.01, "--out", out, "--json"
+    )  # fmt: skip
+    assert code == 3
+    assert json.loads(printed) == json.loads(out.read_text())
+    report = ParityReport.model_validate_json(printed)
+    assert [run.id for run in report.runs] == ["mpii/litehrnet-18-256x256/val"]
+    (failure,) = report.failed
+    assert failure.id == "coco/alexnet-256x192/val"
+    assert "the annotation file is missing" in failure.reason
+    assert "1 of 2 runs are equal" in said
+
+
+def test_unknown_rows_and_data(harness: Harness, options: list[object], tmp_path: Path) -> None:
+    assert harness("parity", "--rows", "resnet-51", *options)[0] == 2
+    assert harness("parity", "coco", "--data", tmp_path / "none")[0] == 2

@@ -1,0 +1,54 @@
+"""The page of a comparison, as a whole."""
+
+from harness.parity import Failure, Parity, ParityReport
+from harness.report.parity import parity_markdown
+
+ENVIRONMENT = {"cpu": "Some CPU", "threads": 2, "packages": {"numpy": "1.26.4", "torch": "2.14.1", "pyarrow": "24"}}
+
+
+def parity(run: str, **fields: float | None) -> Parity:
+    values = {
+        "people": 118, "people_total": 118, "gflop": 2.84, "keypoints_compared": 1996, "ties": 10,
+        "keypoint_max_px": 0.0, "tie_max_px": 0.0, "score_max": 0.0, "metric_max": 0.0,
+    }  # fmt: skip
+    return Parity.model_validate({"id": run, **values, **fields})
+
+
+def test_page() -> None:
+    report = ParityReport(
+        weights="random:0",
+        tflop=3,
+        environment=ENVIRONMENT,
+        seconds=4321,
+        runs=(
+            parity("coco/alexnet-256x192/val"),
+            parity("coco/vitpose-h-256x192/val", people=5, gflop=251.7, keypoint_max_px=0.0123456, tie_max_px=31.2),
+            parity("posetrack18/resnet-50-256x192/val", score_max=2.5e-7, metric_max=None),
+        ),
+        failed=(Failure(id="aic/hrnet-w32-256x192/val", reason="the annotation file is missing:\n  x.json"),),
+    )
+    assert (
+        parity_markdown(report)
+        == """\
+# Both engines on the same people
+
+2 of 4 runs are equal to MMPose's own test loop: keypoints within 0.01 px, scores within 1e-05, metrics within 1e-06.
+
+Made by `harness parity` with weights random:0 in 72 min on Some CPU, 2 threads (torch 2.14.1, numpy 1.26.4). \
+Each network computes at most 3 TFLOP an engine, so the heavy ones see only the first people.
+
+Compared are the keypoints whose heatmap has a unique maximum; at the others, ties, rounding may choose between two \
+places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop. A metric of `-`: MMPose's own \
+evaluator could not run (PoseTrack18's needs the package poseval).
+
+| run | GFLOP | people | compared | ties | keypoint px | tie px | score | metric |  |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---|
+| coco/alexnet-256x192/val | 2.8 | 118 | 1996 | 10 | 0 | 0 | 0 | 0 | equal |
+| coco/vitpose-h-256x192/val | 251.7 | 5 of 118 | 1996 | 10 | 0.0123 | 31.2 | 0 | 0 | **differs** |
+| posetrack18/resnet-50-256x192/val | 2.8 | 118 | 1996 | 10 | 0 | 0 | 2.5e-07 | - | equal |
+
+Could not be compared:
+
+- aic/hrnet-w32-256x192/val: the annotation file is missing: x.json
+"""
+    )
