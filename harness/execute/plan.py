@@ -75,7 +75,7 @@ class Plan:
         )
         if protocol.limit is not None:
             people = people.first_images(protocol.limit)
-        check_images(people)
+        check_images(people.images)
         return people
 
     def network(self) -> torch.nn.Module:

@@ -81,6 +81,22 @@ def image_folder(config: Config) -> str:
     return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.data_prefix["img"]))
 
 
+def data_paths(config: Config) -> list[str]:
+    """Return the files and folders of the data folder that a run with this config reads.
+
+    Raises:
+        SpecError: The config asks for something that this harness does not evaluate.
+    """
+    paths = [image_folder(config)]
+
+    def collect(path: str, what: str) -> DataFile:
+        paths.append(path)
+        return DataFile(path=path, sha256="")
+
+    read_protocol(config, collect, None, Compute(engine="shared", batch_size=1, device="cpu"))
+    return paths
+
+
 def in_data_folder(path: str) -> str:
     """Turn a path of a config into one in the data folder."""
     return f"{PurePosixPath(path)}/".removeprefix(DATA_ROOT).rstrip("/")

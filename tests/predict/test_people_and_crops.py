@@ -58,7 +58,7 @@ def load(name: str, changes: dict[str, Any], data: Path) -> tuple[People, Protoc
 @pytest.mark.parametrize("case", CASES)
 def test_equal_upstream(case: str, samples: Path) -> None:
     people, protocol, dataset = load(*CASES[case], samples)
-    check_images(people)
+    check_images(people.images)
     assert len(people) == len(dataset) > 0
     regions = crop_regions(people, protocol.crop)
     for i in range(len(people)):
@@ -146,7 +146,7 @@ def test_missing_images_are_counted(tmp_path: Path) -> None:
     annotations, boxes = coco_files(tmp_path)
     people = load_people("CocoDataset", annotations, tmp_path, boxes, None)
     with pytest.raises(ObtainError, match=r"1 of 1 images are missing, the first is .*1\.jpg"):
-        check_images(people)
+        check_images(people.images)
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png"])

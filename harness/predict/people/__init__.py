@@ -1,5 +1,6 @@
 """People to estimate poses of, read from detections or from ground truth, one module a file format."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import ObtainError
@@ -34,15 +35,15 @@ def load_people(
     return people
 
 
-def check_images(people: People) -> None:
+def check_images(images: Mapping[int, Path]) -> None:
     """Make sure that every image file is there.
 
     Raises:
         ObtainError: Images are missing; counts them and names the first.
     """
-    missing = [path for path in people.images.values() if not path.is_file()]
+    missing = [path for path in images.values() if not path.is_file()]
     if missing:
         raise ObtainError(
-            f"{len(missing)} of {len(people.images)} images are missing, the first is {missing[0]}",
+            f"{len(missing)} of {len(images)} images are missing, the first is {missing[0]}",
             "complete the data set, or name another data folder with --data",
         )

@@ -29,7 +29,7 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
     Raises:
         ObtainError: The file is missing or not of this form, or nobody in it has keypoints.
     """
-    data = _read_annotations(annotations)
+    data = read_annotations(annotations)
     by_image: dict[int, list[dict[str, Any]]] = {}
     for index, annotation in enumerate(data["annotations"]):
         if "image_id" not in annotation:
@@ -74,7 +74,7 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
     Raises:
         ObtainError: A file is missing or not of its form, has no people, or is for other images.
     """
-    files = {image["id"]: images / image["file_name"] for image in _read_annotations(annotations)["images"]}
+    files = {image["id"]: images / image["file_name"] for image in read_annotations(annotations)["images"]}
     detections = read_json(box_file, "the box file", "name another data folder with --data")
     if not isinstance(detections, list) or not all(isinstance(d, dict) for d in detections):
         raise ObtainError(f"a box file is a list of detections, this one is not: {box_file}")
@@ -102,7 +102,12 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
     return People.from_boxes(numbers, image_ids, list(xyxy), scores, files)
 
 
-def _read_annotations(path: Path) -> dict[str, Any]:
+def read_annotations(path: Path) -> dict[str, Any]:
+    """Read a COCO-style annotation file, whose images have an id and a file name.
+
+    Raises:
+        ObtainError: The file is missing or not of its form.
+    """
     data: dict[str, Any] = read_json(path, "the annotation file", "name another data folder with --data")
     for field in ("images", "annotations"):
         if not isinstance(data, dict) or not isinstance(data.get(field), list):
