@@ -17,6 +17,7 @@ VERBS = {
     "check": "Check the suites against MMPose's configs and metafiles.",
     "run": "Evaluate the rows of a suite and compare them with what was published.",
     "score": "Score saved predictions, ours or another framework's.",
+    "boxes": "Measure a detector's box file, or make one with an mmdet detector.",
     "parity": "Compare our engine with MMPose's own test loop.",
 }
 INTERRUPTED = 130

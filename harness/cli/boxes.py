@@ -1,0 +1,157 @@
+"""`harness boxes`: the person AP of a box file, and box files from an mmdet detector."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import (
+    check_data_folder,
+    data_option,
+    device_option,
+    json_option,
+    limit_option,
+    weights_option,
+)
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.score.box_ap import PersonAP
+    from harness.spec.schema import Dataset
+
+SCHEMA_VERSION = 1
+
+IMAGES = {"COCO": 5000}
+"""How many images a data set's published person AP is of, where that is known (COCO: all of val2017)."""
+
+
+@click.command("boxes")
+@click.argument("name", metavar="SUITE")
+@data_option
+@click.option("--file", "box_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="The box file to measure.  [default: the suite's own]")  # fmt: skip
+@click.option("--config", metavar="CONFIG",
+              help="Detect people, with a config of mmdet's zoo such as faster-rcnn_r50_fpn_1x_coco, or a config file.",
+              )  # fmt: skip
+@click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE", help="The detector's weights.")
+@weights_option
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The box file to write, a new one.")
+@limit_option
+@device_option
+@click.option("--batch-size", type=click.IntRange(min=1), metavar="N",
+              help="Images a batch; more than 1 moves boxes a little, as smaller images are padded.  [default: 1]",
+              )  # fmt: skip
+@click.option("--score-threshold", type=click.FloatRange(0, 1), metavar="S",
+              help="Drop boxes with a lower score, beside those that the config drops.  [default: 0]")  # fmt: skip
+@json_option
+def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detection: Any) -> int:
+    """Measure how well a box file finds people, beside what was published of the suite's own.
+
+    With --config, an mmdet detector first makes the file: from a --checkpoint, which may run no code, over all images
+    of the suite's annotation file, in the format of the published files.
+    """
+    from harness.spec.load import load_suite
+
+    suite = load_suite(name)
+    detected = [row for row in suite.rows if row.boxes == "detector"]
+    if not detected:
+        raise UsageError(f"no row of {suite.name} takes a detector's boxes, all take ground-truth boxes")
+    if detection["config"] is None:
+        misplaced = [option for option, value in detection.items() if value is not None]
+        if misplaced:
+            option = "weights" if misplaced[0] == "seed" else misplaced[0].replace("_", "-")
+            raise UsageError(f"--{option} goes with --config only, which detects people")
+        if box_file is None and suite.dataset.boxes is None:
+            raise UsageError(f"{suite.name} names no box file of its own", "name one with --file FILE")
+    elif box_file is not None:
+        raise UsageError("--file is a box file to measure, --config makes one: choose")
+    check_data_folder(data)
+    annotations = data / suite.annotations(next(iter(detected[0].runs.values())))
+    made: dict[str, Any] = {}
+    image_ids = None
+    if detection["config"] is not None:
+        box_file = detection["out"]
+        image_ids, made = _detect(annotations, data / suite.dataset.images, **detection)
+    path = box_file or data / str(suite.dataset.boxes)
+
+    from harness.files import sha256_file
+    from harness.score.box_ap import person_ap
+
+    measured = person_ap(path, annotations, image_ids)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "suite": suite.name,
+        "file": str(path),
+        "sha256": sha256_file(path),
+        "images": measured.images,
+        "boxes": measured.boxes,
+        "person": {"AP": measured.ap, "AP@0.5": measured.ap50, "AP@0.75": measured.ap75},
+        "published": _published(suite.dataset, measured),
+        "detector": made or None,
+    }
+    click.echo(json.dumps(document, indent=2) if as_json else _text(document, suite.dataset.name))
+    return 0
+
+
+def _detect(
+    annotations: Path, folder: Path, *, config: str, checkpoint: Path | None, seed: int | None, out: Path | None,
+    limit: int | None, device: str | None, batch_size: int | None, score_threshold: float | None,
+) -> tuple[list[int], dict[str, Any]]:  # fmt: skip
+    """Write the box file, and return the images it is for and what made it."""
+    weights = checkpoint if seed is None else seed
+    if weights is None or None not in (checkpoint, seed):
+        raise UsageError("--config needs either --checkpoint FILE or --weights random:SEED")
+    if out is None:
+        raise UsageError("--config needs --out FILE, the box file to write")
+    if out.exists():
+        raise UsageError(f"{out} is there already; box files are not replaced", "name another --out FILE")
+
+    from harness.execute.device import choose_device
+    from harness.files import sha256_file, write_json
+    from harness.predict.detect import build_detector, detect_people, listed_images, load_detector_config
+
+    chosen, device = load_detector_config(config), choose_device(device)
+    images = listed_images(annotations, folder, limit)
+    detector = build_detector(chosen, weights, device)
+    settings: dict[str, Any] = {"batch_size": batch_size or 1, "score_threshold": score_threshold or 0.0}
+    with click.progressbar(length=len(images), label="images", file=sys.stderr) as bar:
+        write_json(out, detect_people(detector, images, **settings, advance=bar.update))
+    made_by = {"seed": seed} if checkpoint is None else {"checkpoint": sha256_file(checkpoint)}
+    return list(images), {"config": Path(chosen.filename).stem, **made_by, "device": device, **settings}
+
+
+def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | None:
+    """Compare with the published AP, where all images that it is of were measured."""
+    if dataset.box_person_ap is None:
+        return None
+    images = IMAGES.get(dataset.name)
+    applies = measured.images == images and measured.ap is not None
+    difference = round(100 * measured.ap - dataset.box_person_ap, 2) if applies and measured.ap is not None else None
+    return {"AP_percent": dataset.box_person_ap, "images": images, "difference_percent": difference}
+
+
+def _comparison(measured: int, images: int | None, difference_percent: float | None, **_: float) -> str:
+    if images is None:
+        return f"{measured} images, and whether these are all is not known"
+    if difference_percent is None:
+        return f"{measured} of {images} images, to which it does not apply"
+    return f"{measured} of {images} images, difference {difference_percent:+.2f}"
+
+
+def _text(document: dict[str, Any], dataset: str) -> str:
+    ap, ap50, ap75 = ("undefined" if value is None else f"{100 * value:.2f}" for value in document["person"].values())
+    fields = {
+        "images": document["images"],
+        "boxes": document["boxes"],
+        "person AP": f"{ap}   AP@0.5 {ap50}   AP@0.75 {ap75}",
+    }
+    if published := document["published"]:
+        fields["published"] = (
+            f"{published['AP_percent']} of all images of {dataset}; here {_comparison(document['images'], **published)}"
+        )
+    if made := document["detector"]:
+        fields["detector"] = ", ".join(f"{field} {value}" for field, value in made.items())
+    heading = f"{document['suite']} boxes   [{document['file']}, sha256 {document['sha256'][:8]}]"
+    return "\n".join([heading, *(f"  {field:<12}{value}" for field, value in fields.items())])

@@ -1,0 +1,207 @@
+"""People found by an mmdet detector: boxes of one's own, where a published box file cannot be had.
+
+As mmdet tests a detector: its test pipeline, its data preprocessor, its post-processing (mmdet/apis/inference.py).
+"""
+
+import copy
+import difflib
+import importlib.util
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DefaultScope
+from mmengine.utils import import_modules_from_strings
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from harness.assets.checkpoints import load_weights
+from harness.errors import ObtainError, RunError, SpecError
+from harness.predict import mmcv_ext
+from harness.predict.people import check_images
+from harness.predict.people.coco import PERSON, read_annotations
+from harness.predict.seeded import synthetic_crops
+
+_SYNTHETIC, _SIDE = 2, 320
+"""How many synthetic images set the scale of random weights, and their side, px."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector, ready to run."""
+
+    network: Any
+    """An mmdet model in evaluation mode, on its device."""
+    pipeline: Callable[[dict[str, Any]], Any]
+    """The config's test pipeline."""
+    person: int
+    """The label of people."""
+
+
+def zoo() -> Path:
+    """Return the configs folder of the installed mmdet.
+
+    Raises:
+        ObtainError: mmdet is not installed, or without its configs.
+    """
+    found = importlib.util.find_spec("mmdet")
+    folder = Path(found.origin).parent / ".mim" / "configs" if found and found.origin else None
+    if folder is None or not folder.is_dir():
+        raise ObtainError("mmdet is not installed with its configs", 'pip install "mmdet>=3.3,<4"')
+    return folder
+
+
+def load_detector_config(name: str) -> Config:
+    """Read a detector's config: a file, or one of mmdet's zoo by name, such as faster-rcnn_r50_fpn_1x_coco.
+
+    Raises:
+        ObtainError: mmdet is not installed, or without its configs.
+        SpecError: There is no such config, or it cannot be read or tests nothing.
+    """
+    stem = name.removesuffix(".py")
+    in_zoo = [
+        path for path in sorted(zoo().glob("[!_]*/*.py")) if stem in (path.stem, f"{path.parent.name}/{path.stem}")
+    ]
+    path = next((path for path in (Path(name), *in_zoo) if path.is_file()), None)
+    if path is None:
+        close = difflib.get_close_matches(Path(stem).name, [path.stem for path in zoo().glob("[!_]*/*.py")])
+        hint = f"did you mean {' or '.join(close)}?" if close else "name a file, or a config of mmdet's zoo"
+        raise SpecError(f"there is no detector config {name}", hint)
+    try:
+        config = Config.fromfile(path, import_custom_modules=False)
+    except Exception as error:  # a config is a program, which can fail in any way
+        raise SpecError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
+    for field in ("model", "test_dataloader"):
+        if not config.get(field):
+            raise SpecError(f"config {path} has no {field}: it is no detector's")
+    return config
+
+
+def build_detector(config: Config, weights: Path | int, device: str) -> Detector:
+    """Build a config's detector with the weights of a checkpoint, or with random ones of a seed.
+
+    No initialiser of the config runs, so nothing is downloaded. Torch's global random state is left as it was.
+
+    Raises:
+        RunError: mmdet cannot build it.
+        SpecError: It does not find people.
+        ObtainError: The checkpoint is missing, is for another network, or wants to run code.
+    """
+    mmcv_ext.install()
+    # mmdet uses a name that torch has moved and a default that torch will change.
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
+    warnings.filterwarnings("ignore", r"torch\.meshgrid", UserWarning)
+    try:
+        if custom_imports := config.get("custom_imports"):
+            import_modules_from_strings(**custom_imports)
+        import mmdet.datasets
+        import mmdet.models  # noqa: F401 (registers the networks)
+        from mmcv.transforms import Compose
+        from mmdet.registry import DATASETS, MODELS
+        from mmdet.utils import get_test_pipeline_cfg
+
+        with DefaultScope.overwrite_default_scope("mmdet"), torch.random.fork_rng(devices=[]):
+            if isinstance(weights, int):
+                torch.manual_seed(weights)
+            network = MODELS.build(copy.deepcopy(config.model))
+            network = revert_sync_batchnorm(network).float().eval().requires_grad_(False)
+            if isinstance(weights, int):
+                _calibrate(network, weights)
+            pipeline = Compose(get_test_pipeline_cfg(config))
+            # Labels are numbered as the data set of the config names them, like in mmdet's own test.
+            dataset = config.test_dataloader.dataset
+            meta = {**getattr(DATASETS.get(dataset.type), "METAINFO", {}), **(dataset.get("metainfo") or {})}
+    except Exception as error:  # what a config names can fail in any way
+        raise RunError(f"mmdet cannot build the detector of {config.filename}: {error}") from error
+    classes = list(meta.get("classes", ()))
+    if "person" not in classes:
+        raise SpecError(f"config {config.filename}: there is no `person` among the classes of its test data set")
+    if isinstance(weights, Path):
+        load_weights(network, weights)
+    return Detector(network.to(device), pipeline, classes.index("person"))
+
+
+def _calibrate(network: Any, seed: int) -> None:
+    """Set the batch norms by one pass over synthetic images: random weights would drive the boxes to infinity."""
+    from mmdet.structures import DetDataSample
+
+    norms = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
+    for norm in norms:
+        norm.train().momentum = 1.0
+    crops = torch.from_numpy(synthetic_crops(_SYNTHETIC, _SIDE, _SIDE, seed))
+    size = (_SIDE, _SIDE)
+    meta = {"img_id": 0, "img_shape": size, "ori_shape": size, "scale_factor": (1.0, 1.0)}
+    samples = [DetDataSample(metainfo=meta) for _ in crops]
+    network.test_step({"inputs": list((crops + 2.5).mul(51).byte()), "data_samples": samples})
+    for norm in norms:
+        norm.eval()
+
+
+def listed_images(annotations: Path, folder: Path, limit: int | None = None) -> dict[int, Path]:
+    """Return the file of each image id of an annotation file, in file order, or of the first `limit`.
+
+    Raises:
+        ObtainError: The annotation file is missing or not of its form, or images are missing.
+    """
+    images = {image["id"]: folder / image["file_name"] for image in read_annotations(annotations)["images"][:limit]}
+    check_images(images)
+    return images
+
+
+@torch.inference_mode()
+def detect_people(
+    detector: Detector,
+    images: dict[int, Path],
+    *,
+    batch_size: int = 1,
+    score_threshold: float = 0.0,
+    advance: Callable[[int], object],
+) -> list[dict[str, Any]]:
+    """Find people in images.
+
+    Args:
+        detector: From `build_detector`.
+        images: The file of each image id.
+        batch_size: Images a batch; in a batch smaller images are padded, which moves their boxes a little.
+        score_threshold: Boxes with a lower score are dropped, beside those that the config's test drops.
+        advance: Is told how many more images are done.
+
+    Returns:
+        Detections as COCO results hold them, bbox [x, y, w, h] in image px; by image, then by falling score.
+
+    Raises:
+        ObtainError: An image cannot be read.
+        RunError: The detector gives something other than numbers.
+    """
+    numbered = list(images.items())
+    boxes = []
+    for start in range(0, len(numbered), batch_size):
+        batch = numbered[start : start + batch_size]
+        data = pseudo_collate([_load(detector, image_id, path) for image_id, path in batch])
+        for (image_id, path), sample in zip(batch, detector.network.test_step(data), strict=True):
+            people = sample.pred_instances
+            people = people[people.labels == detector.person].cpu()
+            order = people.scores.argsort(descending=True, stable=True)
+            for (x1, y1, x2, y2), score in zip(
+                people.bboxes[order].tolist(), people.scores[order].tolist(), strict=True
+            ):
+                bbox = [x1, y1, x2 - x1, y2 - y1]
+                if not all(map(math.isfinite, [*bbox, score])):
+                    raise RunError(f"the detector gives a box that is not finite in {path}: {bbox}, score {score}")
+                if score >= score_threshold:
+                    boxes.append({"bbox": bbox, "category_id": PERSON, "image_id": image_id, "score": score})
+        advance(len(batch))
+    return boxes
+
+
+def _load(detector: Detector, image_id: int, path: Path) -> Any:
+    try:
+        return detector.pipeline({"img_path": str(path), "img_id": image_id})
+    except Exception as error:  # a decoder of damaged data raises anything
+        raise ObtainError(f"the detector's pipeline cannot read {path}: {type(error).__name__}: {error}") from error
