@@ -1,33 +1,54 @@
-"""`harness check`: the suites against MMPose's configs and metafiles."""
+"""`harness check`: the suites against MMPose's configs and metafiles, or a data folder against the suites."""
 
 import dataclasses
 import itertools
 import json
 import textwrap
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import json_option, suites_argument
-from harness.errors import SpecError
+from harness.cli.options import check_data_folder, json_option, suites_argument
+from harness.errors import HarnessError, SpecError, UsageError
 from harness.spec.audit import Audit, Finding, audit_suite
 from harness.spec.load import load_suite, suite_names
 from harness.spec.schema import Suite
 
+if TYPE_CHECKING:
+    from harness.assets.inspect import Inspection
+
 EXIT_DIFFERENT = 1
+
+Inspected = list[tuple[Suite, "Inspection"]]
+
+_COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "people", "boxes", "used")
 
 
 @click.command("check")
 @suites_argument
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Check this MMPose data/ folder instead of the suites.",
+)
+@click.option("--images", "decode", is_flag=True, help="With --data: decode every image, which takes minutes.")
 @json_option
 @click.option("--json-schema", "as_schema", is_flag=True, help="Print the JSON Schema of a suite's file, for editors.")
-def command(suites: tuple[str, ...], as_json: bool, as_schema: bool) -> None:
-    """Check the suites against MMPose's configs and metafiles.
+def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: bool, as_schema: bool) -> None:
+    """Check the suites against MMPose's configs and metafiles, or a data folder against the suites.
 
-    Needs MMPose, but no data and no checkpoints; runs no network. SUITE is a name, such as coco, or the path of a YAML
-    file; without one, all suites are checked. The exit code is 1 where MMPose's files differ from a suite in a way that
-    the suite does not state, and 2 for a broken suite.
+    Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, or the path of a YAML file;
+    without one, all suites are checked. The exit code is 1 where MMPose's files differ from a suite in a way that the
+    suite does not state, and 2 for a broken suite.
+
+    With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
+    An error makes a run fail or gives another number, a warning is odd but harmless; the exit code is 3 where there are
+    errors. A data set that is not there is one only if its suite is named, or if there is no data set at all.
     """
+    if decode and data is None:
+        raise UsageError("--images is about the images of a data folder", "name it with --data DIR")
     if as_schema:
         click.echo(
             json.dumps(
@@ -35,7 +56,11 @@ def command(suites: tuple[str, ...], as_json: bool, as_schema: bool) -> None:
             )
         )
         return
-    audits = [audit_suite(suite) for suite in _load_all(suites or tuple(suite_names()))]
+    loaded = _load_all(suites or tuple(suite_names()))
+    if data is not None:
+        _check_data(loaded, data, named=bool(suites), decode=decode, as_json=as_json)
+        return
+    audits = [audit_suite(suite) for suite in loaded]
     click.echo(json.dumps(_document(audits), indent=2, ensure_ascii=False) if as_json else _report(audits))
     if any(audit.problems for audit in audits):
         raise click.exceptions.Exit(EXIT_DIFFERENT)
@@ -103,4 +128,85 @@ def _document(audits: list[Audit]) -> dict[str, Any]:
             }
             for audit in audits
         ]
+    }
+
+
+def _check_data(suites: list[Suite], data: Path, *, named: bool, decode: bool, as_json: bool) -> None:
+    from harness.assets.inspect import inspect_suite
+
+    check_data_folder(data)
+    inspected = [(suite, inspection) for suite in suites for inspection in inspect_suite(suite, data, decode=decode)]
+    found = [inspection for _, inspection in inspected if inspection.there]
+    absent_is_error = named or not found
+    document = _data_document(inspected, absent_is_error)
+    click.echo(
+        json.dumps(document, indent=2, ensure_ascii=False) if as_json else _data_report(inspected, absent_is_error)
+    )
+    if document["errors"]:
+        raise click.exceptions.Exit(HarnessError.exit_code)
+
+
+def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
+    table = [_COLUMNS, *(_cells(suite, inspection) for suite, inspection in inspected)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    problems = [problem for _, inspection in inspected for problem in inspection.problems]
+    told = {
+        severity: [(str(problem), problem.advice) for problem in problems if problem.severity == severity]
+        for severity in ("error", "warning")
+    }
+    for suite, inspection in inspected:
+        if absent_is_error and not inspection.there:
+            text = f"{inspection.files.annotations}: not there, nor anything else of {suite.dataset.name}"
+            told["error"].append((text, "name another folder with --data DIR, or put the data set there"))
+    for severity, texts in told.items():
+        if texts:
+            lines += ["", f"{severity.capitalize()}s" if len(texts) > 1 else severity.capitalize()]
+        for text, advice in texts:
+            lines += [*_wrapped(text, 2), *_wrapped(advice, 4)]
+    return "\n".join(lines)
+
+
+def _cells(suite: Suite, inspection: "Inspection") -> tuple[str, ...]:
+    """Return a line of the table of counts; what is known of the whole data set stands behind what was found of it."""
+    found, expected = inspection.found, inspection.expected
+    if not inspection.there:
+        return (suite.name, inspection.files.annotations, "not there", *[""] * (len(_COLUMNS) - 3))
+    return (
+        suite.name,
+        inspection.files.annotations,
+        _count(found.images, expected.images),
+        _count(found.on_disk),
+        _count(found.annotations),
+        _count(found.people, expected.people),
+        " / ".join(_count(boxes.people, expected.boxes) for boxes in found.boxes),
+        " / ".join(_count(boxes.used) for boxes in found.boxes),
+    )
+
+
+def _count(found: int | None, expected: int | None = None) -> str:
+    if found is None:
+        return "?"
+    return f"{found:,} of {expected:,}" if expected is not None and expected != found else f"{found:,}"
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """Wrap at spaces only: paths stay whole."""
+    return textwrap.wrap(
+        text, 116, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _data_document(inspected: Inspected, absent_is_error: bool) -> dict[str, Any]:
+    problems = [problem for _, inspection in inspected for problem in inspection.problems]
+    absent = sum(not inspection.there for _, inspection in inspected)
+    return {
+        "schema_version": 1,
+        "errors": sum(problem.severity == "error" for problem in problems) + absent_is_error * absent,
+        "warnings": sum(problem.severity == "warning" for problem in problems),
+        "data": [
+            {"suite": suite.name} | dataclasses.asdict(inspection) | {"expected": inspection.expected.model_dump()}
+            for suite, inspection in inspected
+        ],
     }

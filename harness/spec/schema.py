@@ -60,6 +60,17 @@ class Part(BaseModel):
     )
 
 
+class Counts(Part):
+    """How large the whole evaluated part of a data set is, as far as that is published."""
+
+    images: int | None = Field(default=None, gt=0)
+    """Images in the annotation file."""
+    people: int | None = Field(default=None, gt=0)
+    """Annotated people that a run on ground-truth boxes evaluates."""
+    boxes: int | None = Field(default=None, gt=0)
+    """Boxes of people in the detector's file."""
+
+
 class Dataset(Part):
     """The evaluated part of a data set; all paths are under the data folder (MMPose's `data/`)."""
 
@@ -77,6 +88,8 @@ class Dataset(Part):
     """The detector's person AP in percent, as published."""
     extra: dict[str, DataPath] = {}
     """Further files or folders that the evaluation reads, by what they are."""
+    counts: Counts | None = None
+    """The size of it, by which `harness check --data` tells a part of the data set, or another box file."""
 
 
 class Metric(Part):

@@ -1,0 +1,104 @@
+"""MPII's annotation file, a list of people, and the file with their head boxes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from harness.arrays import Bool, Float64
+from harness.assets.inspect.columns import numbers, records
+from harness.assets.inspect.images import ImageList
+from harness.assets.inspect.people import OFFICIAL, Annotated
+from harness.assets.inspect.problems import Problems, chosen
+from harness.errors import ObtainError
+
+NUM_JOINTS = 16
+SAME = 0.5
+"""px; joints that differ by less are the same. The two files round differently."""
+MMPOSE_FILES = "take mpii_val.json and mpii_gt_val.mat from MMPose's mpii_annotations.tar"
+
+
+def inspect_mpii(file: str, document: Any, headboxes: tuple[str, Path]) -> Annotated:
+    """Inspect mpii_val.json, and compare it with mpii_gt_val.mat.
+
+    Args:
+        file: The annotation file, for messages.
+        document: Its JSON.
+        headboxes: The file with the head boxes: relative to the data folder, and where it is.
+
+    Raises:
+        ObtainError: It has not the form of an MPII annotation file.
+    """
+    people = records(document, "it")
+    problems = Problems(file)
+    index = range(len(people))
+    names = [str(person.get("image")) for person in people]
+    joints, visible = numbers(people, "joints", NUM_JOINTS, 2), numbers(people, "joints_vis", NUM_JOINTS)
+    for field, text, bad in (
+        ("image", "no number with an ending, as in 005808361.jpg", [not n.split(".")[0].isdecimal() for n in names]),
+        ("center", "missing, or not x, y", np.isnan(numbers(people, "center", 2)).any(axis=1)),
+        ("scale", "missing, zero or negative", ~(numbers(people, "scale") > 0)),
+        ("joints", f"missing, or not {NUM_JOINTS} times x, y", np.isnan(joints).any(axis=(1, 2))),
+        ("joints_vis", f"missing, or not {NUM_JOINTS} times 0 or 1", ~np.isin(visible, (0, 1)).all(axis=1)),
+    ):  # fmt: skip
+        problems.add("error", text, OFFICIAL, field=field, what="person", ids=chosen(index, np.array(bad, bool)))
+    found = [*problems.found, *_compare(file, joints, visible == 1, *headboxes).found]
+    images = list(dict.fromkeys(names))
+    listed = ImageList(
+        tuple(range(len(images))), tuple(images), np.full((len(images), 2), np.nan), np.ones(len(images), bool)
+    )
+    return Annotated(listed, len(people), len(people), tuple(found))
+
+
+def _compare(file: str, joints: Float64, visible: Bool, name: str, path: Path) -> Problems:
+    """Hold the joints of the two files against each other; both are to count pixels from 1."""
+    problems = Problems(file)
+    try:
+        truth = _read(path)
+    except ObtainError as error:
+        problems = Problems(name)
+        problems.add("error", str(error), MMPOSE_FILES)
+        return problems
+    if len(truth) != len(joints):
+        problems.add("error", f"{len(joints)} people, but {name} has head boxes of {len(truth)}", MMPOSE_FILES)
+        return problems
+    differences = np.where(visible[..., None], joints - truth, np.nan)
+    seen = np.isfinite(differences).any(axis=(1, 2))
+    if not seen.any():
+        return problems
+    off = np.zeros(len(truth), bool)
+    off[seen] = np.nanmedian(np.abs(differences[seen]), axis=(1, 2)) >= SAME
+    if np.abs(np.nanmedian(differences) + 1) < SAME:
+        problems.add(
+            "error", f"counts pixels from 0: its joints are 1 less than in {name}, and MPII's are to count from 1",
+            "add 1 to joints and center, or " + MMPOSE_FILES, field="joints",
+        )  # fmt: skip
+    else:
+        problems.add(
+            "error" if off.sum() > seen.sum() / 2 else "warning",
+            f"not the joints of the same person in {name}: another order, or other people", MMPOSE_FILES,
+            field="joints", what="person", ids=chosen(range(len(off)), off),
+        )  # fmt: skip
+    return problems
+
+
+def _read(path: Path) -> Float64:
+    """Return the joints that the head boxes belong to, [M, 16, 2].
+
+    Raises:
+        ObtainError: The file is missing, or has not the form of mpii_gt_val.mat.
+    """
+    try:
+        with path.open("rb") as file:
+            content = loadmat(file, variable_names=["headboxes_src", "pos_gt_src"])
+        points, heads = content["pos_gt_src"], content["headboxes_src"]
+    except FileNotFoundError:
+        raise ObtainError("missing: the head boxes that PCKh is measured by") from None
+    except (OSError, ValueError, KeyError, MatReadError) as error:
+        raise ObtainError(f"no head boxes can be read from it: {error!r}") from error
+    if points.shape[:2] != (NUM_JOINTS, 2) or heads.shape != (2, 2, points.shape[-1]):
+        raise ObtainError(f"'headboxes_src' is of shape {heads.shape} and 'pos_gt_src' of {points.shape}")
+    joints: Float64 = points.transpose(2, 0, 1).astype(np.float64)
+    return joints
