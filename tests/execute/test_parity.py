@@ -40,8 +40,8 @@ SLICE = [
     "posetrack18/resnet-50-256x192/val",
 ]
 # These are light enough for all boxes, which make several batches.
-ON_ALL_BOXES = ["coco/alexnet-256x192/val", "coco/cspnext-tiny-256x192/val", "coco/litehrnet-18-256x192/val"]
-FEW_TFLOP = 0.2
+ON_ALL_BOXES = ["coco/alexnet-256x192/val", "coco/litehrnet-18-256x192/val"]
+FEW_TFLOP = 0.05
 
 
 def combination(suite: Any, row: Any, run: str) -> tuple[Any, ...]:
