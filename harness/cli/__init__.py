@@ -14,7 +14,8 @@ from harness.errors import HarnessError
 
 VERBS = {
     "list": "Show the rows and what was published of them.",
-    "check": "Check the suites against MMPose's configs and metafiles.",
+    "check": "Check the suites against MMPose's own files, or a data folder.",
+    "fetch": "Download the data sets, box files and checkpoints that runs need.",
     "run": "Evaluate the rows of a suite and compare them with what was published.",
     "score": "Score saved predictions, ours or another framework's.",
     "boxes": "Measure a detector's box file, or make one with an mmdet detector.",

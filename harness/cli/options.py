@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.assets.cache import cache_folder
 from harness.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,7 +32,13 @@ def _folder_option(name: str, default: str, help_text: str) -> Callable[[Command
 
 data_option = _folder_option("--data", "data", "An MMPose data/ folder.")
 
-checkpoints_option = _folder_option("--checkpoints", "checkpoints", "Folder of downloaded checkpoints.")
+checkpoints_option = click.option(
+    "--checkpoints",
+    type=click.Path(path_type=Path),
+    default=lambda: cache_folder() / "checkpoints",
+    metavar="DIR",
+    help="Folder of checkpoints.  [default: checkpoints in the cache]",
+)
 
 limit_option = click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images: a partial run."

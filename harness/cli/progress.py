@@ -1,4 +1,4 @@
-"""Progress bars on standard error: all rows, and the people of the row at work with people/s and time left."""
+"""Progress bars on standard error: downloads; all rows, and the people of the row at work."""
 
 import sys
 from types import TracebackType
@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -15,8 +16,11 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
+
+MB = 1_000_000
 
 
 class _Speed(ProgressColumn):
@@ -28,28 +32,19 @@ class _Speed(ProgressColumn):
         return Text(f"{speed:.1f} people/s" if speed and task.fields.get("people") else "")
 
 
-class TerminalProgress:
-    """A `Watcher` that draws bars; on a standard error that is no terminal it stays silent.
+class _Bars:
+    """Bars on standard error; on one that is no terminal they stay silent."""
 
-    Args:
-        rows: How many rows there are to do.
-    """
-
-    def __init__(self, rows: int) -> None:
+    def __init__(self, *columns: ProgressColumn) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            _Speed(),
+            *columns,
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
             disable=not Console(stderr=True).is_terminal,
         )
-        self._rows: TaskID = self._progress.add_task("rows", total=rows)
-        self._run: TaskID = self._progress.add_task("", total=None, visible=False)
-        self._name = ""
-        self._started = 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -67,6 +62,38 @@ class TerminalProgress:
         else:
             click.echo(line, err=err)
 
+
+class DownloadProgress(_Bars):
+    """A bar for the download or archive at work."""
+
+    def __init__(self) -> None:
+        super().__init__(DownloadColumn(), TransferSpeedColumn())
+        self._task = self._progress.add_task("", total=None, visible=False)
+        self._name = ""
+
+    def update(self, name: str, done: int, total: int | None) -> None:
+        """Show how many bytes of a file are done."""
+        if name != self._name:
+            self._name = name
+            self._progress.reset(self._task, description=name, visible=True)
+        self._progress.update(self._task, completed=done, total=total)
+
+
+class TerminalProgress(_Bars):
+    """A `Watcher` that draws bars.
+
+    Args:
+        rows: How many rows there are to do.
+    """
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(MofNCompleteColumn(), _Speed())
+        self._rows: TaskID = self._progress.add_task("rows", total=rows)
+        self._run: TaskID = self._progress.add_task("", total=None, visible=False)
+        self._name = ""
+        self._started = 0
+        self._downloading = ""
+
     def row(self, name: str) -> None:
         """Begin the next row."""
         self._name = name
@@ -82,3 +109,10 @@ class TerminalProgress:
     def advance(self, people: int) -> None:
         """Count so many more people as done."""
         self._progress.advance(self._run, people)
+
+    def download(self, name: str, done: int, total: int | None) -> None:
+        """Show how many bytes of a file are done."""
+        if name != self._downloading:
+            self._downloading = name
+            self.stage(f"download {name}, MB")
+        self._progress.update(self._run, completed=done // MB, total=None if total is None else total // MB)

@@ -21,25 +21,27 @@ from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, sum
     show_default=True,
     help="Ours, or MMPose's own test loop.",
 )
+@click.option("--offline", is_flag=True, help="Download nothing; rows whose files are missing are unobtainable.")
 @out_option
 @json_option
-def command(suites: tuple[str, ...], glob: str | None, as_json: bool, **chosen: Any) -> int:
+def command(suites: tuple[str, ...], glob: str | None, offline: bool, as_json: bool, **chosen: Any) -> int:
     """Evaluate the rows of a suite and compare them with what was published.
 
-    Each run gets a folder under --out with its predictions, protocol, environment and record. What is there already and
-    was made from the same content is not made again.
+    What is missing is downloaded first, as by `harness fetch`. Each run gets a folder under --out with its predictions,
+    protocol, environment and record. What is there already and was made from the same content is not made again.
     """
     from harness.spec.load import select
 
     work = select(suites, glob)
-    check_data_folder(chosen["data"])
+    if offline:
+        check_data_folder(chosen["data"])
     from harness.cli.progress import TerminalProgress
     from harness.execute.device import choose_device
     from harness.execute.plan import Settings
     from harness.execute.run import refuse_to_replace, run_row
     from harness.judge.verdict import judge_row
 
-    settings = Settings(**chosen | {"device": choose_device(chosen["device"])})
+    settings = Settings(**chosen | {"device": choose_device(chosen["device"]), "fetch": not offline})
     for suite, rows in work:
         for row in rows:
             refuse_to_replace(suite, row, settings)

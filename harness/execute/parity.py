@@ -12,6 +12,7 @@ from harness.execute.plan import Settings, make_plan
 from harness.parity import Parity
 from harness.predict.decode.heatmaps import modulate
 from harness.predict.networks import count_flops
+from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.protocol import Decoder
@@ -43,6 +44,7 @@ def compare_engines(
     """
     plan = make_plan(suite, row, run, replace(settings, engine="shared"))
     protocol, everybody, network = plan.protocol, plan.people(), plan.network()
+    check_images(everybody.images)
     flop = count_flops(network, protocol.crop.input_size)
     people = everybody
     if tflop is not None:

@@ -12,7 +12,7 @@ from harness.assets.checkpoints import Identified, find_checkpoint, identify_che
 from harness.assets.dataset import data_file
 from harness.files import content_key
 from harness.predict.networks import build_network
-from harness.predict.people import People, check_images, load_people
+from harness.predict.people import People, load_people
 from harness.predict.seeded import seed_weights
 from harness.protocol import Compute, Protocol
 from harness.record import Weights
@@ -36,6 +36,8 @@ class Settings:
     device: str
     batch_size: int | None
     """People a batch; None for the config's own."""
+    fetch: bool = False
+    """Download what is missing."""
 
     @property
     def partial(self) -> bool:
@@ -60,10 +62,10 @@ class Plan:
     """Names the content that the metrics are made from."""
 
     def people(self) -> People:
-        """Read the people to be evaluated.
+        """Read the people to be evaluated; whether their images are there is another question.
 
         Raises:
-            ObtainError: Annotations, boxes or images are missing or not of their form.
+            ObtainError: Annotations or boxes are missing or not of their form.
         """
         protocol, data = self.protocol, self.settings.data
         people = load_people(
@@ -73,10 +75,7 @@ class Plan:
             data / protocol.boxes.file.path if protocol.boxes.file else None,
             protocol.boxes.score_threshold,
         )
-        if protocol.limit is not None:
-            people = people.first_images(protocol.limit)
-        check_images(people.images)
-        return people
+        return people if protocol.limit is None else people.first_images(protocol.limit)
 
     def network(self) -> torch.nn.Module:
         """Build the network, with its weights.

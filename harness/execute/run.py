@@ -9,6 +9,7 @@ from typing import Protocol as Interface
 
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.execute.environment import describe_environment
+from harness.execute.obtain import obtain_files, obtain_images
 from harness.execute.plan import Plan, Settings, make_plan
 from harness.files import read_json, write_json
 from harness.judge.verdict import judge_run
@@ -33,6 +34,9 @@ class Watcher(Interface):
 
     def advance(self, people: int) -> None:
         """Count so many more people as done."""
+
+    def download(self, name: str, done: int, total: int | None) -> None:
+        """Tell how many bytes of a file are done."""
 
 
 def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
@@ -81,6 +85,8 @@ def _folder(suite: Suite, row: Row, run: str, settings: Settings) -> RunFolder:
 
 def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher, folder: RunFolder) -> Record:
     watcher.stage("prepare")
+    if settings.fetch:
+        obtain_files(suite, row, run, settings, watcher.download)
     plan = make_plan(suite, row, run, settings)
     predicted = Predictions.saved_key(folder.predictions) == plan.predictions_key
     earlier = folder.saved_record()
@@ -130,6 +136,7 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
 def _predict(plan: Plan, watcher: Watcher, folder: RunFolder, timings: dict[str, float]) -> Predictions:
     with _timed(timings, "people"):
         people = plan.people()
+        obtain_images(plan, people.images, watcher.download)
     watcher.stage("network")
     with _timed(timings, "network"):
         network = plan.network()

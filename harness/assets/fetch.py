@@ -1,0 +1,189 @@
+"""What runs need on disk, where it comes from, and how it gets there.
+
+Data sets go into MMPose's own `data/` layout. What is there already is used as it is: a file with another hash than was
+published is reported and left alone, and never overwritten.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from harness.assets.archives import unpack
+from harness.assets.cache import cache_folder
+from harness.assets.checkpoints import find_checkpoint
+from harness.assets.download import download
+from harness.errors import ObtainError
+from harness.files import sha256_file
+from harness.spec.schema import Checkpoint
+from harness.spec.sources import DataEntry, Source, load_sources, source_of, sources_of_entries, target_of
+
+HASHED = 1 << 26
+"""Files up to so many bytes (64 MiB), which are annotations and boxes, are hashed to see whether they are the published
+ones; that is quicker than the message can be read."""
+
+Progress = Callable[[str, int, int | None], object]
+"""Called with what is being downloaded or unpacked, the bytes done, and all bytes if their number is known."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file or folder that runs need."""
+
+    name: str
+    """Its path in the data folder, or a checkpoint's file name."""
+    what: str
+    target: Path
+    state: Literal["there", "incomplete", "missing"]
+    remark: str
+    """What is odd or unfinished about what is there."""
+    source: Source | Checkpoint | None
+    """None where nobody knows one: a data set of the user's own."""
+
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder of a known data set."""
+        return isinstance(self.source, Source) and self.source.entry.kind == "folder"
+
+    @property
+    def download(self) -> str | None:
+        """The file that a download would obtain; several items can come from one archive."""
+        if isinstance(self.source, Checkpoint):
+            return self.name
+        return self.source.download.name if self.source and self.source.download else None
+
+    @property
+    def urls(self) -> list[str]:
+        """Where a download would go, in the order to try."""
+        if isinstance(self.source, Checkpoint):
+            return [self.source.url]
+        return self.source.download.urls if self.source and self.source.download else []
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the download, if known."""
+        return self.source.download.size if isinstance(self.source, Source) and self.source.download else None
+
+
+def archives_folder() -> Path:
+    """Return the folder that keeps archives, so that another data folder can be filled from them."""
+    return cache_folder() / "archives"
+
+
+def data_items(paths: Iterable[str], data: Path) -> list[Item]:
+    """Return what a data folder must hold for some paths that configs name, each entry once.
+
+    Args:
+        paths: Files and folders relative to the data folder; a folder stands for what is below it as well.
+        data: The data folder.
+    """
+    wanted = list(dict.fromkeys(paths))
+    found = {path: source_of(path) for path in wanted}
+    names = dict.fromkeys(source.sources.name for source in found.values() if source)
+    known = [source for name in names for source in sources_of_entries(load_sources(name))]
+    items = [_data_item(source.entry, source, data) for source in known if _concerns(source.entry, wanted)]
+    for path in wanted:
+        if found[path] is None and not any(PurePosixPath(item.name).is_relative_to(path) for item in items):
+            state: Literal["there", "missing"] = "there" if (data / path).exists() else "missing"
+            items.append(Item(path, "a file of a data set of your own", data / path, state, "", None))
+    return items
+
+
+def _concerns(entry: DataEntry, paths: list[str]) -> bool:
+    if entry.kind == "file":
+        return entry.path in paths
+    folder = PurePosixPath(entry.path)
+    return any(folder.is_relative_to(path) or PurePosixPath(path).is_relative_to(folder) for path in paths)
+
+
+def _data_item(entry: DataEntry, source: Source, data: Path) -> Item:
+    target, remark = data / entry.path, ""
+    state: Literal["there", "incomplete", "missing"] = "there"
+    if not target.exists():
+        state = "missing"
+    elif entry.kind == "folder":
+        count = sum(1 for path in target.rglob("*") if path.is_file())
+        if count < (entry.count or 1):
+            state, remark = "incomplete", f"{count:,} of {entry.count:,} files" if entry.count else "it is empty"
+    elif entry.size is not None and target.stat().st_size != entry.size:
+        remark = f"another file: {target.stat().st_size:,} bytes, published are {entry.size:,}"
+    elif entry.sha256 and target.stat().st_size <= HASHED and sha256_file(target) != entry.sha256:
+        remark = f"another file: sha256 {sha256_file(target)[:8]}, published is {entry.sha256[:8]}"
+    return Item(entry.path, entry.what, target, state, remark, source)
+
+
+def checkpoint_item(checkpoint: Checkpoint, folder: Path) -> Item:
+    """Return a checkpoint as an item: in a folder, or below it."""
+    try:
+        target = find_checkpoint(folder, checkpoint)
+    except ObtainError:
+        target = folder / checkpoint.file_name
+    state: Literal["there", "missing"] = "there" if target.is_file() else "missing"
+    return Item(checkpoint.file_name, "checkpoint", target, state, "", checkpoint)
+
+
+def obtain(item: Item, data: Path, progress: Progress) -> None:
+    """Download an item, and unpack it.
+
+    Raises:
+        ObtainError: No program can get it, or the download fails; the message says what a person can do.
+    """
+    if isinstance(item.source, Checkpoint):
+        checkpoint = item.source
+        download(
+            [checkpoint.url], item.target, size=None, what="the checkpoint",
+            sha256=None if checkpoint.hash_is_stale else checkpoint.sha256, progress=partial(progress, item.name),
+        )  # fmt: skip
+    elif item.source is None:
+        raise ObtainError(f"{item.name} is missing: {item.target}", "put it there, or name another folder with --data")
+    elif item.source.download is None:
+        raise ObtainError(f"{item.what} of {item.source.sources.title}: {item.target} is missing{_steps(item.source)}")
+    else:
+        try:
+            _obtain_data(item.source, data, progress)
+        except ObtainError as error:
+            raise ObtainError(f"{error}{_steps(item.source)}") from error
+
+
+def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
+    wanted = source.download
+    assert wanted is not None
+    plain = wanted.to is not None
+    target = data / (wanted.to or "") if plain else archives_folder() / source.sources.name / wanted.name
+    download(
+        wanted.urls, target, size=wanted.size, sha256=wanted.sha256,
+        what=f"{source.entry.what if plain else 'an archive'} of {source.sources.title}",
+        progress=partial(progress, wanted.name),
+    )  # fmt: skip
+    if not plain:
+        # What else comes from the archive and is missing is unpacked with it, and nothing that is there.
+        absent = [
+            entry.path
+            for entry in source.sources.files
+            if entry.path in wanted.provides
+            and (entry == source.entry or _data_item(entry, source, data).state != "there")
+        ]
+        unpack(target, partial(_target, source, set(absent)), absent, data, partial(progress, f"unpack {wanted.name}"))
+
+
+def _target(source: Source, absent: set[str], member: str) -> str | None:
+    """Return the place of an archive's member, unless that is filled already."""
+    assert source.download is not None
+    target = target_of(source.sources, source.download, member)
+    return target if target and any(PurePosixPath(target).is_relative_to(path) for path in absent) else None
+
+
+def _steps(source: Source) -> str:
+    """Return what a person has to do, as lines of an error."""
+    return "".join(f"\n  {line}" for line in instructions(source))
+
+
+def instructions(source: Source) -> Iterator[str]:
+    """Return what a person has to do to get an entry, line by line."""
+    by_hand = source.by_hand
+    if by_hand is None:
+        return
+    yield f"By hand, since {by_hand.reason}: {by_hand.page}"
+    for number, step in enumerate(by_hand.steps, 1):
+        yield f"{number}. {step}"

@@ -1,0 +1,44 @@
+"""Downloads what a run needs and is not there, just before it is needed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.assets.fetch import Progress, checkpoint_item, data_items, obtain
+from harness.execute.plan import Plan, Settings
+from harness.predict.people import check_images
+from harness.spec.configs import load_config
+from harness.spec.ledger import data_paths, image_folder
+from harness.spec.schema import Row, Suite
+
+
+def obtain_files(suite: Suite, row: Row, run: str, settings: Settings, progress: Progress) -> None:
+    """Download a run's annotations, boxes and checkpoint where they are missing.
+
+    Raises:
+        ObtainError: Something cannot be downloaded, or only a person can.
+    """
+    spec = row.runs[run]
+    config = load_config(suite, row, spec)
+    paths = [path for path in data_paths(config) if path != image_folder(config)]
+    items = data_items(paths, settings.data)
+    if settings.seed is None:
+        items.append(checkpoint_item(spec.checkpoint, settings.checkpoints))
+    for item in items:
+        if item.state == "missing":
+            obtain(item, settings.data, progress)
+
+
+def obtain_images(plan: Plan, images: Mapping[int, Path], progress: Progress) -> None:
+    """Make sure that all images are there; where some are not, download the data set's, if that is wanted.
+
+    Raises:
+        ObtainError: Images are missing and cannot be downloaded, or are missing from what was.
+    """
+    settings = plan.settings
+    if settings.fetch and not all(path.is_file() for path in images.values()):
+        # The annotations name their data set, where the folder of its images is the data folder itself.
+        wanted = [image_folder(plan.config), plan.protocol.annotations.path]
+        for item in data_items(wanted, settings.data):
+            if item.folder:
+                obtain(item, settings.data, progress)
+    check_images(images)

@@ -1,0 +1,107 @@
+"""Miniatures of the data sets' downloads, on a loopback server in place of the addresses of benchmarks/sources."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from serving import Page, Server
+
+import harness.spec.sources
+from harness.spec.sources import Download, Sources, load_sources, source_names
+
+
+def content(path: str) -> bytes:
+    """Return what a file of the data folder holds."""
+    return f"this is {path}".encode() * 50
+
+
+def expected(sources: Sources) -> dict[str, bytes]:
+    """Return the files, by their path in the data folder, that a data set's downloads give."""
+    return {path: content(path) for download in sources.downloads for path in _members(sources, download).values()}
+
+
+def serve(server: Server, monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes] | None = None) -> None:
+    """Let every data set be downloaded from a server.
+
+    Args:
+        server: From `serving`.
+        monkeypatch: Ends it.
+        contents: Files by path in the data folder, in place of made-up ones.
+    """
+    served = {name: _served(load_sources(name), server, contents) for name in source_names()}
+    monkeypatch.setattr(harness.spec.sources, "load_sources", served.__getitem__)
+    monkeypatch.setattr("harness.assets.fetch.load_sources", served.__getitem__)
+
+
+def _served(sources: Sources, server: Server, contents: dict[str, bytes] | None) -> Sources:
+    downloads = []
+    for download in sources.downloads:
+        path = f"/{sources.name}/{quote(download.name)}"
+        server.pages[path] = Page(_pack(sources, download, contents))
+        missing, found = server.url(f"/gone/{quote(download.name)}"), server.url(path)
+        downloads.append(download.model_copy(update={"urls": [missing, found], "size": None, "sha256": None}))
+    return sources.model_copy(update={"downloads": downloads})
+
+
+def _pack(sources: Sources, download: Download, contents: dict[str, bytes] | None) -> bytes:
+    if download.to is not None:
+        return content(download.to) if contents is None else contents[download.to]
+    if contents is None:
+        members = {name: content(path) for name, path in _members(sources, download).items()}
+    else:
+        members = {
+            f"{_folder(part.members)}{path.removeprefix(f'{part.to}/')}"
+            if path != part.to
+            else _one(part.members): data
+            for part in download.unpack
+            for path, data in contents.items()
+            if path == part.to or path.startswith(f"{part.to}/")
+        }
+    members["README"] = b"not wanted"
+    file = io.BytesIO()
+    if download.name.endswith(".zip"):
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    else:
+        with tarfile.open(fileobj=file, mode="w:gz" if download.name.endswith("gz") else "w") as tar:
+            for name, data in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def _members(sources: Sources, download: Download) -> dict[str, str]:
+    """Return an archive's members, two for a folder, and the paths in the data folder that they become."""
+    kinds = {entry.path: entry.kind for entry in sources.files}
+    if download.to is not None:
+        return {download.name: download.to}
+    members: dict[str, str] = {}
+    for part in download.unpack:
+        if part.to in {str(Path(path).parent) for path in members.values()}:
+            continue  # an alternative for another layout
+        if kinds[part.to] == "file":
+            members[_one(part.members)] = part.to
+        else:
+            for number in (1, 2):
+                below = (
+                    part.members.removeprefix(_folder(part.members))
+                    .replace("**", "some/deep")
+                    .replace("*", f"{number}")
+                )
+                members[f"{_folder(part.members)}{below}"] = f"{part.to}/{below}"
+    return members
+
+
+def _one(pattern: str) -> str:
+    return pattern.replace("**/", "some/folder/").replace("*", "one")
+
+
+def _folder(pattern: str) -> str:
+    """Return the folder of a pattern before its first wildcard, with a / at its end."""
+    before = pattern.partition("*")[0]
+    return before[: before.rfind("/") + 1]

@@ -1,0 +1,168 @@
+"""Fetching every data set and a checkpoint from a server on loopback."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from miniatures import content, expected, serve
+from serving import Page, Server, serving
+
+from harness.assets.fetch import Item, checkpoint_item, data_items, obtain
+from harness.errors import ObtainError
+from harness.spec.configs import load_config
+from harness.spec.ledger import data_paths
+from harness.spec.load import load_suite, suite_names
+from harness.spec.schema import Checkpoint
+from harness.spec.sources import load_sources
+
+BODY = b"weights" * 1000
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("harness.assets.download.sleep", lambda seconds: None)
+    with serving() as server:
+        yield server
+
+
+def quiet(name: str, done: int, total: int | None) -> None:
+    """Tell nothing."""
+
+
+def items_of(suite_name: str, data: Path) -> list[Item]:
+    suite = load_suite(suite_name)
+    runs = [(row, run) for row in suite.rows for run in row.runs.values()]
+    return data_items([path for row, run in runs for path in data_paths(load_config(suite, row, run))], data)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_data_set(name: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(server, monkeypatch)
+    data = tmp_path / "data"
+    sources = load_sources(name)
+    asked = {}
+    for item in items_of(name, data):
+        assert item.state == "missing"
+        if item.urls:
+            obtain(item, data, quiet)
+        else:
+            with pytest.raises(ObtainError) as caught:
+                obtain(item, data, quiet)
+            asked[item.name] = str(caught.value)
+    assert files(data) == expected(sources)
+
+    # What no program gets is described: the page, and every step.
+    by_hand = {path: hand for hand in sources.by_hand for path in hand.paths if f"{data / path}" not in files(data)}
+    for path, message in asked.items():
+        assert f"{data / path} is missing" in message
+        assert by_hand[path].page in message
+        assert all(step in message for step in by_hand[path].steps)
+    assert sorted([*asked, *(path for d in sources.downloads for path in d.provides)]) == sorted(
+        entry.path for entry in sources.files
+    )
+
+    # What is there is not asked for again, and stays as it is.
+    requests = len(server.requests)
+    for item in items_of(name, data):
+        if item.state == "there" and item.urls:
+            obtain(item, data, quiet)
+    assert len(server.requests) == requests
+    assert {item.name for item in items_of(name, data) if item.state == "missing"} == set(asked)
+
+
+def test_an_archive_fills_only_what_is_missing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(server, monkeypatch)
+    data = tmp_path / "data"
+    own = data / "jhmdb/annotations/Sub2_test.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("my own")
+    items = {item.name: item for item in items_of("jhmdb", data)}
+    assert items["jhmdb/annotations/Sub2_test.json"].state == "there"
+    obtain(items["jhmdb/annotations/Sub1_test.json"], data, quiet)
+    assert own.read_text() == "my own"
+    assert (data / "jhmdb/annotations/Sub3_test.json").read_bytes() == content("jhmdb/annotations/Sub3_test.json")
+
+
+def test_another_data_folder_is_filled_from_the_cache(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    serve(server, monkeypatch)
+    (item,) = (item for item in items_of("coco", tmp_path / "one") if item.name == "coco/val2017")
+    obtain(item, tmp_path / "one", quiet)
+    requests = len(server.requests)
+    obtain(item, tmp_path / "two", quiet)
+    assert len(server.requests) == requests
+    assert files(tmp_path / "two") == files(tmp_path / "one") != {}
+
+
+def test_a_file_that_is_not_the_published_one_is_told_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "coco/annotations/person_keypoints_val2017.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{}")
+    (tmp_path / "coco/val2017").mkdir()
+    remarks = {item.name: (item.state, item.remark) for item in items_of("coco", tmp_path)}
+    assert remarks["coco/annotations/person_keypoints_val2017.json"] == (
+        "there",
+        "another file: 2 bytes, published are 10,020,657",
+    )
+    assert remarks["coco/val2017"] == ("incomplete", "0 of 5,000 files")
+    path.write_bytes(b" " * 10020657)
+    remarks = {item.name: (item.state, item.remark) for item in items_of("coco", tmp_path)}
+    sha256 = hashlib.sha256(b" " * 10020657).hexdigest()
+    assert remarks["coco/annotations/person_keypoints_val2017.json"] == (
+        "there",
+        f"another file: sha256 {sha256[:8]}, published is 788e2dae",
+    )
+
+
+def test_a_failed_download_tells_how_to_do_it_by_hand(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    serve(server, monkeypatch)
+    server.pages.clear()
+    boxes = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
+    (item,) = (item for item in items_of("coco", tmp_path / "data") if item.name == boxes)
+    with pytest.raises(ObtainError) as caught:
+        obtain(item, tmp_path / "data", quiet)
+    assert str(caught.value).count("404 Not Found") == 2
+    assert "By hand, since they are on a personal drive" in str(caught.value)
+    assert "1. Open the page in a browser" in str(caught.value)
+    assert files(tmp_path) == {}
+
+
+def serve_checkpoint(server: Server, sha256: str, **fields: str) -> Checkpoint:
+    path = f"/net-{sha256}_20200101.pth"
+    server.pages[path] = Page(BODY)
+    return Checkpoint.model_validate({"url": server.url(path), "sha256": sha256, **fields})
+
+
+def test_checkpoint(server: Server, tmp_path: Path) -> None:
+    digits = hashlib.sha256(BODY).hexdigest()[:8]
+    checkpoint = serve_checkpoint(server, digits)
+    item = checkpoint_item(checkpoint, tmp_path)
+    assert (item.state, item.download, item.urls) == ("missing", f"net-{digits}_20200101.pth", [checkpoint.url])
+    obtain(item, tmp_path / "data", quiet)
+    assert files(tmp_path) == {f"net-{digits}_20200101.pth": BODY}
+    assert checkpoint_item(checkpoint, tmp_path).state == "there"
+
+
+def test_a_checkpoint_with_another_hash(server: Server, tmp_path: Path) -> None:
+    """It is refused, but for the files that were republished under their old names: there it is a warning, later."""
+    with pytest.raises(ObtainError, match="expected is 12345678"):
+        obtain(checkpoint_item(serve_checkpoint(server, "12345678"), tmp_path), tmp_path, quiet)
+    assert files(tmp_path) == {}
+    stale = serve_checkpoint(server, "12345678", hash_is_stale="it was republished")
+    obtain(checkpoint_item(stale, tmp_path), tmp_path, quiet)
+    assert files(tmp_path) == {"net-12345678_20200101.pth": BODY}
+
+
+def test_a_data_set_of_ones_own(tmp_path: Path) -> None:
+    (item,) = data_items(["mine/annotations.json"], tmp_path)
+    with pytest.raises(ObtainError, match=r"mine/annotations\.json is missing"):
+        obtain(item, tmp_path, quiet)
