@@ -11,9 +11,9 @@ from harness.spec.schema import Claim
 
 SCHEMA_VERSION = 1
 
-Status = Literal["complete", "partial", "unobtainable", "failed"]
+Status = Literal["complete", "own boxes", "partial", "unobtainable", "failed"]
 Verdict = Literal[
-    "reproduced", "within noise", "differs", "contradicted", "partial", "unobtainable", "failed", "not run"
+    "reproduced", "within noise", "differs", "contradicted", "own boxes", "partial", "unobtainable", "failed", "not run"
 ]  # fmt: skip
 
 
@@ -35,6 +35,20 @@ class Weights(Part):
     """Bytes of the checkpoint file."""
     seed: int | None = None
     """Of seeded weights, which stand in for a checkpoint in parity and speed runs."""
+    trusted: bool = False
+    """Whether the checkpoint was allowed to run code of its own (`--trust-checkpoint`)."""
+
+
+class BoxesUsed(Part):
+    """Which boxes of a detector the people are from."""
+
+    sha256: str
+    """Of the box file."""
+    person_ap: float | None
+    """How well they find the people of the images evaluated, a fraction; None where it cannot be measured."""
+    published: bool | None
+    """Whether it is the file of the published numbers, by its sha256 or, where nobody published one, by the person AP
+    claimed of it; None where that is not known."""
 
 
 class JudgedClaim(Part):
@@ -63,6 +77,8 @@ class Record(Part):
     weights: Weights | None = None
     images: int | None = None
     """Images that were evaluated."""
+    boxes: BoxesUsed | None = None
+    """None for ground-truth boxes."""
     people: int | None = None
     """People whose pose was estimated."""
     metrics: dict[str, float | None] = {}
@@ -79,6 +95,11 @@ class Record(Part):
     """Names the content that the predictions were made from."""
     score_key: str | None = None
     """Names the content that the metrics were made from."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether everybody was evaluated with the published weights, on whatever boxes."""
+        return self.status in ("complete", "own boxes")
 
     @property
     def full_id(self) -> str:

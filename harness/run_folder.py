@@ -62,9 +62,9 @@ class RunFolder:
             return None
 
     def is_complete(self) -> bool:
-        """Whether a complete run is here."""
+        """Whether a complete run is here, on whatever boxes."""
         record = self.saved_record()
-        return record is not None and record.status == "complete"
+        return record is not None and record.whole
 
     def write_spec(self, suite: Suite, row: Row, run: str, config: dict[str, Any]) -> None:
         """Write what was run, with the resolved config."""
@@ -109,7 +109,7 @@ class RunFolder:
     def make_way(self, predictions_key: str) -> None:
         """Move a complete run of other content aside, to `<run>.<key>/`: hours of work are not overwritten."""
         record = self.saved_record()
-        if record and record.status == "complete" and record.predictions_key not in (None, predictions_key):
+        if record and record.whole and record.predictions_key not in (None, predictions_key):
             assert record.predictions_key is not None
             self.path.rename(self.path.with_name(f"{self.path.name}.{record.predictions_key[:8]}"))
 

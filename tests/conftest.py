@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from harness.cli import main
 
@@ -36,6 +37,20 @@ def scoring_samples(samples: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no scoring samples: {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_internet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let downloads reach this machine only, and keep its cache out of the tests."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    send = requests.adapters.HTTPAdapter.send
+
+    def send_here(adapter: Any, request: Any, **options: Any) -> Any:
+        if not options.get("proxies") and "//127.0.0.1:" not in request.url:
+            raise requests.ConnectionError(f"tests do not reach {request.url}: NameResolutionError")
+        return send(adapter, request, **options)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send_here)
 
 
 @pytest.fixture

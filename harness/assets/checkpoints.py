@@ -72,16 +72,21 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
     return Identified(path, sha256, size, tuple(warnings))
 
 
-def load_weights(network: torch.nn.Module, path: Path) -> None:
+def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False) -> None:
     """Load a checkpoint of MMPose into its network.
 
     Names of MMPose 0.x (`keypoint_head.*`) are translated by the hooks of MMPose's own modules. Every weight of the
     network must be in the file and every weight of the file in the network.
 
+    Args:
+        network: From `build_network`, or a detector.
+        path: The .pth file.
+        trusted: Let the file build any object that it names, which can run any code.
+
     Raises:
         ObtainError: The file is not a checkpoint, wants to run code, or is for another network.
     """
-    content = _read(path)
+    content = _read(path, trusted)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ObtainError(f"not a checkpoint: {path} has no weights under `state_dict`", "use MMPose's .pth file")
@@ -120,8 +125,10 @@ def _with_metadata(state: dict[str, torch.Tensor], metadata: dict[str, Any]) -> 
     return versioned
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, trusted: bool) -> Any:
     try:
+        if trusted:
+            return torch.load(path, map_location="cpu", weights_only=False)
         with torch.serialization.safe_globals(_ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -131,7 +138,8 @@ def _read(path: Path) -> Any:
         if wanted:
             raise ObtainError(
                 f"checkpoint refused: {path} wants {wanted[1]}, which is not part of a checkpoint and could run code",
-                "get it from its publisher; a file of weights alone needs no such object",
+                "get it from its publisher, for a file of weights alone needs no such object; or, if you would run a "
+                "program of theirs on this machine, --trust-checkpoint",
             ) from error
         raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", "download it again") from error
     except Exception as error:  # a reader of damaged or foreign data raises anything

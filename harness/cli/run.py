@@ -1,13 +1,22 @@
 """`harness run`: evaluate rows, compare them with what was published, and record it all."""
 
+import hashlib
 import json
 from collections import Counter
-from typing import Any
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
 from harness.cli.options import check_data_folder, json_option, out_option, rows_option, settings_options
 from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.execute.plan import Settings
+    from harness.spec.schema import Row, Suite
 
 
 @click.command("run")
@@ -21,10 +30,22 @@ from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, sum
     show_default=True,
     help="Ours, or MMPose's own test loop.",
 )
+@click.option(
+    "--boxes",
+    metavar="FILE|URL",
+    help="Take a detector's boxes from here, in place of the published ones: the verdict is then `own boxes`.",
+)
+@click.option(
+    "--trust-checkpoint",
+    is_flag=True,
+    help="Let checkpoints build any object that they name, which runs whatever code their author put there.",
+)
 @click.option("--offline", is_flag=True, help="Download nothing; rows whose files are missing are unobtainable.")
 @out_option
 @json_option
-def command(suites: tuple[str, ...], glob: str | None, offline: bool, as_json: bool, **chosen: Any) -> int:
+def command(
+    suites: tuple[str, ...], glob: str | None, boxes: str | None, offline: bool, as_json: bool, **chosen: Any
+) -> int:  # fmt: skip
     """Evaluate the rows of a suite and compare them with what was published.
 
     What is missing is downloaded first, as by `harness fetch`. Each run gets a folder under --out with its predictions,
@@ -41,10 +62,12 @@ def command(suites: tuple[str, ...], glob: str | None, offline: bool, as_json: b
     from harness.execute.run import refuse_to_replace, run_row
     from harness.judge.verdict import judge_row
 
-    settings = Settings(**chosen | {"device": choose_device(chosen["device"]), "fetch": not offline})
+    found = {"device": choose_device(chosen["device"]), "boxes": _box_file(boxes, offline), "fetch": not offline}
+    settings = Settings(**chosen | found)
     for suite, rows in work:
         for row in rows:
             refuse_to_replace(suite, row, settings)
+    _announce(work, settings)
     outcomes: list[RowOutcome] = []
     width = row_width((suite, row) for suite, rows in work for row in rows)
     with TerminalProgress(sum(len(rows) for _, rows in work)) as progress:
@@ -65,3 +88,51 @@ def command(suites: tuple[str, ...], glob: str | None, offline: bool, as_json: b
         }
         click.echo(json.dumps(document, indent=2))
     return exit_code(outcomes)
+
+
+def _announce(work: list[tuple["Suite", list["Row"]]], settings: "Settings") -> None:
+    """Say on standard error what is to be fetched, and how long a long run takes."""
+    from harness.cli.amounts import show_bytes, show_duration
+    from harness.execute.forecast import forecast
+
+    ahead = forecast([(suite, row) for suite, rows in work for row in rows], settings)
+    wanted = {item.download: item.size for item in ahead.missing if item.urls}
+    if wanted:
+        known = sum(size for size in wanted.values() if size)
+        unknown = sum(size is None for size in wanted.values())
+        sizes = [show_bytes(known)] * bool(known) + [f"{unknown} of unknown size"] * bool(unknown)
+        click.echo(
+            f"to fetch: {len(wanted)} file{'s' * (len(wanted) != 1)}, {' and '.join(sizes)} (`harness fetch --dry-run` lists them)",
+            err=True,
+        )
+    if ahead.seconds is not None:
+        click.echo(
+            f"to do: {ahead.people:,} people in all, about {show_duration(ahead.seconds)} on {settings.device}; "
+            "--rows GLOB or --limit N evaluates a part",
+            err=True,
+        )
+
+
+def _box_file(named: str | None, offline: bool) -> Path | None:
+    """Return the file of --boxes, which a URL is downloaded for."""
+    if named is None:
+        return None
+    if not named.startswith(("http://", "https://")):
+        if not Path(named).is_file():
+            raise UsageError(f"--boxes: there is no file {named}")
+        return Path(named)
+    from harness.assets.cache import cache_folder
+    from harness.assets.download import download
+    from harness.cli.progress import DownloadProgress
+
+    name = PurePosixPath(urlsplit(named).path).name or "boxes.json"
+    target = cache_folder() / "boxes" / hashlib.sha256(named.encode()).hexdigest()[:8] / name
+    if offline:
+        if not target.is_file():
+            raise UsageError(f"--boxes: {named} is not in the cache, and --offline downloads nothing")
+        return target
+    with DownloadProgress() as progress:
+        found = download(
+            [named], target, size=None, sha256=None, what="the box file", progress=partial(progress.update, name)
+        )
+    return found.path

@@ -16,6 +16,7 @@ COLOURS: dict[Verdict, str] = {
     "within noise": "green",
     "differs": "red",
     "contradicted": "yellow",
+    "own boxes": "cyan",
     "partial": "cyan",
     "unobtainable": "magenta",
     "failed": "red",

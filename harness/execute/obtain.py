@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.assets.fetch import Progress, checkpoint_item, data_items, obtain
-from harness.execute.plan import Plan, Settings
+from harness.errors import ObtainError
+from harness.execute.plan import Plan, Settings, run_config
 from harness.predict.people import check_images
-from harness.spec.configs import load_config
 from harness.spec.ledger import data_paths, image_folder
 from harness.spec.schema import Row, Suite
 
@@ -18,8 +18,9 @@ def obtain_files(suite: Suite, row: Row, run: str, settings: Settings, progress:
         ObtainError: Something cannot be downloaded, or only a person can.
     """
     spec = row.runs[run]
-    config = load_config(suite, row, spec)
-    paths = [path for path in data_paths(config) if path != image_folder(config)]
+    config = run_config(suite, row, spec, settings)
+    own = None if settings.boxes is None else str(settings.boxes.absolute())
+    paths = [path for path in data_paths(config) if path not in (image_folder(config), own)]
     items = data_items(paths, settings.data)
     if settings.seed is None:
         items.append(checkpoint_item(spec.checkpoint, settings.checkpoints))
@@ -34,11 +35,18 @@ def obtain_images(plan: Plan, images: Mapping[int, Path], progress: Progress) ->
     Raises:
         ObtainError: Images are missing and cannot be downloaded, or are missing from what was.
     """
-    settings = plan.settings
-    if settings.fetch and not all(path.is_file() for path in images.values()):
-        # The annotations name their data set, where the folder of its images is the data folder itself.
-        wanted = [image_folder(plan.config), plan.protocol.annotations.path]
-        for item in data_items(wanted, settings.data):
+    data = plan.settings.data
+    # The annotations name their data set, where the folder of its images is the data folder itself.
+    items = data_items([image_folder(plan.config), plan.protocol.annotations.path], data)
+    try:
+        check_images(images)
+    except ObtainError as missing:
+        if not plan.settings.fetch:
+            raise
+        for item in items:
             if item.folder:
-                obtain(item, settings.data, progress)
-    check_images(images)
+                try:
+                    obtain(item, data, progress)
+                except ObtainError as error:
+                    raise ObtainError(f"{missing}\n  {error}") from error
+        check_images(images)

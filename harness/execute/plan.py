@@ -38,6 +38,10 @@ class Settings:
     """People a batch; None for the config's own."""
     fetch: bool = False
     """Download what is missing."""
+    boxes: Path | None = None
+    """A detector's boxes in place of the published ones."""
+    trust_checkpoint: bool = False
+    """Let checkpoints run code of their own."""
 
     @property
     def partial(self) -> bool:
@@ -85,11 +89,24 @@ class Plan:
         """
         network = build_network(self.config)
         if self.checkpoint:
-            load_weights(network, self.checkpoint.path)
+            load_weights(network, self.checkpoint.path, trusted=self.settings.trust_checkpoint)
         else:
             assert self.weights.seed is not None
             seed_weights(network, self.config, self.weights.seed)
         return network
+
+
+def run_config(suite: Suite, row: Row, run: Run, settings: Settings) -> Config:
+    """Return a run's config with the row's overrides and the boxes that the command line names.
+
+    Raises:
+        ObtainError: MMPose is not installed.
+        SpecError: The config does not exist or cannot be read.
+    """
+    config = load_config(suite, row, run)
+    if settings.boxes is not None and row.boxes == "detector":
+        config.test_dataloader.dataset.bbox_file = str(settings.boxes.absolute())
+    return config
 
 
 def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
@@ -100,7 +117,7 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
         ObtainError: Annotations, boxes or the checkpoint are missing, or the checkpoint is another file.
     """
     spec = row.runs[run]
-    config = load_config(suite, row, spec)
+    config = run_config(suite, row, spec, settings)
     compute = Compute(
         engine=settings.engine,
         batch_size=settings.batch_size or config.test_dataloader.batch_size,
@@ -128,4 +145,10 @@ def _weights(spec: Run, settings: Settings) -> tuple[Identified | None, Weights]
         return None, Weights(kind="seeded", seed=settings.seed)
     path = find_checkpoint(settings.checkpoints, spec.checkpoint)
     found = identify_checkpoint(path, spec.checkpoint)
-    return found, Weights(kind="checkpoint", url=spec.checkpoint.url, sha256=found.sha256, size=found.size)
+    return found, Weights(
+        kind="checkpoint",
+        url=spec.checkpoint.url,
+        sha256=found.sha256,
+        size=found.size,
+        trusted=settings.trust_checkpoint,
+    )

@@ -8,6 +8,7 @@ from typing import Literal
 from typing import Protocol as Interface
 
 from harness.errors import HarnessError, ObtainError, UsageError
+from harness.execute.boxes import identify_boxes
 from harness.execute.environment import describe_environment
 from harness.execute.obtain import obtain_files, obtain_images
 from harness.execute.plan import Plan, Settings, make_plan
@@ -16,7 +17,7 @@ from harness.judge.verdict import judge_run
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predictions import Predictions
-from harness.record import Record
+from harness.record import BoxesUsed, Record, Status
 from harness.run_folder import RunFolder
 from harness.score.evaluate import difference, evaluate
 from harness.spec.ledger import point_at
@@ -107,7 +108,9 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
     watcher.stage("score")
     with _timed(timings, "score"):
         metrics = evaluate(predictions, plan.protocol, settings.data)
-    warnings = list(plan.checkpoint.warnings) if plan.checkpoint else []
+    boxes, warnings = identify_boxes(plan, suite, predictions)
+    warnings += plan.checkpoint.warnings if plan.checkpoint else []
+    status, reason = _status(settings, boxes, suite.dataset.box_person_ap)
     upstream = None
     if settings.engine == "upstream":
         upstream = read_json(folder.upstream_metrics, "upstream's metrics")
@@ -117,10 +120,11 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
         row=row.id,
         run=run,
         label=row.label,
-        status="partial" if settings.partial else "complete",
-        reason=_why_partial(settings),
+        status=status,
+        reason=reason,
         weights=plan.weights,
         images=len(set(predictions.image_ids.tolist())),
+        boxes=boxes,
         people=len(predictions),
         metrics=metrics,
         upstream_metrics=upstream,
@@ -157,13 +161,20 @@ def _judged(record: Record, row: Row, run: str, suite: Suite) -> Record:
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 
 
-def _why_partial(settings: Settings) -> str | None:
+def _status(settings: Settings, boxes: BoxesUsed | None, claimed: float | None) -> tuple[Status, str | None]:
+    """Return whether a run is comparable with what was published, and why not."""
     reasons = []
     if settings.limit is not None:
         reasons.append(f"only the first {settings.limit} images (--limit)")
     if settings.seed is not None:
         reasons.append(f"seeded weights in place of the checkpoint (--weights random:{settings.seed})")
-    return "; ".join(reasons) or None
+    if reasons:
+        return "partial", "; ".join(reasons)
+    if boxes and boxes.published is False:
+        measured = "" if boxes.person_ap is None else f", person AP {100 * boxes.person_ap:.1f}"
+        published = "" if claimed is None else f" (the published one: {claimed:.1f})"
+        return "own boxes", f"another box file than the published one: sha256 {boxes.sha256[:8]}{measured}{published}"
+    return "complete", None
 
 
 def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:

@@ -90,7 +90,7 @@ def judge_row(
     """Judge a row by the mean of its runs."""
     if len(records) < len(row.runs):
         return [], "not run"
-    statuses: list[Status] = ["failed", "unobtainable", "partial"]
+    statuses: list[Status] = ["failed", "unobtainable", "partial", "own boxes"]
     status: Status = next((s for s in statuses if any(r.status == s for r in records)), "complete")
     measured = {name: _mean([r.metrics.get(name) for r in records]) for name in records[0].metrics}
     judged = judge_claims([claim for claim in row.claims if claim.run is None], metrics, measured, status)

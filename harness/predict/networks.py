@@ -2,6 +2,8 @@
 
 import copy
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -40,6 +42,20 @@ def build_network(config: Config) -> torch.nn.Module:
         raise RunError(f"MMPose cannot build the model of {config.filename}: {error}") from error
     network = revert_sync_batchnorm(network).float().eval().requires_grad_(False)
     return cast(torch.nn.Module, network)
+
+
+@contextmanager
+def without_initialisers() -> Iterator[None]:
+    """Meanwhile, layers are built with whatever is in memory, which is quick: for networks that compute nothing."""
+    names = [name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")]
+    saved = {name: getattr(torch.nn.init, name) for name in names}
+    for name in names:
+        setattr(torch.nn.init, name, lambda tensor, *_, **__: tensor)
+    try:
+        yield
+    finally:
+        for name, initialiser in saved.items():
+            setattr(torch.nn.init, name, initialiser)
 
 
 def forward_heatmaps(network: Any, crops: torch.Tensor) -> torch.Tensor:

@@ -153,6 +153,15 @@ def test_no_code_runs(tmp_path: Path, small: Config, trained: torch.nn.Module, z
         load_weights(build_network(small), path)
 
 
+def test_code_runs_for_who_trusts_it(tmp_path: Path, small: Config, trained: torch.nn.Module) -> None:
+    path, created = tmp_path / "odd.pth", tmp_path / "created"
+    torch.save({"state_dict": trained.state_dict(), "meta": Malicious(created)}, path)
+    network = build_network(small)
+    load_weights(network, path, trusted=True)
+    assert created.exists()
+    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in network.state_dict().items())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_truncated(tmp_path: Path, small: Config, trained: torch.nn.Module, zipped: bool, share: float) -> None:

@@ -168,7 +168,7 @@ def test_damage_is_named_and_recorded(
     harness: Harness, data: Path, damage: Callable[[Path], Any], verdict: str, message: str
 ) -> None:
     damage(data)
-    code, out, _ = harness("run", "coco", "--rows", ROW, "--weights", "random:0")
+    code, out, _ = harness("run", "coco", "--rows", ROW, "--weights", "random:0", "--offline")
     assert code == 3
     assert out.splitlines()[0].endswith(verdict)
     assert f"{verdict}: " in out
@@ -207,6 +207,10 @@ OWN_ROW = """\
 """
 
 
+ON_TRUTH = """boxes: ground-truth
+    overrides: [{field: bbox_file, value: null, reason: the config is that of the detector row}]"""
+
+
 def own_row(row: str, config: str, checkpoint: str, sha256: str) -> str:
     filled = OWN_ROW.replace("ID", row).replace("CONFIG", config)
     return filled.replace("CHECKPOINT", checkpoint).replace("SHA256", sha256)
@@ -231,33 +235,42 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         ("no-checkpoint", OTHER, "missing.pth", sha256),
         ("wrong-hash", ALEXNET, checkpoint.name, "0" * 8),
     ]
-    Path("own.yaml").write_text(OWN_SUITE + "".join(own_row(*row) for row in rows))
+    on_truth = own_row("on-truth", ALEXNET, checkpoint.name, sha256).replace("boxes: detector", ON_TRUTH)
+    Path("own.yaml").write_text(OWN_SUITE + "".join(own_row(*row) for row in rows) + on_truth)
 
-    code, out, _ = harness("run", "own.yaml")
+    run = ("run", "own.yaml", "--checkpoints", "checkpoints", "--offline")
+    code, out, _ = harness(*run)
     assert code == 3
-    assert [line.split()[-1] for line in out.splitlines()[:4]] == [
+    assert [line.split("   ")[-1] for line in out.splitlines()[:5]] == [
+        "own boxes",
+        "unobtainable",
+        "unobtainable",
+        "unobtainable",
         "differs",
-        "unobtainable",
-        "unobtainable",
-        "unobtainable",
     ]
+    assert "own boxes: another box file than the published one: sha256 b90eb504, person AP 78.9 [own/good]" in out
     assert "checkpoint checkpoints/mine.pth is for another network than the row's config builds:" in out
     assert "checkpoint missing.pth is not in checkpoints" in out
     assert f"checkpoint checkpoints/mine.pth has sha256 {sha256[:8]}, published is 00000000" in out
     record = Record.load(Path("runs/own/good/val/record.json"))
-    assert record.status == "complete"
+    assert record.status == "own boxes"
+    assert record.boxes is not None
+    assert record.boxes.published is False
+    assert record.boxes.person_ap == pytest.approx(0.7891, abs=1e-4)
+    assert Record.load(Path("runs/own/on-truth/val/record.json")).boxes is None
     assert record.weights is not None
     assert record.weights.sha256 == sha256
     assert (record.images, record.people) == (4, 118)
 
-    assert harness("run", "own.yaml", "--rows", "good")[0] == 1  # it differs from its claim, and nothing else is wrong
+    assert harness(*run, "--rows", "on-truth")[0] == 1  # it differs from its claim, and nothing else is wrong
+    assert harness(*run, "--rows", "good")[0] == 0  # on other boxes no number can be off
 
-    code, out, err = harness("run", "own.yaml", "--rows", "*", "--limit", 1)
+    code, out, err = harness(*run, "--rows", "*", "--limit", 1)
     assert (code, out) == (2, "")  # said before any row begins
     assert "a partial run would replace the complete one in runs/own/good/val" in err
 
     # Another batch size is other content: the complete run steps aside and is not lost.
-    assert harness("run", "own.yaml", "--rows", "good", "--batch-size", 7)[0] == 1
+    assert harness(*run, "--rows", "good", "--batch-size", 7)[0] == 0
     assert record.predictions_key is not None
     aside = Path(f"runs/own/good/val.{record.predictions_key[:8]}")
     assert Record.load(aside / "record.json") == record
@@ -270,7 +283,8 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         (("cocoa",), "cocoa"),
         (("coco", "--weights", "random"), "'random' is not random:SEED"),
         (("coco", "--limit", "0"), "0 is not in the range"),
-        (("coco", "--data", "nowhere"), "no data folder nowhere"),
+        (("coco", "--data", "nowhere", "--offline"), "no data folder nowhere"),
+        (("coco", "--boxes", "nowhere.json"), "--boxes: there is no file nowhere.json"),
         (("coco", "--device", "cuda:99"), "--device cuda:99 is not here"),
     ],
 )
@@ -287,6 +301,21 @@ def test_a_typo_in_a_spec(harness: Harness, data: Path) -> None:
     code, _, err = harness("run", "own.yaml")
     assert code == 2
     assert "own.yaml:16: rows[0].boxs: unknown key (did you mean boxes?)" in err
+
+
+def test_boxes_of_ones_own(harness: Harness, data: Path) -> None:
+    boxes = json.loads((data / BOXES).read_text())
+    (data / BOXES).unlink()
+    Path("mine.json").write_text(json.dumps(boxes[:10]))
+    named = ("--boxes", "mine.json")
+    code, _, _ = harness("run", "coco", "--rows", ROW, "--weights", "random:0", "--offline", *named)
+    assert code == 0
+    record = Record.load(Path("runs/coco") / ROW / "val" / "record.json")
+    assert record.people == 10
+    assert record.boxes is not None
+    assert (record.boxes.sha256, record.boxes.published) == (sha256_file(Path("mine.json")), False)
+    code, out, _ = harness("score", "runs", "--data", data)
+    assert (code, "coco/alexnet-256x192 val   partial" in out) == (0, True)
 
 
 def test_the_upstream_engine(harness: Harness, data: Path) -> None:

@@ -1,0 +1,46 @@
+"""Whether a run's detector boxes are the published ones, and how good they are."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import ObtainError
+from harness.execute.plan import Plan
+from harness.predictions import Predictions
+from harness.record import BoxesUsed
+from harness.score.box_ap import person_ap
+from harness.spec.schema import Suite
+from harness.spec.sources import source_of
+
+
+def identify_boxes(plan: Plan, suite: Suite, predictions: Predictions) -> tuple[BoxesUsed | None, list[str]]:
+    """Return which boxes a run took, and warnings; None for ground-truth boxes.
+
+    A published file is known by its sha256, or else by the person AP claimed of it, which is of all images.
+    """
+    protocol, data = plan.protocol, plan.settings.data
+    if protocol.boxes.file is None:
+        return None, []
+    ap, warnings = None, []
+    sha256, claimed = protocol.boxes.file.sha256, suite.dataset.box_person_ap
+    images = None if protocol.limit is None else tuple(np.unique(predictions.image_ids).tolist())
+    try:
+        ap = _person_ap(data / protocol.boxes.file.path, data / protocol.annotations.path, images, sha256)
+    except ObtainError as error:  # the run itself does with less than this needs
+        warnings.append(f"the person AP of the boxes cannot be measured: {error}")
+    source = source_of(suite.dataset.boxes) if suite.dataset.boxes else None
+    published = None
+    if source and source.entry.sha256:
+        published = sha256 == source.entry.sha256
+    elif claimed is not None and ap is not None and images is None:
+        published = round(100 * ap, 1) == claimed
+    elif not plan.settings.partial:
+        warnings.append("nobody published a hash or a person AP of this box file, so nothing tells it from another one")
+    return BoxesUsed(sha256=sha256, person_ap=ap, published=published), warnings
+
+
+@cache
+def _person_ap(box_file: Path, annotations: Path, images: tuple[int, ...] | None, sha256: str) -> float | None:
+    """Measure once for all rows of a table; `sha256` tells the file from a later one of its name."""
+    return person_ap(box_file, annotations, images).ap

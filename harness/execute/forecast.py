@@ -1,0 +1,123 @@
+"""What a run is going to do: files to fetch, people to evaluate, and about how long that takes on this device."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from mmengine.config import Config
+
+from harness.assets.fetch import Item, checkpoint_item, data_items
+from harness.errors import HarnessError
+from harness.execute.plan import Plan, Settings, make_plan, run_config
+from harness.predict.crops import crop_regions, read_image, warp
+from harness.predict.networks import build_network, count_flops, forward_heatmaps, without_initialisers
+from harness.predict.people import People
+from harness.spec.ledger import data_paths
+from harness.spec.schema import Row, Run, Suite
+
+LONG = 2000
+"""People from which on a forecast of the time is worth the time that it takes itself."""
+_SAMPLE = 8
+"""People that the short measurement takes."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is going to be done."""
+
+    missing: list[Item]
+    """What has to be fetched."""
+    people: int
+    """To be evaluated over all rows, as far as the data is there or its size published."""
+    seconds: float | None
+    """About how long that takes; None where it is short, or where there is no data yet to measure with."""
+
+
+def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
+    """Look ahead, without changing anything.
+
+    Networks are built without weights to count their operations; the speed is that of the first row's network and
+    crops on a few people, so that it is right to a factor of two or so. A row that cannot be run counts nothing.
+    """
+    missing: dict[str, Item] = {}
+    counts: list[tuple[Config, int]] = []
+    measured: tuple[Plan, People] | None = None
+    seen: dict[tuple[object, ...], People] = {}
+    for suite, row in work:
+        for run, spec in row.runs.items():
+            try:
+                config = run_config(suite, row, spec, settings)
+                missing |= {item.name: item for item in _missing(config, spec, settings)}
+            except HarnessError:  # the run itself will say so, in its record
+                continue
+            try:
+                plan = make_plan(suite, row, run, replace(settings, seed=0))
+                source = (plan.protocol.dataset, plan.protocol.annotations, plan.protocol.boxes)
+                people = seen[source] if source in seen else plan.people()
+            except HarnessError:  # not there yet
+                published = suite.dataset.counts
+                count = published and (published.boxes if row.boxes == "detector" else published.people)
+                counts.append((config, count or 0))
+            else:
+                seen[source] = people
+                measured = measured or (plan, people)
+                counts.append((config, len(people)))
+    people_in_all = sum(count for _, count in counts)
+    long = people_in_all >= LONG and measured is not None
+    return Forecast(list(missing.values()), people_in_all, _seconds(*measured, counts) if long and measured else None)
+
+
+def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
+    if not settings.fetch:
+        return []
+    items = data_items(data_paths(config), settings.data)
+    if settings.seed is None:
+        items.append(checkpoint_item(run.checkpoint, settings.checkpoints))
+    return [item for item in items if item.state == "missing"]
+
+
+def _seconds(plan: Plan, people: People, counts: list[tuple[Config, int]]) -> float:
+    """Return about how long all of it takes, by a measurement on some people of one run."""
+    crop = _time(partial(_crop, plan, people)) / _SAMPLE
+    operation = _time(_forward(plan)) / (_SAMPLE * _flops(plan.config))
+    return sum(
+        count * (crop + operation * _flops(config) * (2 if config.model.test_cfg.get("flip_test") else 1))
+        for config, count in counts
+    )
+
+
+def _flops(config: Config) -> int:
+    with without_initialisers():
+        network = build_network(config)
+    return count_flops(network.to("meta"), tuple(config.model.head.decoder.input_size))
+
+
+def _crop(plan: Plan, people: People) -> None:
+    some = people.first_people(_SAMPLE)
+    regions = crop_regions(some, plan.protocol.crop)
+    for image_id, matrix in zip(some.image_ids.tolist(), regions.matrices, strict=True):
+        if some.images[image_id].is_file():
+            warp(read_image(some.images[image_id]), matrix, plan.protocol.crop.input_size)
+
+
+def _forward(plan: Plan) -> Callable[[], object]:
+    device = plan.settings.device
+    network = build_network(plan.config).to(device)
+    width, height = plan.protocol.crop.input_size
+    crops = torch.zeros(_SAMPLE, 3, height, width, device=device)
+
+    @torch.inference_mode()
+    def forward() -> None:
+        forward_heatmaps(network, crops).cpu()
+
+    return forward
+
+
+def _time(work: Callable[[], object]) -> float:
+    """Return the seconds that something takes when it is done for the second time."""
+    work()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

@@ -1,0 +1,57 @@
+"""What a run says before it begins."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Harness
+
+from harness.execute.forecast import forecast
+from harness.execute.plan import Settings
+from harness.spec.load import load_suite, select_rows
+from harness.spec.schema import Row, Suite
+
+ROWS = "alexnet-*,shufflenet-v1-*"
+
+
+def rows(glob: str) -> list[tuple[Suite, Row]]:
+    suite = load_suite("coco")
+    return [(suite, row) for row in select_rows(suite, glob)]
+
+
+def test_people_and_time(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert forecast(rows(ROWS), settings).seconds is None  # too short to be worth a measurement
+    monkeypatch.setattr("harness.execute.forecast.LONG", 100)
+    one, two = forecast(rows("alexnet-*"), settings), forecast(rows(ROWS), settings)
+    assert (one.people, two.people) == (118, 236)
+    assert one.missing == two.missing == []
+    assert one.seconds is not None
+    assert two.seconds is not None
+    assert 0.5 < one.seconds < 600
+    assert forecast(rows(ROWS), replace(settings, limit=1)).people == 44
+
+
+def test_nothing_there_yet(settings: Settings, tmp_path: Path) -> None:
+    """Published sizes stand in for the data; nothing is measured, and nothing changed."""
+    ahead = forecast(rows("alexnet-*"), replace(settings, data=tmp_path / "data", seed=None, fetch=True))
+    assert ahead.people == 104125
+    assert ahead.seconds is None
+    assert [item.name for item in ahead.missing] == [
+        "coco/annotations/person_keypoints_val2017.json",
+        "coco/val2017",
+        "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
+        "alexnet_coco_256x192-a7b1fd15_20200727.pth",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_said_before_the_rows(harness: Harness, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.execute.forecast.LONG", 20)
+    code, _, err = harness("run", "coco", "--rows", "alexnet-*", "--data", samples, "--limit", 1)
+    assert code == 3  # the checkpoint cannot be had
+    fetch, do = err.splitlines()
+    assert fetch == "to fetch: 1 file, 1 of unknown size (`harness fetch --dry-run` lists them)"
+    assert re.fullmatch(
+        r"to do: 22 people in all, about [\d.]+ (seconds|minutes) on cpu; --rows GLOB or --limit N evaluates a part", do
+    )
