@@ -101,10 +101,8 @@ def _announce(work: list[tuple["Suite", list["Row"]]], settings: "Settings") -> 
         known = sum(size for size in wanted.values() if size)
         unknown = sum(size is None for size in wanted.values())
         sizes = [show_bytes(known)] * bool(known) + [f"{unknown} of unknown size"] * bool(unknown)
-        click.echo(
-            f"to fetch: {len(wanted)} file{'s' * (len(wanted) != 1)}, {' and '.join(sizes)} (`harness fetch --dry-run` lists them)",
-            err=True,
-        )
+        files = f"{len(wanted)} file{'s' * (len(wanted) != 1)}, {' and '.join(sizes)}"
+        click.echo(f"to fetch: {files} (`harness fetch --dry-run` lists them)", err=True)
     if ahead.seconds is not None:
         click.echo(
             f"to do: {ahead.people:,} people in all, about {show_duration(ahead.seconds)} on {settings.device}; "
