@@ -71,6 +71,26 @@ class ParityReport(BaseModel):
     runs: tuple[Parity, ...]
     failed: tuple[Failure, ...]
 
+    def continues(self, earlier: "ParityReport") -> bool:
+        """Whether runs of this report can stand beside those of an earlier one."""
+        return (self.weights, self.tflop, self.environment["packages"]) == (
+            earlier.weights,
+            earlier.tflop,
+            earlier.environment["packages"],
+        )
+
+    def added(self, outcome: Parity | Failure, seconds: float) -> "ParityReport":
+        """Return the report with one more outcome, in place of an earlier one of the same run."""
+        runs, failed = ([each for each in group if each.id != outcome.id] for group in (self.runs, self.failed))
+        if isinstance(outcome, Failure):
+            failed = [*failed, outcome]
+        else:
+            place = next((i for i, run in enumerate(self.runs) if run.id == outcome.id), len(runs))
+            runs = [*runs[:place], outcome, *runs[place:]]
+        return self.model_copy(
+            update={"runs": tuple(runs), "failed": tuple(failed), "seconds": round(self.seconds + seconds, 1)}
+        )
+
     @property
     def unequal(self) -> tuple[Parity, ...]:
         """The runs on which the engines differ by more than the tolerances."""

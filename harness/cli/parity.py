@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import check_data_folder, json_option, rows_option, settings_options, suites_argument
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.files import write_json, write_text
 
 if TYPE_CHECKING:
-    from harness.parity import Parity
+    from harness.parity import Parity, ParityReport
 
 HEADINGS = ("people", "compared", "ties", "keypoint px", "tie px", "score", "metric")
 
@@ -37,7 +37,8 @@ def command(
 ) -> int:  # fmt: skip
     """Run both engines on the same people with the same weights, and show how far apart their numbers are.
 
-    SUITE is a name or a YAML file; without one, all suites are compared. The files are written anew after every run.
+    SUITE is a name or a YAML file; without one, all suites are compared. The files are written after every run; in an
+    --out made with the same weights, bound and packages, other runs stay.
     Exit code 1 if a keypoint away from ties is off by more than 0.01 px, a score by 1e-5 or a metric by 1e-6; 3 if a
     run could not be compared.
     """
@@ -58,33 +59,49 @@ def command(
     ids = [f"{suite.row_id(row)}/{run}" for suite, row, run in work]
     width = max(map(len, ids))
     click.echo("  ".join(["run".ljust(width), *(heading.rjust(11) for heading in HEADINGS)]), err=as_json)
-    began = time.perf_counter()
     device = choose_device(chosen["device"])
     report = ParityReport(
         weights="checkpoints" if chosen["seed"] is None else f"random:{chosen['seed']}",
         tflop=tflop, environment=describe_environment(device), seconds=0, runs=(), failed=(),
     )  # fmt: skip
+    if out and (earlier := _read_report(out)) and report.continues(earlier):
+        report = earlier
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(**chosen | {"out": Path(scratch), "engine": "shared", "device": device})
         for name, (suite, row, run) in zip(ids, work, strict=True):
-            added: dict[str, Any]
+            began = time.perf_counter()
+            outcome: Parity | Failure
             try:
-                parity = compare_engines(suite, row, run, settings, Path(scratch) / "log.txt", tflop)
-                added = {"runs": (*report.runs, parity)}
-                line = _line(parity, width)
+                outcome = compare_engines(suite, row, run, settings, Path(scratch) / "log.txt", tflop)
+                click.echo(_line(outcome, width), err=as_json)
             except HarnessError as error:
-                added = {"failed": (*report.failed, Failure(id=name, reason=str(error)))}
-                line = f"{name.ljust(width)}  FAILED: {error}"
-            report = report.model_copy(update={**added, "seconds": round(time.perf_counter() - began, 1)})
-            click.echo(line, err=as_json)
+                outcome = Failure(id=name, reason=str(error))
+                click.echo(f"{name.ljust(width)}  FAILED: {error}", err=as_json)
+            report = report.added(outcome, time.perf_counter() - began)
             if out:
                 write_json(out, report.model_dump())
             if markdown:
                 write_text(markdown, parity_markdown(report))
-    click.echo(f"\n{len(report.runs) - len(report.unequal)} of {len(work)} runs are equal", err=as_json)
+    equal = [run for run in report.runs if run.id in ids and run.equal]
+    click.echo(f"\n{len(equal)} of {len(work)} runs are equal", err=as_json)
     if as_json:
         click.echo(json.dumps(report.model_dump(), indent=2))
-    return 3 if report.failed else 1 if report.unequal else 0
+    if any(failure.id in ids for failure in report.failed):
+        return HarnessError.exit_code
+    return 0 if len(equal) == len(work) else 1
+
+
+def _read_report(path: Path) -> "ParityReport | None":
+    from harness.parity import ParityReport
+
+    try:
+        return ParityReport.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UsageError(
+            f"{path} is no outcome of `harness parity`, and would be lost", "name another --out"
+        ) from error
 
 
 def _line(parity: "Parity", width: int) -> str:

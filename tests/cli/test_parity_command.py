@@ -39,6 +39,28 @@ def test_all_suites_some_rows(harness: Harness, options: list[object], tmp_path:
     assert "2 of 2 runs are equal to MMPose's own test loop" in page.read_text()
 
 
+def test_a_part_goes_into_what_is_there(harness: Harness, options: list[object], tmp_path: Path) -> None:
+    out = tmp_path / "parity.json"
+    arguments = ("parity", *options, "--tflop", 0.01, "--out", out)
+    harness(*arguments, "--rows", "mpii/litehrnet-18-*,mpii/shufflenet-*")
+    first = ParityReport.model_validate_json(out.read_text())
+    damaged = first.runs[1].model_copy(update={"keypoint_max_px": 5.0})
+    out.write_text(first.model_copy(update={"runs": (first.runs[0], damaged, first.runs[2])}).model_dump_json())
+    code, printed, _ = harness(*arguments, "--rows", "mpii/litehrnet-18-*")
+    assert (code, printed.splitlines()[-1]) == (0, "1 of 1 runs are equal")
+    again = ParityReport.model_validate_json(out.read_text())
+    assert [run.id for run in again.runs] == [run.id for run in first.runs]
+    assert again.unequal == (damaged,)
+    assert again.seconds > first.seconds
+
+    harness(*arguments, "--tflop", 0.02, "--rows", "mpii/litehrnet-18-*")  # another bound: another comparison
+    assert len(ParityReport.model_validate_json(out.read_text()).runs) == 1
+    out.write_text("{}")
+    code, _, said = harness(*arguments, "--rows", "mpii/litehrnet-18-*")
+    assert (code, out.read_text()) == (2, "{}")
+    assert "is no outcome of `harness parity`" in said
+
+
 def test_a_run_that_cannot_be_compared_leaves_the_others(
     harness: Harness, options: list[object], tmp_path: Path
 ) -> None:
