@@ -38,6 +38,9 @@ LONGEST_WAIT = 120
 TIMEOUT = (15.0, 60.0)
 """Seconds to connect, and between two pieces of an answer."""
 
+HEAD_TIMEOUT = (5.0, 10.0)
+"""The same where only the size is asked for."""
+
 MAX_REDIRECTS = 10
 _CHUNK = 1 << 17
 
@@ -120,16 +123,28 @@ def download(
 
 
 def remote_sizes(urls: Sequence[str]) -> dict[str, int]:
-    """Ask servers how many bytes some files have; those that do not say are left out."""
+    """Ask servers how many bytes some files have; those that do not say are left out.
 
-    def ask(url: str) -> int | None:
-        with contextlib.suppress(requests.RequestException), _session() as session:
-            response = session.head(url, allow_redirects=True, timeout=TIMEOUT)
-            return _content_length(response) if response.ok else None
-        return None
-
+    A server that does not answer for its first file is not asked for more.
+    """
+    firsts = {urlsplit(url).netloc: url for url in reversed(urls)}
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return {url: size for url, size in zip(urls, pool.map(ask, urls), strict=True) if size}
+        sizes = dict(zip(firsts.values(), pool.map(_remote_size, firsts.values()), strict=True))
+        answering = {host for host, url in firsts.items() if sizes[url] is not None}
+        others = [url for url in urls if url not in sizes and urlsplit(url).netloc in answering]
+        sizes |= dict(zip(others, pool.map(_remote_size, others), strict=True))
+    return {url: size for url, size in sizes.items() if size}
+
+
+def _remote_size(url: str) -> int | None:
+    """Return a file's size, 0 if the server does not say; None if it does not answer."""
+    with _session() as session:
+        try:
+            response = session.head(url, allow_redirects=True, timeout=HEAD_TIMEOUT)
+        except requests.RequestException:
+            return None
+    page = response.headers.get("Content-Type", "").startswith("text/html")  # to log in, perhaps
+    return (_content_length(response) or 0) if response.ok and not page else 0
 
 
 def _session() -> requests.Session:

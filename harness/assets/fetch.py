@@ -17,14 +17,23 @@ from harness.assets.download import download
 from harness.errors import ObtainError
 from harness.files import sha256_file
 from harness.spec.schema import Checkpoint
-from harness.spec.sources import DataEntry, Source, load_sources, source_of, sources_of_entries, target_of
+from harness.spec.sources import (
+    DataEntry,
+    Download,
+    Source,
+    Sources,
+    load_sources,
+    source_of,
+    sources_of_entries,
+    target_of,
+)
 
 HASHED = 1 << 26
 """Files up to so many bytes (64 MiB), which are annotations and boxes, are hashed to see whether they are the published
 ones; that is quicker than the message can be read."""
 
 Progress = Callable[[str, int, int | None], object]
-"""Called with what is being downloaded or unpacked, the bytes done, and all bytes if their number is known."""
+"""Called with what is being done to which file, the bytes done, and all bytes if their number is known."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +74,24 @@ class Item:
         """Bytes of the download, if known."""
         return self.source.download.size if isinstance(self.source, Source) and self.source.download else None
 
+    @property
+    def cached(self) -> Path | None:
+        """The archive that the item comes from, if an earlier download left it in the cache."""
+        if not isinstance(self.source, Source) or self.source.download is None or self.source.download.to is not None:
+            return None
+        path = archive_path(self.source.sources, self.source.download)
+        whole = path.is_file() and self.size in (None, path.stat().st_size)
+        return path if whole else None
 
-def archives_folder() -> Path:
-    """Return the folder that keeps archives, so that another data folder can be filled from them."""
-    return cache_folder() / "archives"
+    @property
+    def instructions(self) -> list[str]:
+        """What a person has to do to get it, line by line."""
+        return list(_instructions(self.source)) if isinstance(self.source, Source) else []
+
+
+def archive_path(sources: Sources, download: Download) -> Path:
+    """Return where the cache keeps an archive, so that another data folder can be filled from it."""
+    return cache_folder() / "archives" / sources.name / download.name
 
 
 def data_items(paths: Iterable[str], data: Path) -> list[Item]:
@@ -133,12 +156,14 @@ def obtain(item: Item, data: Path, progress: Progress) -> None:
         checkpoint = item.source
         download(
             [checkpoint.url], item.target, size=None, what="the checkpoint",
-            sha256=None if checkpoint.hash_is_stale else checkpoint.sha256, progress=partial(progress, item.name),
+            sha256=None if checkpoint.hash_is_stale else checkpoint.sha256,
+            progress=partial(progress, f"download {item.name}"),
         )  # fmt: skip
     elif item.source is None:
         raise ObtainError(f"{item.name} is missing: {item.target}", "put it there, or name another folder with --data")
     elif item.source.download is None:
-        raise ObtainError(f"{item.what} of {item.source.sources.title}: {item.target} is missing{_steps(item.source)}")
+        lacks = "is missing" if item.state == "missing" else "is not complete"
+        raise ObtainError(f"{item.what} of {item.source.sources.title}: {item.target} {lacks}{_steps(item.source)}")
     else:
         try:
             _obtain_data(item.source, data, progress)
@@ -150,11 +175,11 @@ def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
     wanted = source.download
     assert wanted is not None
     plain = wanted.to is not None
-    target = data / (wanted.to or "") if plain else archives_folder() / source.sources.name / wanted.name
+    target = data / (wanted.to or "") if plain else archive_path(source.sources, wanted)
     download(
         wanted.urls, target, size=wanted.size, sha256=wanted.sha256,
         what=f"{source.entry.what if plain else 'an archive'} of {source.sources.title}",
-        progress=partial(progress, wanted.name),
+        progress=partial(progress, f"download {wanted.name}"),
     )  # fmt: skip
     if not plain:
         # What else comes from the archive and is missing is unpacked with it, and nothing that is there.
@@ -176,10 +201,10 @@ def _target(source: Source, absent: set[str], member: str) -> str | None:
 
 def _steps(source: Source) -> str:
     """Return what a person has to do, as lines of an error."""
-    return "".join(f"\n  {line}" for line in instructions(source))
+    return "".join(f"\n  {line}" for line in _instructions(source))
 
 
-def instructions(source: Source) -> Iterator[str]:
+def _instructions(source: Source) -> Iterator[str]:
     """Return what a person has to do to get an entry, line by line."""
     by_hand = source.by_hand
     if by_hand is None:

@@ -1,5 +1,7 @@
 """Amounts as people read them."""
 
+from collections.abc import Collection
+
 
 def show_bytes(size: float) -> str:
     """Show bytes with one decimal, in units of 1000."""
@@ -7,6 +9,13 @@ def show_bytes(size: float) -> str:
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
     return f"{size:.0f} B"
+
+
+def show_sizes(sizes: Collection[int | None]) -> str:
+    """Show the sum of bytes of several files, and of how many it is not known."""
+    known = [size for size in sizes if size is not None]
+    unknown = len(sizes) - len(known)
+    return " and ".join([show_bytes(sum(known))] * bool(known) + [f"{unknown} of unknown size"] * bool(unknown))
 
 
 def show_duration(seconds: float) -> str:

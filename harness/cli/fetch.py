@@ -1,17 +1,22 @@
 """`harness fetch`: the data sets, box files and checkpoints that runs need."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.assets.cache import cache_folder
+from harness.cli.amounts import show_bytes, show_sizes
 from harness.cli.options import checkpoints_option, data_option, json_option, rows_option, suites_argument
 from harness.errors import HarnessError, ObtainError
 
+if TYPE_CHECKING:
+    from harness.assets.fetch import Item
+    from harness.spec.schema import Row, Suite
+
 SCHEMA_VERSION = 1
-WIDTH = 10
 
 
 @click.command("fetch")
@@ -32,101 +37,127 @@ def command(
     """
     from harness.spec.load import select, suite_names
 
-    work = select(suites or suite_names(), glob)
-    from harness.assets.fetch import Item, checkpoint_item, data_items, obtain
+    groups = _needed(select(suites or suite_names(), glob), data, checkpoints)
+    items = [item for _, group in groups for item in group]
+    sizes: dict[str, int] = {}
+    failures: dict[str, str] = {}
+    if dry_run:
+        sizes = _remote_sizes(items)
+        for title, group in groups:
+            click.echo(f"{click.style(title, bold=True)}\n{''.join(_listing(group, sizes))}", err=as_json)
+        click.echo(f"{_total(items, sizes)}; data folder {data}, cache {cache_folder()}", err=as_json)
+    else:
+        failures = _fetch(items, data, as_json)
+        there = sum(item.state == "there" for item in items)
+        fetched = len(items) - there - len(failures)
+        click.echo(f"{there} there already, {fetched} fetched, {len(failures)} missing", err=as_json)
+    if as_json:
+        documents = [_as_json(item, sizes) | {"failure": failures.get(item.name)} for item in items]
+        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "dry_run": dry_run, "items": documents}, indent=2))
+    return HarnessError.exit_code if failures else 0
+
+
+def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path) -> "list[tuple[str, list[Item]]]":
+    """Return what each suite needs besides what the ones before it do, under its title."""
+    from harness.assets.fetch import checkpoint_item, data_items
     from harness.spec.configs import load_config
     from harness.spec.ledger import data_paths
 
     groups: dict[str, list[Item]] = {}
+    seen: set[Path] = set()
     for suite, rows in work:
         runs = [(row, run) for row in rows for run in row.runs.values()]
         paths = [path for row, run in runs for path in data_paths(load_config(suite, row, run))]
-        groups[suite.title] = data_items(paths, data)
         files = {run.checkpoint.file_name: run.checkpoint for _, run in runs}
-        groups[f"Checkpoints of {suite.name}"] = [checkpoint_item(file, checkpoints) for file in files.values()]
-    items = {item.target: item for group in groups.values() for item in group}
+        items = [*data_items(paths, data), *(checkpoint_item(file, checkpoints) for file in files.values())]
+        groups.setdefault(f"{suite.name}: {suite.title}", []).extend(item for item in items if item.target not in seen)
+        seen |= {item.target for item in items}
+    return list(groups.items())
+
+
+def _together(items: "list[Item]") -> "list[list[Item]]":
+    """Group items that one download, or one instruction, provides."""
+    ways: dict[str, list[Item]] = {}
+    for item in items:
+        ways.setdefault("".join(item.urls[:1] or item.instructions) or item.name, []).append(item)
+    return list(ways.values())
+
+
+def _fetch(items: "list[Item]", data: Path, as_json: bool) -> dict[str, str]:
+    """Download what is not there; return why something still is not, by the item's name."""
+    from harness.assets.fetch import obtain
+    from harness.cli.progress import DownloadProgress
 
     failures: dict[str, str] = {}
-    if dry_run:
-        sizes = _sizes(items.values())
-        for title, group in groups.items():
-            click.echo(f"{title}\n{''.join(_lines(group, sizes))}", err=as_json)
-        click.echo(_total(items.values(), sizes), err=as_json)
-    else:
-        from harness.cli.progress import DownloadProgress
-
-        sizes = {}
-        with DownloadProgress() as progress:
-            for item in items.values():
-                if item.state == "there":
-                    continue
-                try:
-                    obtain(item, data, progress.update)
-                    progress.echo(f"{'fetched':<{WIDTH}}  {item.target}", err=as_json)
-                except ObtainError as error:
-                    failures[item.name] = str(error)
-                    progress.echo(f"{'missing':<{WIDTH}}  {item.target}\n{error}\n", err=as_json)
-        there = sum(item.state == "there" for item in items.values())
-        fetched = len(items) - there - len(failures)
-        click.echo(f"{there} there already, {fetched} fetched, {len(failures)} missing", err=as_json)
-    if as_json:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "items": [_as_json(item, sizes, failures.get(item.name)) for item in items.values()],
-        }
-        click.echo(json.dumps(document, indent=2))
-    return HarnessError.exit_code if failures else 0
+    with DownloadProgress() as progress:
+        for group in _together([item for item in items if item.state != "there"]):
+            try:
+                obtain(group[0], data, progress.update)  # an archive fills all that is missing
+                outcome, reason = "fetched", ""
+            except ObtainError as error:
+                outcome, reason = "missing", f"\n{error}\n"
+                failures |= dict.fromkeys((item.name for item in group), str(error))
+            progress.echo("\n".join(f"{outcome}  {item.target}" for item in group) + reason, err=as_json)
+    return failures
 
 
-def _sizes(items: Iterable[Any]) -> dict[str, int]:
-    """Ask the servers for the sizes of downloads that nobody states, by the name of the download."""
+def _remote_sizes(items: "list[Item]") -> dict[str, int]:
+    """Ask servers for the sizes of downloads that nobody states, by URL."""
     from harness.assets.download import remote_sizes
 
-    unknown = {item.download: item.urls[0] for item in items if item.state != "there" and item.urls and not item.size}
-    found = remote_sizes(list(unknown.values()))
-    return {name: size for name, url in unknown.items() if (size := found.get(url)) is not None}
+    unknown = [item for item in items if item.state != "there" and item.size is None and not item.cached]
+    return remote_sizes(list(dict.fromkeys(url for item in unknown for url in item.urls)))
 
 
-def _lines(items: list[Any], sizes: dict[str, int]) -> Iterable[str]:
-    for item in items:
-        size = _bytes(item.size or sizes.get(item.download)) if item.state != "there" else ""
-        yield f"  {item.state:<{WIDTH}}  {size:>{WIDTH}}  {item.name}{f'  ({item.remark})' if item.remark else ''}\n"
-        if item.state != "there":
-            places = [f"from {url}" for url in item.urls] or ["by hand, see below"]
-            yield from (f"  {'':<{WIDTH}}  {'':>{WIDTH}}    {place}\n" for place in places)
-    by_hand = [item for item in items if item.state != "there" and not item.urls]
-    from harness.assets.fetch import instructions
-
-    for item in by_hand:
-        yield "".join(f"    {line}\n" for line in instructions(item.source)) if item.source else ""
+def _size(item: "Item", sizes: dict[str, int]) -> int | None:
+    return item.size or next((sizes[url] for url in item.urls if url in sizes), None)
 
 
-def _total(items: Iterable[Any], sizes: dict[str, int]) -> str:
+def _listing(items: "list[Item]", sizes: dict[str, int]) -> Iterator[str]:
+    """Show a file a line, and where it comes from; the size of what provides several files is with the first."""
+    steps: list[str] = []
+    for group in _together(items):
+        absent = [item for item in group if item.state != "there"]
+        for item in group:
+            name, size, state = item.name, "", "in the cache" if item in absent and item.cached else item.state
+            if item in absent and not item.urls:
+                size = "by hand"
+            elif item in absent[:1] and not item.cached:
+                size = "size ?" if (known := _size(item, sizes)) is None else show_bytes(known)
+            if item in absent and item.urls and _names_it(item):
+                name = item.urls[0]
+            yield f"  {state:<12}  {size:>8}  {name}{f'  ({item.remark})' if item.remark else ''}\n"
+        if absent and not absent[0].urls:
+            steps += ["", *absent[0].instructions] if absent[0].instructions else []
+        elif absent and not _names_it(absent[0]):
+            sources = [str(absent[0].cached)] if absent[0].cached else absent[0].urls
+            yield from (f"{'':26}{'or' if n else 'from':<4} {source}\n" for n, source in enumerate(sources))
+    yield from (f"  {line}".rstrip() + "\n" for line in steps)
+    if not items:
+        yield "  all of it is listed above\n"
+
+
+def _names_it(item: "Item") -> bool:
+    """Whether an item's address says its name, as a checkpoint's does."""
+    return item.urls[0].endswith(f"/{item.name}")
+
+
+def _total(items: "list[Item]", sizes: dict[str, int]) -> str:
+    """Sum up what there is to do, each download once."""
     absent = [item for item in items if item.state != "there"]
-    wanted = {item.download: item.size or sizes.get(item.download) for item in absent if item.urls}
-    by_hand = sum(not item.urls for item in absent)
-    known = [size for size in wanted.values() if size is not None]
-    parts = [
-        f"{sum(item.state == 'there' for item in items)} there",
-        f"{len(wanted)} downloads, {_bytes(sum(known))} in all"
-        + (f" and {len(wanted) - len(known)} of unknown size" if len(known) < len(wanted) else ""),
-        f"{by_hand} by hand",
-    ]
-    return "; ".join(parts)
+    downloads = {item.urls[0]: _size(item, sizes) for item in absent if item.urls and not item.cached}
+    counts = {
+        "in the cache": sum(item.cached is not None for item in absent),
+        "by hand": sum(not item.urls for item in absent),
+        "there": len(items) - len(absent),
+    }
+    parts = [f"{len(downloads)} to download: {show_sizes(downloads.values())}" if downloads else "nothing to download"]
+    return "; ".join([*parts, *(f"{count} {name}" for name, count in counts.items() if count)])
 
 
-def _bytes(size: int | None) -> str:
-    if size is None:
-        return "size ?"
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size} B"
-
-
-def _as_json(item: Any, sizes: dict[str, int], failure: str | None) -> dict[str, Any]:
+def _as_json(item: "Item", sizes: dict[str, int]) -> dict[str, Any]:
     return {
         "name": item.name, "what": item.what, "path": str(item.target), "state": item.state,
-        "remark": item.remark or None, "download": item.download, "urls": item.urls,
-        "size": item.size or sizes.get(item.download or ""), "failure": failure,
+        "remark": item.remark or None, "download": item.download, "urls": item.urls, "size": _size(item, sizes),
+        "in_cache": item.cached is not None, "instructions": item.instructions,
     }  # fmt: skip

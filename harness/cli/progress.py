@@ -92,7 +92,7 @@ class TerminalProgress(_Bars):
         self._run: TaskID = self._progress.add_task("", total=None, visible=False)
         self._name = ""
         self._started = 0
-        self._downloading = ""
+        self._file = ""
 
     def row(self, name: str) -> None:
         """Begin the next row."""
@@ -102,6 +102,7 @@ class TerminalProgress(_Bars):
 
     def stage(self, name: str, people: int | None = None) -> None:
         """Begin a stage of the row's work; `people` is how many it has to do, where it counts them."""
+        self._file = ""
         self._progress.reset(
             self._run, description=f"{self._name} {name}", total=people, visible=True, people=people is not None
         )
@@ -112,7 +113,7 @@ class TerminalProgress(_Bars):
 
     def download(self, name: str, done: int, total: int | None) -> None:
         """Show how many bytes of a file are done."""
-        if name != self._downloading:
-            self._downloading = name
-            self.stage(f"download {name}, MB")
+        if name != self._file:
+            self.stage(f"{name}, MB")
+            self._file = name
         self._progress.update(self._run, completed=done // MB, total=None if total is None else total // MB)

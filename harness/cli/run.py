@@ -92,17 +92,14 @@ def command(
 
 def _announce(work: list[tuple["Suite", list["Row"]]], settings: "Settings") -> None:
     """Say on standard error what is to be fetched, and how long a long run takes."""
-    from harness.cli.amounts import show_bytes, show_duration
+    from harness.cli.amounts import show_duration, show_sizes
     from harness.execute.forecast import forecast
 
     ahead = forecast([(suite, row) for suite, rows in work for row in rows], settings)
-    wanted = {item.download: item.size for item in ahead.missing if item.urls}
-    if wanted:
-        known = sum(size for size in wanted.values() if size)
-        unknown = sum(size is None for size in wanted.values())
-        sizes = [show_bytes(known)] * bool(known) + [f"{unknown} of unknown size"] * bool(unknown)
-        files = f"{len(wanted)} file{'s' * (len(wanted) != 1)}, {' and '.join(sizes)}"
-        click.echo(f"to fetch: {files} (`harness fetch --dry-run` lists them)", err=True)
+    downloads = {item.urls[0]: item.size for item in ahead.missing if item.urls and not item.cached}
+    if downloads:
+        sizes = show_sizes(downloads.values())
+        click.echo(f"{len(downloads)} to download: {sizes} (`harness fetch --dry-run` lists them)", err=True)
     if ahead.seconds is not None:
         click.echo(
             f"to do: {ahead.people:,} people in all, about {show_duration(ahead.seconds)} on {settings.device}; "

@@ -25,7 +25,7 @@ def obtain_files(suite: Suite, row: Row, run: str, settings: Settings, progress:
     if settings.seed is None:
         items.append(checkpoint_item(spec.checkpoint, settings.checkpoints))
     for item in items:
-        if item.state == "missing":
+        if item.state != "there":
             obtain(item, settings.data, progress)
 
 
@@ -36,15 +36,14 @@ def obtain_images(plan: Plan, images: Mapping[int, Path], progress: Progress) ->
         ObtainError: Images are missing and cannot be downloaded, or are missing from what was.
     """
     data = plan.settings.data
-    # The annotations name their data set, where the folder of its images is the data folder itself.
-    items = data_items([image_folder(plan.config), plan.protocol.annotations.path], data)
     try:
         check_images(images)
     except ObtainError as missing:
         if not plan.settings.fetch:
             raise
-        for item in items:
-            if item.folder:
+        # The annotations name their data set, where the folder of its images is the data folder itself.
+        for item in data_items([image_folder(plan.config), plan.protocol.annotations.path], data):
+            if item.folder and any(path.is_relative_to(item.target) and not path.is_file() for path in images.values()):
                 try:
                     obtain(item, data, progress)
                 except ObtainError as error:

@@ -1,6 +1,8 @@
-"""Miniatures of the data sets' downloads, on a loopback server in place of the addresses of benchmarks/sources."""
+"""Miniatures of what suites need, on a loopback server in place of the addresses of benchmarks/."""
 
+import hashlib
 import io
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from serving import Page, Server
 
 import harness.spec.sources
+from harness.spec.load import BENCHMARKS
 from harness.spec.sources import Download, Sources, load_sources, source_names
 
 
@@ -36,6 +39,19 @@ def serve(server: Server, monkeypatch: pytest.MonkeyPatch, contents: dict[str, b
     monkeypatch.setattr("harness.assets.fetch.load_sources", served.__getitem__)
 
 
+def serve_suite(name: str, server: Server, folder: Path) -> Path:
+    """Write one of the project's suites, with checkpoints that a server has, and return its file."""
+    text = (BENCHMARKS / f"{name}.yaml").read_text(encoding="utf-8")
+    for url, file_name, digits in re.findall(r"url: (\S+/(\S+-([0-9a-f]{8})_\d{8}\.pth))", text):
+        sha256 = hashlib.sha256(content(file_name)).hexdigest()[:8]
+        path = f"/checkpoints/{file_name.replace(digits, sha256)}"
+        server.pages[path] = Page(content(file_name))
+        text = text.replace(url, server.url(path)).replace(digits, sha256)
+    file = folder / f"{name}.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
 def _served(sources: Sources, server: Server, contents: dict[str, bytes] | None) -> Sources:
     downloads = []
     for download in sources.downloads:
@@ -56,7 +72,7 @@ def _pack(sources: Sources, download: Download, contents: dict[str, bytes] | Non
             f"{_folder(part.members)}{path.removeprefix(f'{part.to}/')}"
             if path != part.to
             else _one(part.members): data
-            for part in download.unpack
+            for part in {part.to: part for part in download.unpack}.values()  # of alternatives, one
             for path, data in contents.items()
             if path == part.to or path.startswith(f"{part.to}/")
         }

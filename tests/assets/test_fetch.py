@@ -1,5 +1,6 @@
 """Fetching every data set and a checkpoint from a server on loopback."""
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,15 @@ def quiet(name: str, done: int, total: int | None) -> None:
     """Tell nothing."""
 
 
-def items_of(suite_name: str, data: Path) -> list[Item]:
+@functools.cache
+def paths_of(suite_name: str) -> list[str]:
     suite = load_suite(suite_name)
     runs = [(row, run) for row in suite.rows for run in row.runs.values()]
-    return data_items([path for row, run in runs for path in data_paths(load_config(suite, row, run))], data)
+    return [path for row, run in runs for path in data_paths(load_config(suite, row, run))]
+
+
+def items_of(suite_name: str, data: Path) -> list[Item]:
+    return data_items(paths_of(suite_name), data)
 
 
 def files(folder: Path) -> dict[str, bytes]:
