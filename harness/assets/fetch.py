@@ -1,21 +1,22 @@
 """What runs need on disk, where it comes from, and how it gets there.
 
 Data sets go into MMPose's own `data/` layout. What is there already is used as it is: a file with another hash than was
-published is reported and left alone, and never overwritten.
+published is reported and left alone, and never overwritten. Where nobody published a download's hash, the first one is
+noted in the cache, and a later download has to have it too.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from harness.assets.archives import unpack
 from harness.assets.cache import cache_folder
 from harness.assets.checkpoints import find_checkpoint
 from harness.assets.download import download
 from harness.errors import ObtainError
-from harness.files import sha256_file
+from harness.files import read_json, sha256_file, write_json
 from harness.spec.schema import Checkpoint
 from harness.spec.sources import (
     DataEntry,
@@ -176,11 +177,17 @@ def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
     assert wanted is not None
     plain = wanted.to is not None
     target = data / (wanted.to or "") if plain else archive_path(source.sources, wanted)
-    download(
-        wanted.urls, target, size=wanted.size, sha256=wanted.sha256,
+    learnt = cache_folder() / "learnt" / source.sources.name / f"{wanted.name}.json"
+    known: dict[str, Any] = {"size": wanted.size, "sha256": wanted.sha256}
+    if wanted.sha256 is None and learnt.is_file():
+        known = {name: read_json(learnt, "the hash of a download")[name] for name in known}
+    found = download(
+        wanted.urls, target, **known,
         what=f"{source.entry.what if plain else 'an archive'} of {source.sources.title}",
         progress=partial(progress, f"download {wanted.name}"),
     )  # fmt: skip
+    if wanted.sha256 is None:
+        write_json(learnt, {"schema_version": 1, "url": found.url, "size": found.size, "sha256": found.sha256})
     if not plain:
         # What else comes from the archive and is missing is unpacked with it, and nothing that is there.
         absent = [

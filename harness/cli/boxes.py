@@ -13,6 +13,7 @@ from harness.cli.options import (
     device_option,
     json_option,
     limit_option,
+    trust_option,
     weights_option,
 )
 from harness.errors import UsageError
@@ -37,6 +38,7 @@ IMAGES = {"COCO": 5000}
               )  # fmt: skip
 @click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE", help="The detector's weights.")
 @weights_option
+@trust_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The box file to write, a new one.")
 @limit_option
 @device_option
@@ -59,7 +61,7 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
     if not detected:
         raise UsageError(f"no row of {suite.name} takes a detector's boxes, all take ground-truth boxes")
     if detection["config"] is None:
-        misplaced = [option for option, value in detection.items() if value is not None]
+        misplaced = [option for option, value in detection.items() if value is not None and value is not False]
         if misplaced:
             option = "weights" if misplaced[0] == "seed" else misplaced[0].replace("_", "-")
             raise UsageError(f"--{option} goes with --config only, which detects people")
@@ -98,6 +100,7 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
 def _detect(
     annotations: Path, folder: Path, *, config: str, checkpoint: Path | None, seed: int | None, out: Path | None,
     limit: int | None, device: str | None, batch_size: int | None, score_threshold: float | None,
+    trust_checkpoint: bool,
 ) -> tuple[list[int], dict[str, Any]]:  # fmt: skip
     """Write the box file, and return the images it is for and what made it."""
     weights = checkpoint if seed is None else seed
@@ -114,7 +117,7 @@ def _detect(
 
     chosen, device = load_detector_config(config), choose_device(device)
     images = listed_images(annotations, folder, limit)
-    detector = build_detector(chosen, weights, device)
+    detector = build_detector(chosen, weights, device, trusted=trust_checkpoint)
     settings: dict[str, Any] = {"batch_size": batch_size or 1, "score_threshold": score_threshold or 0.0}
     with click.progressbar(length=len(images), label="images", file=sys.stderr) as bar:
         write_json(out, detect_people(detector, images, **settings, advance=bar.update))

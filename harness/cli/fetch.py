@@ -46,6 +46,11 @@ def command(
         for title, group in groups:
             click.echo(f"{click.style(title, bold=True)}\n{''.join(_listing(group, sizes))}", err=as_json)
         click.echo(f"{_total(items, sizes)}; data folder {data}, cache {cache_folder()}", err=as_json)
+        if suites and set(suites) <= set(suite_names()):
+            table = select(suite_names(), None)
+            everything = [item for _, group in _needed(table, data, checkpoints) for item in group]
+            rows = sum(len(rows) for _, rows in table)
+            click.echo(f"for all {rows} rows of all suites: {_total(everything, sizes)}", err=as_json)
     else:
         failures = _fetch(items, data, as_json)
         there = sum(item.state == "there" for item in items)

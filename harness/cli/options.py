@@ -77,6 +77,12 @@ weights_option = click.option(
     "about accuracy.",
 )
 
+trust_option = click.option(
+    "--trust-checkpoint",
+    is_flag=True,
+    help="Let checkpoints build any object that they name, which runs whatever code their author put there.",
+)
+
 out_option = _folder_option("--out", "runs", "Where the run folders are.")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from harness.cli.options import check_data_folder, json_option, out_option, rows_option, settings_options
+from harness.cli.options import check_data_folder, json_option, out_option, rows_option, settings_options, trust_option
 from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
 from harness.errors import UsageError
 
@@ -35,11 +35,7 @@ if TYPE_CHECKING:
     metavar="FILE|URL",
     help="Take a detector's boxes from here, in place of the published ones: the verdict is then `own boxes`.",
 )
-@click.option(
-    "--trust-checkpoint",
-    is_flag=True,
-    help="Let checkpoints build any object that they name, which runs whatever code their author put there.",
-)
+@trust_option
 @click.option("--offline", is_flag=True, help="Download nothing; rows whose files are missing are unobtainable.")
 @out_option
 @json_option

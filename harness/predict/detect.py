@@ -83,7 +83,7 @@ def load_detector_config(name: str) -> Config:
     return config
 
 
-def build_detector(config: Config, weights: Path | int, device: str) -> Detector:
+def build_detector(config: Config, weights: Path | int, device: str, *, trusted: bool = False) -> Detector:
     """Build a config's detector with the weights of a checkpoint, or with random ones of a seed.
 
     No initialiser of the config runs, so nothing is downloaded. Torch's global random state is left as it was.
@@ -123,7 +123,7 @@ def build_detector(config: Config, weights: Path | int, device: str) -> Detector
     if "person" not in classes:
         raise SpecError(f"config {config.filename}: there is no `person` among the classes of its test data set")
     if isinstance(weights, Path):
-        load_weights(network, weights)
+        load_weights(network, weights, trusted=trusted)
     return Detector(network.to(device), pipeline, classes.index("person"))
 
 

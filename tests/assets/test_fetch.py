@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def test_an_archive_fills_only_what_is_missing(server: Server, tmp_path: Path, m
     obtain(items["jhmdb/annotations/Sub1_test.json"], data, quiet)
     assert own.read_text() == "my own"
     assert (data / "jhmdb/annotations/Sub3_test.json").read_bytes() == content("jhmdb/annotations/Sub3_test.json")
+
+
+def test_a_hash_that_nobody_published_is_learnt(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    serve(server, monkeypatch)
+    (item,) = (item for item in items_of("crowdpose", tmp_path / "one") if item.name == "crowdpose/images")
+    obtain(item, tmp_path / "one", quiet)
+    archive = tmp_path / "cache/archives/crowdpose/crowdpose_images.zip"
+    learnt = json.loads((tmp_path / "cache/learnt/crowdpose/crowdpose_images.zip.json").read_text())
+    assert learnt["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert learnt["size"] == archive.stat().st_size
+
+    archive.unlink()
+    page = server.pages["/crowdpose/crowdpose_images.zip"]
+    page.body = bytes(len(page.body))
+    with pytest.raises(ObtainError, match=f"expected is {learnt['sha256']}"):
+        obtain(item, tmp_path / "two", quiet)
+    assert not (tmp_path / "two").exists()
 
 
 def test_another_data_folder_is_filled_from_the_cache(

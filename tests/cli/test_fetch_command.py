@@ -170,7 +170,7 @@ def test_ctrl_c_and_on_again(
     assert files(tmp_path / "data").items() <= whole.items()
     bodies = {Path(address).name: page.body for address, page in server.pages.items()}
     kept = {Path(name).name: data for name, data in files(tmp_path / "cache").items()}
-    assert all(bodies[name] == data for name, data in kept.items() if not name.startswith("."))
+    assert all(bodies[name] == data for name, data in kept.items() if name in bodies)
 
     assert harness("fetch", jhmdb)[0] == 0
     assert files(tmp_path / "data") == whole
@@ -228,3 +228,11 @@ def test_wrong_usage(harness: Harness, arguments: tuple[str, ...], message: str)
     assert (code, out) == (2, "")
     assert message in err
     assert not Path("data").exists()
+
+
+def test_the_whole_table_beside_a_suite(harness: Harness, server: Server) -> None:
+    code, out, _ = harness("fetch", "jhmdb", "--dry-run")
+    assert code == 0
+    jhmdb, everything = out.splitlines()[-2:]
+    assert jhmdb.startswith("8 to download: ")
+    assert re.fullmatch(r"for all 74 rows of all suites: 87 to download: .* of unknown size; 5 by hand", everything)
