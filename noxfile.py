@@ -49,7 +49,9 @@ def parity(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments behind `--` go to pytest."""
     install(session)
-    session.run("pytest", *session.posargs)
+    # A process a core, and not many, since each holds torch; so each computes with one thread.
+    parallel = ("--numprocesses", "logical", "--maxprocesses", "4")
+    session.run("pytest", *parallel, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(python=PYTHON)
