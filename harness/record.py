@@ -46,6 +46,8 @@ class BoxesUsed(Part):
     """Of the box file."""
     person_ap: float | None
     """How well they find the people of the images evaluated, a fraction; None where it cannot be measured."""
+    person_ap_of_corners: float | None = None
+    """The same for a file whose boxes look like x1, y1, x2, y2, taken as that; MMPose reads x, y, width, height."""
     published: bool | None
     """Whether it is the file of the published numbers, by its sha256 or, where nobody published one, by the person AP
     claimed of it; None where that is not known."""

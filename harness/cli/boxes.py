@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-IMAGES = {"COCO": 5000}
-"""How many images a data set's published person AP is of, where that is known (COCO: all of val2017)."""
-
 
 @click.command("boxes")
 @click.argument("name", metavar="SUITE")
@@ -90,6 +87,7 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
         "images": measured.images,
         "boxes": measured.boxes,
         "person": {"AP": measured.ap, "AP@0.5": measured.ap50, "AP@0.75": measured.ap75},
+        "person_as_corners": measured.ap_of_corners,
         "published": _published(suite.dataset, measured),
         "detector": made or None,
     }
@@ -129,7 +127,7 @@ def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | Non
     """Compare with the published AP, where all images that it is of were measured."""
     if dataset.box_person_ap is None:
         return None
-    images = IMAGES.get(dataset.name)
+    images = dataset.counts.images if dataset.counts else None
     applies = measured.images == images and measured.ap is not None
     difference = round(100 * measured.ap - dataset.box_person_ap, 2) if applies and measured.ap is not None else None
     return {"AP_percent": dataset.box_person_ap, "images": images, "difference_percent": difference}
@@ -150,6 +148,8 @@ def _text(document: dict[str, Any], dataset: str) -> str:
         "boxes": document["boxes"],
         "person AP": f"{ap}   AP@0.5 {ap50}   AP@0.75 {ap75}",
     }
+    if (corners := document["person_as_corners"]) is not None:
+        fields["as corners"] = f"{100 * corners:.2f}: the boxes look like x1, y1, x2, y2; MMPose reads x, y, w, h"
     if published := document["published"]:
         fields["published"] = (
             f"{published['AP_percent']} of all images of {dataset}; here {_comparison(document['images'], **published)}"

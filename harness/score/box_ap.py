@@ -32,6 +32,9 @@ class PersonAP:
     """Evaluated images; one without boxes or without people is one too."""
     boxes: int
     """Person boxes in them."""
+    ap_of_corners: float | None = None
+    """The AP of a file whose boxes look like x1, y1, x2, y2, taken as that. MMPose's sample of Human-Art's file is one,
+    and MMPose reads it as x, y, w, h, which `ap` is of."""
 
 
 def person_ap(box_file: Path, annotations: Path, image_ids: Collection[int] | None = None) -> PersonAP:
@@ -76,14 +79,39 @@ def person_ap(box_file: Path, annotations: Path, image_ids: Collection[int] | No
             )
         score = _number(box_file, where, "score", _field(box_file, where, box, "score"))
         found.append({"image_id": image_id, "bbox": _box(box_file, where, box), "score": score})
-    precision = _precision(_coco(truth, evaluated), _coco(found, evaluated))
+    index = _coco(truth, evaluated)
+    precision = _precision(index, _coco(found, evaluated))
     return PersonAP(
         ap=_mean(precision),
         ap50=_mean(precision[0]),
         ap75=_mean(precision[5]),
         images=len(evaluated),
         boxes=sum(box["image_id"] in evaluated for box in found),
+        ap_of_corners=_mean(_precision(index, _coco(_as_corners(found), evaluated)))
+        if _look_like_corners(found, document["images"])
+        else None,
     )
+
+
+def _look_like_corners(boxes: list[dict[str, Any]], images: list[dict[str, Any]]) -> bool:
+    """Whether every box could be corners, and some, read as x, y, w, h, ends outside its image."""
+    sizes = {image["id"]: (image.get("width", math.inf), image.get("height", math.inf)) for image in images}
+    outside = False
+    for box in boxes:
+        x, y, w, h = box["bbox"]
+        if w <= x or h <= y:
+            return False
+        width, height = sizes[box["image_id"]]
+        outside = outside or x + w > width + 1 or y + h > height + 1
+    return outside
+
+
+def _as_corners(boxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    moved = []
+    for box in boxes:
+        x1, y1, x2, y2 = box["bbox"]
+        moved.append(box | {"bbox": [x1, y1, x2 - x1, y2 - y1]})
+    return moved
 
 
 def _coco(boxes: list[dict[str, Any]], image_ids: set[int]) -> COCO:

@@ -175,3 +175,14 @@ def test_malformed_truth(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text('{"images": 1}')
     with pytest.raises(ObtainError, match=r"truth\.json: images is no list"):
         person_ap(tmp_path / "boxes.json", tmp_path / "truth.json")
+
+
+def test_corners_read_as_widths(samples: Path) -> None:
+    """MMPose's sample of Human-Art's box file holds x1, y1, x2, y2; the other samples do not."""
+    boxes = samples / "HumanArt/person_detection_results/HumanArt_validation_detections_AP_H_56_person.json"
+    truth = samples / "HumanArt/annotations/validation_humanart.json"
+    measured = person_ap(boxes, truth)
+    assert measured.ap == pytest.approx(0.2317, abs=1e-4)
+    assert measured.ap_of_corners == pytest.approx(0.5051, abs=1e-4)
+    coco = samples / "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
+    assert person_ap(coco, samples / ANNOTATIONS).ap_of_corners is None

@@ -1,0 +1,65 @@
+"""Which boxes a run took, and whether they are the published ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.execute.boxes import identify_boxes
+from harness.execute.plan import Settings, make_plan
+from harness.predictions import Predictions
+from harness.record import BoxesUsed
+from harness.spec.load import load_suite, select_rows
+
+
+def used(
+    settings: Settings, row_id: str, claimed: float | None = None
+) -> tuple[BoxesUsed | None, list[str]]:  # fmt: skip
+    suite_name, row_id = row_id.split("/")
+    suite = load_suite(suite_name)
+    (row,) = select_rows(suite, row_id)
+    if claimed is not None:
+        suite = suite.model_copy(update={"dataset": suite.dataset.model_copy(update={"box_person_ap": claimed})})
+    return identify_boxes(make_plan(suite, row, "val", settings), suite, predictions())
+
+
+def predictions() -> Predictions:
+    floats = np.zeros((1, 2), np.float32)
+    return Predictions(
+        person_ids=np.zeros(1, np.int64),
+        image_ids=np.array([2000000001648]),
+        boxes=np.zeros((1, 4), np.float32),
+        box_scores=floats[:, 0],
+        crop_areas=floats[:, 0],
+        keypoints=np.zeros((1, 17, 2), np.float32),
+        keypoint_scores=np.zeros((1, 17), np.float32),
+    )
+
+
+def test_by_its_hash(settings: Settings) -> None:
+    """COCO's is published, and the sample is a part of it: another file."""
+    boxes, warnings = used(settings, "coco/alexnet-256x192")
+    assert boxes is not None
+    assert boxes.published is False
+    assert boxes.person_ap == pytest.approx(0.7891, abs=1e-4)
+    assert warnings == []
+
+
+@pytest.mark.parametrize(("claimed", "published"), [(23.2, True), (50.5, True), (56.2, False)])
+def test_by_the_person_ap_claimed_of_it(settings: Settings, claimed: float, published: bool) -> None:
+    """As read, or as the corners that MMPose's sample of Human-Art's file holds."""
+    boxes, warnings = used(settings, "humanart/vitpose-s-256x192", claimed)
+    assert boxes is not None
+    assert boxes.published is published
+    assert warnings == ["the box file looks like x1, y1, x2, y2, and is read, as by MMPose, as x, y, width, height"]
+
+
+def test_not_known(settings: Settings) -> None:
+    limited, _ = used(replace(settings, limit=1), "humanart/vitpose-s-256x192")  # the claim is of all images
+    assert limited is not None
+    assert limited.published is None
+    crowdpose, warnings = used(settings, "crowdpose/resnet-50-256x192")
+    assert crowdpose is not None
+    assert crowdpose.published is None
+    assert warnings == []  # of a partial run nobody asks
+    assert used(settings, "humanart/vitpose-s-256x192-gt") == (None, [])
