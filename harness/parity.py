@@ -73,11 +73,11 @@ class ParityReport(BaseModel):
 
     def continues(self, earlier: "ParityReport") -> bool:
         """Whether runs of this report can stand beside those of an earlier one."""
-        return (self.weights, self.tflop, self.environment["packages"]) == (
-            earlier.weights,
-            earlier.tflop,
-            earlier.environment["packages"],
+        mine, others = (
+            {name: version for name, version in report.environment["packages"].items() if name != "poseval"}
+            for report in (self, earlier)
         )
+        return (self.weights, self.tflop, mine) == (earlier.weights, earlier.tflop, others)
 
     def added(self, outcome: Parity | Failure, seconds: float) -> "ParityReport":
         """Return the report with one more outcome, in place of an earlier one of the same run."""

@@ -107,11 +107,19 @@ class RunFolder:
             raise ObtainError(f"the protocol is damaged: {self.protocol}: {error}", "run it again") from error
 
     def make_way(self, predictions_key: str) -> None:
-        """Move a complete run of other content aside, to `<run>.<key>/`: hours of work are not overwritten."""
+        """Move a complete run of other content aside, to `<run>.<key>/`: hours of work are not overwritten.
+
+        A run of the wanted content that was moved aside itself comes back.
+        """
         record = self.saved_record()
         if record and record.whole and record.predictions_key not in (None, predictions_key):
             assert record.predictions_key is not None
-            self.path.rename(self.path.with_name(f"{self.path.name}.{record.predictions_key[:8]}"))
+            self.path.rename(self._aside(record.predictions_key))
+            if self._aside(predictions_key).is_dir():
+                self._aside(predictions_key).rename(self.path)
+
+    def _aside(self, predictions_key: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{predictions_key[:8]}")
 
 
 def saved_records(out: Path, suite: Suite, row: Row) -> list[Record]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import ObtainError
+from harness.errors import ObtainError, UsageError
 from harness.files import write_json
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -20,7 +20,10 @@ _HINT = "free some space there, or use a folder on another disk"
 def cache_folder() -> Path:
     """Return the folder that all downloads share: HARNESS_CACHE, else the platform's own folder for caches."""
     if named := os.environ.get("HARNESS_CACHE"):
-        return Path(named).expanduser()
+        try:
+            return Path(named).expanduser()
+        except RuntimeError as error:
+            raise UsageError(f"HARNESS_CACHE={named}: {error}") from error
     return platformdirs.user_cache_path("pose-harness", appauthor=False)
 
 

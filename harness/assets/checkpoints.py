@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import torch
@@ -31,16 +33,24 @@ class Identified:
 
 
 def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Return a published checkpoint's file: in the folder itself, or anywhere below it.
+    """Return a published checkpoint's file: where a file:// address says, in the folder itself, or below it.
 
     Raises:
         ObtainError: There is no file of its name, or there are several that differ.
     """
     name = checkpoint.file_name
+    if checkpoint.url.startswith("file://"):
+        local = Path(url2pathname(urlsplit(checkpoint.url).path))
+        if not local.is_file():
+            raise ObtainError(f"checkpoint {local} is not there", "correct the row's url")
+        return local
     direct = folder / name
-    if direct.is_file():
-        return direct
-    below = sorted(folder.rglob(name)) if folder.is_dir() else []
+    try:
+        if direct.is_file():
+            return direct
+        below = sorted(folder.rglob(name)) if folder.is_dir() else []
+    except OSError as error:
+        raise ObtainError(f"checkpoints cannot be looked for in {folder}: {error.strerror}") from error
     if not below:
         raise ObtainError(
             f"checkpoint {name} is not in {folder}",
@@ -67,7 +77,7 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
     if not sha256.startswith(checkpoint.sha256):
         mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, published is {checkpoint.sha256}"
         if not checkpoint.hash_is_stale:
-            raise ObtainError(mismatch, f"it is damaged or another file: download it again from {checkpoint.url}")
+            raise ObtainError(mismatch, f"it is damaged or another file: delete it, and get it from {checkpoint.url}")
         warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")
     return Identified(path, sha256, size, tuple(warnings))
 

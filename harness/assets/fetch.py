@@ -5,6 +5,9 @@ published is reported and left alone, and never overwritten. Where nobody publis
 noted in the cache, and a later download has to have it too.
 """
 
+import contextlib
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -81,13 +84,17 @@ class Item:
         if not isinstance(self.source, Source) or self.source.download is None or self.source.download.to is not None:
             return None
         path = archive_path(self.source.sources, self.source.download)
-        whole = path.is_file() and self.size in (None, path.stat().st_size)
-        return path if whole else None
+        with contextlib.suppress(OSError):  # a cache that cannot be read has nothing
+            if path.is_file() and self.size in (None, path.stat().st_size):
+                return path
+        return None
 
     @property
     def instructions(self) -> list[str]:
         """What a person has to do to get it, line by line."""
-        return list(_instructions(self.source)) if isinstance(self.source, Source) else []
+        if not isinstance(self.source, Source):
+            return []
+        return list(_instructions(self.source, Path(str(self.target).removesuffix(self.name))))
 
 
 def archive_path(sources: Sources, download: Download) -> Path:
@@ -127,7 +134,7 @@ def _data_item(entry: DataEntry, source: Source, data: Path) -> Item:
     if not target.exists():
         state = "missing"
     elif entry.kind == "folder":
-        count = sum(1 for path in target.rglob("*") if path.is_file())
+        count = _count_files(target)
         if count < (entry.count or 1):
             state, remark = "incomplete", f"{count:,} of {entry.count:,} files" if entry.count else "it is empty"
     elif entry.size is not None and target.stat().st_size != entry.size:
@@ -142,8 +149,10 @@ def checkpoint_item(checkpoint: Checkpoint, folder: Path) -> Item:
     try:
         target = find_checkpoint(folder, checkpoint)
     except ObtainError:
+        if checkpoint.url.startswith("file://"):
+            raise
         target = folder / checkpoint.file_name
-    state: Literal["there", "missing"] = "there" if target.is_file() else "missing"
+    state: Literal["there", "missing"] = "there" if os.path.isfile(target) else "missing"  # noqa: PTH113 (raises nothing)
     return Item(checkpoint.file_name, "checkpoint", target, state, "", checkpoint)
 
 
@@ -164,12 +173,14 @@ def obtain(item: Item, data: Path, progress: Progress) -> None:
         raise ObtainError(f"{item.name} is missing: {item.target}", "put it there, or name another folder with --data")
     elif item.source.download is None:
         lacks = "is missing" if item.state == "missing" else "is not complete"
-        raise ObtainError(f"{item.what} of {item.source.sources.title}: {item.target} {lacks}{_steps(item.source)}")
+        raise ObtainError(
+            f"{item.what} of {item.source.sources.title}: {item.target} {lacks}{_steps(item.source, data)}"
+        )
     else:
         try:
             _obtain_data(item.source, data, progress)
         except ObtainError as error:
-            raise ObtainError(f"{error}{_steps(item.source)}") from error
+            raise ObtainError(f"{error}{_steps(item.source, data)}") from error
 
 
 def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
@@ -179,14 +190,22 @@ def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
     target = data / (wanted.to or "") if plain else archive_path(source.sources, wanted)
     learnt = cache_folder() / "learnt" / source.sources.name / f"{wanted.name}.json"
     known: dict[str, Any] = {"size": wanted.size, "sha256": wanted.sha256}
-    if wanted.sha256 is None and learnt.is_file():
-        known = {name: read_json(learnt, "the hash of a download")[name] for name in known}
-    found = download(
-        wanted.urls, target, **known,
-        what=f"{source.entry.what if plain else 'an archive'} of {source.sources.title}",
-        progress=partial(progress, f"download {wanted.name}"),
-    )  # fmt: skip
-    if wanted.sha256 is None:
+    noted = wanted.sha256 is None and learnt.is_file()
+    if noted:
+        note = read_json(learnt, "the hash of a download", "delete it")
+        known = {name: note.get(name) if isinstance(note, dict) else None for name in known}
+    try:
+        found = download(
+            wanted.urls, target, **known,
+            what=f"{source.entry.what if plain else 'an archive'} of {source.sources.title}",
+            progress=partial(progress, f"download {wanted.name}"),
+        )  # fmt: skip
+    except ObtainError as error:
+        if not noted:
+            raise
+        hint = f"its hash was learnt on first use; if the publisher changed it, delete {learnt}"
+        raise ObtainError(f"{error}\n  {hint}") from error
+    if wanted.sha256 is None and found.url is not None:
         write_json(learnt, {"schema_version": 1, "url": found.url, "size": found.size, "sha256": found.sha256})
     if not plain:
         # What else comes from the archive and is missing is unpacked with it, and nothing that is there.
@@ -196,26 +215,35 @@ def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
             if entry.path in wanted.provides
             and (entry == source.entry or _data_item(entry, source, data).state != "there")
         ]
-        unpack(target, partial(_target, source, set(absent)), absent, data, partial(progress, f"unpack {wanted.name}"))
+        required = [path for path in absent if not (data / path).is_file() and not _count_files(data / path)]
+        place = partial(_target, source, absent, data)
+        unpack(target, place, required, data, partial(progress, f"unpack {wanted.name}"))
 
 
-def _target(source: Source, absent: set[str], member: str) -> str | None:
+def _target(source: Source, absent: list[str], data: Path, member: str) -> str | None:
     """Return the place of an archive's member, unless that is filled already."""
     assert source.download is not None
     target = target_of(source.sources, source.download, member)
-    return target if target and any(PurePosixPath(target).is_relative_to(path) for path in absent) else None
+    if target is None or (data / target).exists():
+        return None
+    return target if any(PurePosixPath(target).is_relative_to(path) for path in absent) else None
 
 
-def _steps(source: Source) -> str:
+def _count_files(folder: Path) -> int:
+    """Count the files below a folder, links to folders included."""
+    return sum(len(files) for _, _, files in os.walk(folder, followlinks=True))
+
+
+def _steps(source: Source, data: Path) -> str:
     """Return what a person has to do, as lines of an error."""
-    return "".join(f"\n  {line}" for line in _instructions(source))
+    return "".join(f"\n  {line}" for line in _instructions(source, data))
 
 
-def _instructions(source: Source) -> Iterator[str]:
-    """Return what a person has to do to get an entry, line by line."""
+def _instructions(source: Source, data: Path) -> Iterator[str]:
+    """Return what a person has to do to get an entry, line by line; the sources call the data folder `data`."""
     by_hand = source.by_hand
     if by_hand is None:
         return
     yield f"By hand, since {by_hand.reason}: {by_hand.page}"
     for number, step in enumerate(by_hand.steps, 1):
-        yield f"{number}. {step}"
+        yield f"{number}. {re.sub(r'(?<![^ `])data(?=[/`])', lambda _: str(data), step)}"

@@ -109,16 +109,19 @@ def _detect(
     if out.exists():
         raise UsageError(f"{out} is there already; box files are not replaced", "name another --out FILE")
 
+    from harness.assets.cache import disk_errors
     from harness.execute.device import choose_device
-    from harness.files import sha256_file, write_json
+    from harness.files import atomic_path, sha256_file
     from harness.predict.detect import build_detector, detect_people, listed_images, load_detector_config
 
     chosen, device = load_detector_config(config), choose_device(device)
     images = listed_images(annotations, folder, limit)
-    detector = build_detector(chosen, weights, device, trusted=trust_checkpoint)
     settings: dict[str, Any] = {"batch_size": batch_size or 1, "score_threshold": score_threshold or 0.0}
-    with click.progressbar(length=len(images), label="images", file=sys.stderr) as bar:
-        write_json(out, detect_people(detector, images, **settings, advance=bar.update))
+    with disk_errors(out.parent, None, "the box file"), atomic_path(out) as part:  # before hours of work
+        detector = build_detector(chosen, weights, device, trusted=trust_checkpoint)
+        with click.progressbar(length=len(images), label="images", file=sys.stderr) as bar:
+            boxes = detect_people(detector, images, **settings, advance=bar.update)
+        part.write_text(json.dumps(boxes, indent=2) + "\n")
     made_by = {"seed": seed} if checkpoint is None else {"checkpoint": sha256_file(checkpoint)}
     return list(images), {"config": Path(chosen.filename).stem, **made_by, "device": device, **settings}
 

@@ -1,5 +1,6 @@
 """Arguments and options that several verbs share."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,3 +103,17 @@ def check_data_folder(data: Path) -> None:
     """
     if not data.is_dir():
         raise UsageError(f"no data folder {data}", "name an MMPose data/ folder with --data DIR")
+
+
+def check_writable(out: Path) -> None:
+    """Refuse an output folder that cannot be written to, before anything slow begins.
+
+    Raises:
+        UsageError: It cannot be made, or written to.
+    """
+    existing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written to: {error.strerror}", "name another --out DIR") from error

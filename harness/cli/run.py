@@ -10,7 +10,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from harness.cli.options import check_data_folder, json_option, out_option, rows_option, settings_options, trust_option
+from harness.cli.options import (
+    check_data_folder,
+    check_writable,
+    json_option,
+    out_option,
+    rows_option,
+    settings_options,
+    trust_option,
+)
 from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
 from harness.errors import UsageError
 
@@ -50,8 +58,11 @@ def command(
     from harness.spec.load import select
 
     work = select(suites, glob)
-    if offline:
+    if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
+        raise UsageError("--boxes is for rows that take a detector's boxes, and none of these does")
+    if offline or chosen["data"].exists():
         check_data_folder(chosen["data"])
+    check_writable(chosen["out"])
     from harness.cli.progress import TerminalProgress
     from harness.execute.device import choose_device
     from harness.execute.plan import Settings
@@ -91,14 +102,20 @@ def _announce(work: list[tuple["Suite", list["Row"]]], settings: "Settings") -> 
     from harness.cli.amounts import show_duration, show_sizes
     from harness.execute.forecast import forecast
 
-    ahead = forecast([(suite, row) for suite, rows in work for row in rows], settings)
+    if not settings.data.exists():
+        click.echo(f"there is no data folder {settings.data} yet: it will be made", err=True)
+    try:
+        ahead = forecast([(suite, row) for suite, rows in work for row in rows], settings)
+    except Exception as error:  # noqa: BLE001 (the rows that this comes from will say it in their records)
+        click.echo(f"no forecast: {type(error).__name__}: {error}", err=True)
+        return
     downloads = {item.urls[0]: item.size for item in ahead.missing if item.urls and not item.cached}
     if downloads:
         sizes = show_sizes(downloads.values())
         click.echo(f"{len(downloads)} to download: {sizes} (`harness fetch --dry-run` lists them)", err=True)
     if ahead.seconds is not None:
         click.echo(
-            f"to do: {ahead.people:,} people in all, about {show_duration(ahead.seconds)} on {settings.device}; "
+            f"to do: up to {ahead.people:,} people, about {show_duration(ahead.seconds)} on {settings.device}; "
             "--rows GLOB or --limit N evaluates a part",
             err=True,
         )
@@ -116,7 +133,10 @@ def _box_file(named: str | None, offline: bool) -> Path | None:
     from harness.assets.download import download
     from harness.cli.progress import DownloadProgress
 
-    name = PurePosixPath(urlsplit(named).path).name or "boxes.json"
+    try:
+        name = PurePosixPath(urlsplit(named).path).name or "boxes.json"
+    except ValueError as error:
+        raise UsageError(f"--boxes {named}: {error}") from error
     target = cache_folder() / "boxes" / hashlib.sha256(named.encode()).hexdigest()[:8] / name
     if offline:
         if not target.is_file():
@@ -126,4 +146,5 @@ def _box_file(named: str | None, offline: bool) -> Path | None:
         found = download(
             [named], target, size=None, sha256=None, what="the box file", progress=partial(progress.update, name)
         )
+    click.echo(f"boxes: {found.path}{'' if found.url else ', from an earlier download'}", err=True)
     return found.path

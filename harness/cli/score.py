@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.cli.options import check_data_folder, json_option
-from harness.errors import UsageError
+from harness.errors import HarnessError, ObtainError, UsageError
 
 
 @click.command("score")
@@ -35,17 +35,19 @@ def command(
     RUN_DIR is the folder of one run, or any folder above runs: all runs below it are scored, judged and recorded anew.
     With --predictions, what another framework predicted is scored under SUITE, its poses and scores as they are.
     """
+    failed = False
     if predictions is not None:
         _score_foreign(targets, data, predictions, as_json, one_based=one_based, **options)
     else:
         given = [name for name, value in {**options, "one_based": one_based or None}.items() if value is not None]
         if given:
             raise UsageError(f"--{given[0].replace('_', '-')} goes with --predictions FILE only")
-        _score_runs([Path(target) for target in targets], data, as_json)
-    return 0
+        failed = _score_runs([Path(target) for target in targets], data, as_json)
+    return HarnessError.exit_code if failed else 0
 
 
-def _score_runs(folders: list[Path], data: Path, as_json: bool) -> None:
+def _score_runs(folders: list[Path], data: Path, as_json: bool) -> bool:
+    """Score all runs below some folders, and return whether one cannot be."""
     from harness.execute.rescore import rescore
     from harness.run_folder import RunFolder
 
@@ -55,12 +57,19 @@ def _score_runs(folders: list[Path], data: Path, as_json: bool) -> None:
             f"no run with predictions below {', '.join(map(str, folders))}",
             "make one with `harness run`, or score a file under a suite: harness score SUITE --predictions FILE",
         )
-    records = [rescore(folder, data) for folder in found]
-    for folder, record in zip(found, records, strict=True):
+    records = []
+    for folder in found:
+        try:
+            record = rescore(folder, data)
+        except ObtainError as error:
+            click.echo(f"error: {error}", err=True)
+            continue
+        records.append(record)
         click.echo(f"{record.full_id} {record.run}   {record.verdict}   [{folder.path}]", err=as_json)
         _show_metrics(record.metrics, as_json)
     if as_json:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
+    return len(records) < len(found)
 
 
 def _score_foreign(targets: tuple[str, ...], data: Path, predictions: Path, as_json: bool, **options: Any) -> None:

@@ -60,20 +60,20 @@ def row_width(rows: Iterable[tuple[Suite, Row]]) -> int:
 
 def row_line(outcome: RowOutcome, width: int) -> str:
     """Show a row in one line: id, then metric, claimed -> measured (difference), then the verdict."""
-    cells = [_cell(claim, outcome.suite) for claim in _shown(outcome.claims)]
+    cells = [_cell(claim, outcome.suite) for claim in _shown(outcome.claims, list(outcome.suite.metrics))]
     verdict = click.style(outcome.verdict, fg=COLOURS.get(outcome.verdict))
     return "   ".join([outcome.id.ljust(width), *cells, verdict])
 
 
-def _shown(claims: list[JudgedClaim]) -> list[JudgedClaim]:
-    """Return one claim a metric: of those that gate, the standing one that matches best."""
+def _shown(claims: list[JudgedClaim], metrics: list[str]) -> list[JudgedClaim]:
+    """Return one claim a metric, in the suite's order: of those that gate, the standing one that matches best."""
     best: dict[str, JudgedClaim] = {}
     for claim in claims:
         if claim.claim.gates and not claim.claim.refuted:
             rival = best.get(claim.claim.metric)
             if rival is None or _distance(claim) < _distance(rival):
                 best[claim.claim.metric] = claim
-    return list(best.values())
+    return sorted(best.values(), key=lambda claim: metrics.index(claim.claim.metric))
 
 
 def _distance(claim: JudgedClaim) -> float:
@@ -108,6 +108,9 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
             by_reason.setdefault(f"{outcome.verdict}: {reason}", []).append(outcome.id)
     for reason, ids in by_reason.items():
         yield f"{reason} [{ids[0] if len(ids) == 1 else f'{len(ids)} rows'}]"
+    missing = list(dict.fromkeys(outcome.suite.name for outcome in outcomes if outcome.verdict == "unobtainable"))
+    if missing:
+        yield f"`harness fetch {' '.join(missing)} --dry-run` lists all that is missing"
     for outcome in outcomes:
         for warning in dict.fromkeys(warning for record in outcome.records for warning in record.warnings):
             yield f"warning: {outcome.id}: {warning}"

@@ -18,7 +18,7 @@ def identify_boxes(plan: Plan, suite: Suite, predictions: Predictions) -> tuple[
     """Return which boxes a run took, and warnings; None for ground-truth boxes.
 
     A published file is known by its sha256, or else by the person AP claimed of it, which is of all images, and of
-    boxes that are read as their detector meant them.
+    boxes that are read as their detector meant them. One that the user named is not, unless one of these shows it.
     """
     protocol, data = plan.protocol, plan.settings.data
     if protocol.boxes.file is None:
@@ -36,6 +36,8 @@ def identify_boxes(plan: Plan, suite: Suite, predictions: Predictions) -> tuple[
         published = sha256 == source.entry.sha256
     elif claimed is not None and measured and images is None:
         published = claimed in [round(100 * ap, 1) for ap in (measured.ap, measured.ap_of_corners) if ap is not None]
+    elif plan.settings.boxes is not None:
+        published = False
     elif not plan.settings.partial:
         warnings.append("nobody published a hash or a person AP of this box file, so nothing tells it from another one")
     if measured and measured.ap_of_corners is not None:

@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 
 PACKAGES = [
     "pose-harness", "torch", "torchvision", "mmpose", "mmengine", "mmcv", "mmcv-lite", "mmdet", "mmpretrain", "numpy",
-    "opencv-python", "opencv-python-headless", "xtcocotools", "pyarrow",
+    "opencv-python", "opencv-python-headless", "xtcocotools", "pyarrow", "poseval",
 ]  # fmt: skip
 """The packages that can move a number."""
 

@@ -32,7 +32,7 @@ class Forecast:
     people: int
     """To be evaluated over all rows, as far as the data is there or its size published."""
     seconds: float | None
-    """About how long that takes; None where it is short, or where there is no data yet to measure with."""
+    """About how long that takes, downloads aside; None where it is short."""
 
 
 def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
@@ -49,7 +49,7 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
         for run, spec in row.runs.items():
             try:
                 config = run_config(suite, row, spec, settings)
-                missing |= {item.name: item for item in _missing(config, spec, settings)}
+                absent = _missing(config, spec, settings)
             except HarnessError:  # the run itself will say so, in its record
                 continue
             try:
@@ -62,11 +62,14 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
                 counts.append((config, count or 0))
             else:
                 seen[source] = people
+                if all(path.is_file() for path in people.images.values()):
+                    absent = [item for item in absent if not item.folder]
                 measured = measured or (plan, people)
                 counts.append((config, len(people)))
+            missing |= {item.name: item for item in absent}
     people_in_all = sum(count for _, count in counts)
-    long = people_in_all >= LONG and measured is not None
-    return Forecast(list(missing.values()), people_in_all, _seconds(*measured, counts) if long and measured else None)
+    seconds = _seconds(measured, counts, settings.device) if people_in_all >= LONG else None
+    return Forecast(list(missing.values()), people_in_all, seconds)
 
 
 def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
@@ -78,10 +81,11 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
     return [item for item in items if item.state == "missing"]
 
 
-def _seconds(plan: Plan, people: People, counts: list[tuple[Config, int]]) -> float:
-    """Return about how long all of it takes, by a measurement on some people of one run."""
-    crop = _time(partial(_crop, plan, people)) / _SAMPLE
-    operation = _time(_forward(plan)) / (_SAMPLE * _flops(plan.config))
+def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
+    """Return about how long all of it takes, by a measurement with some people of one run, if they are there."""
+    first, _ = counts[0]
+    crop = _time(partial(_crop, *measured)) / _SAMPLE if measured else 0
+    operation = _time(_forward(first, device)) / (_SAMPLE * _flops(first))
     return sum(
         count * (crop + operation * _flops(config) * (2 if config.model.test_cfg.get("flip_test") else 1))
         for config, count in counts
@@ -102,10 +106,9 @@ def _crop(plan: Plan, people: People) -> None:
             warp(read_image(some.images[image_id]), matrix, plan.protocol.crop.input_size)
 
 
-def _forward(plan: Plan) -> Callable[[], object]:
-    device = plan.settings.device
-    network = build_network(plan.config).to(device)
-    width, height = plan.protocol.crop.input_size
+def _forward(config: Config, device: str) -> Callable[[], object]:
+    network = build_network(config).to(device)
+    width, height = config.model.head.decoder.input_size
     crops = torch.zeros(_SAMPLE, 3, height, width, device=device)
 
     @torch.inference_mode()

@@ -9,6 +9,7 @@ from typing import Protocol as Interface
 
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.execute.boxes import identify_boxes
+from harness.execute.coverage import part_of
 from harness.execute.environment import describe_environment
 from harness.execute.obtain import obtain_files, obtain_images
 from harness.execute.plan import Plan, Settings, make_plan
@@ -89,6 +90,7 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
     if settings.fetch:
         obtain_files(suite, row, run, settings, watcher.download)
     plan = make_plan(suite, row, run, settings)
+    folder.make_way(plan.predictions_key)
     predicted = Predictions.saved_key(folder.predictions) == plan.predictions_key
     earlier = folder.saved_record()
     if predicted and earlier and earlier.score_key == plan.score_key:
@@ -98,7 +100,6 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
     if predicted:
         predictions = Predictions.load(folder.predictions)
     else:
-        folder.make_way(plan.predictions_key)
         predictions = _predict(plan, watcher, folder, timings)
         folder.write_spec(suite, row, run, plan.config.to_dict())
         write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
@@ -109,8 +110,10 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
     with _timed(timings, "score"):
         metrics = evaluate(predictions, plan.protocol, settings.data)
     boxes, warnings = identify_boxes(plan, suite, predictions)
+    part, unknown = part_of(plan, suite, predictions)
+    warnings += unknown
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
-    status, reason = _status(settings, boxes, suite.dataset.box_person_ap)
+    status, reason = _status(settings, part, boxes, suite.dataset.box_person_ap)
     upstream = None
     if settings.engine == "upstream":
         upstream = read_json(folder.upstream_metrics, "upstream's metrics")
@@ -161,13 +164,17 @@ def _judged(record: Record, row: Row, run: str, suite: Suite) -> Record:
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 
 
-def _status(settings: Settings, boxes: BoxesUsed | None, claimed: float | None) -> tuple[Status, str | None]:
+def _status(
+    settings: Settings, part: str | None, boxes: BoxesUsed | None, claimed: float | None
+) -> tuple[Status, str | None]:  # fmt: skip
     """Return whether a run is comparable with what was published, and why not."""
     reasons = []
     if settings.limit is not None:
         reasons.append(f"only the first {settings.limit} images (--limit)")
     if settings.seed is not None:
         reasons.append(f"seeded weights in place of the checkpoint (--weights random:{settings.seed})")
+    elif part is not None:
+        reasons.append(f"a part of the data set: {part}")
     if reasons:
         return "partial", "; ".join(reasons)
     if boxes and boxes.published is False:

@@ -185,7 +185,7 @@ def test_hash(tmp_path: Path) -> None:
     right = sha256_file(path)
     assert identify_checkpoint(path, published(right[:8])).warnings == ()
     with pytest.raises(
-        ObtainError, match=rf"x\.pth has sha256 {right[:8]}, published is 00000000\n.* download it again"
+        ObtainError, match=rf"x\.pth has sha256 {right[:8]}, published is 00000000\n.* delete it, and get it from"
     ):
         identify_checkpoint(path, published())
     stale = identify_checkpoint(path, published(hash_is_stale="republished smaller"))

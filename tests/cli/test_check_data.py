@@ -10,11 +10,13 @@ from conftest import Harness
 REPORT = """\
 suite        annotation file                                   images       on disk  annotated  people  boxes  used
 aic          aic/annotations/aic_val.json                      3 of 30,000  3        9          9
-crowdpose    crowdpose/annotations/mmpose_crowdpose_test.json  2            2        5          4       6      6
+crowdpose    crowdpose/annotations/mmpose_crowdpose_test.json  2 of 8,000   2        5          4       6      6
 posetrack18  posetrack18/annotations/posetrack18_val.json      3            3        14         14
 
 Warnings
   aic/annotations/aic_val.json: 3 of 30,000 images: a part of the data set
+    runs of it are not comparable with published numbers
+  crowdpose/annotations/mmpose_crowdpose_test.json: 2 of 8,000 images: a part of the data set
     runs of it are not comparable with published numbers
   posetrack18/annotations/posetrack18_val.json: annotation 1012834000010: keypoints: labelled outside of the image
     harmless where it is few people at the border

@@ -285,6 +285,9 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         (("coco", "--limit", "0"), "0 is not in the range"),
         (("coco", "--data", "nowhere", "--offline"), "no data folder nowhere"),
         (("coco", "--boxes", "nowhere.json"), "--boxes: there is no file nowhere.json"),
+        (("coco", "--boxes", "http://[::1"), "--boxes http://[::1: Invalid IPv6 URL"),
+        (("coco", "--data", "data/coco/annotations/person_keypoints_val2017.json"), "no data folder"),
+        (("coco", "--out", "data/coco/annotations/person_keypoints_val2017.json"), "cannot be written to"),
         (("coco", "--device", "cuda:99"), "--device cuda:99 is not here"),
     ],
 )
@@ -316,6 +319,37 @@ def test_boxes_of_ones_own(harness: Harness, data: Path) -> None:
     assert (record.boxes.sha256, record.boxes.published) == (sha256_file(Path("mine.json")), False)
     code, out, _ = harness("score", "runs", "--data", data)
     assert (code, "coco/alexnet-256x192 val   partial" in out) == (0, True)
+
+    for broken in ([*boxes[:3], boxes[3] | {"image_id": [1]}], [box | {"bbox": box["bbox"][:2]} for box in boxes]):
+        Path("mine.json").write_text(json.dumps(broken))
+        code, out, _ = harness("run", "coco", "--rows", ROW, "--weights", "random:0", "--offline", *named)
+        assert code == 3
+        assert "each has a bbox of 4 numbers and a whole number for its image_id" in out
+    code, _, err = harness("run", "mpii", "--rows", "litehrnet-18-*", "--weights", "random:0", *named)
+    assert (code, "none of these does" in err) == (2, True)
+
+
+def test_runs_of_two_contents_take_turns(harness: Harness, data: Path) -> None:
+    """Each is kept whole, and neither is computed twice."""
+    checkpoint = Path("checkpoints/mine.pth")
+    checkpoint.parent.mkdir()
+    config = read_config(configs_folder() / f"body_2d_keypoint/topdown_heatmap/coco/{ALEXNET}.py")
+    network = build_network(config)
+    seed_weights(network, config, 0)
+    torch.save({"state_dict": network.state_dict()}, checkpoint)
+    Path("own.yaml").write_text(OWN_SUITE + own_row("a", ALEXNET, checkpoint.name, sha256_file(checkpoint)))
+    Path("mine.json").write_text(json.dumps(json.loads((data / BOXES).read_text())[:10]))
+    run = ("run", "own.yaml", "--checkpoints", "checkpoints", "--offline")
+    folder = Path("runs/own/a/val")
+    people = []
+    written = []
+    for extra in ((), ("--boxes", "mine.json"), (), ("--boxes", "mine.json")):
+        assert harness(*run, *extra)[0] == 0
+        people.append(Record.load(folder / "record.json").people)
+        written.append((folder / "predictions.parquet").stat().st_mtime_ns)
+    assert people == [118, 10, 118, 10]
+    assert written[2:] == written[:2]
+    assert len(list(folder.parent.iterdir())) == 2
 
 
 def test_the_upstream_engine(harness: Harness, data: Path) -> None:

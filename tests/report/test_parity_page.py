@@ -38,8 +38,10 @@ Made by `harness parity` with weights random:0 in 72 min on Some CPU, 2 threads 
 Each network computes at most 3 TFLOP an engine, so the heavy ones see only the first people.
 
 Compared are the keypoints whose heatmap has a unique maximum; at the others, ties, rounding may choose between two \
-places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop. A metric of `-`: MMPose's own \
-evaluator could not run (PoseTrack18's needs the package poseval).
+places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, a multiplication and an addition \
+counting two.
+
+A metric of `-`: MMPose's evaluator could not run; PoseTrack18's needs the package poseval.
 
 | run | GFLOP | people | compared | ties | keypoint px | tie px | score | metric |  |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---|

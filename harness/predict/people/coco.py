@@ -83,7 +83,10 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
         lowest = -np.inf if score_threshold is None else np.float32(score_threshold)
         numbers = [i for i, d in enumerate(detections) if np.float32(d["score"]) >= lowest]
         image_ids = [detections[i]["image_id"] for i in numbers]
-        xywh = np.array([detections[i]["bbox"][:4] for i in numbers], np.float32).reshape(-1, 4)
+        xywh = np.array([detections[i]["bbox"][:4] for i in numbers], np.float32)
+        whole = all(isinstance(image_id, int) for image_id in image_ids)
+        if numbers and not (whole and xywh.shape == (len(numbers), 4)):
+            raise ValueError("each has a bbox of 4 numbers and a whole number for its image_id")
         scores = [float(detections[i]["score"]) for i in numbers]
     except (KeyError, TypeError, ValueError) as error:
         raise ObtainError(f"a detection lacks or misspells a field: {box_file}: {error!r}") from error

@@ -1,0 +1,25 @@
+"""Whether a run saw the whole data set: on a part of it, no number is comparable with a published one."""
+
+from harness.execute.plan import Plan
+from harness.files import read_json
+from harness.predictions import Predictions
+from harness.spec.schema import Suite
+
+
+def part_of(plan: Plan, suite: Suite, predictions: Predictions) -> tuple[str | None, list[str]]:
+    """Return how much of the data set a run without a limit saw, if less than all, and warnings.
+
+    Told by the sizes that the suite states: the images of the annotation file and, on annotated boxes, the people.
+    """
+    protocol, counts = plan.protocol, suite.dataset.counts
+    if plan.settings.partial:
+        return None, []
+    if counts and counts.people is not None and protocol.boxes.file is None and len(predictions) < counts.people:
+        return f"{len(predictions):,} of {counts.people:,} people", []
+    if counts and counts.images is not None:
+        document = read_json(plan.settings.data / protocol.annotations.path, "the annotation file")
+        listed = len(document["images"])
+        return (f"{listed:,} of {counts.images:,} images" if listed < counts.images else None), []
+    if counts and counts.people is not None:
+        return None, []
+    return None, ["the suite states no size of its data set (dataset.counts), so nothing tells the whole from a part"]
