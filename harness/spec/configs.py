@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,10 @@ def read_config(path: Path) -> Config:
         SpecError: The config cannot be read, or evaluates nothing.
     """
     try:
-        config = Config.fromfile(path, import_custom_modules=False)
+        with warnings.catch_warnings():
+            # mmengine, on finding the package of a base such as mmpose::_base_/default_runtime.py.
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+            config = Config.fromfile(path, import_custom_modules=False)
     except Exception as error:  # a config is a program, which can fail in any way
         raise SpecError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
     for loader in ("val_dataloader", "test_dataloader"):
