@@ -1,7 +1,9 @@
 """`harness boxes`: the person AP of a box file, and box files from an mmdet detector."""
 
 import json
+import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from harness.cli.options import (
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
+
     from harness.score.box_ap import PersonAP
     from harness.spec.schema import Dataset
 
@@ -30,10 +34,11 @@ SCHEMA_VERSION = 1
 @data_option
 @click.option("--file", "box_file", type=click.Path(path_type=Path), metavar="FILE",
               help="The box file to measure.  [default: the suite's own]")  # fmt: skip
-@click.option("--config", metavar="CONFIG",
+@click.option("--detector", metavar="CONFIG",
               help="Detect people, with a config of mmdet's zoo such as faster-rcnn_r50_fpn_1x_coco, or a config file.",
               )  # fmt: skip
-@click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE", help="The detector's weights.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
+              help="The detector's weights.  [default: those of mmdet's zoo, downloaded]")  # fmt: skip
 @weights_option
 @trust_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The box file to write, a new one.")
@@ -48,8 +53,8 @@ SCHEMA_VERSION = 1
 def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detection: Any) -> int:
     """Measure how well a box file finds people, beside what was published of the suite's own.
 
-    With --config, an mmdet detector first makes the file: from a --checkpoint, which may run no code, over all images
-    of the suite's annotation file, in the format of the published files.
+    With --detector, an mmdet detector first makes the file, over all images of the suite's annotation file and in the
+    format of the published files. Its checkpoint may run no code.
     """
     from harness.spec.load import load_suite
 
@@ -57,20 +62,20 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
     detected = [row for row in suite.rows if row.boxes == "detector"]
     if not detected:
         raise UsageError(f"no row of {suite.name} takes a detector's boxes, all take ground-truth boxes")
-    if detection["config"] is None:
+    if detection["detector"] is None:
         misplaced = [option for option, value in detection.items() if value is not None and value is not False]
         if misplaced:
             option = "weights" if misplaced[0] == "seed" else misplaced[0].replace("_", "-")
-            raise UsageError(f"--{option} goes with --config only, which detects people")
+            raise UsageError(f"--{option} goes with --detector only, which detects people")
         if box_file is None and suite.dataset.boxes is None:
             raise UsageError(f"{suite.name} names no box file of its own", "name one with --file FILE")
     elif box_file is not None:
-        raise UsageError("--file is a box file to measure, --config makes one: choose")
+        raise UsageError("--file is a box file to measure, --detector makes one: choose")
     check_data_folder(data)
     annotations = data / suite.annotations(next(iter(detected[0].runs.values())))
     made: dict[str, Any] = {}
     image_ids = None
-    if detection["config"] is not None:
+    if detection["detector"] is not None:
         box_file = detection["out"]
         image_ids, made = _detect(annotations, data / suite.dataset.images, **detection)
     path = box_file or data / str(suite.dataset.boxes)
@@ -96,16 +101,15 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
 
 
 def _detect(
-    annotations: Path, folder: Path, *, config: str, checkpoint: Path | None, seed: int | None, out: Path | None,
+    annotations: Path, folder: Path, *, detector: str, checkpoint: Path | None, seed: int | None, out: Path | None,
     limit: int | None, device: str | None, batch_size: int | None, score_threshold: float | None,
     trust_checkpoint: bool,
 ) -> tuple[list[int], dict[str, Any]]:  # fmt: skip
     """Write the box file, and return the images it is for and what made it."""
-    weights = checkpoint if seed is None else seed
-    if weights is None or None not in (checkpoint, seed):
-        raise UsageError("--config needs either --checkpoint FILE or --weights random:SEED")
+    if None not in (checkpoint, seed):
+        raise UsageError("--checkpoint and --weights are two answers to one question")
     if out is None:
-        raise UsageError("--config needs --out FILE, the box file to write")
+        raise UsageError("--detector needs --out FILE, the box file to write")
     if out.exists():
         raise UsageError(f"{out} is there already; box files are not replaced", "name another --out FILE")
 
@@ -114,16 +118,40 @@ def _detect(
     from harness.files import atomic_path, sha256_file
     from harness.predict.detect import build_detector, detect_people, listed_images, load_detector_config
 
-    chosen, device = load_detector_config(config), choose_device(device)
+    chosen, device = load_detector_config(detector), choose_device(device)
     images = listed_images(annotations, folder, limit)
+    if checkpoint is None and seed is None:
+        checkpoint = _zoo_checkpoint(chosen)
+    weights = checkpoint if seed is None else seed
+    assert weights is not None
     settings: dict[str, Any] = {"batch_size": batch_size or 1, "score_threshold": score_threshold or 0.0}
     with disk_errors(out.parent, None, "the box file"), atomic_path(out) as part:  # before hours of work
-        detector = build_detector(chosen, weights, device, trusted=trust_checkpoint)
+        built = build_detector(chosen, weights, device, trusted=trust_checkpoint)
         with click.progressbar(length=len(images), label="images", file=sys.stderr) as bar:
-            boxes = detect_people(detector, images, **settings, advance=bar.update)
+            boxes = detect_people(built, images, **settings, advance=bar.update)
         part.write_text(json.dumps(boxes, indent=2) + "\n")
     made_by = {"seed": seed} if checkpoint is None else {"checkpoint": sha256_file(checkpoint)}
     return list(images), {"config": Path(chosen.filename).stem, **made_by, "device": device, **settings}
+
+
+def _zoo_checkpoint(config: "Config") -> Path:
+    """Download the weights that mmdet publishes of a config of its zoo; their name ends in digits of their sha256."""
+    from harness.assets.cache import cache_folder
+    from harness.assets.download import download
+    from harness.cli.progress import DownloadProgress
+    from harness.predict.detect import zoo_weights
+
+    url = zoo_weights(config)
+    if url is None:
+        name = Path(config.filename).name
+        raise UsageError(f"mmdet's zoo has no weights of {name}", "name a --checkpoint FILE, or --weights random:SEED")
+    name = url.rpartition("/")[2]
+    digits = re.search(r"-([0-9a-f]{8})\.pth$", name)
+    with DownloadProgress() as progress:
+        return download(
+            [url], cache_folder() / "detectors" / name, size=None, sha256=digits[1] if digits else None,
+            what="the detector's weights", progress=partial(progress.update, name),
+        ).path  # fmt: skip
 
 
 def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.model import revert_sync_batchnorm
@@ -81,6 +82,16 @@ def load_detector_config(name: str) -> Config:
         if not config.get(field):
             raise SpecError(f"config {path} has no {field}: it is no detector's")
     return config
+
+
+def zoo_weights(config: Config) -> str | None:
+    """Return the address of the weights that mmdet publishes of a config of its zoo; None for any other config."""
+    path = Path(config.filename)
+    metafile = path.parent / "metafile.yml"
+    if not metafile.is_file():
+        return None
+    models = yaml.safe_load(metafile.read_text(encoding="utf-8")).get("Models", [])
+    return next((m.get("Weights") for m in models if Path(str(m.get("Config"))).name == path.name), None)
 
 
 def build_detector(config: Config, weights: Path | int, device: str, *, trusted: bool = False) -> Detector:

@@ -99,7 +99,7 @@ def test_detection(harness: Harness, samples: Path, config: Path) -> None:
         "coco",
         "--data",
         samples,
-        "--config",
+        "--detector",
         config,
         "--weights",
         "random:0",
@@ -140,7 +140,7 @@ class Malicious:
 def test_a_malicious_checkpoint(harness: Harness, samples: Path) -> None:
     torch.save({"state_dict": {"a": torch.zeros(1)}, "meta": Malicious()}, "bad.pth")
     code, out, err = harness(
-        "boxes", "coco", "--data", samples, "--config", "yolox_tiny_8xb8-300e_coco", "--checkpoint", "bad.pth",
+        "boxes", "coco", "--data", samples, "--detector", "yolox_tiny_8xb8-300e_coco", "--checkpoint", "bad.pth",
         "--out", "boxes.json",
     )  # fmt: skip
     assert (code, out) == (3, "")
@@ -148,7 +148,7 @@ def test_a_malicious_checkpoint(harness: Harness, samples: Path) -> None:
     assert [path.name for path in Path().iterdir()] == ["bad.pth"]
 
 
-DETECT = "coco --config yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLES"
+DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLES"
 
 
 @pytest.mark.parametrize(
@@ -157,21 +157,31 @@ DETECT = "coco --config yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLES"
         ("posetrack18 --data SAMPLES", 2, "no row of posetrack18 takes a detector's boxes"),
         ("coco --data nowhere", 2, "no data folder nowhere"),
         ("coco --data SAMPLES --file no.json", 3, "the box file is missing: no.json"),
-        ("coco --data SAMPLES --limit 1", 2, "--limit goes with --config only"),
-        ("coco --data SAMPLES --weights random:0", 2, "--weights goes with --config only"),
-        ("coco --data SAMPLES --batch-size 2", 2, "--batch-size goes with --config only"),
-        (f"{DETECT} --weights random:0 --file f", 2, "--file is a box file to measure, --config makes one"),
-        (DETECT, 2, "--config needs either --checkpoint FILE or --weights random:SEED"),
-        (f"{DETECT} --weights random:0 --checkpoint f", 2, "--config needs either --checkpoint FILE or --weights"),
-        ("coco --data SAMPLES --config c --weights random:0", 2, "--config needs --out FILE"),
-        ("coco --data SAMPLES --config c --weights random:0 --out old.json", 2, "old.json is there already"),
-        ("coco --data SAMPLES --config c --weights random:0 --out new.json", 2, "there is no detector config c"),
+        ("coco --data SAMPLES --limit 1", 2, "--limit goes with --detector only"),
+        ("coco --data SAMPLES --weights random:0", 2, "--weights goes with --detector only"),
+        ("coco --data SAMPLES --batch-size 2", 2, "--batch-size goes with --detector only"),
+        (f"{DETECT} --weights random:0 --file f", 2, "--file is a box file to measure, --detector makes one"),
+        (
+            DETECT,
+            3,
+            "the detector's weights cannot be downloaded: yolox_tiny_8x8_300e_coco_20211124_171234-b4047906.pth",
+        ),
+        (DETECT.replace("yolox_tiny_8xb8-300e_coco", "mine.py"), 2, "mmdet's zoo has no weights of mine.py"),
+        (
+            f"{DETECT} --weights random:0 --checkpoint f",
+            2,
+            "--checkpoint and --weights are two answers to one question",
+        ),
+        ("coco --data SAMPLES --detector c --weights random:0", 2, "--detector needs --out FILE"),
+        ("coco --data SAMPLES --detector c --weights random:0 --out old.json", 2, "old.json is there already"),
+        ("coco --data SAMPLES --detector c --weights random:0 --out new.json", 2, "there is no detector config c"),
         (f"{DETECT} --checkpoint no.pth", 3, "checkpoint is missing: no.pth"),
         (f"{DETECT.replace('SAMPLES', 'EMPTY')} --weights random:0", 3, "4 of 4 images are missing, the first is "),
     ],
 )
 def test_errors(harness: Harness, samples: Path, arguments: str, code: int, message: str) -> None:
     Path("old.json").write_text("[]")
+    Path("mine.py").write_text("_base_ = 'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py'\n")
     empty = Path("empty") / ANNOTATIONS
     empty.parent.mkdir(parents=True)
     empty.write_bytes((samples / ANNOTATIONS).read_bytes())

@@ -18,6 +18,7 @@ from harness.predict.detect import (
     listed_images,
     load_detector_config,
     zoo,
+    zoo_weights,
 )
 
 ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
@@ -161,3 +162,18 @@ def test_boxes_that_are_no_numbers() -> None:
     diverged = SimpleNamespace(test_step=lambda data: [sample])
     with pytest.raises(RunError, match=r"not finite in x\.jpg: \[0\.0, 0\.0, inf, 1\.0\], score 1\.0"):
         detect(Detector(diverged, pipeline=dict, person=0), {1: Path("x.jpg")})
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("faster-rcnn_r50_fpn_1x_coco", "faster_rcnn_r50_fpn_1x_coco_20200130-047c8118.pth"),
+        ("retinanet_r50_fpn_1x_coco", "retinanet_r50_fpn_1x_coco_20200130-c2398f9e.pth"),
+        ("cascade-rcnn_x101-64x4d_fpn_1x_coco", "cascade_rcnn_x101_64x4d_fpn_1x_coco_20200515_075702-43ce6a30.pth"),
+    ],
+)
+def test_weights_of_the_zoo(name: str, file: str) -> None:
+    url = zoo_weights(load_detector_config(name))
+    assert url is not None
+    assert url.startswith("https://download.openmmlab.com/mmdetection/")
+    assert url.endswith(f"/{file}")
