@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from mmengine.config import Config
 
-from harness.assets.fetch import Item, checkpoint_item, data_items
+from harness.assets.fetch import Item
 from harness.errors import HarnessError
+from harness.execute.obtain import needed_items
 from harness.execute.plan import Plan, Settings, make_plan, run_config
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.networks import build_network, count_flops, forward_heatmaps, without_initialisers
@@ -75,20 +76,18 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
 def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
     if not settings.fetch:
         return []
-    items = data_items(data_paths(config), settings.data)
-    if settings.seed is None:
-        items.append(checkpoint_item(run.checkpoint, settings.checkpoints))
-    return [item for item in items if item.state == "missing"]
+    return [item for item in needed_items(data_paths(config), run, settings) if item.state == "missing"]
 
 
 def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
     """Return about how long all of it takes, by a measurement with some people of one run, if they are there."""
+    flops = [_flops(config) for config, _ in counts]
     first, _ = counts[0]
     crop = _time(partial(_crop, *measured)) / _SAMPLE if measured else 0
-    operation = _time(_forward(first, device)) / (_SAMPLE * _flops(first))
+    operation = _time(_forward(first, device)) / (_SAMPLE * flops[0])
     return sum(
-        count * (crop + operation * _flops(config) * (2 if config.model.test_cfg.get("flip_test") else 1))
-        for config, count in counts
+        count * (crop + operation * flop * (2 if config.model.test_cfg.get("flip_test") else 1))
+        for flop, (config, count) in zip(flops, counts, strict=True)
     )
 
 

@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.assets.fetch import Progress, checkpoint_item, data_items, obtain
+from harness.assets.fetch import Item, Progress, checkpoint_item, data_items, obtain
 from harness.errors import ObtainError
 from harness.execute.plan import Plan, Settings, run_config
 from harness.predict.people import check_images
 from harness.spec.ledger import data_paths, image_folder
-from harness.spec.schema import Row, Suite
+from harness.spec.schema import Row, Run, Suite
+
+
+def needed_items(paths: list[str], run: Run, settings: Settings) -> list[Item]:
+    """Return what a run needs: what stands behind paths of the data folder, and its checkpoint unless it is seeded."""
+    items = data_items(paths, settings.data)
+    return items if settings.seed is not None else [*items, checkpoint_item(run.checkpoint, settings.checkpoints)]
 
 
 def obtain_files(suite: Suite, row: Row, run: str, settings: Settings, progress: Progress) -> None:
@@ -17,14 +23,9 @@ def obtain_files(suite: Suite, row: Row, run: str, settings: Settings, progress:
     Raises:
         ObtainError: Something cannot be downloaded, or only a person can.
     """
-    spec = row.runs[run]
-    config = run_config(suite, row, spec, settings)
-    own = None if settings.boxes is None else str(settings.boxes.absolute())
-    paths = [path for path in data_paths(config) if path not in (image_folder(config), own)]
-    items = data_items(paths, settings.data)
-    if settings.seed is None:
-        items.append(checkpoint_item(spec.checkpoint, settings.checkpoints))
-    for item in items:
+    config = run_config(suite, row, row.runs[run], settings)
+    paths = [path for path in data_paths(config) if path != image_folder(config)]
+    for item in needed_items(paths, row.runs[run], settings):
         if item.state != "there":
             obtain(item, settings.data, progress)
 

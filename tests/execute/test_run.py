@@ -220,14 +220,20 @@ ALEXNET = "td-hm_alexnet_8xb64-210e_coco-256x192"
 OTHER = "td-hm_shufflenetv2_8xb64-210e_coco-256x192"
 
 
-def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) -> None:
-    """A user's own suite: a row that works, one with another network's checkpoint, one without a checkpoint."""
+def save_alexnet() -> Path:
+    """Write a checkpoint of AlexNet, with seeded weights, and return its path."""
     checkpoint = Path("checkpoints/mine.pth")
     checkpoint.parent.mkdir()
     config = read_config(configs_folder() / f"body_2d_keypoint/topdown_heatmap/coco/{ALEXNET}.py")
     network = build_network(config)
     seed_weights(network, config, 0)
     torch.save({"state_dict": network.state_dict()}, checkpoint)
+    return checkpoint
+
+
+def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) -> None:
+    """A user's own suite: a row that works, one with another network's checkpoint, one without a checkpoint."""
+    checkpoint = save_alexnet()
     sha256 = sha256_file(checkpoint)
     rows = [
         ("good", ALEXNET, checkpoint.name, sha256),
@@ -331,12 +337,7 @@ def test_boxes_of_ones_own(harness: Harness, data: Path) -> None:
 
 def test_runs_of_two_contents_take_turns(harness: Harness, data: Path) -> None:
     """Each is kept whole, and neither is computed twice."""
-    checkpoint = Path("checkpoints/mine.pth")
-    checkpoint.parent.mkdir()
-    config = read_config(configs_folder() / f"body_2d_keypoint/topdown_heatmap/coco/{ALEXNET}.py")
-    network = build_network(config)
-    seed_weights(network, config, 0)
-    torch.save({"state_dict": network.state_dict()}, checkpoint)
+    checkpoint = save_alexnet()
     Path("own.yaml").write_text(OWN_SUITE + own_row("a", ALEXNET, checkpoint.name, sha256_file(checkpoint)))
     Path("mine.json").write_text(json.dumps(json.loads((data / BOXES).read_text())[:10]))
     run = ("run", "own.yaml", "--checkpoints", "checkpoints", "--offline")
