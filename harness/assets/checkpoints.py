@@ -1,85 +1,19 @@
-"""Checkpoints: found by their published name, verified by hash, and loaded without running any code of theirs."""
+"""Checkpoints: loaded without running any code of theirs."""
 
 import pickle
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import numpy as np
 import torch
 
 from harness.errors import ObtainError
-from harness.files import sha256_file
-from harness.spec.schema import Checkpoint
 
 LISTED = 10
 """How many wrong keys an error names."""
-
-
-@dataclass(frozen=True)
-class Identified:
-    """A checkpoint file whose content is known."""
-
-    path: Path
-    sha256: str
-    size: int
-    """Bytes."""
-    warnings: tuple[str, ...]
-
-
-def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Return a published checkpoint's file: where a file:// address says, in the folder itself, or below it.
-
-    Raises:
-        ObtainError: There is no file of its name, or there are several that differ.
-    """
-    name = checkpoint.file_name
-    if checkpoint.url.startswith("file://"):
-        local = Path(url2pathname(urlsplit(checkpoint.url).path))
-        if not local.is_file():
-            raise ObtainError(f"checkpoint {local} is not there", "correct the row's url")
-        return local
-    direct = folder / name
-    try:
-        if direct.is_file():
-            return direct
-        below = sorted(folder.rglob(name)) if folder.is_dir() else []
-    except OSError as error:
-        raise ObtainError(f"checkpoints cannot be looked for in {folder}: {error.strerror}") from error
-    if not below:
-        raise ObtainError(
-            f"checkpoint {name} is not in {folder}",
-            f"download it from {checkpoint.url}, or name the folder that has it with --checkpoints DIR",
-        )
-    if len({sha256_file(path) for path in below}) > 1:
-        raise ObtainError(f"different files are named {name}: {', '.join(map(str, below))}", "keep the right one")
-    return below[0]
-
-
-def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
-    """Hash a checkpoint and compare it with what its publisher says.
-
-    MMPose puts the first eight digits of the sha256 into the file's name.
-
-    Raises:
-        ObtainError: The file is another one than was published, or cannot be read.
-    """
-    try:
-        sha256, size = sha256_file(path), path.stat().st_size
-    except OSError as error:
-        raise ObtainError(f"checkpoint cannot be read: {path}: {error.strerror}") from error
-    warnings = []
-    if not sha256.startswith(checkpoint.sha256):
-        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, published is {checkpoint.sha256}"
-        if not checkpoint.hash_is_stale:
-            raise ObtainError(mismatch, f"it is damaged or another file: delete it, and get it from {checkpoint.url}")
-        warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")
-    return Identified(path, sha256, size, tuple(warnings))
 
 
 def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from harness.assets.archives import unpack
 from harness.assets.cache import cache_folder
-from harness.assets.checkpoints import find_checkpoint
+from harness.assets.checkpoint_files import find_checkpoint
 from harness.assets.download import download
 from harness.errors import ObtainError
 from harness.files import read_json, sha256_file, write_json

@@ -8,7 +8,8 @@ import torch
 from mmengine.config import Config
 
 import harness
-from harness.assets.checkpoints import Identified, find_checkpoint, identify_checkpoint, load_weights
+from harness.assets.checkpoint_files import Identified, find_checkpoint, identify_checkpoint
+from harness.assets.checkpoints import load_weights
 from harness.assets.dataset import data_file
 from harness.files import content_key
 from harness.predict.networks import build_network

@@ -13,7 +13,8 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import save_checkpoint
 from upstream_config import config
 
-from harness.assets.checkpoints import find_checkpoint, identify_checkpoint, load_weights
+from harness.assets.checkpoint_files import find_checkpoint, identify_checkpoint
+from harness.assets.checkpoints import load_weights
 from harness.errors import ObtainError
 from harness.files import sha256_file
 from harness.predict.networks import build_network, forward_heatmaps
