@@ -10,7 +10,7 @@ from harness.arrays import Bool, Float32, Indices
 from harness.errors import RunError
 from harness.execute.plan import Settings, make_plan
 from harness.parity import Parity
-from harness.predict.decode.heatmaps import modulate
+from harness.predict.decode.exact.heatmaps import modulate
 from harness.predict.networks import count_flops
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared

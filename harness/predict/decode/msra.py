@@ -1,31 +1,45 @@
 """MSRA heatmaps: a quarter pixel from the maximum towards the higher neighbour.
 
-Source: mmpose/codecs/msra_heatmap.py, utils/refinement.py `refine_keypoints` (Xiao et al., ECCV 2018).
+Compares values of the heatmap itself, so every keypoint is certain and equal to upstream's to the last bit.
+Source and reference: exact/msra.py.
 """
 
-import numpy as np
+from functools import lru_cache
 
-from harness.arrays import Float32
-from harness.predict.decode.heatmaps import Neighbourhood, maxima
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.arrays import Float32, Indices
+from harness.predict.decode.exact.msra import strides
+from harness.predict.decode.heatmaps import Located, find_maxima, to_points
 from harness.protocol import Decoder, Size
 
 
-def decode_msra(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
-    """Decode heatmaps [N, K, H, W] to keypoints [N, K, 2], px of the network's input, and scores [N, K]."""
-    points, scores = maxima(heatmaps)
+def observe_msra(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
+    """Return the arguments of `locate_msra`, on the heatmaps' device."""
     height, width = heatmaps.shape[2:]
-    x, y = points[..., 0], points[..., 1]
-    # The bounds are not alike on all sides; upstream's are kept.
-    across = (x > 1) & (x < width - 1) & (y > 0) & (y < height)
-    down = (y > 1) & (y < height - 1) & (x > 0) & (x < width)
-    steps = np.zeros_like(points)
-    for axis, inside, (dx, dy) in ((0, across, (1, 0)), (1, down, (0, 1))):
-        at = Neighbourhood(heatmaps[inside], points[inside])
-        steps[inside, axis] = np.sign(at(dx, dy) - at(-dx, -dy)) * np.float32(0.25)
-    return (points + steps) * strides(decoder, input_size), scores
+    index = find_maxima(heatmaps)
+    centre = index + torch.arange(0, heatmaps.numel(), height * width, device=heatmaps.device)
+    cross = (centre + _cross(width, heatmaps.device)).clamp(0, heatmaps.numel() - 1)
+    return index, heatmaps.view(-1).index_select(0, cross.view(-1)).view(cross.shape)
 
 
-def strides(decoder: Decoder, input_size: Size) -> Float32:
-    """Return input px per heatmap px, across and down: they differ where the aspect ratios do (AlexNet)."""
-    factors: Float32 = (np.array(input_size) / np.array(decoder.heatmap_size)).astype(np.float32)
-    return factors
+@lru_cache
+def _cross(width: int, device: torch.device) -> Tensor:
+    """Return the row-major offsets [5, 1] of the centre and its neighbours right, left, below and above."""
+    return torch.tensor([[0], [1], [-1], [width], [-width]], device=device)
+
+
+def locate_msra(index: Indices, values: Float32, size: Size, decoder: Decoder, input_size: Size) -> Located:
+    """Locate M keypoints from their maxima's positions [M] and the values there and next to it [5, M] (`_cross`)."""
+    width, height = size
+    scores, right, left, below, above = values
+    points = to_points(index, scores, width)
+    x, y = points.T
+    # The bounds are not alike on all sides; upstream's are kept. Outside them the neighbours mean nothing.
+    across = (x > 1) & (x < width - 1) & (y > 0)
+    down = (y > 1) & (y < height - 1) & (x > 0)
+    x += across * np.sign(right - left) * np.float32(0.25)
+    y += down * np.sign(below - above) * np.float32(0.25)
+    return Located(points * strides(decoder, input_size), scores, np.ones(len(points), bool))

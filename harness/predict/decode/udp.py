@@ -1,46 +1,63 @@
 """UDP: heatmaps whose pixel centres are the input's, refined like DARK's, with half-pixel second differences.
 
-Source: mmpose/codecs/udp_heatmap.py, utils/refinement.py `refine_keypoints_dark_udp` (Huang et al., CVPR 2020).
+As in DARK the factor of the modulation cancels, except where upstream clips values to 1e-3..50, the factor being at
+least 1 and no scaled value above the maximum. Those keypoints are not certain, nor are those whose step is
+ill-conditioned, nor those whose maximum is not positive: upstream then reads other keypoints' heatmaps.
+Source and reference: exact/udp.py.
 """
 
 import numpy as np
+from torch import Tensor
 
-from harness.arrays import Float32, Floating
-from harness.predict.decode.heatmaps import maxima, modulate
+from harness.arrays import Bool, Float32, Indices
+from harness.predict.decode.heatmaps import Located, to_points
+from harness.predict.decode.taylor import TOLERANCE, log_rounding, newton_step, observe_neighbours
 from harness.protocol import Decoder, Size
 
+REACH = 1
+X = np.array([0, 1, -1, 0, 0, 1, -1])
+Y = np.array([0, 0, 0, 1, -1, 1, -1])
+"""The neighbours whose values are used."""
 
-def decode_udp(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
-    """Decode heatmaps [N, K, H, W] to keypoints [N, K, 2], px of the network's input, and scores [N, K]."""
-    assert decoder.blur_kernel_size is not None
-    points, scores = maxima(heatmaps)
-    count, num_keypoints, height, width = heatmaps.shape
-    logs = np.log(np.clip(modulate(heatmaps, decoder.blur_kernel_size), np.float32(1e-3), np.float32(50)))
 
-    # One flat array a person, edges repeated. A keypoint without a positive maximum sits at -1, -1, where the
-    # neighbours up and left are those of another row or keypoint; upstream reads the same ones.
-    padded = np.pad(logs, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="edge").reshape(count, -1)
-    row = width + 2
-    starts = row * (height + 2) * np.arange(num_keypoints)
-    index = ((points[..., 0] + 1) + (points[..., 1] + 1) * row).astype(np.intp) + starts
-    people = np.arange(count)[:, None]
+def observe_udp(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
+    """Return the arguments of `locate_udp`, on the heatmaps' device."""
+    return observe_neighbours(heatmaps, decoder, REACH)
 
-    def at(dx: int, dy: int) -> Float32:
-        values: Float32 = padded[people, index + dx + dy * row]
-        return values
 
-    centre = at(0, 0)
-    dx = np.float32(0.5) * (at(1, 0) - at(-1, 0))
-    dy = np.float32(0.5) * (at(0, 1) - at(0, -1))
-    dxx = at(1, 0) - 2 * centre + at(-1, 0)
-    dyy = at(0, 1) - 2 * centre + at(0, -1)
-    dxy = np.float32(0.5) * (
-        at(1, 1) - at(1, 0) - at(0, 1) + centre + centre - at(-1, 0) - at(0, -1) + at(-1, -1)
-    )  # fmt: skip
-    gradient = np.stack([dx, dy], axis=-1)
-    hessian = np.stack([dxx, dxy, dxy, dyy], axis=-1).reshape(count, num_keypoints, 2, 2)
-    inverse = np.linalg.inv(hessian + np.float64(np.finfo(np.float32).eps) * np.eye(2))
-    points -= np.einsum("nkij,nkj->nki", inverse, gradient)
+def locate_udp(
+    index: Indices,
+    scores: Float32,
+    blurred: Float32,
+    lowest: Float32,
+    whole: Bool,
+    size: Size,
+    decoder: Decoder,
+    input_size: Size,
+) -> Located:
+    """Locate M keypoints from what `observe_neighbours` gives, in heatmaps of a width and height."""
+    width, height = size
+    points = to_points(index, scores, width).astype(np.float64)
+    # Upstream repeats the edge.
+    columns = np.clip(index[:, None] % width + X, 0, width - 1) - index[:, None] % width
+    rows = np.clip(index[:, None] // width + Y, 0, height - 1) - index[:, None] // width
+    values = blurred[np.arange(len(index))[:, None], REACH + rows, REACH + columns].astype(np.float64)
+    smallest = values.min(axis=1)
+    scale = np.array(input_size) / (np.array(decoder.heatmap_size) - 1)
 
-    last = np.array(decoder.heatmap_size) - 1
-    return points / last * np.array(input_size), scores
+    # Where these are no numbers, nothing is certain.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        c, e, w, s, n, se, nw = np.log(values).T
+        epsilon = np.finfo(np.float32).eps  # upstream adds it to the Hessian's diagonal
+        step = newton_step(
+            dx=0.5 * (e - w),
+            dy=0.5 * (s - n),
+            dxx=e - 2 * c + w + epsilon,
+            dxy=0.5 * (se - e - s + 2 * c - w - n + nw),
+            dyy=s - 2 * c + n + epsilon,
+            rounding=log_rounding(smallest, scores, lowest),
+        )
+        certain = whole & (smallest > 1.01e-3) & (scores < 49) & (step.error * scale.max() < TOLERANCE)
+
+    points += np.where(certain[:, None], np.stack([step.x, step.y], axis=-1), 0)
+    return Located(points * scale, scores, certain)

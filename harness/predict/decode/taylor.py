@@ -1,0 +1,58 @@
+"""The step that DARK and UDP take from a heatmap's maximum, and how far upstream's rounding can move its end."""
+
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from harness.arrays import Float32, Float64
+from harness.predict.decode.heatmaps import ROUNDING, blur_around, find_maxima, values_at
+from harness.protocol import Decoder
+
+TOLERANCE = 0.005
+"""How far rounding may move a keypoint that is called certain, px of the network's input: half of what is promised."""
+
+
+class Step(NamedTuple):
+    """Newton's steps -H⁻¹ g from M maxima, heatmap px."""
+
+    x: Float64
+    y: Float64
+    error: Float64
+    """How far off a step in single precision may be; not a number or infinite where there is no step."""
+
+
+def observe_neighbours(heatmaps: Tensor, decoder: Decoder, reach: int) -> tuple[Tensor, ...]:
+    """Return each heatmap's maximum, its position [M] and value [M], and the `Surroundings` of it."""
+    assert decoder.blur_kernel_size is not None
+    index = find_maxima(heatmaps)
+    return index, values_at(heatmaps, index), *blur_around(heatmaps, index, decoder.blur_kernel_size, reach)
+
+
+def log_rounding(smallest: Float64, scores: Float32, lowest: Float32) -> Float64:
+    """Bound how far upstream's logarithms of modulated heatmaps are from ours [M], but for a constant.
+
+    Args:
+        smallest: The smallest blurred value whose logarithm is used, positive.
+        scores: The largest value that was blurred.
+        lowest: The lowest, often negative.
+    """
+    largest = np.maximum(scores, -lowest)
+    # Modulated values lie between the blurred one and the maximum; logarithms are rounded in proportion to their size.
+    logs = np.maximum(np.abs(np.log(smallest)), np.abs(np.log(np.maximum(scores, smallest))))
+    bound: Float64 = ROUNDING * largest / smallest + np.finfo(np.float32).eps * (1 + logs)
+    return bound
+
+
+def newton_step(dx: Float64, dy: Float64, dxx: Float64, dxy: Float64, dyy: Float64, rounding: Float64) -> Step:
+    """Solve for the extremum of a quadratic with this gradient and Hessian, each from logarithms with errors [M].
+
+    To first order an error of g and H moves the step by H⁻¹ (δg + δH step). No entry of g has an error above
+    `rounding`, and none of H above 4 times that, so H's in norm is at most 8 times that.
+    """
+    determinant = dxx * dyy - dxy * dxy
+    x = (dxy * dy - dyy * dx) / determinant
+    y = (dxy * dx - dxx * dy) / determinant
+    smallest_eigenvalue = np.abs(np.abs(dxx + dyy) / 2 - np.hypot((dxx - dyy) / 2, dxy))
+    error = rounding * (np.sqrt(2) + 8 * np.hypot(x, y)) / smallest_eigenvalue
+    return Step(x, y, error)
