@@ -1,6 +1,7 @@
 """Predictions: the value between `predict` and `score`, kept on disk, columnar and compressed."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,11 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.person_ids)
+
+    def of_images(self, image_ids: Collection[int]) -> "Predictions":
+        """Return those of the people in some images."""
+        mask = np.isin(self.image_ids, list(image_ids))
+        return Predictions(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
     def save(self, path: Path, key: str) -> None:
         """Write to a Parquet file, atomically; `key` names the content that the predictions were made from."""

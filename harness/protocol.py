@@ -113,13 +113,24 @@ class PoseTrackScoring(PoseSelection):
 Scoring = OksScoring | PckhScoring | JhmdbScoring | PoseTrackScoring
 
 
+Precision = Literal["fp32", "fp32-fast", "bf16", "fp16"]
+"""`fp32` computes as MMPose does, bit for bit; `fp32-fast` sums in another order; the others have fewer digits."""
+
+
 class Compute(Part):
     """How the network ran."""
 
     engine: Literal["shared", "upstream"]
-    precision: Literal["fp32"] = "fp32"
+    precision: Precision = "fp32"
+    compiled: bool = False
+    """By torch.compile, which sums in another order."""
     batch_size: int
     device: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether it computes as MMPose's own loop."""
+        return self.precision == "fp32" and not self.compiled
 
 
 class Protocol(Part):

@@ -53,6 +53,35 @@ class BoxesUsed(Part):
     claimed of it; None where that is not known."""
 
 
+class Effect(Part):
+    """What a faster precision changed, on the first images, against exact single precision."""
+
+    images: int
+    people: int
+    keypoint_median_px: float
+    """How far keypoints moved, image px."""
+    keypoint_max_px: float
+    score_max: float
+    """How much the score of a keypoint changed at most."""
+    metrics: dict[str, float | None]
+    """Fractions by metric: faster minus exact, on these images alone; None where undefined."""
+
+
+class Estimation(Part):
+    """How predictions came about; saved beside them."""
+
+    schema_version: int = SCHEMA_VERSION
+    timings: dict[str, float]
+    """Seconds by stage. `predict` is the time of the pass, which `together` runs share; `forward` is the network's own
+    part of it."""
+    together: int = 1
+    """Runs that were predicted in one pass, this one included."""
+    warnings: list[str] = []
+    """What happened on the way: memory that did not suffice."""
+    effect: Effect | None = None
+    """None in exact single precision."""
+
+
 class JudgedClaim(Part):
     """A published value beside the measured one."""
 
@@ -92,7 +121,11 @@ class Record(Part):
     warnings: list[str] = []
     """What a reader of the number should know: a stale hash, evaluators that disagree."""
     timings: dict[str, float] = {}
-    """Seconds by stage."""
+    """Seconds by stage, as in `Estimation`, and of scoring."""
+    together: int = 1
+    """Runs that were predicted in one pass, this one included."""
+    effect: Effect | None = None
+    """What a faster precision changed; None in exact single precision."""
     predictions_key: str | None = None
     """Names the content that the predictions were made from."""
     score_key: str | None = None

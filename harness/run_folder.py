@@ -7,7 +7,7 @@ from typing import Any
 from harness.errors import ObtainError
 from harness.files import read_json, write_json
 from harness.protocol import Protocol
-from harness.record import Record
+from harness.record import Estimation, Record
 from harness.spec.schema import Metric, Row, Suite
 
 SCHEMA_VERSION = 1
@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def estimation(self) -> Path:
+        """How the predictions came about: seconds, events, the effect of the precision."""
+        return self.path / "estimation.json"
+
+    @property
     def upstream_metrics(self) -> Path:
         """What MMPose's own evaluator gave, if the upstream engine ran."""
         return self.path / "upstream_metrics.json"
@@ -59,6 +64,13 @@ class RunFolder:
         try:
             return Record.load(self.record)
         except ObtainError:
+            return None
+
+    def saved_estimation(self) -> Estimation | None:
+        """Return how the predictions came about; None where that cannot be read: they are then made again."""
+        try:
+            return Estimation.model_validate(read_json(self.estimation, "the estimation"))
+        except (ObtainError, ValueError):
             return None
 
     def is_complete(self) -> bool:

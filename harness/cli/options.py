@@ -78,6 +78,19 @@ weights_option = click.option(
     "about accuracy.",
 )
 
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp32-fast", "bf16", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="fp32 computes as MMPose does; fp32-fast sums in another order, the others have fewer digits. What that "
+    "changes is measured on the first images, and recorded.",
+)
+
+compile_option = click.option(
+    "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile: a minute each, then faster."
+)
+
 trust_option = click.option(
     "--trust-checkpoint",
     is_flag=True,

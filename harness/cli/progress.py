@@ -90,21 +90,17 @@ class TerminalProgress(_Bars):
         super().__init__(MofNCompleteColumn(), _Speed())
         self._rows: TaskID = self._progress.add_task("rows", total=rows)
         self._run: TaskID = self._progress.add_task("", total=None, visible=False)
-        self._name = ""
-        self._started = 0
         self._file = ""
 
-    def row(self, name: str) -> None:
-        """Begin the next row."""
-        self._name = name
-        self._progress.update(self._rows, completed=self._started)
-        self._started += 1
+    def row_done(self) -> None:
+        """Count one more row as done."""
+        self._progress.advance(self._rows)
 
-    def stage(self, name: str, people: int | None = None) -> None:
-        """Begin a stage of the row's work; `people` is how many it has to do, where it counts them."""
+    def stage(self, of: str, name: str, people: int | None = None) -> None:
+        """Begin a stage of the work on one row or several; `people` is how many there are, where it counts them."""
         self._file = ""
         self._progress.reset(
-            self._run, description=f"{self._name} {name}", total=people, visible=True, people=people is not None
+            self._run, description=f"{of} {name}", total=people, visible=True, people=people is not None
         )
 
     def advance(self, people: int) -> None:
@@ -114,6 +110,6 @@ class TerminalProgress(_Bars):
     def download(self, name: str, done: int, total: int | None) -> None:
         """Show how many bytes of a file are done."""
         if name != self._file:
-            self.stage(f"{name}, MB")
+            self.stage(name, "MB")
             self._file = name
         self._progress.update(self._run, completed=done // MB, total=None if total is None else total // MB)

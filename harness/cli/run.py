@@ -13,8 +13,10 @@ import click
 from harness.cli.options import (
     check_data_folder,
     check_writable,
+    compile_option,
     json_option,
     out_option,
+    precision_option,
     rows_option,
     settings_options,
     trust_option,
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     metavar="FILE|URL",
     help="Take a detector's boxes from here, in place of the published ones: the verdict is then `own boxes`.",
 )
+@precision_option
+@compile_option
 @trust_option
 @click.option("--offline", is_flag=True, help="Download nothing; rows whose files are missing are unobtainable.")
 @out_option
@@ -60,31 +64,32 @@ def command(
     work = select(suites, glob)
     if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
         raise UsageError("--boxes is for rows that take a detector's boxes, and none of these does")
+    if chosen["engine"] == "upstream" and (chosen["precision"] != "fp32" or chosen["compiled"]):
+        raise UsageError("--precision and --compile are for --engine shared: MMPose's own loop is exact")
     if offline or chosen["data"].exists():
         check_data_folder(chosen["data"])
     check_writable(chosen["out"])
     from harness.cli.progress import TerminalProgress
     from harness.execute.device import choose_device
     from harness.execute.plan import Settings
-    from harness.execute.run import refuse_to_replace, run_row
+    from harness.execute.run import refuse_to_replace, run_rows
     from harness.judge.verdict import judge_row
 
     found = {"device": choose_device(chosen["device"]), "boxes": _box_file(boxes, offline), "fetch": not offline}
     settings = Settings(**chosen | found)
-    for suite, rows in work:
-        for row in rows:
-            refuse_to_replace(suite, row, settings)
-    _announce(work, settings)
+    rows = [(suite, row) for suite, selected in work for row in selected]
+    for suite, row in rows:
+        refuse_to_replace(suite, row, settings)
+    _announce(rows, settings)
     outcomes: list[RowOutcome] = []
-    width = row_width((suite, row) for suite, rows in work for row in rows)
-    with TerminalProgress(sum(len(rows) for _, rows in work)) as progress:
-        for suite, rows in work:
-            for row in rows:
-                progress.row(suite.row_id(row))
-                records = run_row(suite, row, settings, progress)
-                outcome = RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records))
-                outcomes.append(outcome)
-                progress.echo(row_line(outcome, width), err=as_json)
+    width = row_width(rows)
+    with TerminalProgress(len(rows)) as progress:
+        for suite, row, records in run_rows(rows, settings, progress):
+            outcomes.append(RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records)))
+            progress.row_done()
+            progress.echo(row_line(outcomes[-1], width), err=as_json)
+    place = {suite.row_id(row): number for number, (suite, row) in enumerate(rows)}
+    outcomes.sort(key=lambda outcome: place[outcome.suite.row_id(outcome.row)])
     for line in summary(outcomes, settings.out):
         click.echo(line, err=as_json)
     if as_json:
@@ -97,7 +102,7 @@ def command(
     return exit_code(outcomes)
 
 
-def _announce(work: list[tuple["Suite", list["Row"]]], settings: "Settings") -> None:
+def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> None:
     """Say on standard error what is to be fetched, and how long a long run takes."""
     from harness.cli.amounts import show_duration, show_sizes
     from harness.execute.forecast import forecast
@@ -105,7 +110,7 @@ def _announce(work: list[tuple["Suite", list["Row"]]], settings: "Settings") -> 
     if not settings.data.exists():
         click.echo(f"there is no data folder {settings.data} yet: it will be made", err=True)
     try:
-        ahead = forecast([(suite, row) for suite, rows in work for row in rows], settings)
+        ahead = forecast(rows, settings)
     except Exception as error:  # noqa: BLE001 (the rows that this comes from will say it in their records)
         click.echo(f"no forecast: {type(error).__name__}: {error}", err=True)
         return

@@ -1,5 +1,6 @@
 """Which device to run on, and that it computes in single precision."""
 
+import psutil
 import torch
 
 from harness.errors import UsageError
@@ -23,3 +24,10 @@ def choose_device(name: str | None) -> str:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"--device {name} is not here: {str(error).splitlines()[0]}", "use --device cpu") from error
     return name
+
+
+def free_memory(device: str) -> int:
+    """Return the bytes of a device's memory that nobody uses now."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)

@@ -15,7 +15,7 @@ from harness.files import content_key
 from harness.predict.networks import build_network
 from harness.predict.people import People, load_people
 from harness.predict.seeded import seed_weights
-from harness.protocol import Compute, Protocol
+from harness.protocol import Compute, Precision, Protocol
 from harness.record import Weights
 from harness.spec.configs import load_config
 from harness.spec.ledger import image_folder, read_protocol
@@ -43,6 +43,9 @@ class Settings:
     """A detector's boxes in place of the published ones."""
     trust_checkpoint: bool = False
     """Let checkpoints run code of their own."""
+    precision: Precision = "fp32"
+    compiled: bool = False
+    """Compile the networks with torch.compile."""
 
     @property
     def partial(self) -> bool:
@@ -121,6 +124,8 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     config = run_config(suite, row, spec, settings)
     compute = Compute(
         engine=settings.engine,
+        precision=settings.precision,
+        compiled=settings.compiled,
         batch_size=settings.batch_size or config.test_dataloader.batch_size,
         device=settings.device,
     )

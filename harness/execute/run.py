@@ -1,44 +1,53 @@
-"""Runs rows in this process, one after the other: predict, score, judge, record, each only where it is missing."""
+"""Runs rows in this process: predict, score, judge, record, each only where it is missing.
 
-import contextlib
+What has the same people is predicted in one pass (`passes.py`).
+"""
+
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
-from typing import Protocol as Interface
 
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.execute.boxes import identify_boxes
 from harness.execute.coverage import part_of
 from harness.execute.environment import describe_environment
 from harness.execute.obtain import obtain_files, obtain_images
+from harness.execute.passes import Outcome, Watcher, predict_in_passes
 from harness.execute.plan import Plan, Settings, make_plan
-from harness.files import read_json, write_json
+from harness.files import content_key, read_json, write_json
 from harness.judge.verdict import judge_run
-from harness.predict.shared import predict_shared
+from harness.predict.people import People
 from harness.predict.upstream import predict_upstream
 from harness.predictions import Predictions
-from harness.record import BoxesUsed, Record, Status
+from harness.record import BoxesUsed, Estimation, Record, Status
 from harness.run_folder import RunFolder
 from harness.score.evaluate import difference, evaluate
-from harness.spec.ledger import point_at
+from harness.spec.ledger import image_folder, point_at
 from harness.spec.schema import Row, Suite
 
 AGREEMENT = 1e-6
 """MMPose's evaluator and ours may differ by this much, fractions; more is a warning in the record."""
 
 
-class Watcher(Interface):
-    """Is told how the work on a run goes on."""
+@dataclass
+class _Job:
+    """One run on its way to its record."""
 
-    def stage(self, name: str, people: int | None = None) -> None:
-        """Begin a stage; `people` is how many it has to do, where it counts them."""
+    suite: Suite
+    row: Row
+    run: str
+    settings: Settings
 
-    def advance(self, people: int) -> None:
-        """Count so many more people as done."""
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.settings.out / self.suite.name / self.row.id / self.run)
 
-    def download(self, name: str, done: int, total: int | None) -> None:
-        """Tell how many bytes of a file are done."""
+    @property
+    def name(self) -> str:
+        """What progress calls it."""
+        return self.suite.row_id(self.row)
 
 
 def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
@@ -48,81 +57,150 @@ def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
         UsageError: One would.
     """
     for run in row.runs if settings.partial else ():
-        folder = _folder(suite, row, run, settings)
+        folder = _Job(suite, row, run, settings).folder
         if folder.is_complete():
             raise UsageError(f"a partial run would replace the complete one in {folder.path}", "name another --out DIR")
 
 
-def run_row(suite: Suite, row: Row, settings: Settings, watcher: Watcher) -> list[Record]:
-    """Do all runs of a row; a failure becomes a record with its reason, never an exception."""
-    return [_attempt(suite, row, run, settings, watcher) for run in row.runs]
+def run_rows(
+    rows: Sequence[tuple[Suite, Row]], settings: Settings, watcher: Watcher
+) -> Iterator[tuple[Suite, Row, list[Record]]]:
+    """Do all runs of rows; a failure becomes a record with its reason, never an exception.
+
+    Yields:
+        Each row when the last of its runs is done: those that are there already first, the others pass by pass.
+    """
+    records: dict[str, dict[str, Record]] = {}
+    for job, record in _records([_Job(suite, row, run, settings) for suite, row in rows for run in row.runs], watcher):
+        done = records.setdefault(job.name, {})
+        done[job.run] = record
+        if len(done) == len(job.row.runs):
+            yield job.suite, job.row, [done[run] for run in job.row.runs]
 
 
-def _attempt(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher) -> Record:
-    folder = _folder(suite, row, run, settings)
-    status: Literal["failed", "unobtainable"] = "failed"
+def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Record]]:
+    groups: dict[str, list[tuple[_Job, Plan]]] = {}
+    for job in jobs:
+        watcher.stage(job.name, "prepare")
+        try:
+            plan = _plan(job, watcher)
+            estimation = job.folder.saved_estimation()
+            if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
+                groups.setdefault(_people_key(plan), []).append((job, plan))
+                continue
+            record = _scored(job, plan, None, estimation, watcher)
+        except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
+            record = _failed(job, error)
+        yield job, record
+    for group in groups.values():
+        for job, plan, outcome in _predicted(group, watcher):
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                _save(job, plan, *outcome)
+                record = _scored(job, plan, *outcome, watcher)
+            except Exception as error:  # noqa: BLE001 (as above)
+                record = _failed(job, error)
+            yield job, record
+
+
+def _plan(job: _Job, watcher: Watcher) -> Plan:
+    if job.settings.fetch:
+        obtain_files(job.suite, job.row, job.run, job.settings, watcher.download)
+    plan = make_plan(job.suite, job.row, job.run, job.settings)
+    job.folder.make_way(plan.predictions_key)
+    return plan
+
+
+def _people_key(plan: Plan) -> str:
+    """Name what can be predicted in one pass: the same people in the same images. MMPose's loop takes one run."""
+    protocol = plan.protocol
+    alone = plan.predictions_key if protocol.compute.engine == "upstream" else None
+    people = protocol.model_dump(mode="json", include={"dataset", "annotations", "boxes", "limit"})
+    return content_key(people, image_folder(plan.config), alone)
+
+
+def _predicted(group: Sequence[tuple[_Job, Plan]], watcher: Watcher) -> Iterator[tuple[_Job, Plan, Outcome]]:
+    """Predict runs with the same people."""
+    left = list(range(len(group)))
     try:
-        record = _run(suite, row, run, settings, watcher, folder)
-        record.save(folder.record)
-        return record
-    except ObtainError as error:
-        status, reason = "unobtainable", str(error)
-    except HarnessError as error:
-        reason = str(error)
-    except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.log.write_text(traceback.format_exc())
-        reason = f"{type(error).__name__}: {error}\n  the traceback is in {folder.log}"
-    record = Record(
-        suite=suite.name, row=row.id, run=run, label=row.label, status=status, reason=reason, verdict=status
+        start = time.perf_counter()
+        job, plan = group[0]
+        people = plan.people()
+        obtain_images(plan, people.images, watcher.download)
+        seconds = round(time.perf_counter() - start, 3)
+        if plan.protocol.compute.engine == "upstream":
+            outcomes = iter([(0, _upstream(job, plan, people, watcher))])
+        else:
+            outcomes = predict_in_passes([(job.name, plan) for job, plan in group], people, watcher)
+        for number, outcome in outcomes:
+            left.remove(number)
+            if not isinstance(outcome, Exception):
+                outcome[1].timings["people"] = seconds
+            yield *group[number], outcome
+    except Exception as error:  # noqa: BLE001 (of what they share, such as an image that cannot be read)
+        for number in left:
+            yield *group[number], error
+
+
+def _upstream(job: _Job, plan: Plan, people: People, watcher: Watcher) -> Outcome:
+    start = time.perf_counter()
+    watcher.stage(job.name, "network")
+    network = plan.network()
+    built = time.perf_counter()
+    watcher.stage(job.name, "predict", len(people))
+    config = point_at(plan.config, str(job.settings.data))
+    job.folder.path.mkdir(parents=True, exist_ok=True)
+    predictions, metrics = predict_upstream(
+        network, config, people, plan.protocol, watcher.advance, job.folder.log
     )  # fmt: skip
-    if not folder.is_complete():
-        record.save(folder.record)
+    write_json(job.folder.upstream_metrics, metrics)
+    done = time.perf_counter()
+    return predictions, Estimation(timings={"network": round(built - start, 3), "predict": round(done - built, 3)})
+
+
+def _save(job: _Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> None:
+    folder = job.folder
+    folder.write_spec(job.suite, job.row, job.run, plan.config.to_dict())
+    write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
+    write_json(folder.environment, describe_environment(job.settings.device))
+    write_json(folder.estimation, estimation.model_dump(mode="json"))
+    predictions.save(folder.predictions, plan.predictions_key)  # last: it vouches for the other files
+
+
+def _scored(
+    job: _Job, plan: Plan, predictions: Predictions | None, estimation: Estimation, watcher: Watcher
+) -> Record:  # fmt: skip
+    """Return the record of predictions, given or saved; those of an earlier one stay where they still hold."""
+    earlier = job.folder.saved_record()
+    if predictions is None and earlier and earlier.score_key == plan.score_key:
+        record = _judged(earlier, job)
+    else:
+        watcher.stage(job.name, "score")
+        record = _judged(_measured(job, plan, predictions or Predictions.load(job.folder.predictions), estimation), job)
+    record.save(job.folder.record)
     return record
 
 
-def _folder(suite: Suite, row: Row, run: str, settings: Settings) -> RunFolder:
-    return RunFolder(settings.out / suite.name / row.id / run)
-
-
-def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher, folder: RunFolder) -> Record:
-    watcher.stage("prepare")
-    if settings.fetch:
-        obtain_files(suite, row, run, settings, watcher.download)
-    plan = make_plan(suite, row, run, settings)
-    folder.make_way(plan.predictions_key)
-    predicted = Predictions.saved_key(folder.predictions) == plan.predictions_key
-    earlier = folder.saved_record()
-    if predicted and earlier and earlier.score_key == plan.score_key:
-        return _judged(earlier, row, run, suite)
-
-    timings: dict[str, float] = {}
-    if predicted:
-        predictions = Predictions.load(folder.predictions)
-    else:
-        predictions = _predict(plan, watcher, folder, timings)
-        folder.write_spec(suite, row, run, plan.config.to_dict())
-        write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
-        write_json(folder.environment, describe_environment(settings.device))
-        predictions.save(folder.predictions, plan.predictions_key)  # last: it vouches for the other files
-
-    watcher.stage("score")
-    with _timed(timings, "score"):
-        metrics = evaluate(predictions, plan.protocol, settings.data)
-    boxes, warnings = identify_boxes(plan, suite, predictions)
-    part, unknown = part_of(plan, suite, predictions)
+def _measured(job: _Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
+    start = time.perf_counter()
+    metrics = evaluate(predictions, plan.protocol, job.settings.data)
+    seconds = time.perf_counter() - start
+    boxes, warnings = identify_boxes(plan, job.suite, predictions)
+    part, unknown = part_of(plan, job.suite, predictions)
     warnings += unknown
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
-    status, reason = _status(settings, part, boxes, suite.dataset.box_person_ap)
+    warnings += estimation.warnings
+    status, reason = _status(job.settings, part, boxes, job.suite.dataset.box_person_ap)
     upstream = None
-    if settings.engine == "upstream":
-        upstream = read_json(folder.upstream_metrics, "upstream's metrics")
+    if job.settings.engine == "upstream":
+        upstream = read_json(job.folder.upstream_metrics, "upstream's metrics")
         warnings += _disagreements(metrics, upstream)
-    record = Record(
-        suite=suite.name,
-        row=row.id,
-        run=run,
-        label=row.label,
+    return Record(
+        suite=job.suite.name,
+        row=job.row.id,
+        run=job.run,
+        label=job.row.label,
         status=status,
         reason=reason,
         weights=plan.weights,
@@ -133,34 +211,36 @@ def _run(suite: Suite, row: Row, run: str, settings: Settings, watcher: Watcher,
         upstream_metrics=upstream,
         verdict="not run",
         warnings=warnings,
-        timings={name: round(seconds, 3) for name, seconds in timings.items()},
+        timings=estimation.timings | {"score": round(seconds, 3)},
+        together=estimation.together,
+        effect=estimation.effect,
         predictions_key=plan.predictions_key,
         score_key=plan.score_key,
     )
-    return _judged(record, row, run, suite)
 
 
-def _predict(plan: Plan, watcher: Watcher, folder: RunFolder, timings: dict[str, float]) -> Predictions:
-    with _timed(timings, "people"):
-        people = plan.people()
-        obtain_images(plan, people.images, watcher.download)
-    watcher.stage("network")
-    with _timed(timings, "network"):
-        network = plan.network()
-    watcher.stage("predict", len(people))
-    with _timed(timings, "predict"):
-        if plan.protocol.compute.engine == "shared":
-            return predict_shared(network, people, plan.protocol, watcher.advance)
-        config = point_at(plan.config, str(plan.settings.data))
+def _failed(job: _Job, error: Exception) -> Record:
+    """Return, and keep unless a complete run is there, the record of a failure."""
+    folder = job.folder
+    status: Literal["failed", "unobtainable"] = "unobtainable" if isinstance(error, ObtainError) else "failed"
+    if isinstance(error, HarnessError):
+        reason = str(error)
+    else:
         folder.path.mkdir(parents=True, exist_ok=True)
-        predictions, metrics = predict_upstream(network, config, people, plan.protocol, watcher.advance, folder.log)
-        write_json(folder.upstream_metrics, metrics)
-        return predictions
+        folder.log.write_text("".join(traceback.format_exception(error)))
+        reason = f"{type(error).__name__}: {error}\n  the traceback is in {folder.log}"
+    record = Record(
+        suite=job.suite.name, row=job.row.id, run=job.run, label=job.row.label, status=status, reason=reason,
+        verdict=status,
+    )  # fmt: skip
+    if not folder.is_complete():
+        record.save(folder.record)
+    return record
 
 
-def _judged(record: Record, row: Row, run: str, suite: Suite) -> Record:
+def _judged(record: Record, job: _Job) -> Record:
     """Judge afresh: it takes no time, and claims are corrected more often than runs are repeated."""
-    claims, verdict = judge_run(row, run, suite.metrics, record.metrics, record.status)
+    claims, verdict = judge_run(job.row, job.run, job.suite.metrics, record.metrics, record.status)
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 
 
@@ -192,10 +272,3 @@ def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | No
         for name, theirs in upstream.items()
         if difference(ours[name], theirs) > AGREEMENT
     ]
-
-
-@contextlib.contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    timings[stage] = time.perf_counter() - start

@@ -61,9 +61,9 @@ def crop_regions(people: People, crop: Crop) -> Regions:
     return Regions(people.centers, sizes, matrices(people.centers, sizes, crop.input_size))
 
 
-def warp(image: Image, matrix: Floating, size: tuple[int, int]) -> Image:
-    """Cut one crop of `size` (width, height) from an image; outside the image it is black."""
-    crop: Image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+def warp(image: Image, matrix: Floating, size: tuple[int, int], out: Image | None = None) -> Image:
+    """Cut one crop of `size` (width, height) from an image, into `out` if given; outside the image it is black."""
+    crop: Image = cv2.warpAffine(image, matrix, size, dst=out, flags=cv2.INTER_LINEAR)
     return crop
 
 

@@ -1,5 +1,6 @@
 """What a run says before it begins."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Harness
 
+from harness.assets.cache import cache_folder
 from harness.execute.forecast import forecast
 from harness.execute.plan import Settings
 from harness.spec.load import load_suite, select_rows
@@ -20,7 +22,8 @@ def rows(glob: str) -> list[tuple[Suite, Row]]:
     return [(suite, row) for row in select_rows(suite, glob)]
 
 
-def test_people_and_time(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_and_time(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     assert forecast(rows(ROWS), settings).seconds is None  # too short to be worth a measurement
     monkeypatch.setattr("harness.execute.forecast.LONG", 100)
     one, two = forecast(rows("alexnet-*"), settings), forecast(rows(ROWS), settings)
@@ -30,6 +33,19 @@ def test_people_and_time(settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
     assert two.seconds is not None
     assert 0.5 < one.seconds < 600
     assert forecast(rows(ROWS), replace(settings, limit=1)).people == 44
+
+    memory = cache_folder() / "operations.json"
+    counted = json.loads(memory.read_text())
+    assert len(counted) == 2
+    memory.write_text(json.dumps({key: 10 * value for key, value in counted.items()}))
+    monkeypatch.setattr("harness.execute.forecast.count_flops", None)  # nothing is counted twice
+    assert forecast(rows(ROWS), settings).people == 236
+    monkeypatch.undo()
+    monkeypatch.setenv("HARNESS_CACHE", str(memory.parent))
+    monkeypatch.setattr("harness.execute.forecast.LONG", 100)
+    memory.write_text("{")
+    assert forecast(rows(ROWS), settings).seconds is not None
+    assert json.loads(memory.read_text()) == counted
 
 
 def test_nothing_there_yet(settings: Settings, tmp_path: Path) -> None:

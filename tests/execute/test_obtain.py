@@ -91,9 +91,9 @@ def test_a_run_downloads_what_it_needs(
     stages: list[str] = []
     begin = TerminalProgress.stage
 
-    def stage(progress: TerminalProgress, name: str, people: int | None = None) -> None:
-        stages.append(name)
-        begin(progress, name, people)
+    def stage(progress: TerminalProgress, of: str, name: str, people: int | None = None) -> None:
+        stages.append(f"{of}, MB" if name == "MB" else name)
+        begin(progress, of, name, people)
 
     monkeypatch.setattr(TerminalProgress, "stage", stage)
     arguments = ("run", "coco", "--rows", ROW, *SEEDED)

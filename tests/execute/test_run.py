@@ -25,7 +25,7 @@ from harness.spec.configs import configs_folder, read_config
 ROW = "alexnet-256x192"
 ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
 BOXES = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-FILES = {"spec.json", "protocol.json", "environment.json", "predictions.parquet", "record.json"}
+FILES = {"spec.json", "protocol.json", "environment.json", "estimation.json", "predictions.parquet", "record.json"}
 
 
 @pytest.fixture
@@ -247,12 +247,13 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
     run = ("run", "own.yaml", "--checkpoints", "checkpoints", "--offline")
     code, out, _ = harness(*run)
     assert code == 3
-    assert [line.split("   ")[-1] for line in out.splitlines()[:5]] == [
-        "own boxes",
-        "unobtainable",
-        "unobtainable",
-        "unobtainable",
-        "differs",
+    shown = [line.split("   ") for line in out.splitlines()[:5]]
+    assert [(line[0].strip(), line[-1]) for line in shown] == [  # as they come to their end
+        ("own/no-checkpoint", "unobtainable"),
+        ("own/wrong-hash", "unobtainable"),
+        ("own/other-network", "unobtainable"),
+        ("own/good", "own boxes"),
+        ("own/on-truth", "differs"),
     ]
     assert "own boxes: another box file than the published one: sha256 b90eb504, person AP 78.9 [own/good]" in out
     assert "checkpoint checkpoints/mine.pth is for another network than the row's config builds:" in out

@@ -1,0 +1,186 @@
+"""A network on its device: from crops to heatmaps, exactly as MMPose computes them or faster.
+
+`fp32` is exact: the kernels, the layout and the batches of MMPose's own loop, so that not a bit differs. The others
+are faster, and what that changes is measured (`execute/effect.py`): `fp32-fast` sums in another order, with the norms
+folded into the convolutions and both sides of the flip test in one batch; `bf16` and `fp16` compute with fewer digits.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+
+from harness.arrays import Image
+from harness.errors import RunError
+from harness.predict.networks import forward_heatmaps
+from harness.protocol import Flip, Protocol
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_CPU_PIECE = 4
+"""People in one go on a CPU, where what is computed between two layers should stay in its caches."""
+_FOLDED = 1e-2
+"""Folded norms may change a heatmap by this share of its maximum; more, and they were not where they seemed to be."""
+
+_OUT_OF_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+"""How errors say it that have no class of their own."""
+
+
+class Forward:
+    """Runs one network.
+
+    Args:
+        network: From `build_network`, with weights; it is moved to the device.
+        protocol: How to flip, how many people a batch, the device and the precision that `quicken` turns to.
+    """
+
+    def __init__(self, network: torch.nn.Module, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self.device = torch.device(protocol.compute.device)
+        self._network: Any = network.to(self.device)
+        self._heatmaps: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: forward_heatmaps(self._network, inputs)
+        self._format = torch.contiguous_format
+        self._dtype: torch.dtype | None = None
+        self._one_batch = False
+        self._piece = protocol.compute.batch_size
+        self._clock = _Stopwatch(self.device)
+        self.warnings: list[str] = []
+        """What happened that a reader of the numbers should know."""
+
+    @property
+    def seconds(self) -> float:
+        """What the forward passes took so far, on the device."""
+        return self._clock.seconds
+
+    def load(self, crops: Image) -> torch.Tensor:
+        """Bring crops [n, H, W, 3] to the device, without waiting for it."""
+        tensor = torch.from_numpy(crops)
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
+
+    @torch.inference_mode()
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return the heatmaps [n, K, h, w], single precision, of crops [n, H, W, 3] BGR, flip test included.
+
+        Where memory does not suffice, it is tried again with half as many people in one go, from then on.
+
+        Raises:
+            RunError: It does not suffice for one person.
+        """
+        while True:
+            try:
+                with self._clock:
+                    starts = range(0, len(crops), self._piece)
+                    pieces = [self._flip_tested(self._normalised(crops[i : i + self._piece])) for i in starts]
+                    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                had, self._piece = self._piece, min(self._piece, len(crops)) // 2
+            if self._piece == 0:
+                raise RunError(
+                    f"memory of {self.device} does not suffice for one person", "use another --device, or free it"
+                )
+            self.warnings.append(
+                f"out of memory on {self.device}: from there on {self._piece} people in one go, not {had}"
+            )
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def quicken(self) -> None:
+        """Turn from exact single precision to the protocol's."""
+        compute = self._protocol.compute
+        if compute.precision != "fp32":
+            self._fold_norms()
+            self._one_batch = True
+            self._dtype = _AUTOCAST.get(compute.precision)
+            if self.device.type == "cpu":
+                self._piece = min(self._piece, _CPU_PIECE)
+            if self.device.type == "cpu" or self._dtype:  # cuDNN's single-precision kernels like channels first
+                self._format = torch.channels_last
+                self._network.to(memory_format=torch.channels_last)
+        if compute.compiled:
+            compiled: Any = torch.compile(self._heatmaps, dynamic=False)
+            self._heatmaps = compiled
+
+    @torch.no_grad()
+    def _fold_norms(self) -> None:
+        width, height = self._protocol.crop.input_size
+        probe = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(self.device)
+        folded = fuse_conv_bn(copy.deepcopy(self._network)).requires_grad_(False)
+        before, after = forward_heatmaps(self._network, probe), forward_heatmaps(folded, probe)
+        if (after - before).abs().max() > _FOLDED * before.abs().max():
+            self.warnings.append(
+                "norms are not folded into the convolutions: in this network that changes the heatmaps"
+            )
+        else:
+            self._network = folded
+
+    def _normalised(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return the network's inputs [n, 3, H, W], as mmengine's ImgDataPreprocessor makes them."""
+        preprocessor = self._network.data_preprocessor
+        # Contiguous, as upstream has it: torch picks other kernels, which round otherwise, for channels-last inputs.
+        inputs = crops.permute(0, 3, 1, 2).contiguous()
+        if preprocessor._channel_conversion:
+            inputs = inputs.flip(1)
+        normalised: torch.Tensor = (inputs.float() - preprocessor.mean) / preprocessor.std
+        return normalised
+
+    def _flip_tested(self, inputs: torch.Tensor) -> torch.Tensor:
+        flip, count = self._protocol.flip, len(inputs)
+        if not flip.enabled:
+            return self._run(inputs)
+        if self._one_batch:
+            both = self._run(torch.cat([inputs, inputs.flip(-1)]))
+            heatmaps, mirrored = both[:count], both[count:]
+        else:
+            heatmaps, mirrored = self._run(inputs), self._run(inputs.flip(-1))
+        return (heatmaps + _mirror(mirrored, flip, self._protocol.flip_indices)) * 0.5
+
+    def _run(self, inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
+            heatmaps = self._heatmaps(inputs.contiguous(memory_format=self._format))
+        return heatmaps.float()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the CPU's memory, was too small for what was asked of it."""
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
+
+
+def _mirror(heatmaps: torch.Tensor, flip: Flip, flip_indices: tuple[int, ...]) -> torch.Tensor:
+    """Mirror heatmaps back (`flip_heatmaps` in mmpose/models/utils/tta.py)."""
+    heatmaps = heatmaps.flip(-1)[:, list(flip_indices)]
+    if flip.shift:
+        heatmaps[..., 1:] = heatmaps[..., :-1].clone()
+    return heatmaps
+
+
+class _Stopwatch:
+    """Adds up time on a device; on a GPU without waiting for it before the sum is asked for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._seconds = 0.0
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    def __enter__(self) -> None:
+        if self._cuda:
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            self._events.append((start, end))
+            start.record()
+        else:
+            self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        if self._cuda:
+            self._events[-1][1].record()
+        else:
+            self._seconds += time.perf_counter() - self._start
+
+    @property
+    def seconds(self) -> float:
+        if self._cuda:
+            torch.cuda.synchronize()
+        return self._seconds + sum(float(start.elapsed_time(end)) for start, end in self._events) / 1000

@@ -1,0 +1,115 @@
+"""The forward pass: memory that does not suffice, and precisions other than the exact one."""
+
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_passes import SmallNetwork, protocol
+
+from harness.errors import RunError
+from harness.predict.forward import Forward
+from harness.predict.networks import build_network
+from harness.predict.seeded import seed_weights
+from harness.spec.configs import configs_folder, read_config
+
+
+def some_crops(count: int, height: int = 64, width: int = 48) -> torch.Tensor:
+    crops = np.random.default_rng(0).integers(0, 255, (count, height, width, 3), np.uint8)
+    return torch.from_numpy(crops)
+
+
+def test_out_of_memory_halves_the_batch_and_is_told() -> None:
+    crops = some_crops(8)
+    whole = Forward(SmallNetwork(), protocol(batch_size=8))(crops)
+    network = SmallNetwork(room=3)
+    forward = Forward(network, protocol(batch_size=8))
+    torch.testing.assert_close(forward(crops), whole)
+    assert forward.warnings == [
+        "out of memory on cpu: from there on 4 people in one go, not 8",
+        "out of memory on cpu: from there on 2 people in one go, not 4",
+    ]
+    network.sizes.clear()
+    forward(crops)
+    assert network.sizes == [2] * 8  # it does not try again with more; each is computed for both sides of the flip test
+
+
+def test_the_cpu_says_it_in_other_words() -> None:
+    class Huge(SmallNetwork):
+        def extract_feat(self, inputs: torch.Tensor) -> torch.Tensor:
+            if len(inputs) > 1:
+                torch.empty(2**60)
+            return super().extract_feat(inputs)
+
+    forward = Forward(Huge(), protocol(batch_size=2))
+    torch.testing.assert_close(forward(some_crops(2)), Forward(SmallNetwork(), protocol())(some_crops(2)))
+    assert len(forward.warnings) == 1
+
+
+def test_no_memory_for_one_person() -> None:
+    with pytest.raises(RunError, match="memory of cpu does not suffice for one person"):
+        Forward(SmallNetwork(room=0), protocol())(some_crops(4))
+
+
+def test_other_errors_are_no_lack_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="size of tensor"):
+        Forward(SmallNetwork(), protocol())(some_crops(1)[..., :2])
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32-fast", 1e-5), ("bf16", 0.03), ("fp16", 0.01)])
+def test_precisions(precision: str, tolerance: float) -> None:
+    crops = some_crops(6)
+    exact = Forward(SmallNetwork(), protocol())(crops)
+    forward = Forward(SmallNetwork(), protocol(precision=precision))
+    torch.testing.assert_close(forward(crops), exact, rtol=0, atol=0)  # until it is told
+    forward.quicken()
+    faster = forward(crops)
+    assert faster.dtype == torch.float32
+    difference = float((faster - exact).abs().max())
+    assert 0 < difference < tolerance * float(exact.abs().max())
+    assert forward.warnings == []
+
+
+def test_both_sides_of_the_flip_test_in_one_batch() -> None:
+    network = SmallNetwork()
+    forward = Forward(network, protocol(precision="fp32-fast", batch_size=4))
+    network.sizes.clear()
+    forward.quicken()
+    folded: Any = forward._network
+    folded.sizes.clear()
+    forward(some_crops(4))
+    assert folded.sizes == [8]
+
+
+def test_a_norm_that_only_seems_to_follow_a_convolution_is_not_folded() -> None:
+    crops = some_crops(4)
+    exact = Forward(SmallNetwork(applies_norm=False), protocol())(crops)
+    forward = Forward(SmallNetwork(applies_norm=False), protocol(precision="fp32-fast"))
+    forward.quicken()
+    torch.testing.assert_close(forward(crops), exact)
+    assert forward.warnings == ["norms are not folded into the convolutions: in this network that changes the heatmaps"]
+
+
+def test_a_published_network_in_fast_precision() -> None:
+    config = read_config(
+        configs_folder() / "body_2d_keypoint/topdown_heatmap/coco/td-hm_mobilenetv2_8xb64-210e_coco-256x192.py"
+    )
+    network = build_network(config)
+    seed_weights(network, config, 0)
+    forward = Forward(network, protocol(precision="fp32-fast").model_copy(update={"flip_indices": tuple(range(17))}))
+    crops = some_crops(2, 256, 192)
+    exact = forward(crops)
+    forward.quicken()
+    torch.testing.assert_close(forward(crops), exact, rtol=0, atol=1e-3 * float(exact.abs().max()))
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in forward._network.backbone.modules())
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on the CPU")
+def test_compiled() -> None:
+    crops = some_crops(4)
+    forward = Forward(SmallNetwork(), protocol(compiled=True))
+    exact = forward(crops)
+    forward.quicken()
+    torch.testing.assert_close(forward(crops), exact)
+    torch.testing.assert_close(forward(crops[:3]), exact[:3])  # the last batch is smaller
