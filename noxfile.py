@@ -15,7 +15,9 @@ GROUPS = ("--group", "upstream", "--group", "tests", "--group", "lint")
 
 SAMPLES = os.environ.get("HARNESS_SAMPLES", "../shared/data/samples")
 PARITY = ("--data", SAMPLES, "--weights", "random:0", "--tflop", "3")
+SUBSET = os.environ.get("HARNESS_SUBSET", "../shared/data/coco-subset")
 PARITY_FILES = ("--out", "results/parity.json", "--markdown", "results/parity.md")
+BENCH_FILES = ("--out", "results/bench.json", "--markdown", "results/bench.md")
 
 
 def install(session: nox.Session) -> None:
@@ -43,6 +45,15 @@ def parity(session: nox.Session) -> None:
     """
     install(session)
     session.run("harness", "parity", *PARITY, *(session.posargs or PARITY_FILES))
+
+
+@nox.session(python=PYTHON)
+def bench(session: nox.Session) -> None:
+    """Measure the shared engine beside MMPose's own code on a part of COCO, for results/: `nox -s bench`, or
+    `nox -s bench -- --data DIR --only decode,score` to measure some. Takes over an hour on two cores.
+    """
+    install(session)
+    session.run("harness", "bench", "--data", SUBSET, "--precision", "fp32-fast", *(session.posargs or BENCH_FILES))
 
 
 @nox.session(python=PYTHON)

@@ -36,3 +36,9 @@ class ObtainError(HarnessError):
 
 class RunError(HarnessError):
     """A run that had all it needs and failed."""
+
+
+class DifferenceError(HarnessError):
+    """What was to be equal to upstream's is not."""
+
+    exit_code = 1

@@ -20,6 +20,7 @@ VERBS = {
     "score": "Score saved predictions, ours or another framework's.",
     "boxes": "Measure a detector's box file, or make one with an mmdet detector.",
     "parity": "Compare our engine with MMPose's own test loop.",
+    "bench": "Measure our engine beside MMPose's own code.",
 }
 INTERRUPTED = 130
 

@@ -1,0 +1,1 @@
+"""Measures the shared engine beside upstream's own code on the same input, one module a measurement."""

@@ -1,0 +1,162 @@
+"""A model of what COCO's whole table takes on a GPU: from costs measured on this machine and stated assumptions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from harness.bench.outcome import Decoding, GpuEstimate, GpuModel, Preparation, Scoring
+from harness.bench.prepare import geometry_name
+from harness.errors import ObtainError
+from harness.files import read_json
+from harness.parity import ParityReport
+from harness.protocol import Compute, Crop, DataFile
+from harness.spec.configs import load_config
+from harness.spec.ledger import read_protocol
+from harness.spec.load import load_suite
+
+DEVICE = "NVIDIA H100 SXM"
+CORES = 16
+STARTUP_S = 90.0
+PRECISIONS = {"fp32": (67.0, 0.35), "bf16": (989.0, 0.15)}
+"""Dense peak of the data sheet, TFLOP/s, and the share of it that is assumed to be reached. fp32 without TF32."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """What a row asks for."""
+
+    id: str
+    crop: Crop
+    codec: str
+    passes: int
+    """Forward passes a person: two with the flip test."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a published table and the data that they are evaluated on."""
+
+    rows: tuple[TableRow, ...]
+    images: int
+    boxes: int
+
+    @property
+    def geometries(self) -> tuple[Crop, ...]:
+        """Each geometry once."""
+        return tuple(dict.fromkeys(row.crop for row in self.rows))
+
+
+def read_table() -> Table:
+    """Return COCO's table, as suite and configs declare it.
+
+    Raises:
+        ObtainError: MMPose is not installed.
+    """
+    suite = load_suite("coco")
+    compute = Compute(engine="shared", batch_size=1, device="cpu")
+    rows = []
+    for row in suite.rows:
+        (run,) = row.runs.values()
+        config = load_config(suite, row, run)
+        protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute)
+        rows.append(TableRow(row.id, protocol.crop, protocol.decoder.codec, 2 if protocol.flip.enabled else 1))
+    counts = suite.dataset.counts
+    assert counts is not None
+    assert counts.images is not None
+    assert counts.boxes is not None
+    return Table(tuple(rows), counts.images, counts.boxes)
+
+
+def read_gflop(parity: Path) -> dict[str, float]:
+    """Return the work of each row of COCO for one crop, from an outcome of `harness parity`.
+
+    Raises:
+        ObtainError: There is no such file, or it is none.
+    """
+    hint = "make it with `harness parity coco --out FILE`, and name it with --parity FILE"
+    try:
+        report = ParityReport.model_validate(read_json(parity, "the forward work of each row", hint))
+    except ValidationError as error:
+        raise ObtainError(f"{parity} is no outcome of `harness parity`", hint) from error
+    work = (run.id.split("/") for run in report.runs)
+    return {row: run.gflop for (suite, row, _), run in zip(work, report.runs, strict=True) if suite == "coco"}
+
+
+def model_gpu(
+    table: Table,
+    gflop: Mapping[str, float],
+    prepare: Preparation,
+    decode: Mapping[str, Decoding],
+    score: Scoring,
+    cores: int = CORES,
+    startup_s: float = STARTUP_S,
+) -> GpuModel:
+    """Compute the minutes of one pass over the whole table.
+
+    Args:
+        table: The rows and their data.
+        gflop: What each row's network computes for one crop, a multiplication and an addition counting two.
+        prepare: What an image and a crop cost on one core here.
+        decode: What a person costs here, by codec.
+        score: What a prediction costs here.
+        cores: Of the machine with the GPU.
+        startup_s: Imports, building the networks and loading their weights.
+
+    Raises:
+        ObtainError: The work of a row is not known.
+    """
+    if missing := [row.id for row in table.rows if row.id not in gflop]:
+        raise ObtainError(f"the forward work of {len(missing)} rows is not known, such as {missing[0]}")
+    names = tuple(map(geometry_name, table.geometries))
+    flop = table.boxes * sum(gflop[row.id] * row.passes for row in table.rows) * 1e9
+    crops_s = (table.images * prepare.image_ms + table.boxes * sum(map(prepare.warp_ms.__getitem__, names))) / 1000
+    crops_min = crops_s / cores / 60
+    decoding_min = table.boxes * sum(1 / decode[row.codec].comparison.our_rate for row in table.rows) / 60
+    scoring_min = len(table.rows) * table.boxes / score.comparison.our_rate / 60
+    estimates = []
+    for precision, (peak, efficiency) in PRECISIONS.items():
+        forward_min = flop / (peak * 1e12 * efficiency) / 60
+        at_once: dict[Literal["GPU", "crops", "decoding"], float] = {
+            "GPU": forward_min, "crops": crops_min, "decoding": decoding_min,
+        }  # fmt: skip
+        binds = max(at_once, key=lambda name: at_once[name])
+        estimates.append(
+            GpuEstimate(
+                precision=precision,
+                peak_tflops=peak,
+                efficiency=efficiency,
+                forward_min=forward_min,
+                total_min=startup_s / 60 + at_once[binds] + scoring_min,
+                binds=binds,
+            )
+        )
+    return GpuModel(
+        device=DEVICE,
+        rows=len(table.rows),
+        images=table.images,
+        boxes=table.boxes,
+        geometries=names,
+        forward_pflop=flop / 1e15,
+        cores=cores,
+        crops_min=crops_min,
+        decoding_min=decoding_min,
+        scoring_min=scoring_min,
+        startup_min=startup_s / 60,
+        estimates=tuple(estimates),
+        assumptions=(
+            "the weights of all networks fit into the GPU's memory together, so that there is one pass; each further "
+            "pass makes the crops again",
+            "crops, forward passes and decoding go on at the same time, so that the longest of them counts; start-up "
+            "and scoring come on top",
+            f"{cores} cores make crops, each as fast as one core here, and hold no other work up",
+            "decoding is as fast as on the CPU here, one batch after the other; on the GPU it is faster",
+            "scoring takes what it takes here, one row after the other",
+            f"start-up (imports, building {len(table.rows)} networks, loading their weights) takes {startup_s:g} s",
+            "fp32 is without TF32; each network reaches the stated share of the GPU's dense peak: small and depthwise "
+            "ones reach less, large matrix products more",
+            "images come from a local disk or the page cache",
+        ),
+    )

@@ -1,0 +1,24 @@
+"""Runs the command line and prints the process's own peak memory, in bytes: `own_peak` and then the arguments."""
+
+import sys
+from pathlib import Path
+
+from harness.cli import main
+
+
+def peak_memory() -> int:
+    """Return the most memory that was resident so far, bytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not ru_maxrss, which on Linux starts from the memory of the process that started this one.
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    print(peak_memory())
+    sys.exit(code)

@@ -1,0 +1,169 @@
+"""`harness bench`: the shared engine beside upstream's own code."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import check_data_folder, data_option, json_option, precision_option
+from harness.errors import HarnessError, UsageError
+from harness.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from harness.bench.outcome import BenchReport, Details
+
+ROUNDS = {"prepare": 7, "decode": 7, "score": 3, "ten-rows": 1, "one-row": 3}
+"""How often each comparison is repeated."""
+PARTS = (*ROUNDS, "memory")
+"""The measurements, in their order."""
+PREPARED_IMAGES = 24
+DECODED_PEOPLE = 256
+
+
+def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str]:
+    names = value.split(",") if value else PARTS
+    for name in names:
+        if name not in PARTS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(PARTS)}")
+    return [name for name in PARTS if name in names]
+
+
+@click.command("bench")
+@data_option
+@click.option(
+    "--only", "parts", callback=_parts, metavar="NAME[,NAME]",
+    help=f"Measure a part: {', '.join(PARTS)}. The others stay as they are in --out.",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(min=1), metavar="N",
+    help=f"Do every comparison so often.  [default: {', '.join(f'{n} {name}' for name, n in ROUNDS.items())}]",
+)  # fmt: skip
+@click.option("--images", type=click.IntRange(min=1), metavar="N", help="Let whole runs have the first N images only.")
+@click.option("--rows", metavar="ID[,ID]", help="The rows of COCO that are run at once.  [default: ten small ones]")
+@click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
+@precision_option
+@click.option(
+    "--parity", type=click.Path(path_type=Path), default=Path("results/parity.json"), show_default=True,
+    metavar="FILE", help="Where the forward work of each row is from, for the model of a GPU.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome as JSON to a file.")
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file.")
+@json_option
+def command(
+    parts: list[str], out: Path | None, markdown: Path | None, parity: Path, as_json: bool, **chosen: Any
+) -> int:  # fmt: skip
+    """Measure the shared engine beside upstream's own code: on the same work, in turn, with equal results.
+
+    The data folder has COCO's layout; of its images, a part of COCO is enough. The files are written after every part.
+    A model of what the whole table takes on a GPU is computed from the parts that are there.
+    Exit code 1 if a result differs from upstream's, 3 if something could not be measured.
+    """
+    check_data_folder(chosen["data"])
+
+    from harness.bench.outcome import BenchReport, Details
+    from harness.execute.device import choose_device
+    from harness.execute.environment import describe_environment
+
+    machine = describe_environment(choose_device(None)) | {"cores": os.cpu_count()}
+    details = _kept(out, machine) if out and len(parts) < len(PARTS) else Details()
+    report = BenchReport.of(machine, details)
+    codes = {0}
+    for name, measure in _measurements(parts, chosen):
+        click.echo(f"{name} ...", err=True)
+        try:
+            details = details.model_copy(update=measure())
+        except HarnessError as error:
+            click.echo(f"{name} FAILED: {error}", err=True)
+            codes.add(error.exit_code)
+            continue
+        report = BenchReport.of(machine, _with_model(details, parity))
+        if out:
+            write_json(out, report.model_dump(mode="json"))
+        if markdown:
+            from harness.report.bench import bench_markdown
+
+            write_text(markdown, bench_markdown(report))
+    for line in _summary(report):
+        click.echo(line, err=as_json)
+    if as_json:
+        click.echo(json.dumps(report.model_dump(mode="json"), indent=2))
+    return 1 if 1 in codes else max(codes)
+
+
+def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Yield each measurement's name, and what does it and returns fields of `Details`."""
+    from harness.bench import decode, gpu_model, memory, prepare, score, whole_runs, workload
+    from harness.spec.configs import load_config
+
+    data, images, precision = chosen["data"], chosen["images"], chosen["precision"]
+    suite, row = workload.find_row(chosen["row"] or whole_runs.ONE_ROW)
+    rounds = {name: chosen["rounds"] or default for name, default in ROUNDS.items()}
+
+    def measure_prepare() -> dict[str, Any]:
+        plan = workload.plan_row(row.id, data)
+        geometries = gpu_model.read_table().geometries
+        return {"prepare": prepare.measure_preparation(plan, PREPARED_IMAGES, rounds["prepare"], geometries)}
+
+    def measure_decode() -> dict[str, Any]:
+        measured = {
+            codec: decode.measure_decoding(codec, DECODED_PEOPLE, rounds["decode"]) for codec in decode.SETTINGS
+        }
+        return {"decode": measured}
+
+    def measure_score() -> dict[str, Any]:
+        config = load_config(suite, row, row.runs[workload.RUN])
+        return {"score": score.measure_scoring(config, score.Scale(), rounds["score"])}
+
+    def measure_ten_rows() -> dict[str, Any]:
+        rows = chosen["rows"] or whole_runs.TEN_ROWS
+        return {"ten_rows": whole_runs.measure_ten_rows(rows, data, images, precision, rounds["ten-rows"])}
+
+    def measure_one_row() -> dict[str, Any]:
+        return {"one_row": whole_runs.measure_one_row(row.id, data, images, precision, rounds["one-row"])}
+
+    def measure_memory() -> dict[str, Any]:
+        return {"memory": memory.measure_memory(data)}
+
+    ways = (measure_prepare, measure_decode, measure_score, measure_ten_rows, measure_one_row, measure_memory)
+    yield from ((name, way) for name, way in zip(PARTS, ways, strict=True) if name in parts)
+
+
+def _kept(out: Path, machine: dict[str, Any]) -> "Details":
+    """Return the parts that an earlier outcome has."""
+    from harness.bench.outcome import BenchReport, Details
+
+    try:
+        earlier = BenchReport.model_validate_json(out.read_bytes())
+    except FileNotFoundError:
+        return Details()
+    except ValueError as error:
+        raise UsageError(f"{out} is no outcome of `harness bench`, and would be lost", "name another --out") from error
+    if not earlier.same_machine(machine):
+        raise UsageError(
+            f"{out} was measured on another machine or with other packages", "measure all parts, or name another --out"
+        )
+    return earlier.details
+
+
+def _with_model(details: "Details", parity: Path) -> "Details":
+    """Bring the model of a GPU in line with the parts that it is made from."""
+    from harness.bench.gpu_model import model_gpu, read_gflop, read_table
+
+    if details.prepare is None or details.decode is None or details.score is None:
+        return details.model_copy(update={"gpu_model": None})
+    try:
+        model = model_gpu(read_table(), read_gflop(parity), details.prepare, details.decode, details.score)
+    except HarnessError as error:
+        click.echo(f"no model of a GPU: {error}", err=True)
+        model = None
+    return details.model_copy(update={"gpu_model": model})
+
+
+def _summary(report: "BenchReport") -> Iterator[str]:
+    for name, ratio in report.ratios:
+        yield f"{name:<26}{'-' if ratio is None else f'{ratio:.2f}':>8}"
+    growth = report.memory_growth_mb
+    yield f"{'memory_growth_mb':<26}{'-' if growth is None else f'{growth:.0f}':>8}"

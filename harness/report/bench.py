@@ -1,0 +1,152 @@
+"""The outcome of `harness bench` as Markdown."""
+
+from collections.abc import Iterator
+from statistics import median
+
+from harness.bench.outcome import (
+    SCORING_TOLERANCE,
+    BenchReport,
+    Comparison,
+    Details,
+    GpuModel,
+    Memory,
+    OneRow,
+    Spread,
+    TenRows,
+)
+from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
+
+PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-headless", "opencv-python", "xtcocotools")
+
+
+def bench_markdown(report: BenchReport) -> str:
+    """Return a page with a line for every ratio, and what it was measured on."""
+    machine, details = report.machine, report.details
+    versions = ", ".join(f"{name} {machine['packages'][name]}" for name in PACKAGES if name in machine["packages"])
+    gpu = f", {machine['gpu']['name']}" if machine["gpu"] else ""
+    commit = f"commit {machine['commit'][:8]}{', changed' if machine['dirty'] else ''}; " if machine["commit"] else ""
+    lines = [
+        "# Beside upstream's own code",
+        "",
+        f"Measured by `harness bench` on {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads{gpu} "
+        f"({commit}{versions}).",
+        "",
+        "Both sides did the same work in turn, in one run, and gave the same results: crops bit for bit, keypoints "
+        f"within {KEYPOINT_TOLERANCE} px, metrics of the same predictions within {SCORING_TOLERANCE:g}, of whole runs "
+        f"within {METRIC_TOLERANCE:g}. A ratio is upstream's time over ours, taken within each round; the table has "
+        "its median, least and most. Rates are those of the median round.",
+        "",
+        "| what | ratio | least | most | rounds | upstream | ours |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+        *_comparisons(details),
+    ]
+    if details.ten_rows:
+        lines += ["", *_ten_rows(details.ten_rows)]
+    if details.one_row:
+        lines += ["", *_one_row(details.one_row)]
+    if details.memory:
+        lines += ["", *_memory(details.memory)]
+    if details.gpu_model:
+        lines += ["", *_gpu_model(details.gpu_model)]
+    return "\n".join(lines) + "\n"
+
+
+def _comparisons(details: Details) -> Iterator[str]:
+    if part := details.prepare:
+        core = "on one core" if part.pinned else "in one thread"
+        many = f"{part.comparison.work / part.images:.0f} boxes an image"
+        yield _line(f"boxes to batches of crops, {core}, {many}", part.comparison)
+        yield _line("the same beside its data set alone, without its loader's processes", part.pipeline)
+    for codec, decoding in (details.decode or {}).items():
+        yield _line(f"heatmaps to keypoints, {codec}", decoding.comparison)
+    if scoring := details.score:
+        yield _line(f"{scoring.comparison.work:,} predictions in {scoring.images:,} images scored", scoring.comparison)
+    if ten := details.ten_rows:
+        walls = sum(median(row.upstream_wall_s) for row in ten.rows)
+        forwards = sum(median(row.upstream_forward_s) for row in ten.rows)
+        ours = sum(median(row.ours_forward_s) for row in ten.rows)
+        wall = median(ten.ours_wall_s)
+        what = f"{len(ten.rows)} rows, start to end"
+        yield _cells(what, ten.ratio, f"{walls:.1f} s", f"{wall:.1f} s")
+        yield _cells(
+            f"{what}, besides the network", ten.besides_network, f"{walls - forwards:.1f} s", f"{wall - ours:.1f} s"
+        )
+
+
+def _line(what: str, comparison: Comparison) -> str:
+    rates = (f"{rate:,.0f} {comparison.unit}/s" for rate in (comparison.upstream_rate, comparison.our_rate))
+    return _cells(what, comparison.ratio, *rates)
+
+
+def _cells(what: str, ratio: Spread, upstream: str, ours: str) -> str:
+    numbers = (f"{value:.1f}" for value in (ratio.median, ratio.min, ratio.max))
+    return f"| {what} | {' | '.join(numbers)} | {len(ratio.rounds)} | {upstream} | {ours} |"
+
+
+def _ten_rows(part: TenRows) -> Iterator[str]:
+    yield "## Several rows at once"
+    yield ""
+    yield (
+        f"{part.people:,} boxes in {part.images} images, seeded checkpoints. Upstream: MMPose's test script, a process "
+        f"a row, with its published settings. Ours: one process, precision {part.precision}. Forward is from crops to "
+        "heatmaps, flip test included; seconds are those of the median round, metric and keypoint the largest "
+        "differences, where seeded heatmaps may have ties."
+    )
+    yield ""
+    yield "| row | upstream | of it forward | our forward | metric | keypoint px |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for row in part.rows:
+        seconds = (row.upstream_wall_s, row.upstream_forward_s, row.ours_forward_s)
+        cells = [*(f"{median(each):.1f}" for each in seconds), f"{row.metric_max:.2g}", f"{row.keypoint_max_px:.2g}"]
+        yield f"| {row.id} | {' | '.join(cells)} |"
+
+
+def _one_row(part: OneRow) -> Iterator[str]:
+    yield "## One row against its forward passes"
+    yield ""
+    yield (
+        f"{part.id}, {part.people:,} boxes, precision {part.precision}: {median(part.wall_s):.1f} s start to end, "
+        f"{median(part.forward_s):.1f} s for the forward passes of the same batches alone: "
+        f"{part.ratio.median:.2f} times ({part.ratio.min:.2f} to {part.ratio.max:.2f} in {len(part.ratio.rounds)} "
+        "rounds)."
+    )
+
+
+def _memory(part: Memory) -> Iterator[str]:
+    yield "## Peak memory"
+    yield ""
+    yield "A whole run with a small network: reading, predicting, saving and scoring, each in a fresh process."
+    yield ""
+    yield "| boxes | peak MB | seconds |"
+    yield "|---:|---:|---:|"
+    for boxes, peak, seconds in zip(part.boxes, part.peak_mb, part.seconds, strict=True):
+        yield f"| {boxes:,} | {peak:.0f} | {seconds:.1f} |"
+    yield ""
+    yield f"It grows by {part.growth_mb:.0f} MB."
+
+
+def _gpu_model(model: GpuModel) -> Iterator[str]:
+    yield "## The whole COCO table on a GPU: a model, not a measurement"
+    yield ""
+    yield (
+        f"{model.rows} rows, {model.boxes:,} boxes in {model.images:,} images, {len(model.geometries)} geometries "
+        f"({', '.join(model.geometries)}), {model.forward_pflop:.0f} PFLOP of forward passes; {model.device}, "
+        f"{model.cores} cores. Crops take {model.crops_min:.1f} minutes, decoding {model.decoding_min:.1f}, scoring "
+        f"{model.scoring_min:.1f}, start-up {model.startup_min:.1f}."
+    )
+    yield ""
+    yield "| precision | peak TFLOP/s | reached | forward, minutes | what binds | whole table, minutes |"
+    yield "|---|---:|---:|---:|---|---:|"
+    for each in model.estimates:
+        cells = [
+            each.precision,
+            f"{each.peak_tflops:g}",
+            f"{each.efficiency:.0%}",
+            f"{each.forward_min:.1f}",
+            each.binds,
+        ]
+        yield f"| {' | '.join(cells)} | {each.total_min:.1f} |"
+    yield ""
+    yield "It assumes:"
+    yield ""
+    yield from (f"- {assumption}" for assumption in model.assumptions)
