@@ -112,7 +112,8 @@ def _upstream_dataset(plan: Plan, people: People) -> Any:
 def _upstream_loader(plan: Plan, dataset: Any) -> Any:
     """Return the config's own data loader, with its own workers; they stay from one round to the next."""
     config = plan.config.test_dataloader
-    with DefaultScope.overwrite_default_scope("mmpose"):
+    with DefaultScope.overwrite_default_scope("mmpose"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it finds two workers too many for one core
         return Runner.build_dataloader({**config, "dataset": dataset, "persistent_workers": config.num_workers > 0})
 
 

@@ -6,12 +6,10 @@ All crops are made first, then the network runs on the batches that a run would 
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from harness.execute.device import choose_device
 from harness.execute.plan import Settings, make_plan
-from harness.predict.crop_stream import crop_stream
 from harness.predict.forward import Forward
+from harness.predict.shared import crop_batches
 from harness.spec.load import load_suite
 
 
@@ -25,13 +23,13 @@ def forward_seconds(suite_file: Path, data: Path, precision: str) -> float:
     )  # fmt: skip
     plan = make_plan(suite, row, next(iter(row.runs)), settings)
     protocol = plan.protocol
-    crops = np.concatenate([cuts[0] for _, cuts in crop_stream(plan.people(), [protocol.crop])])
+    lane = protocol.crop, protocol.compute.batch_size
+    batches = [crops.copy() for _, _, crops in crop_batches(plan.people(), [lane])]
     forward = Forward(plan.network(), protocol)
     if not protocol.compute.exact:
         forward.quicken()
-    size = protocol.compute.batch_size
-    for start in range(0, len(crops), size):
-        forward(forward.load(crops[start : start + size]))
+    for crops in batches:
+        forward(forward.load(crops))
     return forward.seconds
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.record import JudgedClaim, Record, Verdict
+from harness.record import Effect, JudgedClaim, Record, Verdict
 from harness.spec.schema import Row, Suite
 
 COLOURS: dict[Verdict, str] = {
@@ -114,7 +114,17 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     for outcome in outcomes:
         for warning in dict.fromkeys(warning for record in outcome.records for warning in record.warnings):
             yield f"warning: {outcome.id}: {warning}"
+    for outcome in outcomes:
+        for record in outcome.records:
+            if record.effect:
+                yield f"effect of the precision: {outcome.id}: {_effect(record.effect)}"
     yield f"records: {out}"
+
+
+def _effect(effect: Effect) -> str:
+    moved = f"keypoints move by {effect.keypoint_median_px:.2g} px in the median, {effect.keypoint_max_px:.2g} at most"
+    name, change = next(iter(effect.metrics.items()))
+    return f"on the first {effect.people} people {moved}; {name} {'-' if change is None else f'{change:+.4f}'}"
 
 
 def exit_code(outcomes: list[RowOutcome]) -> int:

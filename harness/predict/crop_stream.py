@@ -2,9 +2,9 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ _THREADS = 16
 
 
 def crop_stream(
-    people: People, crops: Sequence[Crop], threads: int | None = None
+    people: People, crops: Sequence[Crop], size: int, threads: int | None = None
 ) -> Generator[tuple[Indices, list[Image]], None, None]:
     """Cut everybody out, image by image, in the order of the images whatever the threads do.
 
@@ -31,37 +31,60 @@ def crop_stream(
     Args:
         people: N people.
         crops: The geometries wanted.
+        size: How many people to yield at a time; the last time there may be fewer.
         threads: None for one on each processor that this process may use.
 
     Yields:
-        The numbers [n] of people of one image, ascending, and for each geometry their crops [n, H, W, 3] BGR.
+        The numbers [n] of people and, for each geometry, their crops [n, H, W, 3] BGR, which are theirs until the next
+        ones are asked for: the memory is used again.
 
     Raises:
         RunError: An image cannot be read.
     """
-    sizes = [crop.input_size for crop in crops]
+    shapes = [crop.input_size for crop in crops]
     matrices = [crop_regions(people, crop).matrices for crop in crops]
+    order, groups = _by_image(people)
+    blocks: dict[int, list[Image]] = {}
+    """Crops of `size` people by geometry, filled by whoever has some of these people in their image."""
+    spare: list[list[Image]] = []
 
-    def cut(path: Path, group: Indices) -> tuple[Indices, list[Image]]:
+    def cut(path: Path, first: int, end: int) -> int:
         image = read_image(path)
-        cuts = []
-        for (width, height), maps in zip(sizes, matrices, strict=True):
-            block = np.empty((len(group), height, width, 3), np.uint8)
-            for crop, matrix in zip(block, maps[group], strict=True):
-                warp(image, matrix, (width, height), out=crop)
-            cuts.append(block)
-        return group, cuts
+        for place in range(first, end):
+            block, person = blocks[place // size], order[place]
+            for shape, maps, filled in zip(shapes, matrices, block, strict=True):
+                warp(image, maps[person], shape, out=filled[place % size])
+        return end
 
     threads = threads or min(_THREADS, _processors())
-    work = _by_image(people)
     with ThreadPoolExecutor(threads, "crops") as pool:
-        coming: deque[Future[tuple[Indices, list[Image]]]] = deque()
+
+        def begin(path: Path, first: int, end: int) -> None:
+            for number in range(first // size, (end - 1) // size + 1):
+                if number not in blocks:
+                    blocks[number] = (
+                        spare.pop()
+                        if spare
+                        else [np.empty((size, height, width, 3), np.uint8) for width, height in shapes]
+                    )
+            coming.append(pool.submit(cut, path, first, end))
+
+        coming: deque[Future[int]] = deque()
+        work = iter(groups)
         try:
-            coming.extend(pool.submit(cut, *item) for item in islice(work, threads * _AHEAD))
+            for item in islice(work, threads * _AHEAD):
+                begin(*item)
+            given = 0
             while coming:
                 done = coming.popleft().result()
-                coming.extend(pool.submit(cut, *item) for item in islice(work, 1))
-                yield done
+                for item in islice(work, 1):
+                    begin(*item)
+                while given * size < done and (done >= (given + 1) * size or done == len(order)):
+                    index = order[given * size : (given + 1) * size]
+                    block = blocks.pop(given)
+                    yield index, [filled[: len(index)] for filled in block]
+                    spare.append(block)
+                    given += 1
         finally:  # whoever reads the stream may stop before its end
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -70,12 +93,14 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _by_image(people: People) -> Iterator[tuple[Path, Indices]]:
-    """Yield each image's path and the numbers of its people."""
+def _by_image(people: People) -> tuple[Indices, list[tuple[Path, int, int]]]:
+    """Return the order [N] in which people are cut out, and for each image the part of it that is its people."""
     number_of = {image_id: number for number, image_id in enumerate(people.images)}
     image_numbers = np.array([number_of[image_id] for image_id in people.image_ids.tolist()])
-    by_image = np.argsort(image_numbers, kind="stable")
-    groups = np.split(by_image, np.flatnonzero(np.diff(image_numbers[by_image])) + 1)
-    for path, group in zip(people.images.values(), groups, strict=True):
-        for start in range(0, len(group), _CROWD):
-            yield path, group[start : start + _CROWD]
+    order = np.argsort(image_numbers, kind="stable")
+    bounds = [0, *(np.flatnonzero(np.diff(image_numbers[order])) + 1).tolist(), len(order)]
+    return order, [
+        (path, start, min(start + _CROWD, end))
+        for path, (first, end) in zip(people.images.values(), pairwise(bounds), strict=True)
+        for start in range(first, end, _CROWD)
+    ]

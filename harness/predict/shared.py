@@ -1,7 +1,7 @@
 """The shared engine: several networks on the same people, whose images and crops are made once for all of them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -75,19 +75,19 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
 
 
 def crop_batches(people: People, lanes: Sequence[Lane]) -> Iterator[tuple[Lane, Indices, Image]]:
-    """Collect crops into batches [n, H, W, 3] of each lane's size; the last ones may be smaller."""
+    """Cut people out in batches [n, H, W, 3] of each lane's size; the last ones may be smaller.
+
+    A batch's crops are its reader's until the next batch is asked for.
+    """
     geometries = list(dict.fromkeys(crop for crop, _ in lanes))
-    batches = {lane: _Batch() for lane in lanes}
-    for index, cuts in crop_stream(people, geometries):
-        for crop, cut in zip(geometries, cuts, strict=True):
-            for lane, batch in batches.items():
-                if lane[0] == crop:
-                    batch.add(index, cut)
-                    while batch.count >= lane[1]:
-                        yield lane, *batch.remove(lane[1])
-    for lane, batch in batches.items():
-        if batch.count:
-            yield lane, *batch.remove(batch.count)
+    batchers = {lane: _Batcher(lane[1]) for lane in lanes}
+    for index, cuts in crop_stream(people, geometries, max(size for _, size in lanes)):
+        for lane, batcher in batchers.items():
+            for batch in batcher.add(index, cuts[geometries.index(lane[0])]):
+                yield lane, *batch
+    for lane, batcher in batchers.items():
+        if batcher.left:
+            yield lane, *batcher.left
 
 
 def predict_shared(
@@ -115,24 +115,22 @@ def predict_shared(
     return outcome
 
 
-@dataclass
-class _Batch:
-    """Crops on their way into a batch."""
+class _Batcher:
+    """Cuts a stream of crops into batches of one size."""
 
-    indices: list[Indices] = field(default_factory=list)
-    crops: list[Image] = field(default_factory=list)
-    count: int = 0
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.left: tuple[Indices, Image] | None = None
+        """Too few for a batch; a copy."""
 
-    def add(self, index: Indices, crops: Image) -> None:
-        self.indices.append(index)
-        self.crops.append(crops)
-        self.count += len(index)
-
-    def remove(self, count: int) -> tuple[Indices, Image]:
-        """Take the first `count` people out."""
-        index, crops = np.concatenate(self.indices), np.concatenate(self.crops)
-        self.indices, self.crops, self.count = [index[count:]], [crops[count:]], len(index) - count
-        return index[:count], crops[:count]
+    def add(self, index: Indices, crops: Image) -> Iterator[tuple[Indices, Image]]:
+        """Yield the batches that are full with these."""
+        if self.left:
+            index, crops = np.concatenate([self.left[0], index]), np.concatenate([self.left[1], crops])
+        full = len(index) // self._size * self._size
+        for start in range(0, full, self._size):
+            yield index[start : start + self._size], crops[start : start + self._size]
+        self.left = (index[full:], crops[full:].copy()) if full < len(index) else None
 
 
 class _Collector:

@@ -1,6 +1,7 @@
 """Passes through `harness run`: what shares its people shares a pass, as far as memory allows."""
 
 import json
+import re
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_what_memory_did_is_in_the_record_and_stays_there(run: Any, monkeypatch:
 
 def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
     _, _, exact = run()
-    _, _, faster = run("--precision", "fp32-fast", out="fast")
+    _, shown, faster = run("--precision", "fp32-fast", out="fast")
     _, _, half = run("--precision", "bf16", out="half", rows=ROWS[1:2])
     for row in ROWS:
         effect = faster[row].effect
@@ -164,6 +165,11 @@ def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
         # The sample is everybody here, so that the effect can be seen between the runs as well.
         moved = np.linalg.norm(keypoints(row, "fast") - keypoints(row, "runs"), axis=-1)
         assert effect.keypoint_max_px == pytest.approx(moved.max())
+    assert re.search(
+        r"\neffect of the precision: coco/alexnet-256x192: on the first 22 people keypoints move by 0 px in the "
+        r"median, [\d.e-]+ at most; AP \+0\.0000\n",
+        shown,
+    )
     assert half[ROWS[1]].effect is not None
     assert half[ROWS[1]].effect.score_max > faster[ROWS[1]].effect.score_max
 
