@@ -100,6 +100,7 @@ def _blur(kernel_size: int, reach: int, device: torch.device) -> Tensor:
 
 def to_points(index: Indices, scores: Float32, width: int) -> Float32:
     """Return positions [M] as x, y [M, 2], heatmap px, -1 where the maximum is not positive."""
-    points: Float32 = np.stack([index % width, index // width], axis=-1).astype(np.float32)
+    points = np.empty((len(index), 2), np.float32)
+    points[:, 1], points[:, 0] = np.divmod(index, width)
     points[scores <= 0] = -1
     return points

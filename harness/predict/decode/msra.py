@@ -20,19 +20,19 @@ def observe_msra(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
     """Return the arguments of `locate_msra`, on the heatmaps' device."""
     height, width = heatmaps.shape[2:]
     index = find_maxima(heatmaps)
-    centre = index + torch.arange(0, heatmaps.numel(), height * width, device=heatmaps.device)
-    cross = (centre + _cross(width, heatmaps.device)).clamp(0, heatmaps.numel() - 1)
+    cross = (index + _crosses(len(index), height, width, heatmaps.device)).clamp(0, heatmaps.numel() - 1)
     return index, heatmaps.view(-1).index_select(0, cross.view(-1)).view(cross.shape)
 
 
 @lru_cache
-def _cross(width: int, device: torch.device) -> Tensor:
-    """Return the row-major offsets [5, 1] of the centre and its neighbours right, left, below and above."""
-    return torch.tensor([[0], [1], [-1], [width], [-width]], device=device)
+def _crosses(count: int, height: int, width: int, device: torch.device) -> Tensor:
+    """Return where a cross begins in each of `count` heatmaps [5, count]: centre, right, left, below and above."""
+    cross = torch.tensor([[0], [1], [-1], [width], [-width]], device=device)
+    return cross + torch.arange(0, count * height * width, height * width, device=device)
 
 
 def locate_msra(index: Indices, values: Float32, size: Size, decoder: Decoder, input_size: Size) -> Located:
-    """Locate M keypoints from their maxima's positions [M] and the values there and next to it [5, M] (`_cross`)."""
+    """Locate M keypoints from their maxima's positions [M] and the values there and next to it [5, M] (`_crosses`)."""
     width, height = size
     scores, right, left, below, above = values
     points = to_points(index, scores, width)
