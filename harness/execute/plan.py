@@ -1,5 +1,6 @@
 """Resolves a run before any work: its config, its protocol, its weights, and the keys that name its content."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ from harness.assets.checkpoint_files import Identified, find_checkpoint, identif
 from harness.assets.checkpoints import load_weights
 from harness.assets.dataset import data_file
 from harness.files import content_key
-from harness.predict.networks import build_network
+from harness.predict.networks import build_network, without_initialisers
 from harness.predict.people import People, load_people
 from harness.predict.seeded import seed_weights
 from harness.protocol import Compute, Precision, Protocol
@@ -91,7 +92,8 @@ class Plan:
         Raises:
             ObtainError: The checkpoint cannot be loaded, or is another network's.
         """
-        network = build_network(self.config)
+        with without_initialisers() if self.checkpoint else contextlib.nullcontext():
+            network = build_network(self.config)
         if self.checkpoint:
             load_weights(network, self.checkpoint.path, trusted=self.settings.trust_checkpoint)
         else:

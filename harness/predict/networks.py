@@ -27,13 +27,10 @@ def build_network(config: Config) -> torch.nn.Module:
     Raises:
         RunError: MMPose cannot build it: a module of the config is unknown or cannot be imported.
     """
-    mmcv_ext.install()
-    # mmdet's layers use a name that torch has moved.
-    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
     try:
+        _import_models()
         if custom_imports := config.get("custom_imports"):
             import_modules_from_strings(**custom_imports)
-        import mmpose.models  # noqa: F401 (registers the networks)
         from mmpose.registry import MODELS
 
         with DefaultScope.overwrite_default_scope("mmpose"), torch.random.fork_rng(devices=[]):
@@ -44,9 +41,20 @@ def build_network(config: Config) -> torch.nn.Module:
     return cast(torch.nn.Module, network)
 
 
+def _import_models() -> None:
+    mmcv_ext.install()
+    # mmdet's layers use a name that torch has moved.
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
+    import mmpose.models  # noqa: F401 (registers the networks)
+
+
 @contextmanager
 def without_initialisers() -> Iterator[None]:
-    """Meanwhile, layers are built with whatever is in memory, which is quick: for networks that compute nothing."""
+    """Meanwhile, layers are built with whatever is in memory, which is quick.
+
+    For networks that get all their weights from a file, or compute nothing.
+    """
+    _import_models()  # first: a module that is imported meanwhile would keep what stands in for an initialiser
     names = [name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")]
     saved = {name: getattr(torch.nn.init, name) for name in names}
     for name in names:
