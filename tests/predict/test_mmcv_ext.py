@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RunError
@@ -80,6 +80,7 @@ def plain_roi_align(features: Array, rois: Array, size: int, scale: float, ratio
     return out
 
 
+@settings(deadline=None)  # the first call imports torchvision
 @given(
     corners=st.lists(st.tuples(*[st.integers(0, 12)] * 4), min_size=1, max_size=25),
     threshold=st.sampled_from([0.1, 0.3, 0.55, 0.9]),
