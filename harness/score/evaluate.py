@@ -1,5 +1,6 @@
 """From saved predictions to metrics, by the protocol's own rules."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from harness.score.oks import score_oks
 from harness.score.pckh import load_mpii, score_mpii
 from harness.score.posetrack_ap import score_posetrack
 from harness.score.posetrack_truth import load_posetrack
-from harness.score.truth import load_truth
+from harness.score.truth import Truth, load_truth
 
 
 def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[str, float | None]:
@@ -30,9 +31,8 @@ def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[s
     annotations = same_file(data, protocol.annotations, "the annotation file")
     match protocol.scoring:
         case OksScoring() as scoring:
-            truth = load_truth(
-                annotations, protocol.num_keypoints, areas=scoring.area == "annotation", crowd=scoring.crowd
-            )
+            areas = scoring.area == "annotation"
+            truth = _truth(annotations, protocol.annotations.sha256, protocol.num_keypoints, areas, scoring.crowd)
             if protocol.limit is not None:
                 truth = truth.restrict(np.unique(predictions.image_ids))
             return score_oks(predictions, scoring, truth)
@@ -40,12 +40,19 @@ def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[s
             headboxes = same_file(data, scoring.headboxes, "the head box file")
             return score_mpii(predictions, load_mpii(annotations, headboxes))
         case JhmdbScoring() as scoring:
-            return score_jhmdb(predictions, scoring, load_truth(annotations, protocol.num_keypoints))
+            truth = _truth(annotations, protocol.annotations.sha256, protocol.num_keypoints)
+            return score_jhmdb(predictions, scoring, truth)
         case PoseTrackScoring() as scoring:
             sequences = load_posetrack(same_file(data, scoring.sequences, "the per-sequence ground truth"))
             if protocol.limit is not None:
                 sequences = sequences.restrict(np.unique(predictions.image_ids))
             return score_posetrack(predictions, scoring, sequences)
+
+
+@lru_cache(maxsize=1)
+def _truth(path: Path, sha256: str, num_keypoints: int, areas: bool = False, crowd: bool = False) -> Truth:
+    """Read once for all rows of a table; `sha256` tells the file from a later one of its name."""
+    return load_truth(path, num_keypoints, areas=areas, crowd=crowd)
 
 
 def difference(a: float | None, b: float | None) -> float:
