@@ -13,6 +13,7 @@ import numpy as np
 from harness.arrays import Float32, Floating, Image
 from harness.errors import RunError
 from harness.predict.people import People
+from harness.predict.upright import warp_upright
 from harness.protocol import Crop
 
 # A decoder fills the missing part of a truncated image with grey and says so only on standard error.
@@ -63,8 +64,11 @@ def crop_regions(people: People, crop: Crop) -> Regions:
 
 def warp(image: Image, matrix: Floating, size: tuple[int, int], out: Image | None = None) -> Image:
     """Cut one crop of `size` (width, height) from an image, into `out` if given; outside the image it is black."""
-    crop: Image = cv2.warpAffine(image, matrix, size, dst=out, flags=cv2.INTER_LINEAR)
-    return crop
+    if out is None:
+        out = np.empty((size[1], size[0], 3), np.uint8)
+    if not warp_upright(image, matrix.astype(np.float64, copy=False), out):
+        cv2.warpAffine(image, matrix, size, dst=out, flags=cv2.INTER_LINEAR)
+    return out
 
 
 def _plain_matrices(centers: Float32, sizes: Float32, size: tuple[int, int]) -> Floating:
