@@ -35,8 +35,8 @@ def assert_same(matrix: Floating, size: tuple[int, int]) -> None:
 def test_scaled_and_moved(
     scale: tuple[float, float], shift: tuple[float, float], single: bool, size: tuple[int, int]
 ) -> None:
-    matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]], np.float32 if single else np.float64)
-    assert_same(matrix, size)
+    matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+    assert_same(matrix.astype(np.float32) if single else matrix, size)
 
 
 @settings(max_examples=200, deadline=None)
