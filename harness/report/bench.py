@@ -56,7 +56,7 @@ def _comparisons(details: Details) -> Iterator[str]:
         core = "on one core" if part.pinned else "in one thread"
         many = f"{part.comparison.work / part.images:.0f} boxes an image"
         yield _line(f"boxes to batches of crops, {core}, {many}", part.comparison)
-        yield _line("the same beside its data set alone, without its loader's processes", part.pipeline)
+        yield _line("the same beside its data set alone, without a loader", part.pipeline)
     for codec, decoding in (details.decode or {}).items():
         yield _line(f"heatmaps to keypoints, {codec}", decoding.comparison)
     if scoring := details.score:

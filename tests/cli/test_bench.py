@@ -44,7 +44,7 @@ def test_parts_go_into_one_outcome(harness: Harness, samples: Path, tmp_path: Pa
     assert both["details"]["decode"] == first["details"]["decode"]
     assert both["ratios"]["prepare"] > 0
     assert BenchReport.model_validate(both)
-    assert "boxes to crops" in page.read_text()
+    assert "boxes to batches of crops" in page.read_text()
     assert "heatmaps to keypoints, megvii" in page.read_text()
 
 

@@ -85,7 +85,7 @@ CODE_TRAPS = {
     "one stride for AlexNet": ("coco/alexnet-256x192/val", "harness.predict.decode.msra.strides", one_stride),
     "the first stage in place of the last": (
         "mpii/cpm-368x368/val",
-        "harness.predict.shared.forward_heatmaps",
+        "harness.predict.forward.forward_heatmaps",
         first_stage,
     ),
     "Megvii's scores up to 255": ("coco/mspn-1stg-256x192/val", "harness.predict.decode.megvii.PEAK", np.float32(1)),

@@ -35,7 +35,7 @@ def assert_same(matrix: Floating, size: tuple[int, int]) -> None:
 def test_scaled_and_moved(
     scale: tuple[float, float], shift: tuple[float, float], single: bool, size: tuple[int, int]
 ) -> None:
-    matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+    matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]], np.float64)
     assert_same(matrix.astype(np.float32) if single else matrix, size)
 
 
