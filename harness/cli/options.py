@@ -3,12 +3,13 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from harness.assets.cache import cache_folder
 from harness.errors import UsageError
+from harness.protocol import Precision
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -80,7 +81,7 @@ weights_option = click.option(
 
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp32-fast", "bf16", "fp16"]),
+    type=click.Choice(get_args(Precision)),
     default="fp32",
     show_default=True,
     help="fp32 computes as MMPose does; fp32-fast sums in another order, the others have fewer digits. What that "

@@ -50,7 +50,7 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
     missing: dict[str, Item] = {}
     counts: list[tuple[Config, int]] = []
     measured: tuple[Plan, People] | None = None
-    seen: dict[tuple[object, ...], People] = {}
+    seen: dict[str, People] = {}
     for suite, row in work:
         for run, spec in row.runs.items():
             try:
@@ -60,14 +60,13 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
                 continue
             try:
                 plan = make_plan(suite, row, run, replace(settings, seed=0))
-                source = (plan.protocol.dataset, plan.protocol.annotations, plan.protocol.boxes)
-                people = seen[source] if source in seen else plan.people()
+                people = seen[plan.people_key] if plan.people_key in seen else plan.people()
             except HarnessError:  # not there yet
                 published = suite.dataset.counts
                 count = published and (published.boxes if row.boxes == "detector" else published.people)
                 counts.append((config, count or 0))
             else:
-                seen[source] = people
+                seen[plan.people_key] = people
                 if all(path.is_file() for path in people.images.values()):
                     absent = [item for item in absent if not item.folder]
                 measured = measured or (plan, people)

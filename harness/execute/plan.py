@@ -70,6 +70,12 @@ class Plan:
     score_key: str
     """Names the content that the metrics are made from."""
 
+    @property
+    def people_key(self) -> str:
+        """Names the people and their images: plans with the same key have the same ones."""
+        people = self.protocol.model_dump(mode="json", include={"dataset", "annotations", "boxes", "limit"})
+        return content_key(people, image_folder(self.config))
+
     def people(self) -> People:
         """Read the people to be evaluated; whether their images are there is another question.
 

@@ -16,7 +16,7 @@ from harness.execute.environment import describe_environment
 from harness.execute.obtain import obtain_files, obtain_images
 from harness.execute.passes import Outcome, Watcher, predict_in_passes
 from harness.execute.plan import Plan, Settings, make_plan
-from harness.files import content_key, read_json, write_json
+from harness.files import read_json, write_json
 from harness.judge.verdict import judge_run
 from harness.predict.people import People
 from harness.predict.upstream import predict_upstream
@@ -24,7 +24,7 @@ from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record, Status
 from harness.run_folder import RunFolder
 from harness.score.evaluate import difference, evaluate
-from harness.spec.ledger import image_folder, point_at
+from harness.spec.ledger import point_at
 from harness.spec.schema import Row, Suite
 
 AGREEMENT = 1e-6
@@ -86,7 +86,9 @@ def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Rec
             plan = _plan(job, watcher)
             estimation = job.folder.saved_estimation()
             if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
-                groups.setdefault(_people_key(plan), []).append((job, plan))
+                # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
+                key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
+                groups.setdefault(key, []).append((job, plan))
                 continue
             record = _scored(job, plan, None, estimation, watcher)
         except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
@@ -110,14 +112,6 @@ def _plan(job: _Job, watcher: Watcher) -> Plan:
     plan = make_plan(job.suite, job.row, job.run, job.settings)
     job.folder.make_way(plan.predictions_key)
     return plan
-
-
-def _people_key(plan: Plan) -> str:
-    """Name what can be predicted in one pass: the same people in the same images. MMPose's loop takes one run."""
-    protocol = plan.protocol
-    alone = plan.predictions_key if protocol.compute.engine == "upstream" else None
-    people = protocol.model_dump(mode="json", include={"dataset", "annotations", "boxes", "limit"})
-    return content_key(people, image_folder(plan.config), alone)
 
 
 def _predicted(group: Sequence[tuple[_Job, Plan]], watcher: Watcher) -> Iterator[tuple[_Job, Plan, Outcome]]:
@@ -172,8 +166,8 @@ def _scored(
     job: _Job, plan: Plan, predictions: Predictions | None, estimation: Estimation, watcher: Watcher
 ) -> Record:  # fmt: skip
     """Return the record of predictions, given or saved; those of an earlier one stay where they still hold."""
-    earlier = job.folder.saved_record()
-    if predictions is None and earlier and earlier.score_key == plan.score_key:
+    earlier = job.folder.saved_record() if predictions is None else None
+    if earlier and earlier.score_key == plan.score_key:
         record = _judged(earlier, job)
     else:
         watcher.stage(job.name, "score")

@@ -57,6 +57,7 @@ def crop_stream(
         return end
 
     threads = threads or min(_THREADS, _processors())
+    work, coming = iter(groups), deque[Future[int]]()
     with ThreadPoolExecutor(threads, "crops") as pool:
 
         def begin(path: Path, first: int, end: int) -> None:
@@ -69,8 +70,6 @@ def crop_stream(
                     )
             coming.append(pool.submit(cut, path, first, end))
 
-        coming: deque[Future[int]] = deque()
-        work = iter(groups)
         try:
             for item in islice(work, threads * _AHEAD):
                 begin(*item)
