@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from harness.errors import ObtainError
 from harness.files import sha256_file
@@ -22,17 +20,16 @@ class Identified:
 
 
 def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Return a published checkpoint's file: where a file:// address says, in the folder itself, or below it.
+    """Return a published checkpoint's file: where its suite says, in the folder itself, or below it.
 
     Raises:
         ObtainError: There is no file of its name, or there are several that differ.
     """
     name = checkpoint.file_name
-    if checkpoint.url.startswith("file://"):
-        local = Path(url2pathname(urlsplit(checkpoint.url).path))
-        if not local.is_file():
-            raise ObtainError(f"checkpoint {local} is not there", "correct the row's url")
-        return local
+    if checkpoint.local:
+        if not checkpoint.local.is_file():
+            raise ObtainError(f"checkpoint {checkpoint.local} is not there", "correct the row's url")
+        return checkpoint.local
     direct = folder / name
     try:
         if direct.is_file():

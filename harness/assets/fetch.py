@@ -149,7 +149,7 @@ def checkpoint_item(checkpoint: Checkpoint, folder: Path) -> Item:
     try:
         target = find_checkpoint(folder, checkpoint)
     except ObtainError:
-        if checkpoint.url.startswith("file://"):
+        if checkpoint.local:
             raise
         target = folder / checkpoint.file_name
     state: Literal["there", "missing"] = "there" if os.path.isfile(target) else "missing"  # noqa: PTH113 (raises nothing)

@@ -59,26 +59,27 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
     from harness.spec.load import load_suite
 
     suite = load_suite(name)
-    detected = [row for row in suite.rows if row.boxes == "detector"]
-    if not detected:
+    row = next((row for row in suite.rows if row.boxes == "detector"), None)
+    if row is None:
         raise UsageError(f"no row of {suite.name} takes a detector's boxes, all take ground-truth boxes")
+    dataset = suite.dataset_of(row)
     if detection["detector"] is None:
         misplaced = [option for option, value in detection.items() if value is not None and value is not False]
         if misplaced:
             option = "weights" if misplaced[0] == "seed" else misplaced[0].replace("_", "-")
             raise UsageError(f"--{option} goes with --detector only, which detects people")
-        if box_file is None and suite.dataset.boxes is None:
+        if box_file is None and dataset.boxes is None:
             raise UsageError(f"{suite.name} names no box file of its own", "name one with --file FILE")
     elif box_file is not None:
         raise UsageError("--file is a box file to measure, --detector makes one: choose")
     check_data_folder(data)
-    annotations = data / suite.annotations(next(iter(detected[0].runs.values())))
+    annotations = data / suite.annotations(row, next(iter(row.runs.values())))
     made: dict[str, Any] = {}
     image_ids = None
     if detection["detector"] is not None:
         box_file = detection["out"]
-        image_ids, made = _detect(annotations, data / suite.dataset.images, **detection)
-    path = box_file or data / str(suite.dataset.boxes)
+        image_ids, made = _detect(annotations, data / dataset.images, **detection)
+    path = box_file or data / str(dataset.boxes)
 
     from harness.files import sha256_file
     from harness.score.box_ap import person_ap
@@ -93,10 +94,10 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
         "boxes": measured.boxes,
         "person": {"AP": measured.ap, "AP@0.5": measured.ap50, "AP@0.75": measured.ap75},
         "person_as_corners": measured.ap_of_corners,
-        "published": _published(suite.dataset, measured),
+        "published": _published(dataset, measured),
         "detector": made or None,
     }
-    click.echo(json.dumps(document, indent=2) if as_json else _text(document, suite.dataset.name))
+    click.echo(json.dumps(document, indent=2) if as_json else _text(document, dataset.name))
     return 0
 
 

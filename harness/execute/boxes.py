@@ -10,11 +10,11 @@ from harness.execute.plan import Plan
 from harness.predictions import Predictions
 from harness.record import BoxesUsed
 from harness.score.box_ap import PersonAP, person_ap
-from harness.spec.schema import Suite
+from harness.spec.schema import Dataset
 from harness.spec.sources import source_of
 
 
-def identify_boxes(plan: Plan, suite: Suite, predictions: Predictions) -> tuple[BoxesUsed | None, list[str]]:
+def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[BoxesUsed | None, list[str]]:
     """Return which boxes a run took, and warnings; None for ground-truth boxes.
 
     A published file is known by its sha256, or else by the person AP claimed of it, which is of all images, and of
@@ -24,13 +24,13 @@ def identify_boxes(plan: Plan, suite: Suite, predictions: Predictions) -> tuple[
     if protocol.boxes.file is None:
         return None, []
     measured, warnings = None, []
-    sha256, claimed = protocol.boxes.file.sha256, suite.dataset.box_person_ap
+    sha256, claimed = protocol.boxes.file.sha256, dataset.box_person_ap
     images = None if protocol.limit is None else tuple(np.unique(predictions.image_ids).tolist())
     try:
         measured = _measure(data / protocol.boxes.file.path, data / protocol.annotations.path, images, sha256)
     except ObtainError as error:  # the run itself does with less than this needs
         warnings.append(f"the person AP of the boxes cannot be measured: {error}")
-    source = source_of(suite.dataset.boxes) if suite.dataset.boxes else None
+    source = source_of(dataset.boxes) if dataset.boxes else None
     published = None
     if source and source.entry.sha256:
         published = sha256 == source.entry.sha256

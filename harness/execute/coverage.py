@@ -6,15 +6,15 @@ from pathlib import Path
 from harness.execute.plan import Plan
 from harness.files import read_json
 from harness.predictions import Predictions
-from harness.spec.schema import Suite
+from harness.spec.schema import Dataset
 
 
-def part_of(plan: Plan, suite: Suite, predictions: Predictions) -> tuple[str | None, list[str]]:
+def part_of(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[str | None, list[str]]:
     """Return how much of the data set a run without a limit saw, if less than all, and warnings.
 
     Told by the sizes that the suite states: the images of the annotation file and, on annotated boxes, the people.
     """
-    protocol, counts = plan.protocol, suite.dataset.counts
+    protocol, counts = plan.protocol, dataset.counts
     if plan.settings.partial:
         return None, []
     if counts and counts.people is not None and protocol.boxes.file is None and len(predictions) < counts.people:

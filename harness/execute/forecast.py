@@ -62,7 +62,7 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
                 plan = make_plan(suite, row, run, replace(settings, seed=0))
                 people = seen[plan.people_key] if plan.people_key in seen else plan.people()
             except HarnessError:  # not there yet
-                published = suite.dataset.counts
+                published = suite.dataset_of(row).counts
                 count = published and (published.boxes if row.boxes == "detector" else published.people)
                 counts.append((config, count or 0))
             else:

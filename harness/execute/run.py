@@ -180,12 +180,13 @@ def _measured(job: _Job, plan: Plan, predictions: Predictions, estimation: Estim
     start = time.perf_counter()
     metrics = evaluate(predictions, plan.protocol, job.settings.data)
     seconds = time.perf_counter() - start
-    boxes, warnings = identify_boxes(plan, job.suite, predictions)
-    part, unknown = part_of(plan, job.suite, predictions)
+    dataset = job.suite.dataset_of(job.row)
+    boxes, warnings = identify_boxes(plan, dataset, predictions)
+    part, unknown = part_of(plan, dataset, predictions)
     warnings += unknown
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
-    status, reason = _status(job.settings, part, boxes, job.suite.dataset.box_person_ap)
+    status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)
     upstream = None
     if job.settings.engine == "upstream":
         upstream = read_json(job.folder.upstream_metrics, "upstream's metrics")

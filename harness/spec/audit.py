@@ -107,22 +107,23 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
 def _config_facts(suite: Suite, row: Row, run: Run, config: Config) -> Iterator[tuple[str, Any, Any]]:
     """Yield what a row says of its config, and what the config says: subject, stated, found."""
     head = config.get("model", {}).get("head", {})
+    evaluated = suite.dataset_of(row)
     yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
-    yield "number of keypoints", suite.dataset.num_keypoints, head.get("out_channels")
-    annotations = posixpath.join("data", suite.annotations(run))
+    yield "number of keypoints", evaluated.num_keypoints, head.get("out_channels")
+    annotations = posixpath.join("data", suite.annotations(row, run))
     for loader, dataset in evaluated_datasets(config).items():
         crop: dict[str, Any] = next(
             (step for step in dataset.get("pipeline", []) if step.get("type") == "TopdownAffine"), {}
         )
         yield f"{loader}'s input size", row.size, tuple(crop.get("input_size", ()))
-        box_file = suite.dataset.boxes if row.boxes == "detector" else None
+        box_file = evaluated.boxes if row.boxes == "detector" else None
         yield f"{loader}'s boxes", _data_path(box_file), _normal(dataset.get("bbox_file"))
         root = dataset.get("data_root", "")
         yield f"{loader}'s annotations", annotations, _normal(posixpath.join(root, dataset.get("ann_file", "")))
         images = posixpath.join(root, dataset.get("data_prefix", {}).get("img", ""))
-        yield f"{loader}'s images", _data_path(suite.dataset.images), _normal(images)
+        yield f"{loader}'s images", _data_path(evaluated.images), _normal(images)
         if "headbox_file" in dataset:
-            headboxes = suite.dataset.extra.get("headboxes")
+            headboxes = evaluated.extra.get("headboxes")
             yield f"{loader}'s headboxes", _data_path(headboxes), _normal(dataset.headbox_file)
     for name in ("val_evaluator", "test_evaluator"):
         evaluators = config.get(name) or []
@@ -232,7 +233,7 @@ def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | No
         if Path(entry["Config"]).name == Path(run.config).name and entry.get("Weights") == run.checkpoint.url
         for result in entry["Results"]
     ]
-    dataset = suite.dataset.name
+    dataset = suite.dataset_of(row).name
     wanted = f"{dataset}(GT)" if row.boxes == "ground-truth" else dataset
     if not any(result["Dataset"] == wanted for result in results):
         wanted = dataset  # only some data sets mark ground-truth boxes

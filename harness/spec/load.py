@@ -98,6 +98,9 @@ def _load_file(path: Path) -> Suite:
     if problems := list(_inconsistencies(suite)):
         raise spec_error(path, node, problems)
     suite._path = path
+    for row in suite.rows:
+        for run in row.runs.values():
+            run.checkpoint._suite = path
     return suite
 
 
@@ -106,7 +109,7 @@ def _model_at(location: Location) -> type[schema.Part]:
     match location:
         case ():
             return schema.Suite
-        case ("dataset",):
+        case ("dataset",) | ("rows", _, "dataset"):
             return schema.Dataset
         case ("metrics", _):
             return schema.Metric
@@ -131,7 +134,7 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
         if row.id in seen:
             yield (*here, "id"), f"{row.id!r} is already the id of rows[{seen[row.id]}]"
         seen.setdefault(row.id, index)
-        if row.boxes == "detector" and suite.dataset.boxes is None:
+        if row.boxes == "detector" and suite.dataset_of(row).boxes is None:
             yield (*here, "boxes"), "detector boxes need the key 'boxes' of the dataset"
         stated = [((*here, "published"), row.published)]
         stated += [((*here, "runs", name, "published"), run.published) for name, run in row.runs.items()]
@@ -143,5 +146,5 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
         for metric in row.unconfirmed.keys() - row.published.get("table", {}).keys():
             yield (*here, "unconfirmed", metric), "the row's table has no such metric"
         for name, run in row.runs.items():
-            if run.annotations is None and suite.dataset.annotations is None:
+            if run.annotations is None and suite.dataset_of(row).annotations is None:
                 yield (*here, "runs", name), "the key 'annotations' is missing, and the dataset has none either"

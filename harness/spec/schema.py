@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pydantic import (
     AfterValidator,
@@ -165,17 +167,28 @@ class Claim(Part):
 class Checkpoint(Part):
     """A file of weights."""
 
-    url: str = Field(pattern=r"^(https?|file)://\S+$")
-    """Where to download it."""
+    url: str = Field(pattern=r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.pth)$")
+    """Where to download it; or its path, relative to the suite's file."""
     sha256: str = Field(pattern=r"^[0-9a-f]{8,64}$")
     """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name."""
     hash_is_stale: str | None = None
     """Why the served file may have another sha256 than its name says; a mismatch is then a warning."""
 
+    _suite: Path | None = PrivateAttr(default=None)
+
     @property
     def file_name(self) -> str:
         """The last part of the address."""
         return self.url.rsplit("/", 1)[-1]
+
+    @property
+    def local(self) -> Path | None:
+        """The file itself, where it is not to be downloaded."""
+        if self.url.startswith("file://"):
+            return Path(url2pathname(urlsplit(self.url).path))
+        if "://" not in self.url:
+            return (self._suite.parent if self._suite else Path()) / self.url
+        return None
 
     @model_validator(mode="after")
     def _check_file_name(self) -> Self:
@@ -222,6 +235,8 @@ class Row(Part):
     """Height x width in px, as published."""
     boxes: BoxSource
     """Whether people are found by the detector or taken from the annotations."""
+    dataset: Dataset | None = None
+    """What is evaluated on, where it is not the suite's data set."""
     published: Published = {}
     """Values by source and metric: a number, or a mapping where there is something to say about it."""
     unconfirmed: dict[MetricName, str] = {}
@@ -283,8 +298,12 @@ class Suite(Part):
         """Return a row's full id, e.g. `coco/hrnet-w32-256x192`."""
         return f"{self.name}/{row.id}"
 
-    def annotations(self, run: Run) -> str:
+    def dataset_of(self, row: Row) -> Dataset:
+        """Return what a row is evaluated on."""
+        return row.dataset or self.dataset
+
+    def annotations(self, row: Row, run: Run) -> str:
         """Return a run's annotation file, relative to the data folder."""
-        path = run.annotations or self.dataset.annotations
+        path = run.annotations or self.dataset_of(row).annotations
         assert path is not None  # refused while loading
         return path

@@ -20,7 +20,7 @@ def used(
     (row,) = select_rows(suite, row_id)
     if claimed is not None:
         suite = suite.model_copy(update={"dataset": suite.dataset.model_copy(update={"box_person_ap": claimed})})
-    return identify_boxes(make_plan(suite, row, "val", settings), suite, predictions())
+    return identify_boxes(make_plan(suite, row, "val", settings), suite.dataset, predictions())
 
 
 def predictions() -> Predictions:

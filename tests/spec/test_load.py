@@ -70,6 +70,36 @@ def test_suite_itself_is_fine(folder: Path) -> None:
     assert [suite.row_id(row) for row in suite.rows] == ["mine/first-256x192", "mine/second-256x192"]
 
 
+def test_row_on_a_data_set_of_its_own(folder: Path) -> None:
+    own = """\
+    dataset:
+      name: CrowdPose
+      num_keypoints: 14
+      annotations: crowdpose/annotations/mine.json
+      images: crowdpose/images
+      boxes: crowdpose/boxes.json
+"""
+    boxes = "    boxes: ground-truth\n"
+    (folder / "mine.yaml").write_text(SUITE.replace(boxes, "    boxes: detector\n" + own, 1))
+    suite = load_suite("mine.yaml")
+    first, second = suite.rows
+    assert suite.dataset_of(first).name == "CrowdPose"
+    assert suite.annotations(first, first.runs["val"]) == "crowdpose/annotations/mine.json"
+    assert suite.dataset_of(second) is suite.dataset
+
+
+def test_checkpoint_beside_the_suite(folder: Path) -> None:
+    (folder / "mine.yaml").write_text(SUITE.replace("https://example.com/second.pth", "weights/second.pth"))
+    first, second = (row.runs["val"].checkpoint for row in load_suite("mine.yaml").rows)
+    assert first.local is None
+    assert second.local == Path("weights/second.pth")
+    assert second.file_name == "second.pth"
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere/mine.yaml").write_text((folder / "mine.yaml").read_text())
+    suite = load_suite("elsewhere/mine.yaml")
+    assert suite.rows[1].runs["val"].checkpoint.local == Path("elsewhere/weights/second.pth")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

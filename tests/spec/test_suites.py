@@ -194,7 +194,7 @@ def test_size_is_width_and_height() -> None:
 
 def test_annotations_of_a_split() -> None:
     suite = load_suite("jhmdb")
-    annotations = [suite.annotations(run) for run in suite.rows[0].runs.values()]
+    annotations = [suite.annotations(suite.rows[0], run) for run in suite.rows[0].runs.values()]
     assert annotations == [f"jhmdb/annotations/Sub{split}_test.json" for split in (1, 2, 3)]
 
 

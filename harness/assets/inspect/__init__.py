@@ -146,10 +146,10 @@ def inspect_suite(suite: Suite, data: Path, *, decode: bool = False) -> list[Ins
         ObtainError: MMPose is not installed.
         SpecError: A config cannot be read.
     """
-    known = suite.dataset.counts or Counts()
+    datasets = [suite.dataset, *(row.dataset for row in suite.rows if row.dataset)]
+    known = {dataset.annotations: dataset.counts for dataset in datasets if dataset.counts}
     return [
-        inspect_data(files, data, known if files.annotations == suite.dataset.annotations else Counts(), decode=decode)
-        for files in data_files(suite)
+        inspect_data(files, data, known.get(files.annotations, Counts()), decode=decode) for files in data_files(suite)
     ]
 
 
