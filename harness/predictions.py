@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.arrays import Float32, Floating, Int64
+from harness.arrays import Bool, Float32, Floating, Int64
 from harness.errors import ObtainError
 from harness.files import atomic_path
 
@@ -37,10 +37,13 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.person_ids)
 
+    def where(self, chosen: Bool) -> "Predictions":
+        """Return those of the chosen people [N]."""
+        return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
     def of_images(self, image_ids: Collection[int]) -> "Predictions":
         """Return those of the people in some images."""
-        mask = np.isin(self.image_ids, list(image_ids))
-        return Predictions(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
+        return self.where(np.isin(self.image_ids, list(image_ids)))
 
     def save(self, path: Path, key: str) -> None:
         """Write to a Parquet file, atomically; `key` names the content that the predictions were made from."""

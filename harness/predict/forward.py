@@ -8,7 +8,9 @@ folded into the convolutions and both sides of the flip test in one batch; `bf16
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+from typing import Protocol as Interface
 
 import torch
 from mmcv.cnn import fuse_conv_bn
@@ -23,6 +25,10 @@ _CPU_PIECE = 4
 """People in one go on a CPU, where what is computed between two layers should stay in its caches."""
 _FOLDED = 1e-2
 """Folded norms may change a heatmap by this share of its maximum; more, and they were not where they seemed to be."""
+
+_SMALL = 2e6
+"""Multiplications of a network's mean layer and person below which a CPU gains nothing: LiteHRNet's has 7e5, the next
+larger one's of COCO's table (HRNet-w32) 3e7."""
 
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
 """How errors say it that have no class of their own."""
@@ -63,6 +69,16 @@ class Forward:
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
         """Return the heatmaps [n, K, h, w], single precision, of crops [n, H, W, 3] BGR, flip test included.
 
+        Raises:
+            RunError: Memory does not suffice for one person.
+        """
+        heatmaps, mirrored = self.both(crops, self._protocol.flip.enabled)
+        return flip_tested(heatmaps, mirrored, self._protocol)
+
+    @torch.inference_mode()
+    def both(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the heatmaps of crops and, if asked for, of the mirrored crops, as the network gives them.
+
         Where memory does not suffice, it is tried again with half as many people in one go, from then on.
 
         Raises:
@@ -72,8 +88,9 @@ class Forward:
             try:
                 with self._clock:
                     starts = range(0, len(crops), self._piece)
-                    pieces = [self._flip_tested(self._normalised(crops[i : i + self._piece])) for i in starts]
-                    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+                    pieces = [self._sides(self._normalised(crops[i : i + self._piece]), mirrored) for i in starts]
+                    plain, turned = zip(*pieces, strict=True)
+                    return torch.cat(plain), torch.cat(turned) if mirrored else None
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -91,7 +108,9 @@ class Forward:
     def quicken(self) -> None:
         """Turn from exact single precision to the protocol's."""
         compute = self._protocol.compute
-        if compute.precision != "fp32":
+        if compute.precision == "fp32-fast" and self.device.type == "cpu" and self._mean_layer() < _SMALL:
+            self.warnings.append("computed exactly: layers as small as this network's are not faster in another way")
+        elif compute.precision != "fp32":
             self._fold_norms()
             self._one_batch = True
             self._dtype = _AUTOCAST.get(compute.precision)
@@ -104,10 +123,29 @@ class Forward:
             compiled: Any = torch.compile(self._heatmaps, dynamic=False)
             self._heatmaps = compiled
 
+    def _probe(self) -> torch.Tensor:
+        width, height = self._protocol.crop.input_size
+        return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(self.device)
+
+    @torch.no_grad()
+    def _mean_layer(self) -> float:
+        """Return how many multiplications a layer takes for a person, on average."""
+        counts: list[float] = []
+        layers = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
+        hooks = [
+            layer.register_forward_hook(lambda of, _, out: counts.append(out.numel() * of.weight[0].numel()))
+            for layer in self._network.modules()
+            if isinstance(layer, layers)
+        ]
+        probe = self._probe()
+        forward_heatmaps(self._network, probe)
+        for hook in hooks:
+            hook.remove()
+        return sum(counts) / len(counts) / len(probe) if counts else 0.0
+
     @torch.no_grad()
     def _fold_norms(self) -> None:
-        width, height = self._protocol.crop.input_size
-        probe = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(self.device)
+        probe = self._probe()
         folded = fuse_conv_bn(copy.deepcopy(self._network)).requires_grad_(False)
         before, after = forward_heatmaps(self._network, probe), forward_heatmaps(folded, probe)
         if (after - before).abs().max() > _FOLDED * before.abs().max():
@@ -127,21 +165,72 @@ class Forward:
         normalised: torch.Tensor = (inputs.float() - preprocessor.mean) / preprocessor.std
         return normalised
 
-    def _flip_tested(self, inputs: torch.Tensor) -> torch.Tensor:
-        flip, count = self._protocol.flip, len(inputs)
-        if not flip.enabled:
-            return self._run(inputs)
+    def _sides(self, inputs: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if not mirrored:
+            return self._run(inputs), None
         if self._one_batch:
             both = self._run(torch.cat([inputs, inputs.flip(-1)]))
-            heatmaps, mirrored = both[:count], both[count:]
-        else:
-            heatmaps, mirrored = self._run(inputs), self._run(inputs.flip(-1))
-        return (heatmaps + _mirror(mirrored, flip, self._protocol.flip_indices)) * 0.5
+            return both[: len(inputs)], both[len(inputs) :]
+        return self._run(inputs), self._run(inputs.flip(-1))
 
     def _run(self, inputs: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
             heatmaps = self._heatmaps(inputs.contiguous(memory_format=self._format))
         return heatmaps.float()
+
+
+class SharedForward:
+    """A network for several protocols with the same crops, which flip in other ways: it computes each batch once."""
+
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
+        self._crops: torch.Tensor | None = None
+        self._both: tuple[torch.Tensor, torch.Tensor | None]
+
+    def of(self, protocol: Protocol) -> "HeatmapSource":
+        """Return what gives a protocol its heatmaps."""
+        return _SharedHeatmaps(self, protocol)
+
+    def load(self, crops: Image) -> torch.Tensor:
+        """As `Forward.load`."""
+        return self._forward.load(crops)
+
+    def both(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """As `Forward.both`."""
+        if crops is not self._crops:
+            self._crops, self._both = crops, self._forward.both(crops, True)
+        return self._both
+
+
+class HeatmapSource(Interface):
+    """What turns crops into heatmaps."""
+
+    def load(self, crops: Image) -> torch.Tensor:
+        """Bring crops [n, H, W, 3] to the device."""
+
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return the heatmaps [n, K, h, w] of crops [n, H, W, 3], flip test included."""
+
+
+@dataclass(frozen=True)
+class _SharedHeatmaps:
+    shared: SharedForward
+    protocol: Protocol
+
+    def load(self, crops: Image) -> torch.Tensor:
+        return self.shared.load(crops)
+
+    @torch.inference_mode()
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        return flip_tested(*self.shared.both(crops), self.protocol)
+
+
+def flip_tested(heatmaps: torch.Tensor, mirrored: torch.Tensor | None, protocol: Protocol) -> torch.Tensor:
+    """Average the heatmaps of crops and of mirrored crops as a protocol asks for, or take the former."""
+    if not protocol.flip.enabled:
+        return heatmaps
+    assert mirrored is not None
+    return (heatmaps + _mirror(mirrored, protocol.flip, protocol.flip_indices)) * 0.5
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from harness.errors import RunError
 from harness.predict.crop_stream import crop_stream
 from harness.predict.crops import Regions, crop_regions
 from harness.predict.decode import Decoding, begin_decoding
-from harness.predict.forward import Forward
+from harness.predict.forward import Forward, HeatmapSource
 from harness.predict.people import People
 from harness.predictions import Predictions
 from harness.protocol import Crop, Protocol
@@ -25,7 +25,7 @@ Lane = tuple[Crop, int]
 class Estimator:
     """One network in a pass."""
 
-    forward: Forward
+    forward: HeatmapSource
     protocol: Protocol
     """How to crop and decode, and the batch size."""
     progress: Callable[[int], object]

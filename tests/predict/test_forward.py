@@ -9,10 +9,18 @@ import torch
 from small_passes import SmallNetwork, protocol
 
 from harness.errors import RunError
-from harness.predict.forward import Forward
+from harness.predict import forward as forward_module
+from harness.predict.forward import Forward, SharedForward, flip_tested
 from harness.predict.networks import build_network
 from harness.predict.seeded import seed_weights
+from harness.protocol import Flip
 from harness.spec.configs import configs_folder, read_config
+
+
+@pytest.fixture(autouse=True)
+def small_networks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let networks of a few numbers count as large."""
+    monkeypatch.setattr(forward_module, "_SMALL", 0)
 
 
 def some_crops(count: int, height: int = 64, width: int = 48) -> torch.Tensor:
@@ -80,6 +88,34 @@ def test_both_sides_of_the_flip_test_in_one_batch() -> None:
     folded.sizes.clear()
     forward(some_crops(4))
     assert folded.sizes == [8]
+
+
+def test_layers_too_small_to_gain_are_computed_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward_module, "_SMALL", 1e6)
+    crops = some_crops(4)
+    exact = Forward(SmallNetwork(), protocol())(crops)
+    forward = Forward(SmallNetwork(), protocol(precision="fp32-fast"))
+    forward.quicken()
+    assert torch.equal(forward(crops), exact)
+    assert forward.warnings == ["computed exactly: layers as small as this network's are not faster in another way"]
+
+
+def test_protocols_share_a_network_that_computes_each_batch_once() -> None:
+    network = SmallNetwork()
+    shared = SharedForward(Forward(network, protocol()))
+    flips = [
+        protocol().model_copy(update={"flip": Flip(enabled=enabled, shift=shift)})
+        for enabled, shift in ((True, False), (True, True), (False, False))
+    ]
+    sources = [shared.of(flip) for flip in flips]
+    for batch in (some_crops(4), some_crops(3)):
+        network.sizes.clear()
+        found = [source(batch) for source in sources]
+        assert network.sizes == [len(batch), len(batch)]
+        for flip, heatmaps in zip(flips, found, strict=True):
+            assert torch.equal(heatmaps, Forward(SmallNetwork(), flip)(batch))
+    assert not torch.equal(found[0], found[1])
+    assert torch.equal(flip_tested(found[2], None, flips[2]), found[2])
 
 
 def test_a_norm_that_only_seems_to_follow_a_convolution_is_not_folded() -> None:
