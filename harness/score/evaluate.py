@@ -1,19 +1,16 @@
 """From saved predictions to metrics, by the protocol's own rules."""
 
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from harness.assets.dataset import same_file
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol
+from harness.score.ground_truth import load_ground_truth
 from harness.score.jhmdb_pck import score_jhmdb
 from harness.score.oks import score_oks
-from harness.score.pckh import load_mpii, score_mpii
+from harness.score.pckh import MpiiTruth, score_mpii
 from harness.score.posetrack_ap import score_posetrack
-from harness.score.posetrack_truth import load_posetrack
-from harness.score.truth import Truth, load_truth
+from harness.score.posetrack_truth import PoseTrackTruth
+from harness.score.truth import Truth
 
 
 def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[str, float | None]:
@@ -28,31 +25,17 @@ def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> dict[s
         ObtainError: The annotations are missing, malformed or not those of the run.
         RunError: The predictions cannot be scored.
     """
-    annotations = same_file(data, protocol.annotations, "the annotation file")
-    match protocol.scoring:
-        case OksScoring() as scoring:
-            areas = scoring.area == "annotation"
-            truth = _truth(annotations, protocol.annotations.sha256, protocol.num_keypoints, areas, scoring.crowd)
-            if protocol.limit is not None:
-                truth = truth.restrict(np.unique(predictions.image_ids))
+    truth = load_ground_truth(predictions, protocol, data)
+    match (protocol.scoring, truth):
+        case (OksScoring() as scoring, Truth()):
             return score_oks(predictions, scoring, truth)
-        case PckhScoring() as scoring:
-            headboxes = same_file(data, scoring.headboxes, "the head box file")
-            return score_mpii(predictions, load_mpii(annotations, headboxes))
-        case JhmdbScoring() as scoring:
-            truth = _truth(annotations, protocol.annotations.sha256, protocol.num_keypoints)
+        case (PckhScoring(), MpiiTruth()):
+            return score_mpii(predictions, truth)
+        case (JhmdbScoring() as scoring, Truth()):
             return score_jhmdb(predictions, scoring, truth)
-        case PoseTrackScoring() as scoring:
-            sequences = load_posetrack(same_file(data, scoring.sequences, "the per-sequence ground truth"))
-            if protocol.limit is not None:
-                sequences = sequences.restrict(np.unique(predictions.image_ids))
-            return score_posetrack(predictions, scoring, sequences)
-
-
-@lru_cache(maxsize=1)
-def _truth(path: Path, sha256: str, num_keypoints: int, areas: bool = False, crowd: bool = False) -> Truth:
-    """Read once for all rows of a table; `sha256` tells the file from a later one of its name."""
-    return load_truth(path, num_keypoints, areas=areas, crowd=crowd)
+        case (PoseTrackScoring() as scoring, PoseTrackTruth()):
+            return score_posetrack(predictions, scoring, truth)
+    raise TypeError(f"{truth} is no truth for {protocol.scoring}")
 
 
 def difference(a: float | None, b: float | None) -> float:

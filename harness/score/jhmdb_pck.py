@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from harness.arrays import Float64
+from harness.arrays import Bool, Float64, Indices, Int64
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring
-from harness.score.pck import joint_pck, match_people, optional
+from harness.score.pck import find_joints, joint_pck, match_people, optional
 from harness.score.truth import Truth
 
 NUM_JOINTS = 15
@@ -30,6 +30,17 @@ def score_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
     Raises:
         RunError: Predictions that are not finite, of other joints, or of people who are not annotated.
     """
+    _, people = count_jhmdb(predictions, scoring, truth)
+    return jhmdb_stats(people.sum(axis=0))
+
+
+def count_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -> tuple[Indices, Bool]:
+    """Tell which keypoints of N people count and are found; raises as `score_jhmdb`.
+
+    Returns:
+        [N] whom of the predictions it is about, and [N, 4, 15]: found and counted by the person's size, and the same by
+        the torso's.
+    """
     rows, people = match_people(predictions, truth.annotation_ids, NUM_JOINTS, truth.path)
     predicted = predictions.keypoints[rows]
     labelled = truth.keypoints[people, :, :2].astype(np.float32) - 1  # JHMDB counts pixels from 1
@@ -46,9 +57,19 @@ def score_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
         predicted_sizes = np.array([np.linalg.norm(torso) for torso in predicted_torsos])
         torso_sizes = np.where(torso_sizes < 1, predicted_sizes, torso_sizes)
 
+    found = [
+        joints
+        for sizes in (person_sizes, torso_sizes)
+        for joints in find_joints(predicted, labelled, visible, sizes, scoring.threshold)
+    ]
+    return rows, np.stack(found, axis=1)
+
+
+def jhmdb_stats(joints: Int64) -> dict[str, float | None]:
+    """Return the stats from how many people's joints count and are found, [4, 15] as of `count_jhmdb`."""
     stats: dict[str, float | None] = {}
-    for name, sizes in (("person", person_sizes), ("torso", torso_sizes)):
-        by_joint = joint_pck(predicted, labelled, visible, sizes, scoring.threshold)
+    for name, (found, counted) in (("person", joints[:2]), ("torso", joints[2:])):
+        by_joint = joint_pck(found, counted)
         stats[f"PCK({name})"] = optional(_mean(by_joint))
         for joint, (one, other) in JOINTS.items():
             stats[f"PCK({name}, {joint})"] = optional(0.5 * by_joint[one] + 0.5 * by_joint[other])

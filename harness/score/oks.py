@@ -7,7 +7,7 @@ from harness.errors import RunError
 from harness.predictions import Predictions
 from harness.protocol import OksScoring, PoseSelection
 from harness.score.detections import Detections
-from harness.score.oks_ap import accumulate, coco_stats, crowdpose_stats, match
+from harness.score.oks_ap import Matches, accumulate, coco_stats, crowdpose_stats, match
 from harness.score.oks_nms import oks_nms, soft_oks_nms
 from harness.score.pose_score import pose_scores
 from harness.score.truth import Truth
@@ -28,6 +28,13 @@ def score_oks(predictions: Predictions, scoring: OksScoring, truth: Truth) -> di
 
 def score_detections(detections: Detections, scoring: OksScoring, truth: Truth) -> dict[str, float | None]:
     """Score poses that are ready for evaluation, such as those of a results file; as `score_oks`, without NMS."""
+    matches = match_detections(detections, scoring, truth)
+    stats = crowdpose_stats(matches, truth) if scoring.crowd else coco_stats(accumulate(matches))
+    return {name: None if value == -1 else value for name, value in stats.items()}
+
+
+def match_detections(detections: Detections, scoring: OksScoring, truth: Truth) -> Matches:
+    """Match poses to people by the protocol's rules; raises as `score_oks`."""
     _check_finite("keypoints", detections.keypoints)
     _check_finite("scores", detections.scores)
     if detections.boxes is not None:
@@ -44,15 +51,13 @@ def score_detections(detections: Detections, scoring: OksScoring, truth: Truth) 
             f"predictions in {len(strays)} images that {truth.path} does not have, such as {strays[0]}",
             "score a partial run with the truth of all its images",
         )
-    matches = match(
+    return match(
         detections,
         truth,
         np.array(scoring.sigmas, np.float32),
         box_area=scoring.area == "box",
         crowd=scoring.crowd,
     )
-    stats = crowdpose_stats(matches, truth) if scoring.crowd else coco_stats(accumulate(matches))
-    return {name: None if value == -1 else value for name, value in stats.items()}
 
 
 def select_detections(predictions: Predictions, scoring: PoseSelection) -> Detections:

@@ -9,8 +9,10 @@ from harness.errors import RunError
 from harness.predictions import Predictions
 
 
-def joint_pck(predicted: Floating, labelled: Floating, visible: Bool, sizes: Floating, threshold: float) -> Float64:
-    """Return each joint's share of keypoints that are found, after mmpose/evaluation/functional/keypoint_eval.py.
+def find_joints(
+    predicted: Floating, labelled: Floating, visible: Bool, sizes: Floating, threshold: float
+) -> tuple[Bool, Bool]:
+    """Tell which keypoints are found and which count, after mmpose/evaluation/functional/keypoint_eval.py.
 
     The types are MMPose's: distances are rounded to float32 and compared with the threshold in float32. MMPose
     overwrites sizes of 0 in its caller's array, so its second call counts those people as found; here they never count.
@@ -23,14 +25,21 @@ def joint_pck(predicted: Floating, labelled: Floating, visible: Bool, sizes: Flo
         threshold: A keypoint is found when it is nearer than this many sizes.
 
     Returns:
-        [K] fractions; NaN for a joint that nobody shows.
+        [N, K] each; what is found counts.
     """
     counted = visible & (sizes != 0)[:, None]
     offsets = (predicted - labelled) / np.where(sizes == 0, 1, sizes)[:, None, None]
     distances = np.linalg.norm(offsets, axis=-1).astype(np.float32)
-    found = (counted & (distances < np.float32(threshold))).sum(axis=0)
-    shown = counted.sum(axis=0)
-    return np.divide(found, shown, out=np.full(len(shown), np.nan), where=shown > 0)
+    return counted & (distances < np.float32(threshold)), counted
+
+
+def joint_pck(found: Int64, counted: Int64) -> Float64:
+    """Return the share of keypoints that are found, from how many are found and count at each joint, [K] each.
+
+    Returns:
+        [K] fractions; NaN for a joint that nobody shows.
+    """
+    return np.divide(found, counted, out=np.full(len(counted), np.nan), where=counted > 0)
 
 
 def match_people(

@@ -8,11 +8,11 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from harness.arrays import Bool, Float32, Float64, Floating
+from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
 from harness.errors import ObtainError
 from harness.files import read_json
 from harness.predictions import Predictions
-from harness.score.pck import joint_pck, match_people, optional
+from harness.score.pck import find_joints, joint_pck, match_people, optional
 
 NUM_JOINTS = 16
 HEAD_BIAS = 0.6
@@ -91,16 +91,34 @@ def score_mpii(predictions: Predictions, truth: MpiiTruth) -> dict[str, float | 
     Raises:
         RunError: Predictions that are not finite, of other joints, or of people who are not annotated.
     """
+    _, people = count_mpii(predictions, truth)
+    return mpii_stats(people.sum(axis=0))
+
+
+def count_mpii(predictions: Predictions, truth: MpiiTruth) -> tuple[Indices, Bool]:
+    """Tell which keypoints of N people count and are found; raises as `score_mpii`.
+
+    Returns:
+        [N] whom of the predictions it is about, and [N, 4, 16]: found within 0.5 and within 0.1 head sizes, counted,
+        and visible, which those of somebody without a head size are, too.
+    """
     rows, people = match_people(predictions, np.arange(len(truth.joints)), NUM_JOINTS, truth.path)
     predicted = predictions.keypoints[rows] + 1  # MPII counts pixels from 1
     visible = truth.visible[people]
-    at_half, at_tenth = (
-        100 * joint_pck(predicted, truth.joints[people], visible, truth.head_sizes[people], threshold)
+    (at_half, counted), (at_tenth, _) = (
+        find_joints(predicted, truth.joints[people], visible, truth.head_sizes[people], threshold)
         for threshold in (0.5, 0.1)
     )
-    at_tenth = at_tenth.astype(np.float32)  # as MMPose keeps the curve over thresholds
+    return rows, np.stack([at_half, at_tenth, counted, visible], axis=1)
 
-    weights = visible.sum(axis=0)
+
+def mpii_stats(joints: Int64) -> dict[str, float | None]:
+    """Return the stats from how many people's joints are found, count and are visible, [4, 16] as of `count_mpii`."""
+    found_at_half, found_at_tenth, counted, visible = joints
+    at_half = 100 * joint_pck(found_at_half, counted)
+    at_tenth = (100 * joint_pck(found_at_tenth, counted)).astype(np.float32)  # as MMPose keeps the curve
+
+    weights = visible.copy()
     weights[UNCOUNTED] = 0
     shares = weights / weights.sum() if weights.any() else np.full(NUM_JOINTS, np.nan)
     by_joint = {

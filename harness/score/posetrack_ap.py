@@ -27,6 +27,8 @@ lists the sequences, so the order of equal scores depends on the machine; here s
 where poseval says NaN if somebody predicts the joint, and otherwise 0, which lowers its total.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64
@@ -48,6 +50,26 @@ GROUPS = {
 }
 
 
+@dataclass(frozen=True)
+class JointDetections:
+    """The joints of N poses in frames with people, by frame in the truth's order."""
+
+    frames: Indices
+    """[N] index into the truth's image_ids, ascending."""
+    scores: Float64
+    """[N, 15]"""
+    predicted: Bool
+    """[N, 15] which of them are detections at all."""
+    correct: Bool
+    """[N, 15]"""
+
+    def ranked(self, joint: int) -> Indices:
+        """Return the poses with a detection of this joint, best first; the later of equal scores comes first."""
+        poses = np.flatnonzero(self.predicted[:, joint])
+        ranked: Indices = poses[np.argsort(self.scores[poses, joint], kind="stable")[::-1]]
+        return ranked
+
+
 def score_posetrack(
     predictions: Predictions, scoring: PoseTrackScoring, truth: PoseTrackTruth
 ) -> dict[str, float | None]:
@@ -59,6 +81,16 @@ def score_posetrack(
     Raises:
         RunError: Predictions that are not finite, of other keypoints, or in images that the truth lacks.
     """
+    detections = detect_joints(predictions, scoring, truth)
+    by_joint = [
+        _average_precision(detections.correct[detections.ranked(joint), joint], int(truth.annotated[:, joint].sum()))
+        for joint in range(len(JOINTS))
+    ]
+    return posetrack_stats(np.array(by_joint))
+
+
+def detect_joints(predictions: Predictions, scoring: PoseTrackScoring, truth: PoseTrackTruth) -> JointDetections:
+    """Rescore, suppress duplicates and assign poses to people; raises as `score_posetrack`."""
     if predictions.keypoints.shape[1] != NUM_KEYPOINTS:
         raise RunError(f"predictions: {predictions.keypoints.shape[1]} keypoints a person, not {NUM_KEYPOINTS}")
     detections = select_detections(predictions, scoring)
@@ -69,18 +101,11 @@ def score_posetrack(
     images, keypoints = images[poses], detections.keypoints[poses][:, COLUMNS]
     joints, scores = keypoints[..., :2], keypoints[..., 2]
     predicted = (keypoints != 0).any(axis=-1) & ~in_regions(truth.regions, images, joints)
+    return JointDetections(images, scores, predicted, _assign(images, joints, predicted, truth))
 
-    correct = _assign(images, joints, predicted, truth)
-    by_joint = np.array(
-        [
-            _average_precision(
-                scores[predicted[:, joint], joint],
-                correct[predicted[:, joint], joint],
-                int(truth.annotated[:, joint].sum()),
-            )
-            for joint in range(len(JOINTS))
-        ]
-    )
+
+def posetrack_stats(by_joint: Float64) -> dict[str, float | None]:
+    """Return the stats from the AP of each joint, [15]; NaN for a joint that is to be found nowhere."""
     defined = by_joint[~np.isnan(by_joint)]
     groups = {
         f"AP({group})": optional(by_joint[[JOINTS.index(joint) for joint in joints]].mean())
@@ -136,11 +161,15 @@ def _best(groups: Indices, values: Float64, pairs: Indices) -> Indices:
     return np.sort(ranked[first])
 
 
-def _average_precision(scores: Float64, correct: Bool, positives: int) -> float:
-    """Return the area under the best precision at each recall or a higher one; NaN where nothing is to be found."""
+def _average_precision(hits: Bool, positives: int) -> float:
+    """Return the area under the best precision at each recall or a higher one; NaN where nothing is to be found.
+
+    Args:
+        hits: [D] which detections are correct, best first.
+        positives: How many are to be found.
+    """
     if not positives:
         return np.nan
-    hits = correct[np.argsort(scores, kind="stable")[::-1]]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     best = np.maximum.accumulate(precision[::-1])[::-1]
     return float(best[hits].sum() / positives)

@@ -16,7 +16,7 @@ from harness.errors import ObtainError, RunError
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring
 from harness.score.jhmdb_pck import score_jhmdb
-from harness.score.pck import joint_pck
+from harness.score.pck import find_joints
 from harness.score.pckh import MpiiTruth, load_head_sizes, load_mpii, score_mpii
 from harness.score.truth import Truth, load_truth
 
@@ -48,8 +48,9 @@ def test_at_the_threshold() -> None:
     found = np.stack([offsets, np.zeros(4)], axis=1)[None]
     visible, sizes = np.ones((1, 4), bool), np.ones((1, 2))
     theirs, _, _ = keypoint_pck_accuracy(found, np.zeros_like(found), visible, 0.2, sizes)
-    ours = joint_pck(found, np.zeros_like(found), visible, sizes[:, 0], 0.2)
-    assert ours.tolist() == theirs.tolist() == [0, 0, 1, 1]
+    ours, counted = find_joints(found, np.zeros_like(found), visible, sizes[:, 0], 0.2)
+    assert ours.tolist() == [theirs.tolist()] == [[False, False, True, True]]
+    assert counted.all()
 
 
 def mpii_truth(rng: np.random.Generator, people: int) -> MpiiTruth:
