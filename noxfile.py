@@ -1,6 +1,8 @@
 """The project's tasks. `nox -s reproduce -- coco` runs the main job, `nox -s tests` the tests; `nox -l` lists all."""
 
+import argparse
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -18,6 +20,7 @@ PARITY = ("--data", SAMPLES, "--weights", "random:0", "--tflop", "3")
 SUBSET = os.environ.get("HARNESS_SUBSET", "../shared/data/coco-subset")
 PARITY_FILES = ("--out", "results/parity.json", "--markdown", "results/parity.md")
 BENCH_FILES = ("--out", "results/bench.json", "--markdown", "results/bench.md")
+REGRESS_FILES = ("--junit", "reports/regress.xml", "--markdown", "reports/regress.md")
 
 
 def install(session: nox.Session) -> None:
@@ -39,6 +42,15 @@ def reproduce(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def report(session: nox.Session) -> None:
+    """Write pages of all rows, with the records in results/ and runs/: `nox -s report`, or `nox -s report -- RESULTS...
+    --data DIR`, with pictures. Open reports/site/index.html.
+    """
+    install(session)
+    session.run("harness", "report", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def parity(session: nox.Session) -> None:
     """Compare the shared engine with MMPose's test loop on the samples: all runs, for results/, or
     `nox -s parity -- [SUITE...] --rows GLOB` to look at some. Takes over an hour on two cores.
@@ -54,6 +66,30 @@ def bench(session: nox.Session) -> None:
     """
     install(session)
     session.run("harness", "bench", "--data", SUBSET, "--precision", "fp32-fast", *(session.posargs or BENCH_FILES))
+
+
+@nox.session(python=PYTHON)
+def regress(session: nox.Session) -> None:
+    """Run the demo suite and compare it with results/: `nox -s regress`, or `nox -s regress -- --rows GLOB` for a part.
+    Arguments behind `--` go to `harness run`, --rows and --data to `harness compare` as well. See reports/regress.md.
+    """
+    install(session)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--data", default="data")
+    parser.add_argument("--rows")
+    both, for_run = parser.parse_known_args(session.posargs)
+    chosen = ("--data", both.data, *(("--rows", both.rows) if both.rows else ()))
+    shutil.rmtree("runs/regress", ignore_errors=True)  # `harness run` would keep what earlier code has computed
+    # A number that is off and a row that fails are for the comparison to judge.
+    session.run("harness", "run", "demo", "--out", "runs/regress", *chosen, *for_run, success_codes=[0, 1, 3])
+    session.run("harness", "compare", "runs/regress", "results", "demo", *chosen, *REGRESS_FILES)
+
+
+@nox.session(python=PYTHON)
+def coverage(session: nox.Session) -> None:
+    """Simulate whether 95 % intervals hold the true value 95 times in 100, and what the paired test finds."""
+    install(session)
+    session.run("pytest", "-s", "tests/score/simulate_coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(python=PYTHON)

@@ -82,6 +82,38 @@ class Estimation(Part):
     """None in exact single precision."""
 
 
+class Resampling(Part):
+    """How confidence intervals were made: metrics of many draws, with replacement, of as many units as there are."""
+
+    unit: Literal["images", "videos"]
+    """What is drawn; people in one image or video are not independent."""
+    units: int
+    """How many there are."""
+    resamples: int
+    seed: int
+    level: float = 0.95
+    """Share of the resamples' values that lie in an interval."""
+
+
+class Variant(Part):
+    """The same run with what should not matter changed."""
+
+    change: str
+    """Such as `batch size 32`."""
+    differences: dict[str, float | None]
+    """Fractions by metric: with the change minus without; None where undefined."""
+
+
+class Noise(Part):
+    """The noise floor of a run: how far metrics move when nothing but rounding changes."""
+
+    variants: list[Variant]
+
+    def floor(self, metric: str) -> float:
+        """Return the largest difference of a metric that was seen, a fraction."""
+        return max((abs(found) for variant in self.variants if (found := variant.differences.get(metric))), default=0.0)
+
+
 class JudgedClaim(Part):
     """A published value beside the measured one."""
 
@@ -91,6 +123,8 @@ class JudgedClaim(Part):
     difference: float | None
     """Measured minus claimed, in the claim's unit."""
     verdict: Verdict
+    reason: str | None = None
+    """What makes a value `within noise`: the measured noise floor, or the tolerance that the suite states."""
 
 
 class Record(Part):
@@ -114,6 +148,12 @@ class Record(Part):
     """People whose pose was estimated."""
     metrics: dict[str, float | None] = {}
     """Fractions by metric; None where undefined."""
+    intervals: dict[str, tuple[float, float]] = {}
+    """Confidence intervals, fractions by metric; a metric that is undefined in too many resamples has none."""
+    resampling: Resampling | None = None
+    """How the intervals were made; None where there are none."""
+    noise: Noise | None = None
+    """The noise floor, if it was measured (`harness run --noise`)."""
     upstream_metrics: dict[str, float | None] | None = None
     """What MMPose's own evaluator gave on the same predictions, if the upstream engine ran."""
     claims: list[JudgedClaim] = []

@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "estimation.json"
 
     @property
+    def diagnosis(self) -> Path:
+        """What is wrong with the predictions, keypoint by keypoint."""
+        return self.path / "diagnosis.json"
+
+    @property
     def upstream_metrics(self) -> Path:
         """What MMPose's own evaluator gave, if the upstream engine ran."""
         return self.path / "upstream_metrics.json"

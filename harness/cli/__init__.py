@@ -17,8 +17,11 @@ VERBS = {
     "check": "Check the suites against MMPose's own files, or a data folder.",
     "fetch": "Download the data sets, box files and checkpoints that runs need.",
     "run": "Evaluate the rows of a suite and compare them with what was published.",
+    "explain": "Say which settings give the published number.",
     "score": "Score saved predictions, ours or another framework's.",
+    "compare": "Show what moved since a baseline; for continuous integration.",
     "boxes": "Measure a detector's box file, or make one with an mmdet detector.",
+    "report": "Write pages of all rows and what was measured of them.",
     "parity": "Compare our engine with MMPose's own test loop.",
     "bench": "Measure our engine beside MMPose's own code.",
 }

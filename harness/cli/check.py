@@ -12,7 +12,7 @@ import click
 from harness.cli.options import check_data_folder, json_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
 from harness.spec.audit import Audit, Finding, audit_suite
-from harness.spec.load import load_suite, suite_names
+from harness.spec.load import load_suite, published_suites
 from harness.spec.schema import Suite
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
     """Check the suites against MMPose's configs and metafiles, or a data folder against the suites.
 
     Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, or the path of a YAML file;
-    without one, all suites are checked. The exit code is 1 where MMPose's files differ from a suite in a way that the
-    suite does not state, and 2 for a broken suite.
+    without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a suite in a way
+    that the suite does not state, and 2 for a broken suite.
 
     With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
     An error makes a run fail or gives another number, a warning is odd but harmless; the exit code is 3 where there are
@@ -56,7 +56,7 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
             )
         )
         return
-    loaded = _load_all(suites or tuple(suite_names()))
+    loaded = _load_all(suites or tuple(published_suites()))
     if data is not None:
         _check_data(loaded, data, named=bool(suites), decode=decode, as_json=as_json)
         return

@@ -29,15 +29,15 @@ SCHEMA_VERSION = 1
 def command(
     suites: tuple[str, ...], glob: str | None, data: Path, checkpoints: Path, dry_run: bool, as_json: bool
 ) -> int:  # fmt: skip
-    """Download what runs of SUITE need and is not there; without one, of all suites.
+    """Download what runs of SUITE need and is not there; without one, of all tables. The demo's data is rendered.
 
     Data goes into the layout of MMPose's data/ folder, downloads resume, and every file is verified before it takes its
     name. What no program may download is named with what to do. HARNESS_CACHE names the folder of archives and
     checkpoints; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured. Exit code 3 if anything is still missing.
     """
-    from harness.spec.load import select, suite_names
+    from harness.spec.load import published_suites, select, suite_names
 
-    groups = _needed(select(suites or suite_names(), glob), data, checkpoints)
+    groups = _needed(select(suites or published_suites(), glob), data, checkpoints)
     items = [item for _, group in groups for item in group]
     sizes: dict[str, int] = {}
     failures: dict[str, str] = {}
@@ -47,10 +47,10 @@ def command(
             click.echo(f"{click.style(title, bold=True)}\n{''.join(_listing(group, sizes))}", err=as_json)
         click.echo(f"{_total(items, sizes)}; data folder {data}, cache {cache_folder()}", err=as_json)
         if suites and set(suites) <= set(suite_names()):
-            table = select(suite_names(), None)
+            table = select(published_suites(), None)
             everything = [item for _, group in _needed(table, data, checkpoints) for item in group]
             rows = sum(len(rows) for _, rows in table)
-            click.echo(f"for all {rows} rows of all suites: {_total(everything, sizes)}", err=as_json)
+            click.echo(f"for all {rows} rows of all tables: {_total(everything, sizes)}", err=as_json)
     else:
         failures = _fetch(items, data, as_json)
         there = sum(item.state == "there" for item in items)
@@ -81,10 +81,10 @@ def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path
 
 
 def _together(items: "list[Item]") -> "list[list[Item]]":
-    """Group items that one download, or one instruction, provides."""
+    """Group items that one download, one rendering or one instruction provides."""
     ways: dict[str, list[Item]] = {}
     for item in items:
-        ways.setdefault("".join(item.urls[:1] or item.instructions) or item.name, []).append(item)
+        ways.setdefault(item.rendered or "".join(item.urls[:1] or item.instructions) or item.name, []).append(item)
     return list(ways.values())
 
 
@@ -125,7 +125,9 @@ def _listing(items: "list[Item]", sizes: dict[str, int]) -> Iterator[str]:
         absent = [item for item in group if item.state != "there"]
         for item in group:
             name, size, state = item.name, "", "in the cache" if item in absent and item.cached else item.state
-            if item in absent and not item.urls:
+            if item in absent and item.rendered:
+                size = "rendered"
+            elif item in absent and not item.urls:
                 size = "by hand"
             elif item in absent[:1] and not item.cached:
                 size = "size ?" if (known := _size(item, sizes)) is None else show_bytes(known)
@@ -153,7 +155,8 @@ def _total(items: "list[Item]", sizes: dict[str, int]) -> str:
     downloads = {item.urls[0]: _size(item, sizes) for item in absent if item.urls and not item.cached}
     counts = {
         "in the cache": sum(item.cached is not None for item in absent),
-        "by hand": sum(not item.urls for item in absent),
+        "to render": sum(item.rendered is not None for item in absent),
+        "by hand": sum(not item.urls and not item.rendered for item in absent),
         "there": len(items) - len(absent),
     }
     parts = [f"{len(downloads)} to download: {show_sizes(downloads.values())}" if downloads else "nothing to download"]
@@ -163,6 +166,6 @@ def _total(items: "list[Item]", sizes: dict[str, int]) -> str:
 def _as_json(item: "Item", sizes: dict[str, int]) -> dict[str, Any]:
     return {
         "name": item.name, "what": item.what, "path": str(item.target), "state": item.state,
-        "remark": item.remark or None, "download": item.download, "urls": item.urls, "size": _size(item, sizes),
-        "in_cache": item.cached is not None, "instructions": item.instructions,
+        "remark": item.remark or None, "rendered": item.rendered, "download": item.download, "urls": item.urls,
+        "size": _size(item, sizes), "in_cache": item.cached is not None, "instructions": item.instructions,
     }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
-from harness.spec.load import select, suite_names
+from harness.spec.load import published_suites, select
 from harness.spec.schema import Claim, Row, Suite
 
 
@@ -20,9 +20,9 @@ from harness.spec.schema import Claim, Row, Suite
 def command(suites: tuple[str, ...], glob: str | None, out: Path, as_json: bool) -> None:
     """Show the rows and what was published of them.
 
-    SUITE is a name, such as coco, or the path of a YAML file; without one, all suites are shown.
+    SUITE is a name, such as coco, or the path of a YAML file; without one, all published tables are.
     """
-    selected = select(suites or suite_names(), glob)
+    selected = select(suites or published_suites(), glob)
     states = _states(selected, out)
     if as_json:
         click.echo(json.dumps(_document(selected, states), indent=2, ensure_ascii=False))

@@ -14,7 +14,7 @@ from harness.protocol import Precision
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
-"""Names of suites or paths of YAML files; none means all of the project's own."""
+"""Names of suites or paths of YAML files; none means all published tables."""
 
 rows_option = click.option(
     "--rows",

@@ -37,15 +37,18 @@ def command(
 ) -> int:  # fmt: skip
     """Run both engines on the same people with the same weights, and show how far apart their numbers are.
 
-    SUITE is a name or a YAML file; without one, all suites are compared. The files are written after every run; in an
-    --out made with the same weights, bound and packages, other runs stay.
+    SUITE is a name or a YAML file; without one, all published tables are compared. The files are written after every
+    run; in an --out made with the same weights, bound and packages, other runs stay.
     Exit code 1 if a keypoint away from ties is off by more than 0.01 px, a score by 1e-5 or a metric by 1e-6; 3 if a
     run could not be compared.
     """
-    from harness.spec.load import select, suite_names
+    from harness.spec.load import published_suites, select
 
     work = [
-        (suite, row, run) for suite, rows in select(suites or suite_names(), glob) for row in rows for run in row.runs
+        (suite, row, run)
+        for suite, rows in select(suites or published_suites(), glob)
+        for row in rows
+        for run in row.runs
     ]
     check_data_folder(chosen["data"])
 

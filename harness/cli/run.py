@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("suites", nargs=-1, required=True, metavar="SUITE...")
+@click.argument("suites", nargs=-1, metavar="[SUITE...]")
 @rows_option
 @settings_options
 @click.option(
@@ -47,6 +47,11 @@ if TYPE_CHECKING:
 )
 @precision_option
 @compile_option
+@click.option(
+    "--noise",
+    is_flag=True,
+    help="Measure the noise floor, too: each run again with another batch size, order of sums and thread count.",
+)
 @trust_option
 @click.option("--offline", is_flag=True, help="Download nothing; rows whose files are missing are unobtainable.")
 @out_option
@@ -54,14 +59,14 @@ if TYPE_CHECKING:
 def command(
     suites: tuple[str, ...], glob: str | None, boxes: str | None, offline: bool, as_json: bool, **chosen: Any
 ) -> int:  # fmt: skip
-    """Evaluate the rows of a suite and compare them with what was published.
+    """Evaluate the rows of a suite and compare them with what was published; without one, of the demo.
 
     What is missing is downloaded first, as by `harness fetch`. Each run gets a folder under --out with its predictions,
     protocol, environment and record. What is there already and was made from the same content is not made again.
     """
-    from harness.spec.load import select
+    from harness.spec.load import DEMO, select
 
-    work = select(suites, glob)
+    work = select(suites or (DEMO,), glob)
     if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
         raise UsageError("--boxes is for rows that take a detector's boxes, and none of these does")
     if chosen["engine"] == "upstream" and (chosen["precision"] != "fp32" or chosen["compiled"]):

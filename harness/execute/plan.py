@@ -47,6 +47,8 @@ class Settings:
     precision: Precision = "fp32"
     compiled: bool = False
     """Compile the networks with torch.compile."""
+    noise: bool = False
+    """Measure the noise floor of each run, too."""
 
     @property
     def partial(self) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from harness.errors import ObtainError
+from harness.execute.intervals import measure_intervals
 from harness.judge.verdict import judge_run
 from harness.predictions import Predictions
 from harness.record import Record
@@ -24,8 +25,14 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     row, run, metrics = folder.read_spec()
     if record.predictions_key is None or Predictions.saved_key(folder.predictions) != record.predictions_key:
         raise ObtainError(f"the record and the predictions are of different runs: {folder.path}", "run it again")
-    measured = evaluate(Predictions.load(folder.predictions), folder.read_protocol(), data)
-    claims, verdict = judge_run(row, run, metrics, measured, record.status)
-    record = record.model_copy(update={"metrics": measured, "claims": claims, "verdict": verdict})
+    predictions, protocol = Predictions.load(folder.predictions), folder.read_protocol()
+    measured = evaluate(predictions, protocol, data)
+    claims, verdict = judge_run(row, run, metrics, measured, record.status, record.noise)
+    intervals, resampling = measure_intervals(predictions, protocol, data)
+    record = record.model_copy(
+        update={
+            "metrics": measured, "intervals": intervals, "resampling": resampling, "claims": claims, "verdict": verdict,
+        }
+    )  # fmt: skip
     record.save(folder.record)
     return record

@@ -9,10 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.execute.boxes import identify_boxes
 from harness.execute.coverage import part_of
 from harness.execute.environment import describe_environment
+from harness.execute.intervals import measure_intervals
+from harness.execute.noise import measure_noise
 from harness.execute.obtain import obtain_files, obtain_images
 from harness.execute.passes import Outcome, Watcher, predict_in_passes
 from harness.execute.plan import Plan, Settings, make_plan
@@ -23,8 +27,10 @@ from harness.predict.upstream import predict_upstream
 from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record, Status
 from harness.run_folder import RunFolder
+from harness.score.diagnosis.diagnose import diagnose
 from harness.score.evaluate import difference, evaluate
 from harness.spec.ledger import point_at
+from harness.spec.metainfo import read_metainfo
 from harness.spec.schema import Row, Suite
 
 AGREEMENT = 1e-6
@@ -71,19 +77,36 @@ def run_rows(
         Each row when the last of its runs is done: those that are there already first, the others pass by pass.
     """
     records: dict[str, dict[str, Record]] = {}
-    for job, record in _records([_Job(suite, row, run, settings) for suite, row in rows for run in row.runs], watcher):
+    made = _records([_Job(suite, row, run, settings) for suite, row in rows for run in row.runs], watcher)
+    for job, record in _with_noise(made, watcher) if settings.noise else ((job, record) for job, _, record in made):
         done = records.setdefault(job.name, {})
         done[job.run] = record
         if len(done) == len(job.row.runs):
             yield job.suite, job.row, [done[run] for run in job.row.runs]
 
 
-def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Record]]:
+def _with_noise(made: Iterator[tuple[_Job, Plan | None, Record]], watcher: Watcher) -> Iterator[tuple[_Job, Record]]:
+    """Measure the noise floor of runs that have been made; it needs their networks again, several times."""
+    for job, plan, record in made:
+        if plan and record.metrics and not record.noise:
+            try:
+                noise = measure_noise(plan, Predictions.load(job.folder.predictions), record.metrics, job.name, watcher)
+                record = _judged(record.model_copy(update={"noise": noise}), job)
+                record.save(job.folder.record)
+            except Exception as error:  # noqa: BLE001 (the run itself stands)
+                warning = f"the noise floor could not be measured: {error}"
+                record = record.model_copy(update={"warnings": [*record.warnings, warning]})
+        yield job, record
+
+
+def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Plan | None, Record]]:
+    """Yield each run with its plan, which a run that failed may lack, and its record."""
     groups: dict[str, list[tuple[_Job, Plan]]] = {}
     for job in jobs:
         watcher.stage(job.name, "prepare")
+        made = None
         try:
-            plan = _plan(job, watcher)
+            made = plan = _plan(job, watcher)
             estimation = job.folder.saved_estimation()
             if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
                 # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
@@ -93,7 +116,7 @@ def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Rec
             record = _scored(job, plan, None, estimation, watcher)
         except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
             record = _failed(job, error)
-        yield job, record
+        yield job, made, record
     for group in groups.values():
         for job, plan, outcome in _predicted(group, watcher):
             try:
@@ -103,7 +126,7 @@ def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Rec
                 record = _scored(job, plan, *outcome, watcher)
             except Exception as error:  # noqa: BLE001 (as above)
                 record = _failed(job, error)
-            yield job, record
+            yield job, plan, record
 
 
 def _plan(job: _Job, watcher: Watcher) -> Plan:
@@ -179,7 +202,13 @@ def _scored(
 def _measured(job: _Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
     start = time.perf_counter()
     metrics = evaluate(predictions, plan.protocol, job.settings.data)
-    seconds = time.perf_counter() - start
+    scored = time.perf_counter()
+    intervals, resampling = measure_intervals(predictions, plan.protocol, job.settings.data)
+    resampled = time.perf_counter()
+    names = read_metainfo(plan.config.test_dataloader.dataset).names
+    diagnose(predictions, plan.protocol, job.settings.data, names).save(job.folder.diagnosis)
+    ends = {"score": scored, "intervals": resampled, "diagnosis": time.perf_counter()}
+    timings = dict(zip(ends, np.diff([start, *ends.values()]).tolist(), strict=True))
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions)
     part, unknown = part_of(plan, dataset, predictions)
@@ -203,10 +232,12 @@ def _measured(job: _Job, plan: Plan, predictions: Predictions, estimation: Estim
         boxes=boxes,
         people=len(predictions),
         metrics=metrics,
+        intervals=intervals,
+        resampling=resampling,
         upstream_metrics=upstream,
         verdict="not run",
         warnings=warnings,
-        timings=estimation.timings | {"score": round(seconds, 3)},
+        timings=estimation.timings | {name: round(seconds, 3) for name, seconds in timings.items()},
         together=estimation.together,
         effect=estimation.effect,
         predictions_key=plan.predictions_key,
@@ -235,7 +266,9 @@ def _failed(job: _Job, error: Exception) -> Record:
 
 def _judged(record: Record, job: _Job) -> Record:
     """Judge afresh: it takes no time, and claims are corrected more often than runs are repeated."""
-    claims, verdict = judge_run(job.row, job.run, job.suite.metrics, record.metrics, record.status)
+    claims, verdict = judge_run(
+        job.row, job.run, job.suite.metrics, record.metrics, record.status, record.noise
+    )  # fmt: skip
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 
 

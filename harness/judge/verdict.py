@@ -6,14 +6,16 @@ A printed 0.749 stands for every value from 0.7485 up to 0.7495, so a measured v
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.record import JudgedClaim, Record, Status, Verdict
+from harness.record import JudgedClaim, Noise, Record, Status, Verdict
 from harness.spec.schema import Claim, Metric, Row
 
 # From good to bad; a row is as good as the worst metric that its table prints.
 _ORDER: list[Verdict] = ["reproduced", "within noise", "differs"]
 
 
-def judge_claim(claim: Claim, metric: Metric, measured: float | None, status: Status) -> JudgedClaim:
+def judge_claim(
+    claim: Claim, metric: Metric, measured: float | None, status: Status, noise: float = 0.0
+) -> JudgedClaim:
     """Judge one published value.
 
     Args:
@@ -21,28 +23,34 @@ def judge_claim(claim: Claim, metric: Metric, measured: float | None, status: St
         metric: How the metric is published.
         measured: The measured fraction; None where undefined.
         status: The run's; only a complete one can reproduce anything.
+        noise: How far the metric moves when nothing but rounding changes, a fraction.
     """
+    scale = 100 if metric.unit == "percent" else 1
     value = difference = None
     if measured is not None:
-        value = measured * 100 if metric.unit == "percent" else measured
+        value = measured * scale
         difference = value - claim.value
-    return JudgedClaim(
-        claim=claim, measured=value, difference=difference, verdict=_claim_verdict(claim, metric, value, status)
-    )
+    verdict, reason = _claim_verdict(claim, metric, value, status, noise * scale)
+    return JudgedClaim(claim=claim, measured=value, difference=difference, verdict=verdict, reason=reason)
 
 
-def _claim_verdict(claim: Claim, metric: Metric, value: float | None, status: Status) -> Verdict:
+def _claim_verdict(
+    claim: Claim, metric: Metric, value: float | None, status: Status, noise: float
+) -> tuple[Verdict, str | None]:
     if claim.refuted:
-        return "contradicted"
+        return "contradicted", None
     if status != "complete":
-        return status
+        return status, None
     if value is None:
-        return "differs"
+        return "differs", None
     if _round_half_up(value, metric.decimals) == _round_half_up(claim.value, metric.decimals):
-        return "reproduced"
-    if metric.tolerance is not None and abs(value - claim.value) <= metric.tolerance + 1e-9:
-        return "within noise"
-    return "differs"
+        return "reproduced", None
+    distance = abs(value - claim.value) - 1e-9
+    if distance <= noise + 0.5 * 10.0**-metric.decimals and noise:
+        return "within noise", f"the noise floor of this run, measured to be {noise:.2g}"
+    if metric.tolerance is not None and distance <= metric.tolerance:
+        return "within noise", f"a tolerance of {metric.tolerance:g}: {metric.reason}"
+    return "differs", None
 
 
 def _round_half_up(value: float, decimals: int) -> int:
@@ -51,11 +59,19 @@ def _round_half_up(value: float, decimals: int) -> int:
 
 
 def judge_claims(
-    claims: Iterable[Claim], metrics: Mapping[str, Metric], measured: Mapping[str, float | None], status: Status
+    claims: Iterable[Claim],
+    metrics: Mapping[str, Metric],
+    measured: Mapping[str, float | None],
+    status: Status,
+    noises: Sequence[Noise] = (),
 ) -> list[JudgedClaim]:
-    """Judge published values of metrics that were measured."""
+    """Judge published values of metrics that were measured, by the largest noise floor that is known."""
+
+    def floor(metric: str) -> float:
+        return max((noise.floor(metric) for noise in noises), default=0.0)
+
     return [
-        judge_claim(claim, metrics[claim.metric], measured.get(claim.metric), status)
+        judge_claim(claim, metrics[claim.metric], measured.get(claim.metric), status, floor(claim.metric))
         for claim in claims
         if claim.metric in measured or claim.gates
     ]
@@ -75,12 +91,17 @@ def overall(judged: Sequence[JudgedClaim], status: Status) -> Verdict:
 
 
 def judge_run(
-    row: Row, run: str, metrics: Mapping[str, Metric], measured: Mapping[str, float | None], status: Status
+    row: Row,
+    run: str,
+    metrics: Mapping[str, Metric],
+    measured: Mapping[str, float | None],
+    status: Status,
+    noise: Noise | None = None,
 ) -> tuple[list[JudgedClaim], Verdict]:
     """Judge one run: against the row's claims if it is the only one, else against its own."""
     alone = len(row.runs) == 1
     claims = [claim for claim in row.claims if claim.run == run or (alone and claim.run is None)]
-    judged = judge_claims(claims, metrics, measured, status)
+    judged = judge_claims(claims, metrics, measured, status, [noise] if noise else [])
     return judged, overall(judged, status)
 
 
@@ -93,7 +114,8 @@ def judge_row(
     statuses: list[Status] = ["failed", "unobtainable", "partial", "own boxes"]
     status: Status = next((s for s in statuses if any(r.status == s for r in records)), "complete")
     measured = {name: _mean([r.metrics.get(name) for r in records]) for name in records[0].metrics}
-    judged = judge_claims([claim for claim in row.claims if claim.run is None], metrics, measured, status)
+    noises = [record.noise for record in records if record.noise]
+    judged = judge_claims([claim for claim in row.claims if claim.run is None], metrics, measured, status, noises)
     return judged, overall(judged, status)
 
 

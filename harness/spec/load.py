@@ -18,9 +18,18 @@ BENCHMARKS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "benchmark
 """The project's own suites: inside the package where it is installed, beside it in a checkout."""
 
 
+DEMO = "demo"
+"""The suite of the project's own networks, which tests the machinery and not MMPose's tables."""
+
+
 def suite_names() -> list[str]:
-    """Return the names of the project's own suites."""
+    """Return the names of the project's own suites, the demo included."""
     return sorted(path.stem for path in BENCHMARKS.glob("*.yaml"))
+
+
+def published_suites() -> list[str]:
+    """Return the names of the suites of published tables."""
+    return [name for name in suite_names() if name != DEMO]
 
 
 def load_suite(name_or_path: str | Path) -> Suite:

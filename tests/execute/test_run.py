@@ -25,7 +25,15 @@ from harness.spec.configs import configs_folder, read_config
 ROW = "alexnet-256x192"
 ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
 BOXES = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-FILES = {"spec.json", "protocol.json", "environment.json", "estimation.json", "predictions.parquet", "record.json"}
+FILES = {
+    "spec.json",
+    "protocol.json",
+    "environment.json",
+    "estimation.json",
+    "predictions.parquet",
+    "record.json",
+    "diagnosis.json",
+}
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+"""`harness explain`: which settings give the published number."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import check_data_folder, json_option, out_option, settings_options, trust_option
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.judge.explanation import Explanation, Trial
+    from harness.spec.schema import Claim, Metric, Row, Suite
+
+SHOWN = 8
+"""Trials that do not land and are shown all the same."""
+
+
+@click.command("explain")
+@click.argument("row_id", metavar="ROW")
+@click.option("--run", metavar="NAME", help="Which run of the row, where it has several, e.g. sub1 of JHMDB.")
+@click.option(
+    "--rerun", is_flag=True, help="Also try what needs the network again; it takes about as long as ten runs."
+)
+@click.option("--target", "targets", multiple=True, metavar="METRIC=VALUE",
+              help="Explain this value, in the table's unit, not the row's claims.")  # fmt: skip
+@settings_options
+@trust_option
+@out_option
+@json_option
+def command(
+    row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...], as_json: bool, **chosen: Any
+) -> int:  # fmt: skip
+    """Say which settings turn a run's numbers into the claimed ones.
+
+    ROW is a row's full id, e.g. coco/hrnet-w32-256x192, that `harness run` has evaluated. Its predictions are scored in
+    other ways: score mode, NMS, area rule, sigmas, keypoint threshold, swapped keypoints, AR read as AR@0.75 and more.
+    With --rerun, which takes the same options as the run did, its network is asked again: other boxes, flip test,
+    shift, decoder, padding, affine, colours. Exit code 1 if nothing lands on the claims.
+    """
+    from harness.spec.load import load_suite, select_rows
+
+    suite_name, _, name = row_id.rpartition("/")
+    if not suite_name:
+        raise UsageError(
+            f"{row_id!r} is not a row's full id, such as coco/hrnet-w32-256x192", "harness list shows them"
+        )
+    suite = load_suite(suite_name)
+    rows = select_rows(suite, name)
+    if len(rows) > 1:
+        raise UsageError(f"{row_id} matches {len(rows)} rows: {', '.join(map(suite.row_id, rows))}", "name one")
+    run = _run_name(suite, rows[0], run)
+    claims = _claims(suite, rows[0], run, targets)
+    check_data_folder(chosen["data"])
+    from harness.cli.progress import TerminalProgress
+    from harness.execute.device import choose_device
+    from harness.execute.explain import explain
+    from harness.execute.plan import Settings
+
+    settings = Settings(**chosen | {"device": choose_device(chosen["device"])}, engine="shared")
+    with TerminalProgress(1) as progress:
+        explanation = explain(suite, rows[0], run, settings, claims, rerun, progress)
+    if as_json:
+        click.echo(explanation.model_dump_json(indent=2))
+    else:
+        for line in _lines(explanation, suite.metrics):
+            click.echo(line)
+    return 0 if explanation.as_run.lands or explanation.causes else 1
+
+
+def _run_name(suite: "Suite", row: "Row", run: str | None) -> str:
+    if run is None and len(row.runs) == 1:
+        return next(iter(row.runs))
+    if run not in row.runs:
+        raise UsageError(f"{suite.row_id(row)} has the runs {', '.join(row.runs)}", "choose one with --run NAME")
+    return run
+
+
+def _claims(suite: "Suite", row: "Row", run: str, targets: tuple[str, ...]) -> "list[Claim]":
+    from harness.spec.schema import Claim
+
+    if targets:
+        claims = []
+        for target in targets:
+            metric, _, value = target.rpartition("=")
+            try:
+                claims.append(Claim(metric=metric, value=float(value), source="table"))
+            except ValueError:
+                raise UsageError(f"--target {target} is not METRIC=VALUE, such as AP=0.749") from None
+            if metric not in suite.metrics:
+                raise UsageError(f"--target {target}: {suite.name} publishes {', '.join(suite.metrics)}")
+        return claims
+    alone = len(row.runs) == 1
+    claims = [claim for claim in row.claims if not claim.refuted and (claim.run == run or (alone and not claim.run))]
+    claims = [claim for claim in claims if claim.gates] or claims
+    if not claims:
+        raise UsageError(
+            f"nothing is published of {suite.row_id(row)} {run}", "name a value with --target METRIC=VALUE"
+        )
+    return claims
+
+
+def _lines(explanation: "Explanation", metrics: "dict[str, Metric]") -> list[str]:
+    lines = [f"{explanation.row} {explanation.run}", f"  as run   {_values(explanation.as_run, metrics)}"]
+    causes = explanation.causes
+    if explanation.as_run.lands:
+        lines += ["", "The run lands on the claims: there is nothing to explain."]
+    elif causes:
+        lines += ["", "Lands on the claims, the fewest changes first:"]
+        lines += _trials(causes, metrics)
+    else:
+        lines += ["", "Nothing that was tried lands on the claims. The closest:"]
+        lines += _trials(explanation.trials[:SHOWN], metrics)
+    if explanation.not_tried:
+        lines += ["", f"Not tried without --rerun: {', '.join(explanation.not_tried)}"]
+    return lines
+
+
+def _trials(trials: "list[Trial]", metrics: "dict[str, Metric]") -> list[str]:
+    lines = []
+    for number, trial in enumerate(trials, 1):
+        lines.append(f"{number:3}. {'; '.join(map(str, trial.changes))}")
+        lines.append(f"     {_values(trial, metrics)}")
+    return lines
+
+
+def _values(trial: "Trial", metrics: "dict[str, Metric]") -> str:
+    cells = []
+    for judged in trial.claims:
+        decimals = metrics[judged.claim.metric].decimals
+        measured = "-" if judged.measured is None else f"{judged.measured:.{decimals + 1}f}"
+        cells.append(f"{judged.claim.metric} {measured} (claimed {judged.claim.value:.{decimals}f})")
+    return "   ".join(cells)

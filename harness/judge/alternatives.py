@@ -1,0 +1,134 @@
+"""Other ways to read and score the same predictions: settings that people get wrong, or papers leave unsaid.
+
+Each changes one setting; none needs the network.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.judge.explanation import Change
+from harness.predictions import Predictions
+from harness.protocol import OksScoring, PoseSelection, Protocol
+from harness.spec.schema import Claim
+
+Scored = tuple[Predictions, Protocol]
+Metrics = Mapping[str, float | None]
+
+SCORE_MODES = ("bbox_keypoint", "bbox", "keypoint")
+NMS_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+KEYPOINT_THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.5)
+BOX_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
+"""All of them found in configs, papers or threads of MMPose and its forerunners."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One setting changed."""
+
+    change: Change
+    apply: Callable[[Predictions, Protocol], Scored]
+    """Makes the changed predictions and protocol; the given ones stay."""
+
+
+def scoring_alternatives(
+    protocol: Protocol, own: str, sigmas: Mapping[str, tuple[float, ...]]
+) -> Iterator[Alternative]:
+    """Yield all that apply to a protocol.
+
+    Args:
+        protocol: The run's.
+        own: The data set.
+        sigmas: Those of data sets with as many keypoints, by data set.
+    """
+    scoring = protocol.scoring
+    if isinstance(scoring, PoseSelection):
+        yield from _selection(scoring, own, sigmas)
+    if isinstance(scoring, OksScoring):
+        other = "box" if scoring.area == "annotation" else "annotation"
+        yield _setting(scoring, "area", other, "area rule")
+    if protocol.boxes.source == "detector":
+        used = protocol.boxes.score_threshold or 0.0
+        for threshold in BOX_THRESHOLDS:
+            if threshold > used:
+                yield Alternative(Change("box score threshold", f"{used:g}", f"{threshold:g}"), _dropper(threshold))
+    strides = np.divide(protocol.crop.input_size, protocol.decoder.heatmap_size)
+    if strides[0] != strides[1]:
+        yield Alternative(Change("map back to the image", "both strides", "the width's stride"), _width_only)
+    for first, second in enumerate(protocol.flip_indices):
+        if first < second:
+            change = Change("keypoint order", "as given", f"{first} and {second} swapped")
+            yield Alternative(change, _swapper(first, second))
+
+
+def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[Change, Metrics]]:
+    """Yield what claims may mean if a printed metric is really another one of its kind, such as AR that is AR@0.75."""
+    for metric in dict.fromkeys(claim.metric for claim in claims):
+        for other, value in measured.items():
+            if other != metric and other[:2] == metric[:2]:
+                yield Change("claimed metric", metric, other), {**measured, metric: value}
+
+
+def _selection(scoring: PoseSelection, dataset: str, sigmas: Mapping[str, tuple[float, ...]]) -> Iterator[Alternative]:
+    for mode in SCORE_MODES:
+        if mode != scoring.score_mode:
+            yield _setting(scoring, "score_mode", mode, "score mode")
+    for name, values in sigmas.items():
+        if values != scoring.sigmas:
+            change = Change("sigmas", "the run's", f"{name}'s", usual=name == dataset)
+            yield _setting(scoring, "sigmas", values, change)
+    for threshold in KEYPOINT_THRESHOLDS:
+        if threshold != scoring.keypoint_score_threshold:
+            yield _setting(scoring, "keypoint_score_threshold", threshold, "keypoint threshold")
+    for method in ("oks", "soft-oks", "none"):
+        if method != scoring.nms:
+            yield _setting(scoring, "nms", method, "NMS")
+    if scoring.nms != "none":
+        for threshold in NMS_THRESHOLDS:
+            if threshold != scoring.nms_threshold:
+                yield _setting(scoring, "nms_threshold", threshold, "NMS threshold")
+
+
+def _setting(scoring: PoseSelection, field: str, value: Any, change: Change | str) -> Alternative:
+    """Change one field of the scoring, which is described by its name or as a whole."""
+
+    def apply(predictions: Predictions, protocol: Protocol) -> Scored:
+        changed = protocol.scoring.model_copy(update={field: value})
+        return predictions, protocol.model_copy(update={"scoring": changed})
+
+    if isinstance(change, str):
+        usual = type(scoring).model_fields[field].default == value
+        change = Change(change, _text(getattr(scoring, field)), _text(value), usual)
+    return Alternative(change, apply)
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _dropper(threshold: float) -> Callable[[Predictions, Protocol], Scored]:
+    def apply(predictions: Predictions, protocol: Protocol) -> Scored:
+        return predictions.where(predictions.box_scores >= threshold), protocol
+
+    return apply
+
+
+def _swapper(first: int, second: int) -> Callable[[Predictions, Protocol], Scored]:
+    def apply(predictions: Predictions, protocol: Protocol) -> Scored:
+        order = np.arange(protocol.num_keypoints)
+        order[[first, second]] = second, first
+        keypoints, scores = predictions.keypoints[:, order], predictions.keypoint_scores[:, order]
+        return replace(predictions, keypoints=keypoints, keypoint_scores=scores), protocol
+
+    return apply
+
+
+def _width_only(predictions: Predictions, protocol: Protocol) -> Scored:
+    """Map keypoints back by the width's stride in both directions, as MMPose's transform_preds did until 12a0e1e67."""
+    across, down = np.divide(protocol.crop.input_size, protocol.decoder.heatmap_size)
+    middle = (predictions.boxes[:, 1] + predictions.boxes[:, 3])[:, None] / 2
+    keypoints = predictions.keypoints.copy()
+    keypoints[..., 1] = middle + (keypoints[..., 1] - middle) * across / down
+    return replace(predictions, keypoints=keypoints), protocol

@@ -1,0 +1,336 @@
+"""Comparison with a baseline: which numbers moved, and what else is not as it was.
+
+A run of the same weights on the same images has no reason to give another number, so whatever moves further than
+rounding does is red: down, and up as well, since a gain without a cause is as suspicious as a loss. Whether the
+difference would be there on other images, too, is what the paired difference says; it is shown, and decides nothing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from harness.errors import HarnessError
+from harness.protocol import PckhScoring, PoseTrackScoring, Protocol
+from harness.record import Record
+
+SCHEMA_VERSION = 1
+
+NOISE_FLOOR = 1e-4
+"""How far a metric may move, a fraction, where no wider noise floor was measured.
+
+What was measured is how far a few variants moved a metric on one machine; another processor can round one more keypoint
+to the other side. One person who passes one of the ten OKS thresholds or fails it is worth about 1 / (10 people) of an
+AP: 1e-4 are six of COCO's 6,352, and a tenth of the last digit that tables print. A small data set needs more."""
+
+_ROUNDING = 1e-12
+"""Of a difference itself: in binary, 0.8 - 0.7 is more than 0.1."""
+
+_HARMLESS = {"compute.batch_size", "compute.device", "boxes.file.path", "annotations.path", "scoring.headboxes.path",
+             "scoring.sequences.path"}  # fmt: skip
+"""Protocol fields that may change without a warning."""
+
+State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
+
+
+class Part(BaseModel):
+    """A group of fields; immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paired(Part):
+    """The difference of a metric on the same resamples of images, a fraction: new minus baseline."""
+
+    low: float
+    high: float
+    """The ends of the 95 % interval."""
+    p_value: float
+    """Two-sided, of there being no difference."""
+    resamples: int
+
+
+class Movement(Part):
+    """One metric on both sides, fractions."""
+
+    metric: str
+    state: Literal["same", "within noise", "moved", "vanished", "appeared"]
+    baseline: float | None
+    """None where undefined, or not measured."""
+    new: float | None
+    difference: float | None
+    """New minus baseline; None where one of them is None."""
+    noise_floor: float
+    """How far it may move."""
+    noise_source: Literal["measured", "assumed"]
+    """Measured by `harness run --noise`, or assumed since no more was."""
+    baseline_interval: tuple[float, float] | None
+    new_interval: tuple[float, float] | None
+    paired: Paired | None = None
+
+    @property
+    def red(self) -> bool:
+        """Whether it makes its run red."""
+        return self.state in ("moved", "vanished")
+
+
+class Change(Part):
+    """A field that is not the same on both sides; None where a side has no such field."""
+
+    field: str
+    """Such as `flip.enabled` or `packages.torch`."""
+    baseline: JsonValue
+    new: JsonValue
+
+
+class EnvironmentChange(Change):
+    """A difference between the environments of the two sides."""
+
+    runs: tuple[str, ...]
+    """In which it is."""
+
+
+class RunComparison(Part):
+    """One run on both sides."""
+
+    id: str
+    """Suite, row and run."""
+    label: str
+    """The model as published."""
+    state: State
+    red: bool
+    reason: str | None = None
+    """Why it is red, or what is noteworthy of the state."""
+    metrics: tuple[Movement, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """Of protocol, weights and verdict."""
+    warnings: tuple[str, ...] = ()
+
+
+class Comparison(Part):
+    """All runs of both sides."""
+
+    schema_version: int = SCHEMA_VERSION
+    red: bool
+    """Whether any run is."""
+    runs: tuple[RunComparison, ...]
+    environment: tuple[EnvironmentChange, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is on record of a run."""
+
+    record: Record
+    protocol: Protocol | None = None
+    """None where the run is broken."""
+    environment: Mapping[str, Any] | None = None
+    """As in environment.json; None where the run is broken."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether there are no numbers."""
+        return self.record.status in ("failed", "unobtainable")
+
+    @property
+    def what_became(self) -> str:
+        """The status, with the reason for it."""
+        return f"{self.record.status}: {self.record.reason}" if self.record.reason else self.record.status
+
+
+Pair = Callable[[str], Mapping[str, Paired]]
+"""Resamples both sides of a run and returns the paired difference by metric; HarnessError where that is impossible."""
+
+
+def compare(
+    new: Mapping[str, Outcome],
+    baseline: Mapping[str, Outcome],
+    noise_floor: float = NOISE_FLOOR,
+    pair: Pair | None = None,
+) -> Comparison:
+    """Compare runs with a baseline.
+
+    Args:
+        new: Runs by id.
+        baseline: The same.
+        noise_floor: How far a metric may move, a fraction, where no wider noise floor was measured.
+        pair: Called for runs with a metric that is not the same.
+    """
+    ids = [*baseline, *(run for run in new if run not in baseline)]
+    runs = tuple(_compare_run(run, new.get(run), baseline.get(run), noise_floor, pair) for run in ids)
+    return Comparison(
+        red=any(run.red for run in runs), runs=runs, environment=tuple(_environment_changes(new, baseline))
+    )
+
+
+def _compare_run(
+    run: str, new: Outcome | None, baseline: Outcome | None, noise_floor: float, pair: Pair | None
+) -> RunComparison:
+    label = next(side.record.label for side in (new, baseline) if side)
+
+    def outcome(state: State, red: bool, reason: str | None, **details: Any) -> RunComparison:
+        return RunComparison(id=run, label=label, state=state, red=red, reason=reason, **details)
+
+    if new is None:
+        return outcome("vanished", True, "the baseline has it, the new runs do not")
+    if new.broken:
+        as_before = baseline is not None and baseline.broken
+        return outcome("broken", not as_before, f"{new.what_became}{' (so is the baseline)' if as_before else ''}")
+    if baseline is None:
+        return outcome("appeared", False, "the baseline does not have it")
+    if baseline.broken:
+        return outcome("appeared", False, f"in the baseline it is {baseline.what_became}")
+    changes = _changes(new, baseline)
+    if reason := _incomparable(new, baseline):
+        return outcome("not comparable", True, reason, changes=changes)
+
+    movements = _movements(new.record, baseline.record, noise_floor)
+    warnings = list(_warnings(new.record, baseline.record, movements, changes, noise_floor))
+    if pair and any(movement.state != "same" for movement in movements):
+        try:
+            paired = pair(run)
+            movements = tuple(m.model_copy(update={"paired": paired.get(m.metric)}) for m in movements)
+        except HarnessError as error:
+            warnings.append(f"no paired difference: {error}")
+    red = [movement for movement in movements if movement.red]
+    states = {movement.state for movement in movements}
+    state: State = "moved" if red else "within noise" if "within noise" in states else "same"
+    return outcome(
+        state, bool(red), _reason(red) if red else None, metrics=movements, changes=changes, warnings=tuple(warnings)
+    )
+
+
+def _incomparable(new: Outcome, baseline: Outcome) -> str | None:
+    """Return why numbers of two runs say nothing about each other."""
+    if new.record.status != baseline.record.status:
+        return f"{new.what_became}; in the baseline {baseline.what_became}"
+    for what, sha256 in _ground_truth(new).items():
+        other = _ground_truth(baseline).get(what)
+        if other != sha256:
+            return f"other {what}: sha256 {sha256[:8]}, in the baseline {other[:8] if other else 'there are none'}"
+    if new.record.status == "partial" and new.record.images != baseline.record.images:
+        return f"a part of {new.record.images} images, in the baseline of {baseline.record.images}"
+    return None
+
+
+def _ground_truth(outcome: Outcome) -> dict[str, str]:
+    assert outcome.protocol is not None, "only broken runs have none"
+    truth = {"annotations": outcome.protocol.annotations.sha256}
+    match outcome.protocol.scoring:
+        case PckhScoring() as scoring:
+            truth["head boxes"] = scoring.headboxes.sha256
+        case PoseTrackScoring() as scoring:
+            truth["sequences"] = scoring.sequences.sha256
+    return truth
+
+
+def _movements(new: Record, baseline: Record, noise_floor: float) -> tuple[Movement, ...]:
+    names = [*baseline.metrics, *(name for name in new.metrics if name not in baseline.metrics)]
+    return tuple(_movement(name, new, baseline, noise_floor) for name in names)
+
+
+def _movement(metric: str, new: Record, baseline: Record, noise_floor: float) -> Movement:
+    now, before = new.metrics.get(metric), baseline.metrics.get(metric)
+    floor = max(_measured_noise(new, metric), _measured_noise(baseline, metric), noise_floor)
+    difference = None if now is None or before is None else now - before
+    state: Literal["same", "within noise", "moved", "vanished", "appeared"]
+    if metric not in new.metrics:
+        state = "vanished"
+    elif metric not in baseline.metrics:
+        state = "appeared"
+    elif now == before:
+        state = "same"
+    elif difference is not None and abs(difference) <= floor + _ROUNDING:
+        state = "within noise"
+    else:
+        state = "moved"
+    return Movement(
+        metric=metric,
+        state=state,
+        baseline=before,
+        new=now,
+        difference=difference,
+        noise_floor=floor,
+        noise_source="measured" if floor > noise_floor else "assumed",
+        baseline_interval=baseline.intervals.get(metric),
+        new_interval=new.intervals.get(metric),
+    )
+
+
+def _measured_noise(record: Record, metric: str) -> float:
+    return record.noise.floor(metric) if record.noise else 0.0
+
+
+def _reason(red: list[Movement]) -> str:
+    first = red[0]
+    if first.state == "vanished":
+        happened = "is not measured any more"
+    elif first.difference is None:
+        happened = f"is undefined {'in the baseline only' if first.baseline is None else 'now'}"
+    else:
+        direction = "fell" if first.difference < 0 else "rose"
+        happened = f"{direction} by {abs(first.difference):.3g}, noise floor {first.noise_floor:.3g}"
+    others = len(red) - 1
+    more = f"; {others} more metric{'s' if others > 1 else ''} moved" if others else ""
+    return f"{first.metric} {happened}{more}"
+
+
+def _warnings(
+    new: Record, baseline: Record, movements: tuple[Movement, ...], changes: tuple[Change, ...], noise_floor: float
+) -> Iterator[str]:
+    suspects = [change.field for change in changes if change.field not in _HARMLESS and change.field != "verdict"]
+    if suspects and not any(movement.red for movement in movements):
+        yield f"no metric moved although this changed: {', '.join(suspects)}"
+    for movement in movements:
+        # A change that makes a network noisy vouches for itself.
+        before = max(_measured_noise(baseline, movement.metric), noise_floor)
+        if movement.state == "within noise" and abs(movement.difference or 0) > before + _ROUNDING:
+            yield (
+                f"{movement.metric} is within the noise of the new run only, whose floor is "
+                f"{movement.noise_floor:.3g}; the baseline's is {before:.3g}"
+            )
+
+
+def _changes(new: Outcome, baseline: Outcome) -> tuple[Change, ...]:
+    """Return the differences of protocol, weights and verdict."""
+    return tuple(_differences(_conditions(new), _conditions(baseline)))
+
+
+def _conditions(outcome: Outcome) -> dict[str, JsonValue]:
+    assert outcome.protocol is not None, "only broken runs have none"
+    weights = outcome.record.weights
+    return {
+        **outcome.protocol.model_dump(mode="json"),
+        "weights": weights.model_dump(mode="json", include={"kind", "sha256", "seed"}) if weights else None,
+        "verdict": outcome.record.verdict,
+    }
+
+
+def _environment_changes(
+    new: Mapping[str, Outcome], baseline: Mapping[str, Outcome]
+) -> Iterator[EnvironmentChange]:  # fmt: skip
+    runs: dict[str, tuple[Change, list[str]]] = {}
+    for run in new.keys() & baseline.keys():
+        now, before = new[run].environment, baseline[run].environment
+        if now is not None and before is not None:
+            for change in _differences(now, before):
+                runs.setdefault(change.model_dump_json(), (change, []))[1].append(run)
+    for change, where in sorted(runs.values(), key=lambda found: found[0].field):
+        yield EnvironmentChange(**change.model_dump(), runs=tuple(sorted(where)))
+
+
+def _differences(new: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[Change]:
+    now, before = dict(_flat(new)), dict(_flat(baseline))
+    for field in [*before, *(field for field in now if field not in before)]:
+        if now.get(field) != before.get(field):
+            yield Change(field=field, baseline=before.get(field), new=now.get(field))
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """Yield the fields of nested mappings, their names joined by dots."""
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _flat(item, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", item
