@@ -1,6 +1,8 @@
 """Every decoder against MMPose's codec of the same name, on heatmaps that no trained network would give."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from upstream_config import build_codec
 
 from harness.arrays import Float32, Floating
-from harness.predict.decode import Decoding, begin_decoding
+from harness.predict import decode
+from harness.predict.decode import ON_CPU, ON_DEVICE, Decoding, begin_decoding
 from harness.protocol import Decoder
 
 # Input and heatmap sizes (width, height): the usual stride of 4, also large, AlexNet's two strides, CPM's stride of 8.
@@ -64,21 +67,25 @@ def ours(codec: str, heatmaps: Float32, input_size: tuple[int, int]) -> tuple[Fl
 
 
 def check(codec: str, heatmaps: Float32, input_size: tuple[int, int], kernel: int | None = None) -> float:
-    """Compare with upstream, the fast path also alone where it is certain. Returns the certain share."""
+    """Compare both fast paths with upstream, also alone where they are certain. Returns the lower certain share."""
     expected_points, expected_scores = reference(codec, heatmaps, input_size, kernel)
-    decoding = begin(codec, heatmaps, input_size, kernel)
-    points, scores = decoding.result()
-    assert points.dtype == expected_points.dtype
-    assert scores.dtype == expected_scores.dtype
-    np.testing.assert_allclose(points, expected_points, rtol=0, atol=0 if codec == "msra" else TOLERANCE)
-    # Megvii's is the maximum of a heatmap scaled to have this maximum.
-    np.testing.assert_allclose(scores, expected_scores, rtol=1e-6 if codec == "megvii" else 0, atol=0)
+    shares = []
+    for codecs in (ON_CPU, ON_DEVICE):
+        with patch.object(decode, "ON_CPU", codecs):  # the path of devices, on a CPU
+            decoding = begin(codec, heatmaps, input_size, kernel)
+        points, scores = decoding.result()
+        assert points.dtype == expected_points.dtype
+        assert scores.dtype == expected_scores.dtype
+        np.testing.assert_allclose(points, expected_points, rtol=0, atol=0 if codec == "msra" else TOLERANCE)
+        # Megvii's is the maximum of a heatmap scaled to have this maximum.
+        np.testing.assert_allclose(scores, expected_scores, rtol=1e-6 if codec == "megvii" else 0, atol=0)
 
-    fast = decoding.locate()
-    np.testing.assert_allclose(
-        fast.points[fast.certain], expected_points.reshape(-1, 2)[fast.certain], rtol=0, atol=TOLERANCE
-    )
-    return float(fast.certain.mean())
+        fast = decoding.locate()
+        np.testing.assert_allclose(
+            fast.points[fast.certain], expected_points.reshape(-1, 2)[fast.certain], rtol=0, atol=TOLERANCE
+        )
+        shares.append(float(fast.certain.mean()))
+    return min(shares)
 
 
 def blobs(rng: np.random.Generator, count: int, size: tuple[int, int], peak: float) -> Float32:
@@ -191,11 +198,13 @@ def test_heatmaps_of_any_layout_stay_as_they_are(codec: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_scores_tell_of_heatmaps_that_are_not_finite(codec: str, value: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf])
+@pytest.mark.parametrize("codecs", [ON_CPU, ON_DEVICE], ids=["cpu", "device"])
+def test_scores_tell_of_heatmaps_that_are_not_finite(codec: str, value: float, codecs: Any) -> None:
     heatmaps = blobs(np.random.default_rng(0), 2, (48, 64), 1)
     heatmaps[1, 2, 30, 20] = value
-    _, scores = ours(codec, heatmaps, (192, 256))
+    with patch.object(decode, "ON_CPU", codecs):
+        _, scores = ours(codec, heatmaps, (192, 256))
     assert not np.isfinite(scores[1, 2])
     assert np.isfinite(scores).sum() == scores.size - 1
 
@@ -205,6 +214,35 @@ def test_several_batches_at_once() -> None:
     begun = [begin("dark", batch, (192, 256)) for batch in batches]
     for decoding, batch in zip(begun, batches, strict=True):
         np.testing.assert_array_equal(decoding.result()[0], ours("dark", batch, (192, 256))[0])
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_threads_share_the_work(codec: str) -> None:
+    """One, several, and several that each begin with several, on more heatmaps than a thread takes at a time."""
+    heatmaps = blobs(np.random.default_rng(0), 150, (48, 64), 255 if codec == "megvii" else 1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        expected = ours(codec, heatmaps, (192, 256))
+        torch.set_num_threads(3)
+        with ThreadPoolExecutor(4) as pool:
+            several = list(pool.map(lambda _: ours(codec, heatmaps, (192, 256)), range(8)))
+    finally:
+        torch.set_num_threads(before)
+    for points, scores in several:
+        np.testing.assert_array_equal(points, expected[0])
+        np.testing.assert_array_equal(scores, expected[1])
+
+
+def test_a_blurred_maximum_far_from_the_maximum_is_found_on_a_cpu() -> None:
+    grid_y, grid_x = np.mgrid[:64, :48]
+    heatmaps = (200 * np.exp(-((grid_x - 30.2) ** 2 + (grid_y - 40.3) ** 2) / 18)).astype(np.float32)[None, None]
+    heatmaps[0, 0, 10, 10] = 255
+    points, _ = reference("megvii", heatmaps, (192, 256))
+    located = begin("megvii", heatmaps, (192, 256)).locate()
+    assert located.certain.all()
+    np.testing.assert_array_equal(located.points, points[0])
+    np.testing.assert_array_equal(located.points, [[(30 + 0.75) * 4, (40 + 0.75) * 4]])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,4 +1,4 @@
-"""From heatmaps to keypoints, a batch at a time: a fast path on the heatmaps' device, one module a codec.
+"""From heatmaps to keypoints, a batch at a time: a fast path where the heatmaps are, one module a codec.
 
 Equal to upstream within 0.01 px of the network's input. The fast path reads whole heatmaps only to find their maxima,
 and knows for which keypoints that is enough. The others, where upstream's rounding or one of its clamps decides, are
@@ -8,6 +8,7 @@ few where heatmaps have peaks; heatmaps of nothing but noise take about as long 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,12 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Bool, Float32, Floating
-from harness.predict.decode import exact
+from harness.predict.decode import dark, exact, udp
 from harness.predict.decode.dark import locate_dark, observe_dark
 from harness.predict.decode.heatmaps import Located
-from harness.predict.decode.megvii import locate_megvii, observe_megvii
-from harness.predict.decode.msra import locate_msra, observe_msra
+from harness.predict.decode.megvii import locate_blurred, locate_megvii, observe_megvii
+from harness.predict.decode.msra import locate_msra, locate_stepped, observe_msra
+from harness.predict.decode.on_cpu import observe_megvii_on_cpu, observe_msra_on_cpu, observe_neighbours_on_cpu
 from harness.predict.decode.udp import locate_udp, observe_udp
 from harness.protocol import Decoder, Size
 
@@ -27,17 +29,23 @@ from harness.protocol import Decoder, Size
 class Codec(NamedTuple):
     """The two halves of a fast path."""
 
-    observe: Callable[[Tensor, Decoder], tuple[Tensor, ...]]
-    """Reduces contiguous heatmaps [N, K, H, W] to a few values each, on their device."""
+    observe: Callable[[Tensor, Decoder], tuple[Any, ...]]
+    """Reduces contiguous heatmaps [N, K, H, W] to a few values each, on their device: tensors, or arrays on a CPU."""
     locate: Callable[..., Located]
     """Finds the keypoints from those values, on the host, where so little work costs less than its launches."""
 
 
-CODECS = {
+ON_DEVICE = {
     "msra": Codec(observe_msra, locate_msra),
     "dark": Codec(observe_dark, locate_dark),
     "udp": Codec(observe_udp, locate_udp),
     "megvii": Codec(observe_megvii, locate_megvii),
+}
+ON_CPU = {
+    "msra": Codec(observe_msra_on_cpu, locate_stepped),
+    "dark": Codec(partial(observe_neighbours_on_cpu, reach=dark.REACH), locate_dark),
+    "udp": Codec(partial(observe_neighbours_on_cpu, reach=udp.REACH), locate_udp),
+    "megvii": Codec(observe_megvii_on_cpu, locate_blurred),
 }
 
 
@@ -62,12 +70,15 @@ def begin_decoding(heatmaps: Tensor, decoder: Decoder, input_size: Size) -> "Dec
     heatmaps = heatmaps.detach().contiguous()
     # Copies that do not block go to pinned memory. Off CUDA nothing would tell when they are there.
     on_cuda = heatmaps.device.type == "cuda"
-    observed = [values.to("cpu", non_blocking=on_cuda) for values in CODECS[decoder.codec].observe(heatmaps, decoder)]
+    codec = (ON_CPU if heatmaps.device.type == "cpu" else ON_DEVICE)[decoder.codec]
+    observed = codec.observe(heatmaps, decoder)
+    if heatmaps.device.type != "cpu":
+        observed = tuple(values.to("cpu", non_blocking=on_cuda) for values in observed)
     observed_all = None
     if on_cuda:
         observed_all = torch.cuda.Event()  # type: ignore[no-untyped-call]
         observed_all.record(torch.cuda.current_stream(heatmaps.device))
-    return Decoding(heatmaps, decoder, input_size, observed, observed_all)
+    return Decoding(heatmaps, decoder, input_size, codec, observed, observed_all)
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,9 @@ class Decoding:
     heatmaps: Tensor
     decoder: Decoder
     input_size: Size
-    _observed: list[Tensor]
+    _codec: Codec
+    _observed: tuple[Any, ...]
+    """Tensors or arrays."""
     _observed_all: Any
     """CUDA's event for it, None elsewhere."""
 
@@ -87,6 +100,8 @@ class Decoding:
         count, num_keypoints, height, width = self.heatmaps.shape
         points = located.points.reshape(count, num_keypoints, 2)
         scores = located.scores.reshape(count, num_keypoints)
+        if located.certain.all():
+            return points, scores
         alone = ~located.certain.reshape(count, num_keypoints)
         if self.decoder.codec == "udp":  # reads other keypoints' heatmaps where a maximum is not positive
             together = (scores <= 0).any(axis=1)
@@ -103,8 +118,8 @@ class Decoding:
         if self._observed_all is not None:
             self._observed_all.synchronize()
         height, width = self.heatmaps.shape[2:]
-        observed = (values.numpy() for values in self._observed)
-        return CODECS[self.decoder.codec].locate(*observed, (width, height), self.decoder, self.input_size)
+        observed = (np.asarray(values) for values in self._observed)
+        return self._codec.locate(*observed, (width, height), self.decoder, self.input_size)
 
     def _decode_exactly(self, heatmaps: Tensor, chosen: Bool) -> tuple[Floating, Float32]:
         """Decode the chosen [N] of heatmaps [N, ...] on the host."""

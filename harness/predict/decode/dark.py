@@ -30,7 +30,7 @@ def locate_dark(
     index: Indices,
     scores: Float32,
     blurred: Float32,
-    lowest: Float32,
+    largest: Float32,
     whole: Bool,
     size: Size,
     decoder: Decoder,
@@ -53,7 +53,7 @@ def locate_dark(
             dxx=0.25 * (ee - 2 * c + ww),
             dxy=0.25 * (se - ne - sw + nw),
             dyy=0.25 * (ss - 2 * c + nn),
-            rounding=log_rounding(smallest, scores, lowest),
+            rounding=log_rounding(smallest, scores, largest),
         )
         factors = strides(decoder, input_size)
         certain = ~inside | (whole & (smallest > 1.01e-10) & (step.error * factors.max() < TOLERANCE))

@@ -1,4 +1,4 @@
-"""What the codecs share: the maxima of many heatmaps, and the blurred values around them, on the heatmaps' device.
+"""What the codecs share: the maxima of many heatmaps, and the blurred values around them, on a device (see on_cpu.py).
 
 Whole heatmaps are read only to find their maxima; all the rest happens in small windows. A blur of whole heatmaps would
 cost more than everything here together.
@@ -31,10 +31,7 @@ class Located(NamedTuple):
 
 def find_maxima(heatmaps: Tensor) -> Tensor:
     """Return the row-major position [M] of the first maximum of each heatmap [N, K, H, W], contiguous; M = N K."""
-    flat = heatmaps.view(-1, heatmaps.shape[2] * heatmaps.shape[3])
-    # On a CPU numpy's argmax, which uses its vector instructions, takes a tenth of the time of torch's. It also keeps
-    # to one thread, as does all that MSRA needs: waiting for a second one that other work holds up can take longer.
-    return torch.from_numpy(flat.numpy().argmax(-1)) if flat.device.type == "cpu" else flat.argmax(-1)
+    return heatmaps.view(-1, heatmaps.shape[2] * heatmaps.shape[3]).argmax(-1)
 
 
 def values_at(heatmaps: Tensor, index: Tensor) -> Tensor:
@@ -47,8 +44,8 @@ class Surroundings(NamedTuple):
 
     blurred: Tensor
     """As cv2.GaussianBlur does, with zeros beyond the border [M, 2 reach + 1, 2 reach + 1]; also beyond the border."""
-    lowest: Tensor
-    """Lowest value that was blurred, or 0 [M]."""
+    largest: Tensor
+    """Largest absolute value that was blurred [M]."""
     whole: Tensor
     """False where not all of that was to be had, and it means nothing [M]."""
 
@@ -78,7 +75,7 @@ def blur_around(heatmaps: Tensor, index: Tensor, kernel_size: int, reach: int) -
     windows = windows.view(-1, size * size)
     blur = _blur(kernel_size, reach, flat.device)
     blurred = (windows.to(blur.dtype) @ blur).view(-1, 2 * reach + 1, 2 * reach + 1)
-    return Surroundings(blurred, windows.amin(-1), there == first)
+    return Surroundings(blurred, windows.abs().amax(-1), there == first)
 
 
 @lru_cache

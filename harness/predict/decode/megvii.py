@@ -1,9 +1,9 @@
 """Megvii heatmaps (CPN, MSPN, RSN): maximum of the blurred heatmap, a quarter pixel on, at the pixel's middle.
 
-Only what surrounds the heatmap's own maximum is blurred. A blurred value further away is a weighted mean, in which
-values near the maximum have a small weight and the others are known to be low; if the best value around the maximum
-exceeds that bound, it is the blurred heatmap's maximum. Otherwise, and in near ties, which rounding decides, a keypoint
-is not certain.
+On a device only what surrounds the heatmap's own maximum is blurred. A blurred value further away is a weighted mean,
+in which values near the maximum have a small weight and the others are known to be low; if the best value around the
+maximum exceeds that bound, it is the blurred heatmap's maximum. Otherwise, and in near ties, which rounding decides, a
+keypoint is not certain. For a CPU see `find_blurred` in kernels.py, which finds the maximum wherever it is.
 Upstream scales the blurred heatmap so that its maximum is the heatmap's, which is therefore the score.
 Source and reference: exact/megvii.py.
 """
@@ -76,20 +76,20 @@ def locate_megvii(
     index: Indices,
     scores: Float32,
     patches: Float32,
-    lowest: Float32,
+    largest: Float32,
     whole: Bool,
     elsewhere: Float32,
     size: Size,
     decoder: Decoder,
     input_size: Size,
 ) -> Located:
-    """Locate M keypoints.
+    """Locate M keypoints from what `observe_megvii` gives.
 
     Args:
         index: Position of the heatmap's maximum [M].
         scores: Its value [M].
         patches: Blurred values around it [M, rows, columns].
-        lowest: Lowest value that they come from [M].
+        largest: Largest absolute value that they come from [M].
         whole: Where they are right [M].
         elsewhere: Highest value that is not near the maximum [M].
         size: Width and height of the heatmaps.
@@ -111,18 +111,47 @@ def locate_megvii(
     values = patches.ravel()
     centre = position + np.arange(0, flat.size, edge**2)
     best, right, left, below, above = (values.take(centre + offset, mode="clip") for offset in (0, 1, -1, edge, -edge))
-    across, down = right - left, below - above
-    margin = 3 * ROUNDING * np.maximum(scores, -lowest)
-    as_high = np.flatnonzero(flat >= (best - margin)[:, None]) // edge**2
-    alone = np.bincount(as_high, minlength=len(flat)) == 1
+    margins = 3 * ROUNDING * largest
+    as_high = np.flatnonzero(flat >= (best - margins)[:, None]) // edge**2
     weight = _weight_beyond(decoder.blur_kernel_size)
     furthest = weight * scores + (1 - weight) * np.maximum(elsewhere, 0)
-    sided = enclosed & (np.abs(across) > margin) & (np.abs(down) > margin)
-    certain = whole & exists & (best > margin) & (furthest < best - margin) & alone & (~inside | sided)
+    alone = (furthest < best - margins) & (np.bincount(as_high, minlength=len(flat)) == 1)
+    alone &= whole & exists & (enclosed | ~inside)
+    cross = np.stack([best, right, left, below, above])
+    return locate_blurred(y * width + x, cross, alone, scores, margins, size, decoder, input_size)
 
+
+def locate_blurred(
+    index: Indices,
+    cross: Float32,
+    alone: Bool,
+    scores: Float32,
+    margins: Float32,
+    size: Size,
+    decoder: Decoder,
+    input_size: Size,
+) -> Located:
+    """Locate M keypoints by their blurred heatmaps.
+
+    Args:
+        index: Position of the blurred heatmap's maximum [M].
+        cross: The blurred values there, to the right, to the left, below and above [5, M].
+        alone: Where no other blurred value comes near the maximum, and all this is right [M].
+        scores: The heatmap's own maximum [M].
+        margins: How far blurred values may be from upstream's [M].
+        size: Width and height of the heatmaps.
+        decoder: How upstream decodes them.
+        input_size: Width and height of the network's input.
+    """
+    width, height = size
+    y, x = np.divmod(index, width)
+    best, right, left, below, above = cross
+    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    steps = np.stack([right - left, below - above], axis=-1)
+    sided = (np.abs(steps) > margins[:, None]).all(axis=1)
+    certain = alone & (best > margins) & (~inside | sided)
     points = np.stack([x, y], axis=-1).astype(np.float32)
-    steps = np.sign(np.stack([across, down], axis=-1)) * np.float32(0.25) + np.float32(0.5)
-    points += inside[:, None] * steps
+    points += inside[:, None] * (np.sign(steps) * np.float32(0.25) + np.float32(0.5))
     return Located(points * strides(decoder, input_size), scores / PEAK + np.float32(0.5), certain)
 
 

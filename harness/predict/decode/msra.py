@@ -42,4 +42,9 @@ def locate_msra(index: Indices, values: Float32, size: Size, decoder: Decoder, i
     down = (y > 1) & (y < height - 1) & (x > 0)
     x += across * np.sign(right - left) * np.float32(0.25)
     y += down * np.sign(below - above) * np.float32(0.25)
+    return locate_stepped(points, scores, size, decoder, input_size)
+
+
+def locate_stepped(points: Float32, scores: Float32, size: Size, decoder: Decoder, input_size: Size) -> Located:
+    """Locate M keypoints from x, y [M, 2], heatmap px, and scores [M]."""
     return Located(points * strides(decoder, input_size), scores, np.ones(len(points), bool))

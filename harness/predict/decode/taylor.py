@@ -29,15 +29,14 @@ def observe_neighbours(heatmaps: Tensor, decoder: Decoder, reach: int) -> tuple[
     return index, values_at(heatmaps, index), *blur_around(heatmaps, index, decoder.blur_kernel_size, reach)
 
 
-def log_rounding(smallest: Float64, scores: Float32, lowest: Float32) -> Float64:
+def log_rounding(smallest: Float64, scores: Float32, largest: Float32) -> Float64:
     """Bound how far upstream's logarithms of modulated heatmaps are from ours [M], but for a constant.
 
     Args:
         smallest: The smallest blurred value whose logarithm is used, positive.
-        scores: The largest value that was blurred.
-        lowest: The lowest, often negative.
+        scores: The highest value that was blurred.
+        largest: The largest absolute value that was.
     """
-    largest = np.maximum(scores, -lowest)
     # Modulated values lie between the blurred one and the maximum; logarithms are rounded in proportion to their size.
     logs = np.maximum(np.abs(np.log(smallest)), np.abs(np.log(np.maximum(scores, smallest))))
     bound: Float64 = ROUNDING * largest / smallest + np.finfo(np.float32).eps * (1 + logs)

@@ -29,7 +29,7 @@ def locate_udp(
     index: Indices,
     scores: Float32,
     blurred: Float32,
-    lowest: Float32,
+    largest: Float32,
     whole: Bool,
     size: Size,
     decoder: Decoder,
@@ -55,7 +55,7 @@ def locate_udp(
             dxx=e - 2 * c + w + epsilon,
             dxy=0.5 * (se - e - s + 2 * c - w - n + nw),
             dyy=s - 2 * c + n + epsilon,
-            rounding=log_rounding(smallest, scores, lowest),
+            rounding=log_rounding(smallest, scores, largest),
         )
         certain = whole & (smallest > 1.01e-3) & (scores < 49) & (step.error * scale.max() < TOLERANCE)
 

@@ -1,0 +1,228 @@
+"""Loops over heatmaps for a CPU, compiled: one heatmap after the other, each while it is in the cache.
+
+Maxima are looked for among the bits of the numbers, taken as whole numbers: compilers use vector instructions for
+these, but not for numbers that may be NaN. The bits of positive numbers are ordered as the numbers are.
+
+What is public works on those of heatmaps [M, H, W], contiguous, from `start` up to `stop`.
+"""
+
+import numpy as np
+from numba import njit
+
+from harness.arrays import Bool, Float32, Indices
+
+
+@njit(nogil=True, cache=True)
+def step_to_neighbours(
+    heatmaps: Float32, start: int, stop: int, index: Indices, points: Float32, scores: Float32
+) -> None:
+    """Step a quarter pixel from row-major positions towards the higher neighbours, as MSRA does.
+
+    Args:
+        heatmaps: As above.
+        start: As above.
+        stop: As above.
+        index: The positions [M].
+        points: To be filled with x, y [M, 2], heatmap px, -1 where the value is not positive.
+        scores: The values at the positions [M].
+    """
+    height, width = heatmaps.shape[1:]
+    quarter = np.float32(0.25)
+    for i in range(start, stop):
+        heatmap, x, y = heatmaps[i], index[i] % width, index[i] // width
+        scores[i] = heatmap[y, x]
+        points[i] = (x, y) if scores[i] > 0 else (-1, -1)
+        # The bounds are not alike on all sides; upstream's are kept.
+        if scores[i] > 0 and 1 < x < width - 1 and y > 0:
+            points[i, 0] += quarter * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+        if scores[i] > 0 and 1 < y < height - 1 and x > 0:
+            points[i, 1] += quarter * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+
+
+@njit(nogil=True, cache=True)
+def blur_around(
+    heatmaps: Float32,
+    start: int,
+    stop: int,
+    index: Indices,
+    taps: Float32,
+    scores: Float32,
+    blurred: Float32,
+    largest: Float32,
+) -> None:
+    """Blur heatmaps around row-major positions.
+
+    Args:
+        heatmaps: As above; zero beyond their borders.
+        start: As above.
+        stop: As above.
+        index: The positions [M].
+        taps: The kernel of the blur along x and y, symmetric.
+        scores: To be filled with the values there [M].
+        blurred: The blurred values around them [M, 2 reach + 1, 2 reach + 1], also beyond the border.
+        largest: The largest absolute value that was blurred [M].
+    """
+    height, width = heatmaps.shape[1:]
+    edge, half = blurred.shape[1], len(taps) // 2
+    size = edge + 2 * half
+    window, line, nothing = np.zeros((size, size), np.float32), np.empty(size, np.float32), np.zeros(size, np.float32)
+    window_bits, largest_bits = window.reshape(size * size).view(np.int32), largest.view(np.int32)
+    for i in range(start, stop):
+        y, x = divmod(index[i], width)
+        scores[i] = heatmaps[i, y, x]
+        top, left = y - size // 2, x - size // 2
+        if min(top, left) < 0 or top + size > height or left + size > width:
+            window[:] = 0
+        first, last = max(-left, 0), min(size, width - left)
+        for y in range(max(-top, 0), min(size, height - top)):
+            _scale(window[y, first:last], heatmaps[i, top + y, left + first : left + last], np.float32(1))
+        largest_bits[i] = _largest(window_bits)
+        for y in range(edge):
+            _blur_down(window, half + y, taps, nothing, line)
+            _blur_along(line, taps, blurred[i, y])
+
+
+@njit(nogil=True, cache=True)
+def find_blurred(
+    heatmaps: Float32,
+    start: int,
+    stop: int,
+    taps: Float32,
+    rounding: float,
+    index: Indices,
+    crosses: Float32,
+    alone: Bool,
+    scores: Float32,
+    margins: Float32,
+) -> None:
+    """Find the maxima of blurred heatmaps.
+
+    A blurred value is at most the blur along y of the maxima of the heatmap's rows. Rows are blurred only where that
+    bound reaches the best blurred value so far, beginning with the row of the heatmap's maximum.
+
+    Args:
+        heatmaps: As above; zero beyond their borders.
+        start: As above.
+        stop: As above.
+        taps: The kernel of the blur along x and y: symmetric, its sum is 1.
+        rounding: How far off blurred values may be, as a share of the heatmap's largest absolute value.
+        index: To be filled with the row-major positions [M] of the maxima.
+        crosses: The blurred values there, to the right, to the left, below and above [5, M]; beyond the border they
+            mean nothing. 0 where no blurred value is positive or a value is not finite.
+        alone: Where no other blurred value comes as near to the maximum as the margin [M].
+        scores: The maxima of the heatmaps themselves [M].
+        margins: How far off blurred values may be [M].
+    """
+    height, width = heatmaps.shape[1:]
+    half = len(taps) // 2
+    bounds, highest = np.empty(height, np.float32), np.empty(height, np.float32)  # of blurred rows
+    peaks, line = np.zeros(height + 2 * half, np.float32), np.zeros(width + 2 * half, np.float32)
+    blurred, nothing = np.empty((height, width), np.float32), np.zeros(width, np.float32)
+    inside = line[half : half + width]
+    largest, second = np.empty(1, np.float32), np.empty(1, np.float32)
+    # The same memory; a view of each row would take as long as its maximum.
+    heatmaps_bits, blurred_bits, second_bits = heatmaps.view(np.int32), blurred.view(np.int32), second.view(np.int32)
+    peaks_bits, highest_bits, largest_bits = peaks.view(np.int32), highest.view(np.int32), largest.view(np.int32)
+    for i in range(start, stop):
+        heatmap, bits = heatmaps[i], heatmaps_bits[i]
+        for y in range(height):
+            peaks_bits[half + y] = _highest(bits[y])
+        top = _first(peaks_bits[half:], _highest(peaks_bits))
+        largest_bits[0] = _largest(bits.reshape(height * width))
+        margin = np.float32(rounding * largest[0])
+        index[i], crosses[:, i], alone[i], scores[i], margins[i] = 0, 0, False, peaks[half + top], margin
+        if not (peaks[half + top] > 0 and largest[0] < np.inf):
+            continue
+
+        _blur_along(peaks, taps, bounds)
+        highest[:] = -1  # not blurred yet
+        best, enough = top, np.float32(0)
+        for step in range(height):
+            y = (top + step) % height
+            if bounds[y] >= enough:
+                _blur_down(heatmap, y, taps, nothing, inside)
+                _blur_along(line, taps, blurred[y])
+                highest_bits[y] = _highest(blurred_bits[y])
+                if highest[y] >= highest[best]:
+                    best, enough = y, highest[y] - margin
+        if not highest[best] > 0:
+            continue
+
+        above, below = max(best - 1, 0), min(best + 1, height - 1)
+        for y in (above, below):
+            if highest[y] < 0:
+                _blur_down(heatmap, y, taps, nothing, inside)
+                _blur_along(line, taps, blurred[y])
+                highest_bits[y] = _highest(blurred_bits[y])
+        column = _first(blurred_bits[best], highest_bits[best])
+
+        index[i] = best * width + column
+        crosses[0, i] = blurred[best, column]
+        crosses[1, i] = blurred[best, min(column + 1, width - 1)]
+        crosses[2, i] = blurred[best, max(column - 1, 0)]
+        crosses[3, i] = blurred[below, column]
+        crosses[4, i] = blurred[above, column]
+        row = blurred_bits[best]
+        highest_bits[best] = max(_highest(row[:column]), _highest(row[column + 1 :]))
+        second_bits[0] = _highest(highest_bits)
+        alone[i] = second[0] < crosses[0, i] - margin
+
+
+@njit(nogil=True, cache=True)
+def _blur_down(heatmap, y, taps, nothing, out):  # type: ignore[no-untyped-def]
+    """Blur row y along y into `out`; beyond the heatmap the rows are `nothing`, of zeros."""
+    half = len(taps) // 2
+    _scale(out, heatmap[y], taps[half])
+    for j in range(1, half + 1):
+        above = heatmap[y - j] if y >= j else nothing
+        below = heatmap[y + j] if y + j < len(heatmap) else nothing
+        _add_scaled(out, above, below, taps[half + j])
+
+
+@njit(nogil=True, cache=True)
+def _blur_along(line, taps, out):  # type: ignore[no-untyped-def]
+    """Blur a line into `out`, which is shorter by all taps but one."""
+    half, length = len(taps) // 2, len(out)
+    _scale(out, line[half : half + length], taps[half])
+    for j in range(1, half + 1):
+        _add_scaled(out, line[half - j : half - j + length], line[half + j : half + j + length], taps[half + j])
+
+
+@njit(nogil=True, cache=True)
+def _scale(out, values, weight):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        out[i] = weight * values[i]
+
+
+@njit(nogil=True, cache=True)
+def _add_scaled(out, values, others, weight):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        out[i] += weight * (values[i] + others[i])
+
+
+@njit(nogil=True, cache=True)
+def _highest(bits):  # type: ignore[no-untyped-def]
+    """Return the bits of the highest of numbers, 0 where none is positive."""
+    highest = np.int32(0)
+    for i in range(len(bits)):
+        highest = bits[i] if bits[i] > highest else highest
+    return highest
+
+
+@njit(nogil=True, cache=True)
+def _largest(bits):  # type: ignore[no-untyped-def]
+    """Return the bits of the largest absolute value of numbers; NaN's, which are the highest, if one of them is NaN."""
+    largest = np.int32(0)
+    for i in range(len(bits)):
+        magnitude = np.int32(bits[i] & 0x7FFFFFFF)
+        largest = magnitude if magnitude > largest else largest
+    return largest
+
+
+@njit(nogil=True, cache=True)
+def _first(bits, value):  # type: ignore[no-untyped-def]
+    """Return where a value is found first that is among `bits`."""
+    i = 0
+    while bits[i] != value:
+        i += 1
+    return i
