@@ -67,6 +67,14 @@ class Effect(Part):
     """Fractions by metric: faster minus exact, on these images alone; None where undefined."""
 
 
+class Network(Part):
+    """How large a network is."""
+
+    parameters: int
+    gflop: float
+    """For one crop, a multiplication and an addition counting two."""
+
+
 class Estimation(Part):
     """How predictions came about; saved beside them."""
 
@@ -80,6 +88,8 @@ class Estimation(Part):
     """What happened on the way: memory that did not suffice."""
     effect: Effect | None = None
     """None in exact single precision."""
+    network: Network | None = None
+    """None where the upstream engine ran."""
 
 
 class Resampling(Part):
@@ -140,6 +150,8 @@ class Record(Part):
     reason: str | None = None
     """Why the status is not `complete`."""
     weights: Weights | None = None
+    network: Network | None = None
+    """None where that was not counted."""
     images: int | None = None
     """Images that were evaluated."""
     boxes: BoxesUsed | None = None

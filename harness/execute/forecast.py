@@ -1,24 +1,20 @@
 """What a run is going to do: files to fetch, people to evaluate, and about how long that takes on this device."""
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 
 import torch
 from mmengine.config import Config
-from pydantic import TypeAdapter
 
-from harness.assets.cache import cache_folder
 from harness.assets.fetch import Item
 from harness.errors import HarnessError
 from harness.execute.obtain import needed_items
+from harness.execute.operations import count_operations
 from harness.execute.plan import Plan, Settings, make_plan, run_config
-from harness.files import content_key, write_json
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.networks import build_network, count_flops, forward_heatmaps, without_initialisers
+from harness.predict.networks import build_network, forward_heatmaps
 from harness.predict.people import People
 from harness.spec.ledger import data_paths
 from harness.spec.schema import Row, Run, Suite
@@ -85,7 +81,7 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
 
 def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
     """Return about how long all of it takes, by a measurement with some people of one run, if they are there."""
-    flops = _flops([config for config, _ in counts])
+    flops = count_operations([config for config, _ in counts])
     first, _ = counts[0]
     crop = _time(partial(_crop, *measured)) / _SAMPLE if measured else 0
     operation = _time(_forward(first, device)) / (_SAMPLE * flops[0])
@@ -93,27 +89,6 @@ def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, in
         count * (crop + operation * flop * (2 if config.model.test_cfg.get("flip_test") else 1))
         for flop, (config, count) in zip(flops, counts, strict=True)
     )
-
-
-def _flops(configs: Sequence[Config]) -> list[int]:
-    """Count each network's operations, half a second's work, once and for all: the cache remembers them."""
-    memory = cache_folder() / "operations.json"
-    try:
-        known: dict[str, int] = TypeAdapter(dict[str, int]).validate_json(memory.read_bytes())
-    except (OSError, ValueError):  # nothing is lost with it
-        known = {}
-    keys = [content_key(version("mmpose"), config.model.to_dict()) for config in configs]
-    new = {key: _count(config) for key, config in zip(keys, configs, strict=True) if key not in known}
-    if new:
-        with contextlib.suppress(OSError):  # a cache that cannot be written to is said where it is needed
-            write_json(memory, known | new)
-    return [(known | new)[key] for key in keys]
-
-
-def _count(config: Config) -> int:
-    with without_initialisers():
-        network = build_network(config)
-    return count_flops(network.to("meta"), tuple(config.model.head.decoder.input_size))
 
 
 def _crop(plan: Plan, people: People) -> None:

@@ -10,12 +10,13 @@ import torch
 
 from harness.execute.device import free_memory
 from harness.execute.effect import measure_effect, sample
+from harness.execute.operations import count_operations
 from harness.execute.plan import Plan
 from harness.predict.forward import Forward, is_out_of_memory
 from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions
-from harness.record import Estimation
+from harness.record import Estimation, Network
 
 Outcome = tuple[Predictions, Estimation] | Exception
 """Predictions and how they came about, or what the run failed with."""
@@ -46,6 +47,7 @@ class _Member:
     forward: Forward
     seconds: float
     """What building its network took."""
+    network: Network
     exact: Predictions | None = None
     """Of the sample, where the pass itself is not exact."""
 
@@ -83,7 +85,7 @@ def predict_in_passes(
                 size = _bytes(network)
                 if members and size > room:
                     break
-                member = _Member(number, plan, Forward(network, plan.protocol), seconds)
+                member = _Member(number, plan, Forward(network, plan.protocol), seconds, _describe(network, plan))
             except Exception as error:  # noqa: BLE001 (a network that cannot be built leaves the others running)
                 if members and is_out_of_memory(error):
                     break
@@ -131,6 +133,7 @@ def _predict(members: list[_Member], people: People, watcher: Watcher, name: str
             together=len(members),
             warnings=member.forward.warnings,
             effect=measure_effect(member.plan, member.exact, outcome) if member.exact else None,
+            network=member.network,
         )
         yield member.number, (outcome, estimation)
 
@@ -138,6 +141,11 @@ def _predict(members: list[_Member], people: People, watcher: Watcher, name: str
 def _together(members: list[_Member], people: People, watcher: Watcher) -> list[Predictions | Exception]:
     estimators = [Estimator(member.forward, member.plan.protocol, watcher.advance) for member in members]
     return predict_together(estimators, people) if estimators else []
+
+
+def _describe(network: torch.nn.Module, plan: Plan) -> Network:
+    (flop,) = count_operations([plan.config])
+    return Network(parameters=sum(tensor.numel() for tensor in network.parameters()), gflop=round(flop / 1e9, 3))
 
 
 def _bytes(network: torch.nn.Module) -> int:

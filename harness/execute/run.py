@@ -240,6 +240,7 @@ def _measured(job: _Job, plan: Plan, predictions: Predictions, estimation: Estim
         timings=estimation.timings | {name: round(seconds, 3) for name, seconds in timings.items()},
         together=estimation.together,
         effect=estimation.effect,
+        network=estimation.network,
         predictions_key=plan.predictions_key,
         score_key=plan.score_key,
     )

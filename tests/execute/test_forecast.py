@@ -38,7 +38,7 @@ def test_people_and_time(settings: Settings, tmp_path: Path, monkeypatch: pytest
     counted = json.loads(memory.read_text())
     assert len(counted) == 2
     memory.write_text(json.dumps({key: 10 * value for key, value in counted.items()}))
-    monkeypatch.setattr("harness.execute.forecast.count_flops", None)  # nothing is counted twice
+    monkeypatch.setattr("harness.execute.operations.count_flops", None)  # nothing is counted twice
     assert forecast(rows(ROWS), settings).people == 236
     monkeypatch.undo()
     monkeypatch.setenv("HARNESS_CACHE", str(memory.parent))

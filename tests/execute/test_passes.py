@@ -157,7 +157,11 @@ def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
         effect = faster[row].effect
         assert effect is not None
         assert (effect.images, effect.people) == (1, 22)
-        assert 0 < effect.score_max < 1e-2
+        if row.startswith("litehrnet"):  # too small to gain
+            assert effect.score_max == effect.keypoint_max_px == 0
+            assert any("computed exactly" in warning for warning in faster[row].warnings)
+        else:
+            assert 0 < effect.score_max < 1e-2
         assert effect.keypoint_median_px < 0.01
         assert effect.metrics.keys() == exact[row].metrics.keys()
         protocol = json.loads((Path("fast/coco") / row / "val/protocol.json").read_text())
