@@ -178,6 +178,27 @@ def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
     assert half[ROWS[1]].effect.score_max > faster[ROWS[1]].effect.score_max
 
 
+def test_noise_floor(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = rows = ROWS[1:2]
+    _, first, records = run(rows=rows)
+    assert records[row].noise is None
+    _, shown, records = run("--noise", rows=rows)
+    assert shown == first
+    noise = records[row].noise
+    assert noise is not None
+    threads = torch.get_num_threads()
+    assert [variant.change for variant in noise.variants] == [
+        "batch size 16", "precision fp32-fast", "1 thread" if threads > 1 else "2 threads"
+    ]  # fmt: skip
+    assert torch.get_num_threads() == threads
+    for variant in noise.variants:
+        assert variant.differences.keys() == records[row].metrics.keys()
+    assert 0 <= noise.floor("AP") < 1e-3
+
+    monkeypatch.setattr("harness.execute.run.measure_noise", None)  # what is known is not measured again
+    assert run("--noise", rows=rows)[2] == records
+
+
 def test_precision_is_not_for_upstream(harness: Harness, samples: Path) -> None:
     code, _, err = harness(
         "run", "coco", "--data", samples, "--engine", "upstream", "--precision", "bf16", "--offline"

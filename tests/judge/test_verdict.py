@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.verdict import judge_claim, judge_row, judge_run
-from harness.record import Record, Status
+from harness.record import Noise, Record, Status, Variant
 from harness.spec.load import load_suite, select_rows
 from harness.spec.schema import Claim, Metric, Row
 
@@ -51,6 +51,45 @@ def test_percent_and_tolerance(measured: float, verdict: str) -> None:
     assert judged.verdict == verdict
     assert judged.measured == pytest.approx(measured * 100)
     assert judged.difference == pytest.approx(measured * 100 - 65.7)
+
+
+@pytest.mark.parametrize(
+    ("measured", "noise", "verdict"),
+    [
+        (0.7481, 0.0, "differs"),
+        (0.7481, 0.0003, "differs"),
+        (0.7481, 0.0004, "within noise"),  # 0.7485 rounds to the claim
+        (0.7499, 0.0004, "within noise"),
+        (0.7499, 0.0003, "differs"),
+        (0.7490, 0.1, "reproduced"),
+    ],
+)
+def test_noise_floor(measured: float, noise: float, verdict: str) -> None:
+    judged = judge_claim(claim(0.749), FRACTION, measured, "complete", noise)
+    assert judged.verdict == verdict
+    within = f"the noise floor of this run, measured to be {noise:.2g}"
+    assert judged.reason == (within if verdict == "within noise" else None)
+
+
+def test_what_makes_a_value_within_noise_is_said() -> None:
+    judged = judge_claim(claim(65.7), PERCENT, 0.658, "complete", 0.0001)  # 0.01 percent: too little
+    assert judged.reason == "a tolerance of 0.1: the page was rounded by hand"
+    assert judge_claim(claim(65.7), PERCENT, 0.658, "complete", 0.0006).reason == (
+        "the noise floor of this run, measured to be 0.06"
+    )
+
+
+def test_a_row_has_the_largest_noise_of_its_runs() -> None:
+    def record(run: str, noise: float) -> Record:
+        variants = [Variant(change="batch size 1", differences={"AP": noise, "AR": None})]
+        return Record(
+            suite="s", row="x", run=run, label="X", status="complete", metrics={"AP": 0.7481}, verdict="differs",
+            noise=Noise(variants=variants),
+        )  # fmt: skip
+
+    two = row({"source": "table", "AP": 0.749}, runs=2)
+    assert judge_row(two, {"AP": FRACTION}, [record("sub1", 0.0001), record("sub2", -0.0004)])[1] == "within noise"
+    assert judge_row(two, {"AP": FRACTION}, [record("sub1", 0.0001), record("sub2", -0.0003)])[1] == "differs"
 
 
 @pytest.mark.parametrize("status", ["partial", "failed", "unobtainable"])
