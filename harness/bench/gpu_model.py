@@ -115,7 +115,8 @@ def model_gpu(
     crops_s = (table.images * prepare.image_ms + table.boxes * sum(map(prepare.warp_ms.__getitem__, names))) / 1000
     crops_min = crops_s / cores / 60
     decoding_min = table.boxes * sum(1 / decode[row.codec].comparison.our_rate for row in table.rows) / 60
-    scoring_min = len(table.rows) * table.boxes / score.comparison.our_rate / 60
+    scoring_s = 1 / score.comparison.our_rate + (score.intervals_s + score.diagnosis_s) / score.comparison.work
+    scoring_min = len(table.rows) * table.boxes * scoring_s / 60
     estimates = []
     for precision, (peak, efficiency) in PRECISIONS.items():
         forward_min = flop / (peak * 1e12 * efficiency) / 60
@@ -153,7 +154,7 @@ def model_gpu(
             "and scoring come on top",
             f"{cores} cores make crops, each as fast as one core here, and hold no other work up",
             "decoding is as fast as on the CPU here, one batch after the other; on the GPU it is faster",
-            "scoring takes what it takes here, one row after the other",
+            "scoring, intervals and error analysis take what they take here, one row after the other",
             f"start-up (imports, building {len(table.rows)} networks, loading their weights) takes {startup_s:g} s",
             "fp32 is without TF32; each network reaches the stated share of the GPU's dense peak: small and depthwise "
             "ones reach less, large matrix products more",

@@ -108,6 +108,10 @@ class Scoring(Part):
     """What both sides give, so that it is seen to be no trivial case."""
     metric_max: float
     """Largest difference of a metric, fractions."""
+    intervals_s: float = 0.0
+    """Seconds that the confidence intervals take besides, which MMPose does not give."""
+    diagnosis_s: float = 0.0
+    """Seconds of the error analysis."""
 
 
 class RowTimes(Part):

@@ -3,7 +3,8 @@
 import contextlib
 import io
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ from harness.assets.dataset import data_file
 from harness.bench.outcome import SCORING_TOLERANCE, Scoring
 from harness.bench.rounds import circumstances, compare
 from harness.errors import DifferenceError
+from harness.execute.intervals import measure_intervals
 from harness.files import write_json
 from harness.predict import mmcv_ext
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
 from harness.protocol import Compute, OksScoring
+from harness.score.diagnosis.diagnose import diagnose
 from harness.score.evaluate import difference, evaluate
 from harness.spec.ledger import annotation_path, point_at, read_protocol
+from harness.spec.metainfo import read_metainfo
 
 BATCH = 64
 """People that MMPose's loop hands to its metric at a time."""
@@ -80,6 +84,9 @@ def measure_scoring(config: Config, scale: Scale, rounds: int) -> Scoring:
         comparison = compare(
             "predictions", len(predictions), upstream, lambda: evaluate(predictions, protocol, folder), rounds, check
         )
+        names = read_metainfo(config.test_dataloader.dataset).names
+        intervals_s = _seconds(lambda: measure_intervals(predictions, protocol, folder))
+        diagnosis_s = _seconds(lambda: diagnose(predictions, protocol, folder, names))
     return Scoring(
         measured=measured,
         images=scale.images,
@@ -87,7 +94,15 @@ def measure_scoring(config: Config, scale: Scale, rounds: int) -> Scoring:
         comparison=comparison,
         metrics=found,
         metric_max=max(largest),
+        intervals_s=intervals_s,
+        diagnosis_s=diagnosis_s,
     )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return round(time.perf_counter() - start, 3)
 
 
 def check_metrics(upstream: Mapping[str, float | None], ours: Mapping[str, float | None], tolerance: float) -> float:

@@ -61,6 +61,8 @@ def _comparisons(details: Details) -> Iterator[str]:
         yield _line(f"heatmaps to keypoints, {codec}", decoding.comparison)
     if scoring := details.score:
         yield _line(f"{scoring.comparison.work:,} predictions in {scoring.images:,} images scored", scoring.comparison)
+        for what, seconds in (("their intervals", scoring.intervals_s), ("their error analysis", scoring.diagnosis_s)):
+            yield f"| {what}, which MMPose does not have | - | - | - | 1 | - | {seconds:.1f} s |"
     if ten := details.ten_rows:
         walls = sum(median(row.upstream_wall_s) for row in ten.rows)
         forwards = sum(median(row.upstream_forward_s) for row in ten.rows)
