@@ -107,9 +107,11 @@ def _lines(explanation: "Explanation", metrics: "dict[str, Metric]") -> list[str
     elif causes:
         lines += ["", "Lands on the claims, the fewest changes first:"]
         lines += _trials(causes, metrics)
-    else:
+    elif closer := [trial for trial in explanation.trials if trial.distance < explanation.as_run.distance]:
         lines += ["", "Nothing that was tried lands on the claims. The closest:"]
-        lines += _trials(explanation.trials[:SHOWN], metrics)
+        lines += _trials(closer[:SHOWN], metrics)
+    else:
+        lines += ["", "Nothing that was tried lands on the claims, or comes any closer to them."]
     if explanation.not_tried:
         lines += ["", f"Not tried without --rerun: {', '.join(explanation.not_tried)}"]
     return lines

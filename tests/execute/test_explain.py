@@ -171,6 +171,10 @@ def test_command(harness: Harness, right: Made, settings: Settings) -> None:
     assert lines[3:5] == ["Lands on the claims, the fewest changes first:", "  1. score mode: bbox -> bbox_keypoint"]
     assert lines[-1].startswith("Not tried without --rerun: boxes, flip test, shift of the mirrored heatmaps, ")
 
+    code, out, _ = harness("explain", "coco/alexnet-256x192", "--target", "AP=0.999", *where)
+    assert code == 1
+    assert out.splitlines()[3] == "Nothing that was tried lands on the claims. The closest:"
+
     code, out, _ = harness("explain", "coco/alexnet-256x192", "--json", "--target", "AP=0.999", *where)
     document = json.loads(out)
     assert code == 1
