@@ -30,6 +30,18 @@ def samples(shared_data: Path) -> Path:
     return shared_data / "samples"
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder with all that the demo suite evaluates on, obtained as a run obtains it."""
+    from harness.assets.fetch import data_items, obtain
+    from harness.spec.sources import load_sources
+
+    data = tmp_path_factory.mktemp("demo") / "data"
+    for item in data_items([entry.path for entry in load_sources("demo").files], data):
+        obtain(item, data, lambda _name, _done, _total: None)
+    return data
+
+
 @pytest.fixture
 def scoring_samples(samples: Path) -> Path:
     """Predictions with known scores, beside the sample data."""

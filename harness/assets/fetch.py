@@ -18,6 +18,7 @@ from harness.assets.archives import unpack
 from harness.assets.cache import cache_folder
 from harness.assets.checkpoint_files import find_checkpoint
 from harness.assets.download import download
+from harness.assets.render import render
 from harness.errors import ObtainError
 from harness.files import read_json, sha256_file, write_json
 from harness.spec.schema import Checkpoint
@@ -58,6 +59,11 @@ class Item:
     def folder(self) -> bool:
         """Whether it is a folder of a known data set."""
         return isinstance(self.source, Source) and self.source.entry.kind == "folder"
+
+    @property
+    def rendered(self) -> str | None:
+        """The folder, of the data folder, that the project makes with all it holds, if it makes this item."""
+        return self.source.rendered.to if isinstance(self.source, Source) and self.source.rendered else None
 
     @property
     def download(self) -> str | None:
@@ -141,6 +147,8 @@ def _data_item(entry: DataEntry, source: Source, data: Path) -> Item:
         remark = f"another file: {target.stat().st_size:,} bytes, published are {entry.size:,}"
     elif entry.sha256 and target.stat().st_size <= HASHED and sha256_file(target) != entry.sha256:
         remark = f"another file: sha256 {sha256_file(target)[:8]}, published is {entry.sha256[:8]}"
+        if source.rendered:
+            state, remark = "incomplete", "made by another release of this project"
     return Item(entry.path, entry.what, target, state, remark, source)
 
 
@@ -157,7 +165,7 @@ def checkpoint_item(checkpoint: Checkpoint, folder: Path) -> Item:
 
 
 def obtain(item: Item, data: Path, progress: Progress) -> None:
-    """Download an item, and unpack it.
+    """Download an item and unpack it, or render it.
 
     Raises:
         ObtainError: No program can get it, or the download fails; the message says what a person can do.
@@ -169,6 +177,9 @@ def obtain(item: Item, data: Path, progress: Progress) -> None:
             sha256=None if checkpoint.hash_is_stale else checkpoint.sha256,
             progress=partial(progress, f"download {item.name}"),
         )  # fmt: skip
+    elif item.rendered:
+        assert isinstance(item.source, Source)
+        render(item.source, data, partial(progress, f"render {item.rendered}"))
     elif item.source is None:
         raise ObtainError(f"{item.name} is missing: {item.target}", "put it there, or name another folder with --data")
     elif item.source.download is None:

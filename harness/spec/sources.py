@@ -1,7 +1,8 @@
 """Where the files of the data folder come from, as data: one file of benchmarks/sources/ a data set.
 
-A data set's file says what the suite of that name reads, which downloads provide it, and, for what no program may or
-can download, what a person has to do. Sizes and hashes are there only where somebody published them.
+A data set's file says what the suite of that name reads, which downloads provide it, what the project renders itself,
+and, for what no program may or can download, what a person has to do. Sizes and hashes are there only where somebody
+published them.
 """
 
 import re
@@ -128,6 +129,15 @@ class Download(Part):
         return [self.to] if self.to is not None else list(dict.fromkeys(part.to for part in self.unpack))
 
 
+class Rendered(Part):
+    """A folder that the project makes itself, from a seed: `harness.demo`."""
+
+    to: PlainPath
+    """The folder; it holds some of `files`."""
+    form: Literal["coco", "mpii", "crowdpose"]
+    """Whose form its files have."""
+
+
 class ByHand(Part):
     """What a person has to do for entries that no download provides, or when their download fails."""
 
@@ -157,6 +167,7 @@ class Sources(Part):
     files: list[DataEntry] = Field(min_length=1)
     """What the suite's runs read. A folder that their configs name may be above an entry, as jhmdb of its images."""
     downloads: list[Download] = Field(default=[])
+    rendered: list[Rendered] = Field(default=[])
     by_hand: list[ByHand] = Field(default=[])
 
 
@@ -169,6 +180,8 @@ class Source:
     entry: DataEntry
     download: Download | None
     """What provides it, if a program can."""
+    rendered: Rendered | None
+    """What makes it, if the project does."""
     by_hand: ByHand | None
     """What a person has to do; beside a download, when that fails."""
 
@@ -205,7 +218,14 @@ def sources_of_entries(sources: Sources) -> list[Source]:
     """Return where each of a data set's entries comes from, in the order of its file."""
     downloads = {path: download for download in sources.downloads for path in download.provides}
     by_hand = {path: instruction for instruction in sources.by_hand for path in instruction.paths}
-    return [Source(sources, entry, downloads.get(entry.path), by_hand.get(entry.path)) for entry in sources.files]
+    return [
+        Source(sources, entry, downloads.get(entry.path), _rendered(sources, entry.path), by_hand.get(entry.path))
+        for entry in sources.files
+    ]
+
+
+def _rendered(sources: Sources, path: str) -> Rendered | None:
+    return next((part for part in sources.rendered if PurePosixPath(path).is_relative_to(part.to)), None)
 
 
 def source_of(path: str) -> Source | None:
@@ -262,6 +282,8 @@ def _part_at(location: Location) -> type[Part]:
             return Download
         case ("downloads", _, "unpack", _):
             return Unpack
+        case ("rendered", _):
+            return Rendered
         case ("by_hand", _):
             return ByHand
         case _:
@@ -304,5 +326,5 @@ def _inconsistencies(sources: Sources, path: Path) -> Iterator[tuple[Location, s
             instructed.setdefault(target, index)
 
     for target, index in entries.items():
-        if target not in downloaded and target not in instructed:
-            yield ("files", index), f"neither a download nor `by_hand` provides {target!r}"
+        if target not in downloaded and target not in instructed and not _rendered(sources, target):
+            yield ("files", index), f"neither a download nor `by_hand` nor `rendered` provides {target!r}"

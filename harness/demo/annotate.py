@@ -1,0 +1,96 @@
+"""What an annotator would write down of a rendered person: keypoints with visibility, box and area."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.demo.person import PARTS
+from harness.demo.scene import Person
+
+FACE = ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
+LIMBS = [
+    f"{side}_{joint}"
+    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    for side in ("left", "right")
+]  # fmt: skip
+
+COCO = [*FACE, *LIMBS]
+CROWDPOSE = [*LIMBS, "top_head", "neck"]
+MPII = [
+    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "neck", "upper_neck",
+    "top_head", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+]  # fmt: skip
+
+_AROUND = {"shoulder": ("trunk", "upper_arm"), "elbow": ("upper_arm", "forearm"), "wrist": ("forearm",),
+           "hip": ("trunk", "thigh"), "knee": ("thigh", "shin"), "ankle": ("shin",)}  # fmt: skip
+
+ABSENT, HIDDEN, VISIBLE = 0, 1, 2
+"""COCO's visibility flags: not labelled, labelled although hidden, labelled."""
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """A labelled or unlabelled keypoint."""
+
+    x: int
+    """px, 0 where it is not labelled."""
+    y: int
+    flag: int
+    """ABSENT, HIDDEN or VISIBLE."""
+
+
+def label_keypoints(person: Person, names: list[str]) -> list[Keypoint]:
+    """Label a person's keypoints, rounded to whole pixels as COCO does.
+
+    Nothing is labelled that is outside the image, of a face that looks away, or of a limb that is hidden altogether.
+    """
+    return [_label(person, name) for name in names]
+
+
+def _label(person: Person, name: str) -> Keypoint:
+    x, y = (round(value) for value in person.points[name])
+    height, width = person.parts.shape
+    absent = Keypoint(0, 0, ABSENT)
+    if not (0 <= x < width and 0 <= y < height) or _turned_away(person, name):
+        return absent
+    around = _parts_around(name)
+    if person.parts[y, x] in around:
+        return Keypoint(x, y, VISIBLE)
+    shown = np.isin(person.parts, around).sum() if name not in FACE else (person.parts == PARTS.index("head")).sum()
+    return Keypoint(x, y, HIDDEN) if shown >= MIN_SHOWN else absent
+
+
+MIN_SHOWN = 12
+"""px of a limb that must be seen for a hidden joint of it to be labelled."""
+
+
+def _parts_around(name: str) -> list[int]:
+    side, _, joint = name.partition("_")
+    if joint in _AROUND:
+        return [PARTS.index(part if part == "trunk" else f"{side}_{part}") for part in _AROUND[joint]]
+    return [PARTS.index(part) for part in (["head"] if name in (*FACE, "top_head") else ["head", "trunk"])]
+
+
+def _turned_away(person: Person, name: str) -> bool:
+    """Tell whether a landmark of the face is on the head's far side."""
+    if name not in FACE:
+        return False
+    # In units of the body's height, of a head that is about 0.15 deep.
+    return bool(person.body.joints[name][2] > person.body.joints["head"][2] + 0.015)
+
+
+def visible_box(person: Person) -> tuple[int, int, int, int] | None:
+    """Return x, y, width and height of what is seen of a person, px; None if nothing is."""
+    columns, rows = person.silhouette.any(axis=0).nonzero()[0], person.silhouette.any(axis=1).nonzero()[0]
+    if not len(columns):
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)
+
+
+def whole_box(person: Person) -> tuple[float, float, float, float]:
+    """Return x, y, width and height of a person, hidden parts included, within the image; px."""
+    height, width = person.silhouette.shape
+    left, top, right, bottom = person.extent
+    left, top = max(left, 0.0), max(top, 0.0)
+    right, bottom = min(right, width - 1.0), min(bottom, height - 1.0)
+    return round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)

@@ -1,0 +1,109 @@
+"""Plants faults into rows of the demo suite, as people make them: one setting of a run is wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from harness.files import sha256_file
+from harness.spec.configs import configs_folder
+from harness.spec.load import BENCHMARKS
+
+WRISTS = (9, 10)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong setting."""
+
+    codec: str
+    """Of a row that it can be planted in."""
+    config: str = ""
+    """What the row's config gets in addition."""
+    row: Mapping[str, str] | None = None
+    """What changes in the row itself."""
+    swaps: bool = False
+    """Whether the network's answers for two keypoints change places."""
+    setting: str = ""
+    """What `harness explain` calls it."""
+    right: str = ""
+    """The right setting, as it says."""
+
+
+FAULTS = {
+    "no flip test": Fault(
+        "msra", "model = dict(test_cfg=dict(flip_test=False))", setting="flip test", right="on, shifted"
+    ),
+    "heatmap not shifted": Fault(
+        "msra",
+        "model = dict(test_cfg=dict(shift_heatmap=False))",
+        setting="shift of the mirrored heatmaps",
+        right="on",
+    ),
+    "heatmap shifted": Fault(
+        "udp", "model = dict(test_cfg=dict(shift_heatmap=True))", setting="shift of the mirrored heatmaps", right="off"
+    ),
+    "plain decoder": Fault(
+        "dark", "model = dict(head=dict(decoder=dict(unbiased=False)))", setting="decoder", right="dark, kernel 11"
+    ),
+    "wrong sigmas": Fault(
+        "msra",
+        'test_dataloader = dict(dataset=dict(metainfo=dict(from_file="METAINFO")))',
+        setting="sigmas",
+        right="coco's",
+    ),
+    "ground-truth boxes": Fault(
+        "msra",
+        "test_dataloader = dict(dataset=dict(bbox_file=None))",
+        row={"boxes": "ground-truth"},
+        setting="boxes",
+        right="detector",
+    ),
+    "colours exchanged": Fault(
+        "msra", "model = dict(data_preprocessor=dict(bgr_to_rgb=False))", setting="colours", right="RGB"
+    ),
+    "joint pair swapped": Fault("msra", swaps=True, setting="keypoint order", right="9 and 10 swapped"),
+}
+
+
+def plant(fault: Fault | None, folder: Path, row: str) -> Path:
+    """Write a suite named demo with one row of the demo suite, which has a fault or none, and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    suite: dict[str, Any] = yaml.safe_load((BENCHMARKS / "demo.yaml").read_text(encoding="utf-8"))
+    (found,) = (one for one in suite["rows"] if one["id"] == row)
+    (run,) = found["runs"].values()
+    config, weights = BENCHMARKS / run["config"], BENCHMARKS / run["checkpoint"]["url"]
+    lines = [f'_base_ = ["{config.as_posix()}"]']
+    if fault:
+        (folder / "metainfo.py").write_text(_wrong_metainfo(), encoding="utf-8")
+        lines.append(fault.config.replace("METAINFO", (folder / "metainfo.py").as_posix()))
+        found |= fault.row or {}
+        if fault.swaps:
+            weights = _swapped(weights, folder / "swapped.pth")
+    (folder / "config.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run["config"] = "config.py"
+    run["checkpoint"] = {"url": weights.as_uri(), "sha256": sha256_file(weights)}
+    suite["rows"] = [found]
+    path = folder / "demo.yaml"
+    path.write_text(yaml.safe_dump(suite, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _wrong_metainfo() -> str:
+    """Return COCO's metainfo with sigmas as they were guessed before COCO had measured them."""
+    text = (configs_folder() / "_base_/datasets/coco.py").read_text(encoding="utf-8")
+    return f"{text}\ndataset_info['sigmas'] = [0.05] * 17\n"
+
+
+def _swapped(weights: Path, to: Path) -> Path:
+    """Write weights whose network takes one wrist for the other."""
+    state = torch.load(weights, weights_only=True)
+    order = list(range(17))
+    order[WRISTS[0]], order[WRISTS[1]] = WRISTS[1], WRISTS[0]
+    for name in ("head.final_layer.weight", "head.final_layer.bias"):
+        state[name] = state[name][order]
+    torch.save(state, to)
+    return to
