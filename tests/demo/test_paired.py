@@ -1,0 +1,69 @@
+"""The paired test on the demo set: it finds a planted difference of 1 AP, and none where there is none."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.predictions import Predictions
+from harness.protocol import Protocol
+from harness.run_folder import RunFolder
+from harness.score.evaluate import evaluate
+from harness.score.resample import Draws, draw, paired_difference, resampled_metrics
+
+SEEDS = range(20)
+Scored = tuple[Predictions, Protocol, Path]
+
+
+@pytest.fixture(scope="module")
+def scored(demo: Path) -> Scored:
+    """Return the committed predictions of a row, which are as imperfect as its network."""
+    folder = RunFolder(Path(__file__).parents[2] / "results/demo/litehrnet-18-128x96/val")
+    return Predictions.load(folder.predictions), folder.read_protocol(), demo
+
+
+@pytest.fixture(scope="module")
+def draws(scored: Scored) -> Draws:
+    return draw(*scored)
+
+
+def ap(predictions: Predictions, scored: Scored) -> float:
+    value = evaluate(predictions, *scored[1:])["AP"]
+    assert value is not None
+    return value
+
+
+def jittered(predictions: Predictions, rng: np.random.Generator) -> Predictions:
+    """Return predictions as another training of the same network might give them."""
+    noise = rng.normal(0, 0.5, predictions.keypoints.shape).astype(predictions.keypoints.dtype)
+    return replace(predictions, keypoints=predictions.keypoints + noise)
+
+
+def worse(scored: Scored, rng: np.random.Generator) -> Predictions:
+    """Return predictions that go wrong for so many people, drawn at random, that it costs about 1 AP."""
+    predictions = scored[0]
+    before, keypoints = ap(predictions, scored), predictions.keypoints.copy()
+    for person in rng.permutation(np.flatnonzero(predictions.box_scores > 0.3)):
+        size = predictions.boxes[person, 2:] - predictions.boxes[person, :2]
+        keypoints[person] += rng.normal(0, 0.15, keypoints[person].shape) * size
+        changed = replace(predictions, keypoints=keypoints)
+        if ap(changed, scored) <= before - 0.01:
+            return changed
+    raise AssertionError("nothing costs 1 AP")
+
+
+def test_paired_test(scored: Scored, draws: Draws) -> None:
+    before = resampled_metrics(*scored, draws)["AP"]
+    found, false = 0, 0
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        planted = paired_difference(resampled_metrics(worse(scored, rng), *scored[1:], draws)["AP"], before)
+        assert planted is not None
+        found += planted.p_value < 0.05 and planted.high < 0
+        ones, others = (resampled_metrics(jittered(scored[0], rng), *scored[1:], draws)["AP"] for _ in range(2))
+        none = paired_difference(ones, others)
+        assert none is not None
+        false += none.p_value < 0.05
+    assert found == len(SEEDS)
+    assert false <= 3  # 1 is expected; more than 3 of 20 happen once in 60 times
