@@ -59,8 +59,17 @@ def row_width(rows: Iterable[tuple[Suite, Row]]) -> int:
 
 
 def row_line(outcome: RowOutcome, width: int) -> str:
-    """Show a row in one line: id, then metric, claimed -> measured (difference), then the verdict."""
-    cells = [_cell(claim, outcome.suite) for claim in _shown(outcome.claims, list(outcome.suite.metrics))]
+    """Show a row in one line: id, then metric, claimed -> measured (difference), then the verdict.
+
+    Of many metrics the first two are shown, and those that are off.
+    """
+    claims = _shown(outcome.claims, list(outcome.suite.metrics))
+    chosen = [
+        claim for number, claim in enumerate(claims) if number < 2 or claim.verdict in ("within noise", "differs")
+    ]
+    cells = [_cell(claim, outcome.suite) for claim in chosen]
+    if len(chosen) < len(claims):
+        cells.append(f"and {len(claims) - len(chosen)} more")
     verdict = click.style(outcome.verdict, fg=COLOURS.get(outcome.verdict))
     return "   ".join([outcome.id.ljust(width), *cells, verdict])
 
