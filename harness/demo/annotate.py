@@ -27,6 +27,9 @@ _AROUND = {"shoulder": ("trunk", "upper_arm"), "elbow": ("upper_arm", "forearm")
 ABSENT, HIDDEN, VISIBLE = 0, 1, 2
 """COCO's visibility flags: not labelled, labelled although hidden, labelled."""
 
+MIN_SHOWN = 12
+"""px of a limb that must be seen for a hidden joint of it to be labelled."""
+
 
 @dataclass(frozen=True)
 class Keypoint:
@@ -56,12 +59,7 @@ def _label(person: Person, name: str) -> Keypoint:
     around = _parts_around(name)
     if person.parts[y, x] in around:
         return Keypoint(x, y, VISIBLE)
-    shown = np.isin(person.parts, around).sum() if name not in FACE else (person.parts == PARTS.index("head")).sum()
-    return Keypoint(x, y, HIDDEN) if shown >= MIN_SHOWN else absent
-
-
-MIN_SHOWN = 12
-"""px of a limb that must be seen for a hidden joint of it to be labelled."""
+    return Keypoint(x, y, HIDDEN) if np.isin(person.parts, around).sum() >= MIN_SHOWN else absent
 
 
 def _parts_around(name: str) -> list[int]:

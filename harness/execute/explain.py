@@ -1,5 +1,6 @@
 """Explains a gap: scores a run's predictions in other ways and, if asked to, makes others with the same network."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -198,7 +199,7 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change,
     affine: Literal["plain", "udp"] = "plain" if crop.affine == "udp" else "udp"
     yield changed("affine", crop.affine, affine, crop=crop.model_copy(update={"affine": affine}))
 
-    config = plan.config.copy()
+    config = copy.deepcopy(plan.config)
     as_rgb = bool(config.model.data_preprocessor.get("bgr_to_rgb"))
     config.model.data_preprocessor.bgr_to_rgb = not as_rgb
     order = ("RGB", "BGR") if as_rgb else ("BGR", "RGB")

@@ -315,6 +315,10 @@ def _inconsistencies(sources: Sources, path: Path) -> Iterator[tuple[Location, s
                 yield here, f"downloads[{downloaded[target]}] already provides {target!r}"
             downloaded.setdefault(target, index)
 
+    for index, part in enumerate(sources.rendered):
+        if not any(PurePosixPath(path).is_relative_to(part.to) for path in entries):
+            yield ("rendered", index, "to"), f"none of `files` is in {part.to!r}{did_you_mean(part.to, entries)}"
+
     instructed: dict[str, int] = {}
     for index, instruction in enumerate(sources.by_hand):
         for place, target in enumerate(instruction.paths):

@@ -14,7 +14,7 @@ from harness.assets.fetch import Item, checkpoint_item, data_items, obtain
 from harness.errors import ObtainError
 from harness.spec.configs import load_config
 from harness.spec.ledger import data_paths
-from harness.spec.load import load_suite, suite_names
+from harness.spec.load import load_suite, published_suites
 from harness.spec.schema import Checkpoint
 from harness.spec.sources import load_sources
 
@@ -48,7 +48,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("name", suite_names())
+@pytest.mark.parametrize("name", published_suites())
 def test_every_data_set(name: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serve(server, monkeypatch)
     data = tmp_path / "data"

@@ -79,7 +79,7 @@ def test_a_named_suite_must_be_there(harness: Harness, aic: Path) -> None:
 def test_without_names_what_is_there_is_enough(
     harness: Harness, aic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli.check.suite_names", lambda: ["aic", "crowdpose"])
+    monkeypatch.setattr("harness.cli.check.published_suites", lambda: ["aic", "crowdpose"])
     code, output, _ = harness("check", "--data", aic)
     assert (code, "Error" in output, "not there" in output) == (0, False, True)
     (tmp_path / "empty").mkdir()

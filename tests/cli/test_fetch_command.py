@@ -12,7 +12,7 @@ from miniatures import expected, serve, serve_suite
 from serving import Server, serving
 
 from harness.cli.progress import DownloadProgress
-from harness.spec.load import load_suite, suite_names
+from harness.spec.load import load_suite, published_suites
 from harness.spec.sources import load_sources
 
 POSETRACK = """\
@@ -89,7 +89,7 @@ def test_a_dry_run_shows_everything_and_fetches_nothing(
         "name": "posetrack18/annotations/posetrack18_val.json",
         "what": "annotations of all sequences, in MMPose's form",
         "path": str(Path("data/posetrack18/annotations/posetrack18_val.json")),
-        "state": "missing", "remark": None, "download": "posetrack18_annotations.tar",
+        "state": "missing", "remark": None, "rendered": None, "download": "posetrack18_annotations.tar",
         "urls": [server.url(f"/{folder}/posetrack18_annotations.tar") for folder in ("gone", "posetrack18")],
         "size": len(archive), "in_cache": False, "instructions": [], "failure": None,
     }  # fmt: skip
@@ -183,7 +183,7 @@ def test_all_suites(harness: Harness, server: Server, monkeypatch: pytest.Monkey
     """Each download counts once, whichever rows share it: the 4 rows of Human-Art have 2 checkpoints."""
     monkeypatch.setattr("harness.assets.download.remote_sizes", lambda urls: dict.fromkeys(urls, 1000))
     code, out, _ = harness("fetch", "--dry-run")
-    suites = [load_suite(name) for name in suite_names()]
+    suites = [load_suite(name) for name in published_suites()]
     checkpoints = {run.checkpoint.url for suite in suites for row in suite.rows for run in row.runs.values()}
     archives = [download.name for suite in suites for download in load_sources(suite.name).downloads]
     assert code == 0
