@@ -93,6 +93,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def faults(session: nox.Session) -> None:
+    """Plant faults in the demo suite: `harness compare` turns red, and `harness explain` names each cause first."""
+    install(session)
+    session.run("pytest", "-s", "tests/demo/every_fault.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments behind `--` go to pytest."""
     install(session)

@@ -5,4 +5,19 @@ keypoints, `score` turns them into metrics, `judge` compares those with the clai
 The values that pass between the stages are the modules beside this file: `protocol`, `predictions`, `record`.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.report.frame import load_results
+
+__all__ = ["__version__", "load_results"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what notebooks use when it is used: the command line does not wait for it."""
+    if name == "load_results":
+        from harness.report.frame import load_results
+
+        return load_results
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,184 @@
+"""Pictures of single people: the image around them, small, with the predicted and the labelled skeleton on it."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from harness.errors import HarnessError
+from harness.score.diagnosis.model import Case, Diagnosis, Kind, Point
+
+MARGIN = 0.2
+"""Of the longer side, around box and keypoints."""
+REACH = 1.6
+"""A keypoint further from the box's centre than so many times its longer side does not widen the picture."""
+
+SKELETONS = 1_000
+"""Characters that a picture takes besides its image."""
+
+Limb = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Room:
+    """How large the pictures of one run may be."""
+
+    side: int
+    """Longer side of a picture, px."""
+    characters: int
+    """All of them together, but for at least one."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One person, in px of the picture."""
+
+    case: Case
+    rank: str
+    """Which case it is, such as `worst 1`."""
+    width: int
+    height: int
+    uri: str | None
+    """The image as a data URI; None where there is no image."""
+    problem: str | None
+    """Why there is none."""
+    predicted: str
+    """The limbs as an SVG path."""
+    labelled: str
+    joints: tuple[tuple[Kind, str], ...]
+    """Predicted keypoints that are labelled, by what became of them, as an SVG path of dots."""
+    description: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Cases of one run."""
+
+    pictures: tuple[Picture, ...]
+    left_out: int
+    """Cases without a picture, for want of room."""
+
+
+def limbs(dataset: str, names: Sequence[str]) -> tuple[Limb, ...]:
+    """Return which keypoints MMPose joins with a line, as pairs of indices into `names`.
+
+    None are known of a data set that MMPose has no metainfo of, or where MMPose is not installed.
+    """
+    from mmengine.config import Config
+
+    from harness.spec.configs import configs_folder
+    from harness.spec.metainfo import FILES
+
+    try:
+        info = Config.fromfile(configs_folder() / "_base_" / "datasets" / f"{FILES[dataset]}.py").dataset_info
+    except (KeyError, HarnessError, OSError):
+        return ()
+    links = [info.skeleton_info[number]["link"] for number in sorted(info.skeleton_info)]
+    return tuple((names.index(a), names.index(b)) for a, b in links if a in names and b in names)
+
+
+def gallery(diagnosis: Diagnosis, joined: Sequence[Limb], images: Path | None, room: Room) -> Gallery:
+    """Draw the worst and the median cases, in turn, until there is no more room.
+
+    Args:
+        diagnosis: Of one run.
+        joined: The limbs.
+        images: The folder that file names are relative to; None where it is not at hand.
+        room: For all of them.
+    """
+    pictures: list[Picture] = []
+    spent = 0
+    ordered = list(_in_turn(diagnosis))
+    for rank, case in ordered:
+        picture = draw(case, rank, joined, images, room.side)
+        spent += SKELETONS + len(picture.uri or "")
+        if pictures and spent > room.characters:
+            break
+        pictures.append(picture)
+    shown = sorted(pictures, key=lambda picture: (picture.rank.startswith("median"), int(picture.rank.split()[-1])))
+    return Gallery(tuple(shown), len(ordered) - len(shown))
+
+
+def _in_turn(diagnosis: Diagnosis) -> Iterator[tuple[str, Case]]:
+    worst = [(f"worst {number}", case) for number, case in enumerate(diagnosis.worst, 1)]
+    median = [(f"median {number}", case) for number, case in enumerate(diagnosis.median, 1)]
+    return (named for named in chain.from_iterable(zip_longest(worst, median)) if named is not None)
+
+
+def draw(case: Case, rank: str, joined: Sequence[Limb], images: Path | None, side: int) -> Picture:
+    """Draw one case; without an image the skeletons alone."""
+    left, top, right, bottom = _region(case)
+    scale = side / max(right - left, bottom - top)
+    width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    uri, problem = _cut(images, case.image, (left, top, right, bottom), (width, height))
+
+    def placed(point: Point | None) -> Point | None:
+        return point and (round((point[0] - left) * scale), round((point[1] - top) * scale))
+
+    predicted = [placed(point) for point in case.predicted]
+    labelled = [placed(point) for point in case.labelled]
+    counts = {kind: case.kinds.count(kind) for kind in dict.fromkeys(case.kinds) if kind is not None}
+    return Picture(
+        case=case,
+        rank=rank,
+        width=width,
+        height=height,
+        uri=uri,
+        problem=problem,
+        predicted=_path(predicted, joined),
+        labelled=_path(labelled, joined),
+        joints=tuple((kind, _dots(predicted, case.kinds, kind)) for kind in counts),
+        description=", ".join(f"{count} {kind}" for kind, count in counts.items()),
+    )
+
+
+def _region(case: Case) -> tuple[float, float, float, float]:
+    """Return what of the image is shown: box and keypoints with a margin, but no keypoint far from all others."""
+    x1, y1, x2, y2 = case.box
+    reach = REACH * max(x2 - x1, y2 - y1, 1.0)
+    middle_x, middle_y = (x1 + x2) / 2, (y1 + y2) / 2
+    near = [
+        point
+        for point in (*case.predicted, *case.labelled)
+        if point and abs(point[0] - middle_x) <= reach and abs(point[1] - middle_y) <= reach
+    ]
+    xs, ys = [x1, x2, *(x for x, _ in near)], [y1, y2, *(y for _, y in near)]
+    margin = MARGIN * max(max(xs) - min(xs), max(ys) - min(ys), 1.0)
+    return min(xs) - margin, min(ys) - margin, max(xs) + margin, max(ys) + margin
+
+
+def _cut(
+    images: Path | None, name: str | None, region: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[str | None, str | None]:
+    """Return a part of an image as a data URI, or why there is none; what is outside of the image is grey."""
+    if images is None:
+        return None, "the images are not at hand: name the data folder with --data DIR"
+    if name is None:
+        return None, "the annotations do not name its image"
+    path = (images / name).resolve()
+    if not path.is_relative_to(images.resolve()):
+        return None, f"{name} is outside of {images}"
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        return None, f"{name} cannot be read: {error}"
+    resized = upright.transform(size, Image.Transform.EXTENT, region, Image.Resampling.BICUBIC, fillcolor=(128,) * 3)
+    buffer = io.BytesIO()
+    resized.save(buffer, "WEBP", quality=55, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}", None
+
+
+def _path(points: Sequence[Point | None], joined: Sequence[Limb]) -> str:
+    """Return lines between joined points as an SVG path."""
+    pairs = [(points[a], points[b]) for a, b in joined]
+    return "".join(f"M{a[0]:g} {a[1]:g}L{b[0]:g} {b[1]:g}" for a, b in pairs if a and b)
+
+
+def _dots(points: Sequence[Point | None], kinds: Sequence[Kind | None], kind: Kind) -> str:
+    """Return the points of one kind as lines without length, which have round ends."""
+    return "".join(f"M{at[0]:g} {at[1]:g}h0" for at, its in zip(points, kinds, strict=True) if at and its == kind)

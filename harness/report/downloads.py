@@ -1,0 +1,189 @@
+"""A suite's table for spreadsheets, programs, Markdown and LaTeX; text from outside is text in each of them."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.report.standings import Cell, Standing, table_metrics
+from harness.spec.schema import Suite
+
+SCHEMA_VERSION = 1
+PARTS = ("published", "source", "measured", "difference", "low", "high", "verdict")
+
+BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that reorder the text around them."""
+
+
+def as_csv(suite: Suite, standings: Sequence[Standing]) -> str:
+    """Return a line a row, with seven columns a metric; what was measured has one decimal more than was published."""
+    heads = ["suite", "row", "boxes", "label", "input_size"]
+    heads += [f"{name} {part}" for name in table_metrics(suite) for part in PARTS]
+    heads += ["verdict", "reason", "parameters", "gflop", "people_per_s", "device", "precision", "checkpoint_sha256"]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(heads)
+    for standing in standings:
+        row, speed = standing.row, standing.speed
+        line: list[Any] = [suite.name, row.id, row.boxes, row.label, row.input_size]
+        for cell in standing.cells:
+            low, high = cell.interval or (None, None)
+            claim = cell.held.claim if cell.held else cell.printed
+            line += [_plain(claim.value if claim else None, cell, 0), claim.source if claim else None]
+            line += [_plain(value, cell, 1) for value in (cell.measured, cell.difference, low, high)]
+            line.append(cell.held.verdict if cell.held else standing.verdict)
+        line += [standing.verdict, " ".join(standing.reasons), standing.size.parameters, standing.size.gflop]
+        line += [f"{speed.people_per_s:.1f}", speed.device, speed.precision] if speed else [None, None, None]
+        line.append(" ".join(standing.checkpoints))
+        writer.writerow([_spreadsheet(value) for value in line])
+    return buffer.getvalue()
+
+
+class _Number(str):
+    """Digits, which a spreadsheet may take as a number."""
+
+
+def _plain(value: float | None, cell: Cell, more: int) -> _Number | None:
+    if value is None:
+        return None
+    text = f"{value:.{cell.metric.decimals + more}f}"
+    return _Number(text if float(text) else text.lstrip("-"))
+
+
+def _spreadsheet(value: Any) -> Any:
+    """Guard text that a spreadsheet would take as a formula (OWASP: CSV injection); line breaks become spaces."""
+    if not isinstance(value, str) or isinstance(value, _Number):
+        return value
+    text = " ".join(value.split())
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def as_json(suite: Suite, standings: Sequence[Standing]) -> str:
+    """Return everything that the suite's page shows; full precision, in the metrics' units."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "suite": suite.name,
+        "title": suite.title,
+        "metrics": {name: metric.model_dump(mode="json", exclude_none=True) for name, metric in suite.metrics.items()},
+        "rows": [
+            {
+                "id": standing.id,
+                "label": standing.row.label,
+                "boxes": standing.row.boxes,
+                "input_size": standing.row.input_size,
+                "verdict": standing.verdict,
+                "reasons": standing.reasons,
+                "claims": [claim.model_dump(mode="json", exclude_none=True) for claim in standing.row.claims],
+                "metrics": {
+                    cell.name: {
+                        "measured": cell.measured,
+                        "difference": cell.difference,
+                        "interval": cell.interval,
+                        "verdict": cell.held.verdict if cell.held else standing.verdict,
+                    }
+                    for cell in standing.cells
+                },
+                "parameters": standing.size.parameters,
+                "gflop": standing.size.gflop,
+                "people_per_s": standing.speed.people_per_s if standing.speed else None,
+                "device": standing.speed.device if standing.speed else None,
+                "precision": standing.speed.precision if standing.speed else None,
+                "checkpoint_sha256": standing.checkpoints,
+            }
+            for standing in standings
+        ],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_markdown(suite: Suite, standings: Sequence[Standing]) -> str:
+    """Return the table in GitHub's Markdown."""
+    heads, lines = _short(suite, standings)
+    numeric = [head.count(" ") > 0 for head in heads]
+    cells = [[markdown_text(cell) for cell in line] for line in lines]
+    return "\n".join(
+        [
+            f"**{markdown_text(suite.title)}**",
+            "",
+            f"| {' | '.join(markdown_text(head) for head in heads)} |",
+            f"|{'|'.join('---:' if number else '---' for number in numeric)}|",
+            *(f"| {' | '.join(line)} |" for line in cells),
+            "",
+        ]
+    )
+
+
+def as_latex(suite: Suite, standings: Sequence[Standing]) -> str:
+    r"""Return the table as LaTeX; it needs the package booktabs."""
+    heads, lines = _short(suite, standings)
+    columns = "".join("r" if head.count(" ") else "l" for head in heads)
+
+    def line(cells: Sequence[str]) -> str:
+        return f"{' & '.join(latex_text(cell) for cell in cells)} \\\\"
+
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs}",
+            r"\begin{table}",
+            rf"\caption{{{latex_text(suite.title)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            line(heads),
+            r"\midrule",
+            *(line(cells) for cells in lines),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _short(suite: Suite, standings: Sequence[Standing]) -> tuple[list[str], list[list[str]]]:
+    """Return head and lines of the table that people read."""
+    heads = ["boxes", "model", "input"]
+    heads += [f"{name} {part}" for name in table_metrics(suite) for part in ("published", "measured")]
+    lines = []
+    for standing in standings:
+        line = [standing.row.boxes, standing.row.label, standing.row.input_size]
+        for cell in standing.cells:
+            claim = cell.held.claim if cell.held else cell.printed
+            line += [_plain(claim.value if claim else None, cell, 0) or "-", _plain(cell.measured, cell, 1) or "-"]
+        lines.append([*line, standing.verdict])
+    return [*heads, "verdict"], lines
+
+
+def markdown_text(text: str) -> str:
+    """Return text that Markdown, and HTML in it, takes as text; on one line."""
+    text = BIDI.sub("", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>#|~&@])", r"\\\1", text)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+} | {sign: f"\\{sign}" for sign in "$&#_%"}
+
+
+def latex_text(text: str) -> str:
+    """Return text that LaTeX takes as text; on one line, without characters that it cannot print at all."""
+    text = BIDI.sub("", " ".join(text.split()))
+    return "".join(_LATEX.get(sign, sign) for sign in text if sign.isprintable())
+
+
+FORMS: dict[str, Callable[[Suite, Sequence[Standing]], str]] = {
+    "csv": as_csv,
+    "json": as_json,
+    "md": as_markdown,
+    "tex": as_latex,
+}
+"""By the ending of the file's name."""

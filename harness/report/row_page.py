@@ -1,0 +1,207 @@
+"""The page of a row: everything behind its numbers, or why there are none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ObtainError
+from harness.report import numbers
+from harness.report.cases import Gallery, Room, gallery, limbs
+from harness.report.command import reproduce_command
+from harness.report.pages import render
+from harness.report.plot import Plot
+from harness.report.protocol_table import Line, ledger
+from harness.report.results import Result
+from harness.report.row_figures import corrections_figure, curves_figure, histogram_figure, history_figure
+from harness.report.standings import Standing, table_metrics
+from harness.report.upstream_issue import upstream_issue
+from harness.score.diagnosis.model import Diagnosis
+from harness.spec.schema import Claim, Metric, Run
+
+
+@dataclass(frozen=True)
+class ClaimLine:
+    """A published value with what was measured of it."""
+
+    claim: Claim
+    metric: Metric
+    measured: str
+    difference: str
+    verdict: str
+    reason: str | None
+    """What makes it `within noise`."""
+    unconfirmed: str | None
+    """Why MMPose's metafiles do not state it."""
+
+
+@dataclass(frozen=True)
+class MetricLine:
+    """A measured metric of one run, printed."""
+
+    name: str
+    value: str
+    interval: str
+    upstream: str | None
+    noise: str | None
+    faster: str | None
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The diagnosis of one run, drawn."""
+
+    diagnosis: Diagnosis
+    figures: tuple[Plot, ...]
+    gallery: Gallery
+
+
+@dataclass(frozen=True)
+class Section:
+    """One run of the row."""
+
+    name: str
+    run: Run
+    result: Result | None
+    is_mmpose: bool
+    """Whether the config is one of MMPose's, rather than a file beside the suite."""
+    metrics: tuple[MetricLine, ...]
+    ledger: tuple[Line, ...]
+    command: str
+    history: tuple[tuple[Result, str, str], ...]
+    """Each record with its first metric and how that moved from the whole record before."""
+    history_plot: Plot | None
+    errors: Errors | None
+    no_errors: str | None
+    """Why there is no diagnosis."""
+
+
+def row_page(standing: Standing, usual: Mapping[str, str], data: Path | None, room: Room, has_card: bool) -> str:
+    """Return the page of a row.
+
+    Args:
+        standing: The row and its records.
+        usual: The suite's usual protocol.
+        data: An MMPose data/ folder, for pictures.
+        room: For the pictures of each run.
+        has_card: Whether a file for model cards lies beside the page.
+    """
+    return render(
+        "row.html",
+        "../../",
+        s=standing,
+        suite=standing.suite,
+        row=standing.row,
+        claims=_claim_lines(standing),
+        sections=[_section(standing, name, usual, data, room) for name in standing.row.runs],
+        issue=upstream_issue(standing),
+        has_card=has_card,
+    )
+
+
+def _claim_lines(standing: Standing) -> list[ClaimLine]:
+    # Those of single runs as recorded: a row is judged afresh, its runs are where the mean comes from.
+    of_runs = [j for result in standing.results.values() for j in result.record.claims if j.claim.run]
+    judged = {j.claim: j for j in (*standing.claims, *of_runs)}
+    lines = []
+    for claim in standing.row.claims:
+        metric = standing.suite.metrics[claim.metric]
+        found = judged.get(claim) if standing.has_numbers else None
+        recorded = standing.results.get(claim.run or "")
+        verdict = found.verdict if found else recorded.record.verdict if recorded else standing.verdict
+        lines.append(
+            ClaimLine(
+                claim=claim,
+                metric=metric,
+                measured=numbers.measured(found.measured if found else None, metric),
+                difference=numbers.difference(found.difference if found else None, metric),
+                verdict="contradicted" if claim.refuted else verdict,
+                reason=found.reason if found else None,
+                unconfirmed=standing.row.unconfirmed.get(claim.metric) if claim.source == "table" else None,
+            )
+        )
+    return lines
+
+
+def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path | None, room: Room) -> Section:
+    suite, row, result = standing.suite, standing.row, standing.results.get(name)
+    run, history = row.runs[name], [r for r in standing.history if r.record.run == name]
+    beside = suite.path is not None and (suite.path.parent / run.config).is_file()
+    first = table_metrics(suite)[0]
+    claimed = next((c.value for c in row.claims if c.metric == first and not c.refuted and c.run in (None, name)), None)
+    errors, problem = _errors(standing, result, data, room)
+    return Section(
+        name=name,
+        run=run,
+        result=result,
+        is_mmpose=not beside,
+        metrics=tuple(_metric_lines(standing, result)) if result else (),
+        ledger=tuple(ledger(standing, name, usual)),
+        command=reproduce_command(standing, result),
+        history=tuple(_history(history, first, suite.metrics[first])),
+        history_plot=history_figure(history, first, suite.metrics[first], claimed),
+        errors=errors,
+        no_errors=problem,
+    )
+
+
+def _metric_lines(standing: Standing, result: Result) -> list[MetricLine]:
+    record = result.record
+    lines = []
+    for name, value in record.metrics.items():
+        # A metric that nobody published is printed as those that were.
+        metric = standing.suite.metrics.get(name) or next(iter(standing.suite.metrics.values()))
+        shown: dict[str, Any] = {"upstream": None, "noise": None, "faster": None}
+        if record.upstream_metrics is not None:
+            theirs = record.upstream_metrics.get(name)
+            shown["upstream"] = numbers.measured(numbers.in_unit(theirs, metric), metric)
+        if record.noise:
+            shown["noise"] = numbers.significant(numbers.in_unit(record.noise.floor(name), metric), 2)
+        if record.effect:
+            shown["faster"] = numbers.difference(numbers.in_unit(record.effect.metrics.get(name), metric), metric)
+        bounds = record.intervals.get(name)
+        scaled = tuple(numbers.in_unit(bound, metric) or 0.0 for bound in bounds) if bounds else None
+        lines.append(
+            MetricLine(
+                name=name,
+                value=numbers.measured(numbers.in_unit(value, metric), metric),
+                interval=numbers.interval((scaled[0], scaled[1]) if scaled else None, metric),
+                **shown,
+            )
+        )
+    return lines
+
+
+def _history(history: Sequence[Result], name: str, metric: Metric) -> list[tuple[Result, str, str]]:
+    lines = []
+    before: float | None = None
+    for result in history:
+        value = numbers.in_unit(result.record.metrics.get(name), metric)
+        moved = value - before if value is not None and before is not None and result.record.whole else None
+        lines.append((result, numbers.measured(value, metric), numbers.difference(moved, metric)))
+        if result.record.whole and value is not None:
+            before = value
+    return lines
+
+
+def _errors(
+    standing: Standing, result: Result | None, data: Path | None, room: Room
+) -> tuple[Errors | None, str | None]:  # fmt: skip
+    """Return the diagnosis of a run, drawn, or why there is none."""
+    if result is None:
+        return None, None
+    path = result.folder.diagnosis
+    if not path.is_file():
+        return None, "This run has no diagnosis yet; harness score makes it from the saved predictions."
+    try:
+        diagnosis = Diagnosis.load(path)
+    except ObtainError as error:
+        return None, str(error)
+    figures = [curves_figure(diagnosis.oks.curves)] if diagnosis.oks else []
+    figures.append(histogram_figure(diagnosis))
+    if diagnosis.oks:
+        figures.append(corrections_figure(diagnosis.oks))
+    names = [keypoint.name for keypoint in diagnosis.keypoints]
+    joined = limbs(result.protocol.dataset, names) if result.protocol else ()
+    images = data / standing.suite.dataset_of(standing.row).images if data else None
+    return Errors(diagnosis, tuple(figures), gallery(diagnosis, joined, images, room)), None

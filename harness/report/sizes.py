@@ -1,0 +1,45 @@
+"""How large networks are: parameters and operations, from records or from what `harness parity` counted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import ObtainError
+from harness.files import read_json
+from harness.parity import ParityReport
+from harness.record import Record
+
+HINT = "make it with `harness parity`"
+
+
+@dataclass(frozen=True)
+class Size:
+    """One network."""
+
+    parameters: int | None = None
+    gflop: float | None = None
+    """For one crop, a multiplication and an addition counting two."""
+
+
+def read_gflop(path: Path) -> dict[str, float]:
+    """Return the operations for one crop by the run's full id, such as `coco/alexnet-256x192/val`.
+
+    Args:
+        path: What `harness parity --out` wrote.
+
+    Raises:
+        ObtainError: The file is missing or is not a report of parity.
+    """
+    try:
+        report = ParityReport.model_validate(read_json(path, "the report of parity", HINT))
+    except ValidationError as error:
+        raise ObtainError(f"the report of parity is damaged: {path}: {error}", HINT) from error
+    return {run.id: run.gflop for run in report.runs}
+
+
+def size_of(record: Record | None, counted: float | None) -> Size:
+    """Return a network's size by its record, or by what parity counted where that does not tell."""
+    if record is None or record.network is None:
+        return Size(gflop=counted)
+    return Size(record.network.parameters, record.network.gflop)

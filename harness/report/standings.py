@@ -1,0 +1,226 @@
+"""Where each row stands: what was published of it, what was measured, and what a leaderboard may say of that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.errors import HarnessError
+from harness.judge.verdict import judge_row
+from harness.protocol import Compute, DataFile, Protocol
+from harness.record import JudgedClaim, Verdict
+from harness.report.numbers import in_unit
+from harness.report.results import Result, by_row, current, speed_of
+from harness.report.sizes import Size, size_of
+from harness.spec.schema import Claim, Metric, Row, Suite
+
+NUMBERLESS: tuple[Verdict, ...] = ("partial", "unobtainable", "failed", "not run")
+"""Verdicts whose rows have no place among numbers: what such a run measured, if anything, is on the row's page only."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one row; values are in the metric's unit."""
+
+    name: str
+    metric: Metric
+    printed: Claim | None
+    """What the suite's table prints, or where it prints nothing the next best source."""
+    held: JudgedClaim | None
+    """What the measured value is held against: of the claims that nothing refutes, the closest."""
+    rivals: tuple[Claim, ...]
+    """Claims of this metric with another value than `printed`."""
+    measured: float | None
+    """None where nothing was measured, or nothing that a leaderboard may show."""
+    interval: tuple[float, float] | None
+
+    @property
+    def difference(self) -> float | None:
+        """Measured minus the claim that it is held against."""
+        return self.held.difference if self.held and self.measured is not None else None
+
+    @property
+    def standing(self) -> float | None:
+        """The published value that nothing refutes."""
+        return next((c.value for c in (self.printed, *self.rivals) if c and not c.refuted), None)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a row's network is."""
+
+    people_per_s: float
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row with its records."""
+
+    suite: Suite
+    row: Row
+    history: tuple[Result, ...]
+    """Every result of it, the oldest first."""
+    results: Mapping[str, Result]
+    """What counts of them, by run."""
+    claims: tuple[JudgedClaim, ...]
+    """Of the row as a whole."""
+    verdict: Verdict
+    declared: Mapping[str, Protocol]
+    """By run, what the configs say; files without a hash, and nothing of how the network is run."""
+    size: Size
+
+    @property
+    def id(self) -> str:
+        """The full id, e.g. `coco/hrnet-w32-256x192`."""
+        return self.suite.row_id(self.row)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether its numbers may stand among others'."""
+        return self.verdict not in NUMBERLESS
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why runs are not complete, each reason once."""
+        return list(dict.fromkeys(r.record.reason for r in self.results.values() if r.record.reason))
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether a value that the table prints is known to be wrong."""
+        return any(claim.refuted for claim in self.row.claims if claim.source == "table")
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """One for each metric of the suite's table."""
+        return [self.cell(name) for name in table_metrics(self.suite)]
+
+    def cell(self, name: str) -> Cell:
+        """Return what is known of one metric."""
+        metric = self.suite.metrics[name]
+        claims = [claim for claim in self.row.claims if claim.metric == name and claim.run is None]
+        printed = next(iter(claims), None)
+        held = closest(self.claims, name)
+        shown = held is not None and self.has_numbers
+        return Cell(
+            name=name,
+            metric=metric,
+            printed=printed,
+            held=held,
+            rivals=tuple(claim for claim in claims if printed and claim.value != printed.value),
+            measured=held.measured if held and shown else None,
+            interval=self.interval(name) if shown else None,
+        )
+
+    def interval(self, name: str) -> tuple[float, float] | None:
+        """Return the confidence interval; None for the mean of several runs."""
+        if len(self.row.runs) > 1 or not self.results:
+            return None
+        bounds = next(iter(self.results.values())).record.intervals.get(name)
+        if bounds is None:
+            return None
+        low, high = (in_unit(bound, self.suite.metrics[name]) for bound in bounds)
+        assert low is not None
+        assert high is not None
+        return low, high
+
+    @property
+    def speed(self) -> Speed | None:
+        """People a second through the network, of runs that a leaderboard may show."""
+        results = list(self.results.values())
+        pairs = list(speed_of(results))
+        if not self.has_numbers or not pairs or len(pairs) < len(results):
+            return None
+        first = results[0]
+        precision = first.protocol.compute.precision if first.protocol else NO_PRECISION
+        return Speed(sum(people for people, _ in pairs) / sum(s for _, s in pairs), device(first), precision)
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """Each run's weights: the first eight digits of the sha256, of the file used or else as published."""
+        shown = []
+        for name, run in self.row.runs.items():
+            result = self.results.get(name)
+            used = result.record.weights.sha256 if result and result.record.weights and self.has_numbers else None
+            shown.append((used or run.checkpoint.sha256)[:8])
+        return shown
+
+    def protocol(self, run: str) -> tuple[Protocol | None, bool]:
+        """Return the protocol of a run, and whether it is that of the record rather than what the config says."""
+        result = self.results.get(run)
+        if result and result.protocol:
+            return result.protocol, True
+        return self.declared.get(run), False
+
+
+NO_PRECISION = "unknown precision"
+
+
+def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:
+    """Return the claim that a metric is held against: the closest, of those that nothing refutes; gating ones first."""
+    standing = [judged for judged in claims if judged.claim.metric == metric and not judged.claim.refuted]
+    return min(standing, key=lambda judged: (not judged.claim.gates, abs(judged.difference or 0.0)), default=None)
+
+
+def device(result: Result) -> str:
+    """Return what a run was computed on, for a reader."""
+    environment, on = result.environment, result.protocol.compute.device if result.protocol else "unknown device"
+    if environment and on.startswith("cuda") and environment.gpu:
+        return environment.gpu.name
+    if environment and on == "cpu" and environment.cpu:
+        threads = f", {environment.threads} threads" if environment.threads else ""
+        return f"{environment.cpu}{threads}"
+    return on
+
+
+def table_metrics(suite: Suite) -> list[str]:
+    """Return the metrics that the suite's table prints, or all where it prints none."""
+    printed = {metric for row in suite.rows for metric in row.published.get("table", {})}
+    return [metric for metric in suite.metrics if metric in printed] or list(suite.metrics)
+
+
+def read_standings(
+    suite: Suite, results: Sequence[Result], gflop: Mapping[str, float]
+) -> tuple[list[Standing], list[str]]:
+    """Judge all rows of a suite afresh: claims are corrected more often than runs are repeated.
+
+    Args:
+        suite: Whose rows.
+        results: Of any suites.
+        gflop: Operations by the run's full id, for rows whose records do not tell.
+
+    Returns:
+        The rows in the suite's order, and why there are configs that could not be read.
+    """
+    grouped = by_row([result for result in results if result.record.suite == suite.name])
+    standings, problems = [], []
+    for row in suite.rows:
+        history = tuple(r for r in grouped.get(suite.row_id(row), []) if r.record.run in row.runs)
+        chosen = current(history)
+        ordered = {run: chosen[run] for run in row.runs if run in chosen}
+        claims, verdict = judge_row(row, suite.metrics, [result.record for result in ordered.values()])
+        try:
+            declared = _declared(suite, row, ordered)
+        except HarnessError as error:
+            declared = {}
+            problems.append(f"{suite.row_id(row)}: {error}")
+        first = next(iter(row.runs))
+        size = size_of(ordered[first].record if first in ordered else None, gflop.get(f"{suite.row_id(row)}/{first}"))
+        standings.append(Standing(suite, row, history, ordered, tuple(claims), verdict, declared, size))
+    return standings, list(dict.fromkeys(problems))
+
+
+def _declared(suite: Suite, row: Row, results: Mapping[str, Result]) -> dict[str, Protocol]:
+    """Return what the configs of a row's runs say, of those runs that no record tells it of."""
+    # Here, not above: mmengine is half a second, and unused where every run has its record.
+    from harness.spec.configs import load_config
+    from harness.spec.ledger import read_protocol
+
+    compute = Compute(engine="shared", batch_size=1, device="cpu")
+    return {
+        name: read_protocol(
+            load_config(suite, row, run), lambda path, _what: DataFile(path=path, sha256=""), None, compute
+        )
+        for name, run in row.runs.items()
+        if name not in results or results[name].protocol is None
+    }

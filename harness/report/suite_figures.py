@@ -1,0 +1,208 @@
+"""The figures of a suite's page: accuracy against cost, published against measured, difference by row."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.report import numbers
+from harness.report.plot import (
+    LEFT,
+    RIGHT,
+    WIDTH,
+    Mark,
+    Path,
+    Plot,
+    Rectangle,
+    Scale,
+    Text,
+    place_labels,
+    polyline,
+    shorten,
+    ticks,
+    x_scale,
+    y_scale,
+)
+from harness.report.standings import Cell, Standing
+from harness.spec.schema import Metric
+
+CLIP = 12.0
+"""Differences beyond so many times the rounding are drawn at the edge, so that the rounding can still be seen."""
+ROW = 18
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A row with what it costs and what it reaches."""
+
+    standing: Standing
+    cost: float
+    accuracy: float
+    measured: bool
+    """Whether the accuracy was measured, rather than published."""
+
+
+def cost_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
+    """Return accuracy against speed, parameters and operations, for what is known of them.
+
+    Rows on detected and on annotated people are not comparable, so they do not share a figure.
+    """
+    figures = []
+    for boxes in dict.fromkeys(standing.row.boxes for standing in standings):
+        rows = [standing for standing in standings if standing.row.boxes == boxes]
+        which = "" if len(rows) == len(standings) else f", {boxes} boxes"
+        speeds = Counter((s.speed.device, s.speed.precision) for s in rows if s.speed)
+        if speeds:
+            where, count = speeds.most_common(1)[0]
+            elsewhere = sum(speeds.values()) - count
+            left_out = f"; {elsewhere} measured elsewhere left out" if elsewhere else ""
+            label = f"people a second ({shorten(where[0], 34)}, {where[1]}{left_out})"
+            same = [(s, s.speed.people_per_s) for s in rows if s.speed and (s.speed.device, s.speed.precision) == where]
+            figures.append(_cost(same, name, f"speed{which}", label, "{:,.0f} people/s", faster=True))
+        sized = [(s, s.size.parameters / 1e6) for s in rows if s.size.parameters]
+        if sized:
+            figures.append(_cost(sized, name, f"size{which}", "parameters, millions", "{:,.1f} M parameters"))
+        counted = [(s, s.size.gflop) for s in rows if s.size.gflop]
+        if counted:
+            figures.append(_cost(counted, name, f"operations{which}", "GFLOP for one person", "{:,.3g} GFLOP"))
+    return [figure for figure in figures if figure.marks]
+
+
+def _cost(
+    rows: Sequence[tuple[Standing, float]], name: str, against: str, label: str, form: str, *, faster: bool = False
+) -> Plot:
+    points = [point for standing, cost in rows if (point := _point(standing, cost, name))]
+    plot = Plot(title=f"{name} against {against}", description="", x_label=label)
+    if not points:
+        return plot
+    metric = points[0].standing.suite.metrics[name]
+    x = x_scale(min(point.cost for point in points), max(point.cost for point in points), log=True)
+    y = y_scale(min(point.accuracy for point in points), max(point.accuracy for point in points))
+    plot.y_label = f"{metric.label}{', %' if metric.unit == 'percent' else ''}"
+    plot.x_ticks, plot.y_ticks = ticks(x), ticks(y)
+    plot.legend = [("measured", "measured"), ("published", "published, not measured here"), ("front", "Pareto front")]
+    for point in points:
+        row = point.standing.row
+        value = numbers.measured(point.accuracy, metric) if point.measured else f"{point.accuracy:g} (published)"
+        title = f"{row.label} ({row.id}): {name} {value}, {form.format(point.cost)}"
+        plot.marks.append(Mark(x(point.cost), y(point.accuracy), "measured" if point.measured else "published", title))
+    indices = pareto([(-point.cost if faster else point.cost, point.accuracy) for point in points])
+    front = sorted((points[index] for index in indices), key=lambda point: point.cost)
+    places = [(x(point.cost), y(point.accuracy)) for point in front]
+    plot.paths.append(Path(polyline(places), "front"))
+    named = [(*place, point.standing.row.label) for place, point in zip(places, front, strict=True)]
+    plot.texts += place_labels(named, [(mark.x, mark.y) for mark in plot.marks])
+    names = ", ".join(shorten(point.standing.row.label, 40) for point in front)
+    plot.description = f"{len(points)} row{'' if len(points) == 1 else 's'}. On the Pareto front: {names}."
+    return plot
+
+
+def _point(standing: Standing, cost: float, name: str) -> _Point | None:
+    """Return a row's place; its published value counts where it was not measured on the published boxes."""
+    cell = standing.cell(name)
+    if cell.measured is not None and standing.verdict != "own boxes":
+        return _Point(standing, cost, cell.measured, measured=True)
+    return None if cell.standing is None else _Point(standing, cost, cell.standing, measured=False)
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the indices of points (cost, value) that no other point beats: none has more value at no more cost."""
+    front: list[int] = []
+    for index in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
+        if not front or points[index][1] > points[front[-1]][1]:
+            front.append(index)
+    return front
+
+
+def difference_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
+    """Return measured minus published, by the published value and by row; none where nothing was measured."""
+    rows = [(s, cell) for s in standings if (cell := s.cell(name)).difference is not None]
+    return [_agreement(rows, name), _by_row(rows, name)] if rows else []
+
+
+def _agreement(rows: Sequence[tuple[Standing, Cell]], name: str) -> Plot:
+    """Return the difference over the published value, with the rounding band: on a diagonal nobody could see either."""
+    metric = rows[0][1].metric
+    half, limit = _half(metric), _limit(rows, metric)
+    values = [cell.held.claim.value for _, cell in rows if cell.held]
+    x, y = x_scale(min(values), max(values)), y_scale(-limit, limit)
+    plot = Plot(
+        title=f"Published and measured {name}",
+        description=f"{len(rows)} rows. {_reproduced(rows)}",
+        x_label=f"published {metric.label}",
+        y_label="measured minus published",
+        x_ticks=ticks(x),
+        y_ticks=ticks(y),
+        legend=[("rounding", f"rounds to the published value (±{half:g})")],
+    )
+    if metric.tolerance:
+        plot.rectangles.append(_band(y, metric.tolerance, "tolerance"))
+        plot.legend.append(("tolerance", f"within the suite's tolerance (±{metric.tolerance:g})"))
+    plot.rectangles.append(_band(y, half, "rounding"))
+    plot.paths.append(Path(polyline([(LEFT, y(0)), (WIDTH - RIGHT, y(0))]), "zero"))
+    for s, cell in rows:
+        assert cell.held is not None
+        assert cell.difference is not None
+        title = (
+            f"{s.row.label} ({s.row.id}): {numbers.published(cell.held.claim.value, metric)} published, "
+            f"{numbers.measured(cell.measured, metric)} measured, {s.verdict}"
+        )
+        place = x(cell.held.claim.value), y(max(-limit, min(limit, cell.difference)))
+        shape = "dot" if abs(cell.difference) <= limit else "up" if cell.difference > 0 else "down"
+        plot.marks.append(Mark(*place, look(cell.held.verdict), title, shape))  # type: ignore[arg-type]
+    return plot
+
+
+def _band(y: Scale, half: float, name: str) -> Rectangle:
+    return Rectangle(LEFT, y(half), WIDTH - RIGHT - LEFT, round(y(-half) - y(half), 1), name)
+
+
+def _by_row(rows: Sequence[tuple[Standing, Cell]], name: str) -> Plot:
+    metric = rows[0][1].metric
+    half, limit = _half(metric), _limit(rows, metric)
+    names, right = 190, 62
+    x = Scale(-1.06 * limit, 1.06 * limit, names, WIDTH + 180 - right)
+    height = len(rows) * ROW
+    plot = Plot(
+        title=f"Difference of {name} by row",
+        description=f"Measured minus published. {_reproduced(rows)}",
+        x_label="measured minus published",
+        width=WIDTH + 180,
+        height=height + 50,
+        x_ticks=ticks(x),
+        rectangles=[Rectangle(x(-half), 4, round(x(half) - x(-half), 1), height, "rounding")],
+        paths=[Path(polyline([(x(0), 4), (x(0), 4 + height)]), "zero")],
+        legend=[("rounding", f"rounds to the published value (±{half:g})")],
+    )
+    for index, (s, cell) in enumerate(rows):
+        assert cell.held is not None
+        assert cell.difference is not None
+        top = 4 + index * ROW
+        start, end = sorted((x(0), x(cell.difference)))
+        label = f"{s.row.label} ({s.row.id}), {s.verdict}"
+        bar = Rectangle(start, top + 4, round(max(1.0, end - start), 1), ROW - 8, look(cell.held.verdict), label)
+        plot.rectangles.append(bar)
+        plot.texts.append(Text(names - 8, top + 13, shorten(s.row.id, 32), "end"))
+        text = f"{numbers.difference(cell.difference, metric)}{' →' if abs(cell.difference) > limit else ''}"
+        plot.texts.append(Text(plot.width - 4, top + 13, text, "end", "number"))
+    return plot
+
+
+def _half(metric: Metric) -> float:
+    """Return half of the last published digit."""
+    return 0.5 * 10.0**-metric.decimals
+
+
+def _limit(rows: Sequence[tuple[Standing, Cell]], metric: Metric) -> float:
+    """Return the largest difference that is drawn in full."""
+    largest = max(abs(cell.difference) for _, cell in rows if cell.difference is not None)
+    return min(CLIP * _half(metric), max(3 * _half(metric), metric.tolerance or 0, largest))
+
+
+def _reproduced(rows: Sequence[tuple[Standing, Cell]]) -> str:
+    counts = Counter(cell.held.verdict for _, cell in rows if cell.held)
+    return f"{', '.join(f'{count} {verdict}' for verdict, count in counts.most_common())}."
+
+
+def look(verdict: str) -> str:
+    """Return the style sheet's class of a verdict."""
+    return f"v-{verdict.replace(' ', '-')}"

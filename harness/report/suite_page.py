@@ -1,0 +1,143 @@
+"""The page of a suite, and the table of all rows on the first page."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from harness.record import Verdict
+from harness.report.downloads import FORMS
+from harness.report.pages import render, slug
+from harness.report.protocol_table import Line, fields, ledger
+from harness.report.standings import Standing, table_metrics
+from harness.report.suite_figures import cost_figures, difference_figures
+from harness.spec.schema import Claim, Suite
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that are not numbers for the same reason."""
+
+    verdict: Verdict
+    reason: str
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A value of the published table that is known to be wrong, or a label that is."""
+
+    standing: Standing
+    claim: Claim | None
+    """None for a label."""
+    right: tuple[Claim, ...]
+    """What other sources say."""
+    reason: str
+
+
+def suite_page(suite: Suite, standings: Sequence[Standing], usual: Mapping[str, str]) -> str:
+    """Return the page of a suite."""
+    metrics = table_metrics(suite)
+    return render(
+        "suite.html",
+        "../",
+        suite=suite,
+        standings=standings,
+        metrics=metrics,
+        printed_as=printed_as(suite),
+        counts=verdict_counts(standings),
+        sizes=list(dict.fromkeys(standing.row.input_size for standing in standings)),
+        groups=numberless(standings),
+        contradictions=[found for standing in standings for found in contradictions(standing)],
+        usual=shared_protocol(standings, usual),
+        unusual=[(standing, lines) for standing in standings if (lines := peculiarities(standing, usual))],
+        costs=cost_figures(standings, metrics[0]),
+        differences=[figure for name in metrics[:2] for figure in difference_figures(standings, name)],
+        downloads=[(form, f"{slug(suite.name)}.{form}") for form in FORMS],
+    )
+
+
+def index_page(
+    suites: Sequence[tuple[Suite, Sequence[Standing]]], sources: Sequence[str], problems: Sequence[str]
+) -> str:
+    """Return the first page: the suites, and all rows by the first metric of their tables."""
+    standings = [standing for _, rows in suites for standing in rows]
+    return render(
+        "index.html",
+        "",
+        suites=[(suite, rows, verdict_counts(rows)) for suite, rows in suites],
+        standings=standings,
+        counts=verdict_counts(standings),
+        sizes=sorted({standing.row.input_size for standing in standings}, key=_area),
+        contradictions=[found for standing in standings for found in contradictions(standing)],
+        sources=sources,
+        problems=problems,
+        records=sum(len(standing.history) for standing in standings),
+    )
+
+
+def _area(size: str) -> tuple[int, str]:
+    height, width = size.split("x")
+    return int(height) * int(width), size
+
+
+def verdict_counts(standings: Sequence[Standing]) -> list[tuple[Verdict, int]]:
+    """Return how many rows have each verdict that occurs, from good to bad."""
+    counts = Counter(standing.verdict for standing in standings)
+    return [(verdict, counts[verdict]) for verdict in get_args(Verdict) if counts[verdict]]
+
+
+def numberless(standings: Sequence[Standing]) -> list[Group]:
+    """Group the rows whose runs are not complete by the reason, most rows first."""
+    groups: dict[tuple[Verdict, str], list[Standing]] = {}
+    for standing in standings:
+        for reason in standing.reasons:
+            groups.setdefault((standing.verdict, reason), []).append(standing)
+    found = [Group(verdict, reason, tuple(rows)) for (verdict, reason), rows in groups.items()]
+    return sorted(found, key=lambda group: -len(group.standings))
+
+
+def printed_as(suite: Suite) -> dict[str, str]:
+    """Return the names that the published table prints, for metrics that are something else."""
+    return {
+        claim.metric: claim.published_as
+        for row in suite.rows
+        for claim in row.claims
+        if claim.source == "table" and claim.published_as
+    }
+
+
+def contradictions(standing: Standing) -> list[Contradiction]:
+    """Return what is wrong in the published table about a row."""
+    row = standing.row
+    found = [Contradiction(standing, None, (), row.label_note)] if row.label_note else []
+    for claim in row.claims:
+        if claim.source == "table" and claim.refuted:
+            right = [c for c in row.claims if c.metric == claim.metric and c.run == claim.run and not c.refuted]
+            found.append(Contradiction(standing, claim, tuple(right), claim.refuted))
+    return found
+
+
+def shared_protocol(standings: Sequence[Standing], usual: Mapping[str, str]) -> list[tuple[str, str, int, int]]:
+    """Return each field's usual value, how many runs have it, and of how many it is known."""
+    known: Counter[str] = Counter()
+    same: Counter[str] = Counter()
+    for standing in standings:
+        for run in standing.row.runs:
+            protocol, recorded = standing.protocol(run)
+            for field, value in fields(protocol, recorded).items() if protocol else ():
+                known[field] += 1
+                same[field] += value == usual[field]
+    return [(field, value, same[field], known[field]) for field, value in usual.items()]
+
+
+def peculiarities(standing: Standing, usual: Mapping[str, str]) -> list[Line]:
+    """Return the lines of a row's protocol that set it apart, those of its size and of single files aside."""
+    lines = [line for run in standing.row.runs for line in ledger(standing, run, usual) if line.unusual]
+    own = ("crop.input_size", "decoder.heatmap_size", "decoder.blur_kernel_size")
+    distinct = {(line.field, line.value): line for line in lines}
+    return [
+        line
+        for line in distinct.values()
+        if line.field not in own and not (len(standing.row.runs) > 1 and line.field.startswith("annotations."))
+    ]

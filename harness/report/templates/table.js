@@ -1,0 +1,93 @@
+// Sorts, filters and searches the table of rows. The state is in the address behind the #, so that every view has one.
+(() => {
+  "use strict";
+  const table = document.getElementById("rows");
+  const form = document.getElementById("controls");
+  const status = document.getElementById("status");
+  const body = table.tBodies[0];
+  const lines = [...body.rows];
+  const filters = [...form.querySelectorAll("select")];
+  const search = form.elements.q;
+  const heads = [...table.tHead.querySelectorAll("th[data-key]")];
+  const column = new Map(heads.map((head) => [head.dataset.key, head]));
+  const words = new Map(lines.map((line) => [line, `${line.textContent} ${line.dataset.search}`.toLowerCase()]));
+  let sort = "", descending = false;
+
+  const cell = (line, key) => line.querySelector(`[data-of="${CSS.escape(key)}"]`);
+  const value = (line, key) => {
+    const { sort: number } = cell(line, key).dataset;
+    return number === undefined ? cell(line, key).textContent.trim().toLowerCase() : number === "" ? null : Number(number);
+  };
+  const compare = (a, b) => {
+    const [x, y] = [value(a, sort), value(b, sort)];
+    if (x === null || y === null) return (x === null) - (y === null); // what is not known comes last
+    const order = typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true });
+    return (descending ? -order : order) || lines.indexOf(a) - lines.indexOf(b);
+  };
+
+  const show = () => {
+    const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const line of lines) {
+      const fits = filters.every((filter) => !filter.value || line.dataset[filter.name] === filter.value)
+        && wanted.every((word) => words.get(line).includes(word));
+      line.hidden = !fits;
+      shown += fits;
+    }
+    body.append(...(sort ? [...lines].sort(compare) : lines));
+    for (const head of heads) {
+      if (head.dataset.key === sort) head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    }
+    status.textContent = shown === lines.length ? `All ${shown} rows` : `${shown} of ${lines.length} rows`;
+  };
+
+  const write = () => {
+    const state = new URLSearchParams();
+    if (search.value) state.set("q", search.value);
+    for (const filter of filters) if (filter.value) state.set(filter.name, filter.value);
+    if (sort) state.set("sort", sort);
+    if (descending) state.set("order", "descending");
+    history.replaceState(null, "", `#${state}`);
+  };
+
+  const read = () => {
+    const state = new URLSearchParams(location.hash.slice(1));
+    search.value = state.get("q") ?? "";
+    for (const filter of filters) {
+      filter.value = state.get(filter.name) ?? "";
+      if (filter.selectedIndex < 0) filter.value = "";
+    }
+    sort = column.has(state.get("sort")) ? state.get("sort") : "";
+    descending = state.get("order") === "descending";
+    show();
+  };
+
+  for (const head of heads) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      // Numbers from the best, that is the highest; then the other way round; then as published.
+      const high = head.classList.contains("num");
+      if (sort !== head.dataset.key) [sort, descending] = [head.dataset.key, high];
+      else if (descending === high) descending = !high;
+      else [sort, descending] = ["", false];
+      show();
+      write();
+    });
+  }
+  form.hidden = false;
+  form.addEventListener("input", () => { show(); write(); });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => {
+    setTimeout(() => { [sort, descending] = ["", false]; show(); write(); });
+  });
+  addEventListener("hashchange", read);
+  const first = table.tHead.rows[0];
+  const place = () => table.style.setProperty("--first", `${first.getBoundingClientRect().height}px`);
+  addEventListener("resize", place);
+  read();
+  place();
+})();

@@ -1,0 +1,127 @@
+"""A site with every state, one with hostile text in every place, and the browser to look at them with."""
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from harness.files import write_json
+from harness.record import BoxesUsed
+from harness.report.results import read_results
+from harness.report.site import Site, write_site
+from harness.spec.load import load_suite
+from harness.spec.schema import Suite
+from report import synthetic
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+SUITES = ("coco", "mpii", "crowdpose", "aic", "jhmdb", "posetrack18", "humanart")
+EVIL = (
+    "\"'><script>window.evil = 1</script><img src=x onerror=window.evil=2>{{7*7}} \u202eesrever\u202c שלום "
+    '=HYPERLINK("http://evil.example") \\input{x} $x_1^2$ & % # ~ `tick` | [a](javascript:window.evil=3) ]]> --> '
+)
+LONG = EVIL + "x" * 5000
+
+
+@pytest.fixture(scope="session")
+def suites() -> list[Suite]:
+    return [load_suite(name) for name in SUITES]
+
+
+@pytest.fixture(scope="session")
+def all_results(suites: list[Suite], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two folders of results: an old one of some rows, and one of all rows, with diagnoses."""
+    folder = tmp_path_factory.mktemp("results")
+    some: list[Any] = [("complete", None), ("partial", "only the first 2 images"), ("failed", "RunError: no memory")]
+    synthetic.write_results(folder / "old", suites, seed=1, states=some)
+    synthetic.write_results(folder / "new", suites, seed=2, diagnosed=True)
+    return [folder / "old", folder / "new"]
+
+
+@pytest.fixture(scope="session")
+def gflop(suites: list[Suite]) -> dict[str, float]:
+    draw = random.Random(0)
+    ids = [f"{suite.row_id(row)}/{run}" for suite in suites for row in suite.rows for run in row.runs]
+    return {name: draw.uniform(0.5, 80) for name in ids}
+
+
+@pytest.fixture(scope="session")
+def site(
+    suites: list[Suite], all_results: list[Path], gflop: dict[str, float], tmp_path_factory: pytest.TempPathFactory
+) -> Site:  # fmt: skip
+    """All rows, with pictures."""
+    folder = tmp_path_factory.mktemp("site")
+    synthetic.write_images(folder / "data", suites)
+    return write_site(folder / "site", suites, read_results(all_results), gflop, folder / "data")
+
+
+def hostile_suite(path: Path) -> Suite:
+    """Write and load a suite whose every free text is hostile."""
+    checkpoint = {"url": "https://example.org/x.pth", "sha256": "0123456789abcdef"}
+    rows = [
+        {
+            "id": identifier, "label": LONG, "label_note": EVIL, "input_size": "256x192", "boxes": "detector",
+            "published": {
+                "table": {"AP": {"value": 0.7, "refuted": EVIL, "published_as": EVIL}, "AR": 0.8},
+                "page": {"AP": 0.75},
+            },
+            "unconfirmed": {"AR": EVIL},
+            "runs": {"val": {"config": f"{EVIL}.py", "checkpoint": checkpoint}},
+            "notes": [LONG],
+            "overrides": [{"field": "bbox_file", "value": EVIL, "reason": EVIL}],
+        }
+        for identifier in ("ok", "differs", "failed", "not-run", "index", "a" * 300)
+    ]  # fmt: skip
+    metric = {"label": EVIL, "unit": "fraction", "decimals": 3, "tolerance": 0.001, "reason": EVIL}
+    dataset = {
+        "name": EVIL, "num_keypoints": 17, "annotations": "x/a.json", "images": "x/images", "boxes": "x/boxes.json"
+    }  # fmt: skip
+    document = {
+        "schema_version": 1, "name": "evil", "title": LONG, "dataset": dataset,
+        "metrics": {"AP": metric, "AR": metric}, "rows": rows,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    return load_suite(path)
+
+
+@pytest.fixture(scope="session")
+def evil_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A suite and records with hostile text wherever a text may stand."""
+    folder = tmp_path_factory.mktemp("evil")
+    suite = hostile_suite(folder / "evil.yaml")
+    draw = random.Random(0)
+    ok, differs, failed = suite.rows[:3]
+    boxes = BoxesUsed(sha256=EVIL, person_ap=0.5, published=True)
+    for row, values in ((ok, {"AP": 0.75, "AR": 0.8}), (differs, {"AP": 0.6, "AR": 0.9, EVIL: 0.5})):
+        record = synthetic.record(
+            suite, row, "val", "complete", None, draw, metrics=values, warnings=[LONG], boxes=boxes
+        )
+        run = synthetic.write_run(folder / "results", suite, row, record, device=EVIL)
+        write_json(run.environment, synthetic.environment(
+            EVIL, packages={EVIL: EVIL, "torch": EVIL}, python=EVIL, gpu={"name": EVIL}, mmcv_ops=EVIL))  # fmt: skip
+        diagnosis = synthetic.diagnosis(17, draw, oks=True, image=f"{EVIL}.jpg")
+        names = [keypoint.model_copy(update={"name": EVIL}) for keypoint in diagnosis.keypoints]
+        diagnosis.model_copy(update={"keypoints": tuple(names)}).save(run.diagnosis)
+    record = synthetic.record(suite, failed, "val", "failed", LONG, draw)
+    synthetic.write_run(folder / "results", suite, failed, record)
+    return write_site(folder / "site", [suite], read_results([folder / "results"]), {}, folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium; skip where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = os.environ.get("HARNESS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not executable:
+        pytest.skip("no browser: HARNESS_CHROMIUM names none, and there is no chromium or google-chrome")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
