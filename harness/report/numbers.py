@@ -31,11 +31,6 @@ def significant(value: float | None, digits: int = 3) -> str:
     return count(value) if abs(value) >= 10**digits else with_minus(f"{value:.{digits}g}")
 
 
-def percent(share: float | None, decimals: int = 1) -> str:
-    """Print a fraction in percent."""
-    return NONE if share is None else with_minus(f"{100 * share:.{decimals}f} %")
-
-
 def size(parameters: float | None) -> str:
     """Print a number of parameters in millions."""
     return NONE if parameters is None else f"{parameters / 1e6:.1f} M"

@@ -14,7 +14,7 @@ from harness.report.plot import Plot
 from harness.report.protocol_table import Line, ledger
 from harness.report.results import Result
 from harness.report.row_figures import corrections_figure, curves_figure, histogram_figure, history_figure
-from harness.report.standings import Standing, table_metrics
+from harness.report.standings import Standing
 from harness.report.upstream_issue import upstream_issue
 from harness.score.diagnosis.model import Diagnosis
 from harness.spec.schema import Claim, Metric, Run
@@ -127,7 +127,7 @@ def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path
     suite, row, result = standing.suite, standing.row, standing.results.get(name)
     run, history = row.runs[name], [r for r in standing.history if r.record.run == name]
     beside = suite.path is not None and (suite.path.parent / run.config).is_file()
-    first = table_metrics(suite)[0]
+    first = standing.headline.name
     claimed = next((c.value for c in row.claims if c.metric == first and not c.refuted and c.run in (None, name)), None)
     errors, problem = _errors(standing, result, data, room)
     return Section(

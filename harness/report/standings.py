@@ -95,6 +95,11 @@ class Standing:
         """One for each metric of the suite's table."""
         return [self.cell(name) for name in table_metrics(self.suite)]
 
+    @property
+    def headline(self) -> Cell:
+        """The first metric that was published of it."""
+        return next((cell for cell in self.cells if cell.printed), self.cells[0])
+
     def cell(self, name: str) -> Cell:
         """Return what is known of one metric."""
         metric = self.suite.metrics[name]

@@ -44,12 +44,13 @@ class _Point:
 def cost_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
     """Return accuracy against speed, parameters and operations, for what is known of them.
 
-    Rows on detected and on annotated people are not comparable, so they do not share a figure.
+    Rows on other people, detected or annotated, or of another data set, are not comparable and share no figure.
     """
     figures = []
-    for boxes in dict.fromkeys(standing.row.boxes for standing in standings):
-        rows = [standing for standing in standings if standing.row.boxes == boxes]
-        which = "" if len(rows) == len(standings) else f", {boxes} boxes"
+    everybody = [_people(standing) for standing in standings]
+    for people in dict.fromkeys(everybody):
+        rows = [standing for standing, its in zip(standings, everybody, strict=True) if its == people]
+        which = "" if len(rows) == len(standings) else f", {people}"
         speeds = Counter((s.speed.device, s.speed.precision) for s in rows if s.speed)
         if speeds:
             where, count = speeds.most_common(1)[0]
@@ -65,6 +66,11 @@ def cost_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
         if counted:
             figures.append(_cost(counted, name, f"operations{which}", "GFLOP for one person", "{:,.3g} GFLOP"))
     return [figure for figure in figures if figure.marks]
+
+
+def _people(standing: Standing) -> str:
+    dataset = standing.suite.dataset_of(standing.row)
+    return f"{dataset.name}, {standing.row.boxes} boxes"
 
 
 def _cost(

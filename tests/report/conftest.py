@@ -21,7 +21,7 @@ from report import synthetic
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-SUITES = ("coco", "mpii", "crowdpose", "aic", "jhmdb", "posetrack18", "humanart")
+SUITES = ("coco", "mpii", "crowdpose", "aic", "jhmdb", "posetrack18", "humanart", "demo")
 EVIL = (
     "\"'><script>window.evil = 1</script><img src=x onerror=window.evil=2>{{7*7}} \u202eesrever\u202c שלום "
     '=HYPERLINK("http://evil.example") \\input{x} $x_1^2$ & % # ~ `tick` | [a](javascript:window.evil=3) ]]> --> '

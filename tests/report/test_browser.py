@@ -75,7 +75,7 @@ def some_pages(site: Site) -> list[Path]:
         root / "coco" / "index.html",
         *(root / standing.suite.name / standing.row.id / "index.html" for standing in rows),
         site.path,
-        root / "crowdpose" / "index.html",
+        root / "demo" / "index.html",
     ]
 
 
@@ -181,6 +181,19 @@ def test_deep_links(coco: Path, open_page: Callable[..., "Page"]) -> None:
     expect(again.locator("#status")).to_have_text("1 of 41 rows")
     nonsense = open_page(coco, "#sort=__proto__&verdict=%22%3E&order=up")
     assert len(shown(nonsense)) == 41
+
+
+def test_metrics_can_be_chosen(site: Site, open_page: Callable[..., "Page"]) -> None:
+    path = site.path.parent / "demo" / "index.html"
+    page = open_page(path)
+    group = page.locator('th.group[data-metric="AP(L)"]')
+    assert not group.is_visible()
+    page.get_by_role("checkbox", name="AP(L)").check()
+    page.get_by_role("checkbox", name="AR", exact=True).uncheck()
+    assert group.is_visible()
+    again = open_page(path, f"#{page.url.split('#')[1]}")
+    assert again.locator('th.group[data-metric="AP(L)"]').is_visible()
+    assert not again.locator('th.group[data-metric="AR"]').is_visible()
 
 
 def test_theme(coco: Path, open_page: Callable[..., "Page"]) -> None:

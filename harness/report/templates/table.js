@@ -8,6 +8,7 @@
   const lines = [...body.rows];
   const filters = [...form.querySelectorAll("select")];
   const search = form.elements.q;
+  const metrics = [...form.querySelectorAll("input[name=metric]")];
   const heads = [...table.tHead.querySelectorAll("th[data-key]")];
   const column = new Map(heads.map((head) => [head.dataset.key, head]));
   const words = new Map(lines.map((line) => [line, `${line.textContent} ${line.dataset.search}`.toLowerCase()]));
@@ -39,6 +40,9 @@
       if (head.dataset.key === sort) head.setAttribute("aria-sort", descending ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
     }
+    for (const box of metrics) {
+      for (const part of table.querySelectorAll(`[data-metric="${CSS.escape(box.value)}"]`)) part.hidden = !box.checked;
+    }
     status.textContent = shown === lines.length ? `All ${shown} rows` : `${shown} of ${lines.length} rows`;
   };
 
@@ -48,6 +52,9 @@
     for (const filter of filters) if (filter.value) state.set(filter.name, filter.value);
     if (sort) state.set("sort", sort);
     if (descending) state.set("order", "descending");
+    if (metrics.some((box) => box.checked !== box.defaultChecked)) {
+      state.set("metrics", metrics.filter((box) => box.checked).map((box) => box.value).join("|"));
+    }
     history.replaceState(null, "", `#${state}`);
   };
 
@@ -60,6 +67,8 @@
     }
     sort = column.has(state.get("sort")) ? state.get("sort") : "";
     descending = state.get("order") === "descending";
+    const chosen = state.get("metrics")?.split("|");
+    for (const box of metrics) box.checked = chosen ? chosen.includes(box.value) : box.defaultChecked;
     show();
   };
 
