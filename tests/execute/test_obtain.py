@@ -209,7 +209,7 @@ def test_the_checkpoint_of_ones_own_suite(harness: Harness, server: Server) -> N
     assert (found.status, found.reason) == ("partial", "only the first 1 images (--limit)")
     assert found.weights is not None
     assert (found.weights.sha256, found.weights.size) == (sha256, len(file.getvalue()))
-    assert below(Path("cache")) == {f"checkpoints/{name}"}
+    assert below(Path("cache")) == {f"checkpoints/{name}", "operations.json"}
 
     assert harness("run", "own.yaml", "--limit", 1)[:2] == (0, out)
     assert [request.path for request in server.requests] == [f"/{name}"]

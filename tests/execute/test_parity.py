@@ -14,7 +14,7 @@ from harness.protocol import Compute, DataFile
 from harness.score.evaluate import evaluate
 from harness.spec.configs import load_config
 from harness.spec.ledger import read_protocol
-from harness.spec.load import select, suite_names
+from harness.spec.load import published_suites, select
 
 # One run for each combination of data set, boxes, codec, affine, flip test, strides and head in the table.
 SLICE = [
@@ -56,7 +56,7 @@ def combination(suite: Any, row: Any, run: str) -> tuple[Any, ...]:
 def test_the_slice_has_every_combination() -> None:
     of = {
         f"{suite.row_id(row)}/{run}": combination(suite, row, run)
-        for suite, rows in select(suite_names(), None)
+        for suite, rows in select(published_suites(), None)
         for row in rows
         for run in row.runs
     }

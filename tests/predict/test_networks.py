@@ -1,4 +1,4 @@
-"""All 76 published networks can be built from wheels alone, and give heatmaps of the size that is decoded."""
+"""All 76 published networks and the demo's are built from wheels alone, and give heatmaps of the size decoded."""
 
 import pytest
 import torch
@@ -18,8 +18,8 @@ SMALL = 30e6
 """Parameters; larger networks are built and not run."""
 
 
-def test_there_are_76_configs() -> None:
-    assert len(RUNS) == 76
+def test_there_are_76_configs_and_the_demos() -> None:
+    assert len(RUNS) == 76 + 5
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -166,10 +166,11 @@ def test_jhmdb_on_repeated_videos(tmp_path_factory: pytest.TempPathFactory, seed
 def test_posetrack_on_repeated_videos(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     rng = np.random.default_rng(seed)
     sequences = random_sequences(rng)
-    if not any(value for document in sequences for one in document["annotations"] for value in one["keypoints"]):
-        return
     folder = tmp_path_factory.getbasetemp() / "resampled-posetrack"
-    truth = load_posetrack(write(folder, sequences))
+    try:
+        truth = load_posetrack(write(folder, sequences))
+    except ObtainError:  # nobody is annotated outside of ignored regions
+        return
     predictions = random_predictions(rng, sequences, np.float64)
     draws = draws_of(truth.image_ids, np.unique(np.sort(truth.image_ids) // 10000, return_inverse=True)[1])
     resampled = resample_posetrack(predictions, AS_THEY_ARE, truth, draws)
