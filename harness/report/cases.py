@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -68,6 +69,11 @@ def limbs(dataset: str, names: Sequence[str]) -> tuple[Limb, ...]:
 
     None are known of a data set that MMPose has no metainfo of, or where MMPose is not installed.
     """
+    return tuple((names.index(a), names.index(b)) for a, b in _links(dataset) if a in names and b in names)
+
+
+@cache
+def _links(dataset: str) -> tuple[tuple[str, str], ...]:
     from mmengine.config import Config
 
     from harness.spec.configs import configs_folder
@@ -77,8 +83,7 @@ def limbs(dataset: str, names: Sequence[str]) -> tuple[Limb, ...]:
         info = Config.fromfile(configs_folder() / "_base_" / "datasets" / f"{FILES[dataset]}.py").dataset_info
     except (KeyError, HarnessError, OSError):
         return ()
-    links = [info.skeleton_info[number]["link"] for number in sorted(info.skeleton_info)]
-    return tuple((names.index(a), names.index(b)) for a, b in links if a in names and b in names)
+    return tuple(tuple(info.skeleton_info[number]["link"]) for number in sorted(info.skeleton_info))
 
 
 def gallery(diagnosis: Diagnosis, joined: Sequence[Limb], images: Path | None, room: Room) -> Gallery:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from harness import __version__
 from harness.report import numbers
-from harness.report.plot import shorten
+from harness.report.plot import BOTTOM, HEIGHT, LEFT, RIGHT, WIDTH, shorten
 from harness.report.suite_figures import look
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,6 +52,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         n=numbers,
         version=__version__,
+        canvas=(WIDTH, HEIGHT, LEFT, RIGHT, HEIGHT - BOTTOM),
         configs=MMPOSE_CONFIGS,
         style=STYLE,
         script=_script,

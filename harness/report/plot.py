@@ -8,9 +8,9 @@ from typing import Literal
 from harness.report.numbers import with_minus
 
 WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 14, 12, 44
-_CHARACTER = 5.6
-"""Mean width of a label's character, px."""
+LEFT, RIGHT, TOP, BOTTOM = 76, 14, 12, 48
+_CHARACTER = 8.0
+"""Mean width of a label's character, px, in the largest font that the style sheet takes."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,22 @@ class Shape:
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A bar or a band."""
+    """A band."""
 
     x: float
     y: float
     width: float
     height: float
     look: str
-    title: str = ""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A label."""
+    """A label, around its place."""
 
     x: float
     y: float
     text: str
-    anchor: Literal["start", "middle", "end"] = "start"
-    look: str = ""
 
 
 @dataclass
@@ -93,8 +90,6 @@ class Plot:
     """Whether the drawing has these words, too, so that they are only to be heard."""
     x_label: str = ""
     y_label: str = ""
-    width: int = WIDTH
-    height: int = HEIGHT
     x_ticks: list[tuple[float, str]] = field(default_factory=list)
     y_ticks: list[tuple[float, str]] = field(default_factory=list)
     shapes: list[Shape] = field(default_factory=list)
@@ -103,6 +98,35 @@ class Plot:
     marks: list[Mark] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
+    """Class and meaning."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One value, from zero."""
+
+    label: str
+    value: str
+    """Printed."""
+    start: float
+    """Percent of the axis, as is the width."""
+    width: float
+    look: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A chart of bars, one below the other: a table, so that it fits on any screen and can be read aloud."""
+
+    title: str
+    description: str
+    zero: float
+    """Percent of the axis, as are the ends of the band."""
+    bars: tuple[Bar, ...]
+    ticks: tuple[tuple[float, str], ...]
+    band: tuple[float, float] | None = None
+    legend: tuple[tuple[str, str], ...] = ()
     """Class and meaning."""
 
 
@@ -125,7 +149,7 @@ def _wider(low: float, high: float, log: bool) -> tuple[float, float]:
 
 def ticks(scale: Scale, wanted: int = 6) -> list[tuple[float, str]]:
     """Return round values within a scale: their places and labels."""
-    if scale.log:
+    if scale.log and scale.high / scale.low > 10:  # else steps of one length are rounder
         values = [
             base * 10.0**power
             for power in range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
@@ -158,14 +182,14 @@ def place_labels(points: Sequence[tuple[float, float, str]], taken: Sequence[tup
     for x, y, text in points:
         text = shorten(text, 22)
         width = _CHARACTER * len(text)
-        beside = ((x + 7, y + 3), (x - 7 - width, y + 3), (x - width / 2, y - 8), (x - width / 2, y + 15))
+        beside = ((x + 9, y + 4), (x - 9 - width, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 17))
         for left, baseline in beside:
-            box = (left, baseline - 9, left + width, baseline + 2)
+            box = (left, baseline - 11, left + width, baseline + 3)
             if box[0] < LEFT or box[2] > WIDTH or any(_overlap(box, other) for other in boxes):
                 continue
             boxes.append(box)
             # Anchored at the middle, a label of another font stays about where it was put.
-            placed.append(Text(round(left + width / 2, 1), round(baseline, 1), text, "middle"))
+            placed.append(Text(round(left + width / 2, 1), round(baseline, 1), text))
             break
     return placed
 

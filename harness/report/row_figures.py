@@ -10,13 +10,13 @@ from harness.report.plot import (
     LEFT,
     RIGHT,
     WIDTH,
+    Bar,
+    Bars,
     Mark,
     Path,
     Plot,
-    Rectangle,
     Scale,
     Shape,
-    Text,
     polyline,
     ticks,
     x_scale,
@@ -27,17 +27,15 @@ from harness.report.suite_figures import look
 from harness.score.diagnosis.model import Curve, Diagnosis, OksFigures
 from harness.spec.schema import Metric
 
-ROW = 24
-
 
 def curves_figure(curves: Sequence[Curve]) -> Plot:
     """Return precision over recall at each OKS threshold."""
     x, y = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1.02, HEIGHT - BOTTOM, 12)
     plot = Plot(
         title="Precision and recall",
-        description="; ".join(
-            f"at OKS {curve.threshold:g} the mean precision is {sum(curve.precision) / len(curve.precision):.3f}"
-            for curve in curves
+        description="Mean precision: "
+        + ", ".join(
+            f"{sum(curve.precision) / len(curve.precision):.3f} at OKS {curve.threshold:g}" for curve in curves
         ),
         x_label="recall",
         y_label="precision",
@@ -87,35 +85,28 @@ def histogram_figure(diagnosis: Diagnosis) -> Plot:
 CORRECTIONS = {
     "jitter": "jitter moved to its place",
     "inversion": "left and right put right",
-    "swap": "keypoints of other people put right",
+    "swap": "keypoints of others put right",
     "miss": "misses put right",
     "scores": "poses scored by their OKS",
-    "background": "poses on the background dropped",
+    "background": "background poses dropped",
 }
 
 
-def corrections_figure(figures: OksFigures) -> Plot:
+def corrections_figure(figures: OksFigures) -> Bars:
     """Return what AP would gain, were all errors of one kind corrected."""
     gains = {kind: ap - figures.ap for kind, ap in figures.corrected_ap.items()}
-    ordered = sorted(gains, key=lambda kind: -gains[kind])
-    names, right = 210, 62
-    x = Scale(0, 1.06 * max(0.001, *gains.values()), names, WIDTH + 80 - right)
-    plot = Plot(
+    x = Scale(min(0.0, *gains.values()), 1.06 * max(0.001, *gains.values()), 0, 100)
+    bars = []
+    for kind in sorted(gains, key=lambda kind: -gains[kind]):
+        start, end = sorted((x(0), x(gains[kind])))
+        bars.append(Bar(CORRECTIONS[kind], numbers.signed(gains[kind], 3), start, round(end - start, 1), "bar", ""))
+    return Bars(
         title="What AP would gain",
-        description="; ".join(f"{CORRECTIONS[kind]}: {numbers.signed(gains[kind], 3)}" for kind in ordered),
-        speaks=True,
-        x_label=f"gain over AP {figures.ap:.3f}, each correction by itself",
-        width=WIDTH + 80,
-        height=len(gains) * ROW + 50,
-        x_ticks=ticks(x, 4),
+        description=f"Over {figures.ap:.3f}, each correction by itself.",
+        zero=x(0),
+        bars=tuple(bars),
+        ticks=tuple(ticks(x, 4)),
     )
-    for index, kind in enumerate(ordered):
-        top = 4 + index * ROW
-        width = round(max(1.0, x(max(0.0, gains[kind])) - x(0)), 1)
-        plot.rectangles.append(Rectangle(x(0), top + 5, width, ROW - 10, "bar", CORRECTIONS[kind]))
-        plot.texts.append(Text(names - 8, top + 16, CORRECTIONS[kind], "end"))
-        plot.texts.append(Text(plot.width - 4, top + 16, numbers.signed(gains[kind], 3), "end", "number"))
-    return plot
 
 
 def history_figure(history: Sequence[Result], name: str, metric: Metric, claimed: float | None) -> Plot | None:
@@ -135,7 +126,7 @@ def history_figure(history: Sequence[Result], name: str, metric: Metric, claimed
         speaks=True,
         x_label="record, the oldest first",
         y_label=metric.label,
-        x_ticks=[(x(number), str(number)) for number in range(1, len(history) + 1)],
+        x_ticks=[(x(number), str(number)) for number in range(1, len(history) + 1, 1 + len(history) // 12)],
         y_ticks=ticks(y),
         paths=[Path(polyline([(x(number), y(value)) for number, value, _ in points]), "front")],
     )

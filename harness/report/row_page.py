@@ -10,7 +10,7 @@ from harness.report import numbers
 from harness.report.cases import Gallery, Room, gallery, limbs
 from harness.report.command import reproduce_command
 from harness.report.pages import render
-from harness.report.plot import Plot
+from harness.report.plot import Bars, Plot
 from harness.report.protocol_table import Line, ledger
 from harness.report.results import Result
 from harness.report.row_figures import corrections_figure, curves_figure, histogram_figure, history_figure
@@ -52,7 +52,7 @@ class Errors:
     """The diagnosis of one run, drawn."""
 
     diagnosis: Diagnosis
-    figures: tuple[Plot, ...]
+    figures: tuple[Plot | Bars, ...]
     gallery: Gallery
 
 
@@ -197,7 +197,7 @@ def _errors(
         diagnosis = Diagnosis.load(path)
     except ObtainError as error:
         return None, str(error)
-    figures = [curves_figure(diagnosis.oks.curves)] if diagnosis.oks else []
+    figures: list[Plot | Bars] = [curves_figure(diagnosis.oks.curves)] if diagnosis.oks else []
     figures.append(histogram_figure(diagnosis))
     if diagnosis.oks:
         figures.append(corrections_figure(diagnosis.oks))

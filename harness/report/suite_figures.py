@@ -9,12 +9,13 @@ from harness.report.plot import (
     LEFT,
     RIGHT,
     WIDTH,
+    Bar,
+    Bars,
     Mark,
     Path,
     Plot,
     Rectangle,
     Scale,
-    Text,
     place_labels,
     polyline,
     shorten,
@@ -27,7 +28,6 @@ from harness.spec.schema import Metric
 
 CLIP = 12.0
 """Differences beyond so many times the rounding are drawn at the edge, so that the rounding can still be seen."""
-ROW = 18
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class _Point:
 def cost_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
     """Return accuracy against speed, parameters and operations, for what is known of them.
 
-    Rows on other people, detected or annotated, or of another data set, are not comparable and share no figure.
+    Rows on other people, detected or annotated, or of another data set, are not comparable and share no figure; one row
+    alone has none.
     """
     figures = []
     everybody = [_people(standing) for standing in standings]
@@ -55,17 +56,18 @@ def cost_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
         if speeds:
             where, count = speeds.most_common(1)[0]
             elsewhere = sum(speeds.values()) - count
-            left_out = f"; {elsewhere} measured elsewhere left out" if elsewhere else ""
-            label = f"people a second ({shorten(where[0], 34)}, {where[1]}{left_out})"
+            left_out = f"; {elsewhere} on something else left out" if elsewhere else ""
             same = [(s, s.speed.people_per_s) for s in rows if s.speed and (s.speed.device, s.speed.precision) == where]
-            figures.append(_cost(same, name, f"speed{which}", label, "{:,.0f} people/s", faster=True))
+            figure = _cost(same, name, f"speed{which}", "people a second", "{:,.3g} people/s", faster=True)
+            figure.description = f"On {shorten(where[0], 60)}, {where[1]}{left_out}. {figure.description}"
+            figures.append(figure)
         sized = [(s, s.size.parameters / 1e6) for s in rows if s.size.parameters]
         if sized:
             figures.append(_cost(sized, name, f"size{which}", "parameters, millions", "{:,.1f} M parameters"))
         counted = [(s, s.size.gflop) for s in rows if s.size.gflop]
         if counted:
             figures.append(_cost(counted, name, f"operations{which}", "GFLOP for one person", "{:,.3g} GFLOP"))
-    return [figure for figure in figures if figure.marks]
+    return [figure for figure in figures if len(figure.marks) > 1]
 
 
 def _people(standing: Standing) -> str:
@@ -85,12 +87,14 @@ def _cost(
     y = y_scale(min(point.accuracy for point in points), max(point.accuracy for point in points))
     plot.y_label = f"{metric.label}{', %' if metric.unit == 'percent' else ''}"
     plot.x_ticks, plot.y_ticks = ticks(x), ticks(y)
-    plot.legend = [("measured", "measured"), ("published", "published, not measured here"), ("front", "Pareto front")]
     for point in points:
         row = point.standing.row
         value = numbers.measured(point.accuracy, metric) if point.measured else f"{point.accuracy:g} (published)"
         title = f"{row.label} ({row.id}): {name} {value}, {form.format(point.cost)}"
         plot.marks.append(Mark(x(point.cost), y(point.accuracy), "measured" if point.measured else "published", title))
+    meanings = {"measured": "measured", "published": "published, not measured here"}
+    plot.legend = [(its, meaning) for its, meaning in meanings.items() if any(mark.look == its for mark in plot.marks)]
+    plot.legend.append(("front", "Pareto front"))
     indices = pareto([(-point.cost if faster else point.cost, point.accuracy) for point in points])
     front = sorted((points[index] for index in indices), key=lambda point: point.cost)
     places = [(x(point.cost), y(point.accuracy)) for point in front]
@@ -98,7 +102,7 @@ def _cost(
     named = [(*place, point.standing.row.label) for place, point in zip(places, front, strict=True)]
     plot.texts += place_labels(named, [(mark.x, mark.y) for mark in plot.marks])
     names = ", ".join(shorten(point.standing.row.label, 40) for point in front)
-    plot.description = f"{len(points)} row{'' if len(points) == 1 else 's'}. On the Pareto front: {names}."
+    plot.description = f"{len(points)} rows. On the Pareto front: {names}."
     return plot
 
 
@@ -119,10 +123,11 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def difference_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
+def difference_figures(standings: Sequence[Standing], name: str) -> list[Plot | Bars]:
     """Return measured minus published, by the published value and by row; none where nothing was measured."""
     rows = [(s, cell) for s in standings if (cell := s.cell(name)).difference is not None]
-    return [_agreement(rows, name), _by_row(rows, name)] if rows else []
+    figures: list[Plot | Bars] = [_agreement(rows, name)] if len(rows) > 1 else []
+    return [*figures, _by_row(rows, name)] if rows else []
 
 
 def _agreement(rows: Sequence[tuple[Standing, Cell]], name: str) -> Plot:
@@ -162,35 +167,28 @@ def _band(y: Scale, half: float, name: str) -> Rectangle:
     return Rectangle(LEFT, y(half), WIDTH - RIGHT - LEFT, round(y(-half) - y(half), 1), name)
 
 
-def _by_row(rows: Sequence[tuple[Standing, Cell]], name: str) -> Plot:
+def _by_row(rows: Sequence[tuple[Standing, Cell]], name: str) -> Bars:
     metric = rows[0][1].metric
     half, limit = _half(metric), _limit(rows, metric)
-    names, right = 190, 62
-    x = Scale(-1.06 * limit, 1.06 * limit, names, WIDTH + 180 - right)
-    height = len(rows) * ROW
-    plot = Plot(
-        title=f"Difference of {name} by row",
-        description=f"Measured minus published. {_reproduced(rows)}",
-        x_label="measured minus published",
-        width=WIDTH + 180,
-        height=height + 50,
-        x_ticks=ticks(x),
-        rectangles=[Rectangle(x(-half), 4, round(x(half) - x(-half), 1), height, "rounding")],
-        paths=[Path(polyline([(x(0), 4), (x(0), 4 + height)]), "zero")],
-        legend=[("rounding", f"rounds to the published value (±{half:g})")],
-    )
-    for index, (s, cell) in enumerate(rows):
+    x = Scale(-1.06 * limit, 1.06 * limit, 0, 100)
+    bars = []
+    for s, cell in rows:
         assert cell.held is not None
         assert cell.difference is not None
-        top = 4 + index * ROW
         start, end = sorted((x(0), x(cell.difference)))
-        label = f"{s.row.label} ({s.row.id}), {s.verdict}"
-        bar = Rectangle(start, top + 4, round(max(1.0, end - start), 1), ROW - 8, look(cell.held.verdict), label)
-        plot.rectangles.append(bar)
-        plot.texts.append(Text(names - 8, top + 13, shorten(s.row.id, 32), "end"))
-        text = f"{numbers.difference(cell.difference, metric)}{' →' if abs(cell.difference) > limit else ''}"
-        plot.texts.append(Text(plot.width - 4, top + 13, text, "end", "number"))
-    return plot
+        beyond = "" if abs(cell.difference) <= limit else "→ " if cell.difference > 0 else "← "
+        text = beyond + numbers.difference(cell.difference, metric)
+        title = f"{s.row.label}, {s.verdict}"
+        bars.append(Bar(s.row.id, text, start, round(end - start, 1), look(cell.held.verdict), title))
+    return Bars(
+        title=f"Difference of {name} by row",
+        description=f"Measured minus published. {_reproduced(rows)}",
+        zero=x(0),
+        bars=tuple(bars),
+        ticks=tuple(ticks(x, 4)),
+        band=(x(-half), x(half)),
+        legend=(("rounding", f"rounds to the published value (±{half:g})"),),
+    )
 
 
 def _half(metric: Metric) -> float:

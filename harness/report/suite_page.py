@@ -38,21 +38,24 @@ class Contradiction:
 def suite_page(suite: Suite, standings: Sequence[Standing], usual: Mapping[str, str]) -> str:
     """Return the page of a suite."""
     metrics = table_metrics(suite)
+    chosen = chosen_metrics(standings)
     return render(
         "suite.html",
         "../",
         suite=suite,
         standings=standings,
         metrics=metrics,
+        chosen=chosen,
         printed_as=printed_as(suite),
         counts=verdict_counts(standings),
         sizes=list(dict.fromkeys(standing.row.input_size for standing in standings)),
         groups=numberless(standings),
         contradictions=[found for standing in standings for found in contradictions(standing)],
+        several=any(len(standing.row.runs) > 1 for standing in standings),
         usual=shared_protocol(standings, usual),
         unusual=[(standing, lines) for standing in standings if (lines := peculiarities(standing, usual))],
         costs=cost_figures(standings, metrics[0]),
-        differences=[figure for name in metrics[:2] for figure in difference_figures(standings, name)],
+        differences=[figure for name in chosen for figure in difference_figures(standings, name)],
         downloads=[(form, f"{slug(suite.name)}.{form}") for form in FORMS],
     )
 
@@ -97,6 +100,16 @@ def numberless(standings: Sequence[Standing]) -> list[Group]:
     return sorted(found, key=lambda group: -len(group.standings))
 
 
+def chosen_metrics(standings: Sequence[Standing]) -> list[str]:
+    """Return which metrics a reader sees first: two of the table, and one of each row that has none of these."""
+    metrics = table_metrics(standings[0].suite)
+    chosen = metrics[:2]
+    for standing in standings:
+        if not any(cell.printed for cell in standing.cells if cell.name in chosen):
+            chosen.append(standing.headline.name)
+    return [name for name in metrics if name in chosen]
+
+
 def printed_as(suite: Suite) -> dict[str, str]:
     """Return the names that the published table prints, for metrics that are something else."""
     return {
@@ -132,12 +145,12 @@ def shared_protocol(standings: Sequence[Standing], usual: Mapping[str, str]) -> 
 
 
 def peculiarities(standing: Standing, usual: Mapping[str, str]) -> list[Line]:
-    """Return the lines of a row's protocol that set it apart, those of its size and of single files aside."""
+    """Return the lines of a row's protocol that set it apart, those aside that follow from its size or data set."""
     lines = [line for run in standing.row.runs for line in ledger(standing, run, usual) if line.unusual]
-    own = ("crop.input_size", "decoder.heatmap_size", "decoder.blur_kernel_size")
+    own: tuple[str, ...] = ("crop.input_size", "decoder.heatmap_size", "decoder.blur_kernel_size")
+    if len(standing.row.runs) > 1:
+        own += ("annotations.",)
+    if any(line.field == "dataset" for line in lines):
+        own += ("annotations.", "num_keypoints", "flip_indices", "boxes.file.", "scoring.sigmas")
     distinct = {(line.field, line.value): line for line in lines}
-    return [
-        line
-        for line in distinct.values()
-        if line.field not in own and not (len(standing.row.runs) > 1 and line.field.startswith("annotations."))
-    ]
+    return [line for line in distinct.values() if not line.field.startswith(own)]

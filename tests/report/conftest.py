@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ EVIL = (
     '=HYPERLINK("http://evil.example") \\input{x} $x_1^2$ & % # ~ `tick` | [a](javascript:window.evil=3) ]]> --> '
 )
 LONG = EVIL + "x" * 5000
+PATH = "".join(sign for sign in EVIL if sign.isprintable())
+"""What of it may stand in a path."""
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +55,25 @@ def gflop(suites: list[Suite]) -> dict[str, float]:
 
 
 @pytest.fixture(scope="session")
-def site(
+def timed_site(
     suites: list[Suite], all_results: list[Path], gflop: dict[str, float], tmp_path_factory: pytest.TempPathFactory
-) -> Site:  # fmt: skip
-    """All rows, with pictures."""
+) -> tuple[Site, float]:  # fmt: skip
+    """All rows, with pictures, and the seconds that one core takes for them."""
     folder = tmp_path_factory.mktemp("site")
     synthetic.write_images(folder / "data", suites)
-    return write_site(folder / "site", suites, read_results(all_results), gflop, folder / "data")
+    start = time.process_time()
+    site = write_site(folder / "site", suites, read_results(all_results), gflop, folder / "data")
+    return site, time.process_time() - start
+
+
+@pytest.fixture(scope="session")
+def site(timed_site: tuple[Site, float]) -> Site:
+    return timed_site[0]
+
+
+@pytest.fixture(scope="session")
+def seconds(timed_site: tuple[Site, float]) -> float:
+    return timed_site[1]
 
 
 def hostile_suite(path: Path) -> Suite:
@@ -72,11 +87,11 @@ def hostile_suite(path: Path) -> Suite:
                 "page": {"AP": 0.75},
             },
             "unconfirmed": {"AR": EVIL},
-            "runs": {"val": {"config": f"{EVIL}.py", "checkpoint": checkpoint}},
+            "runs": {"val": {"config": f"{PATH}.py", "checkpoint": checkpoint}},
             "notes": [LONG],
-            "overrides": [{"field": "bbox_file", "value": EVIL, "reason": EVIL}],
+            "overrides": [{"field": "bbox_file", "value": PATH, "reason": EVIL}],
         }
-        for identifier in ("ok", "differs", "failed", "not-run", "index", "a" * 300)
+        for identifier in ("ok", "differs", "failed", "not-run", "index", "a" * 100)
     ]  # fmt: skip
     metric = {"label": EVIL, "unit": "fraction", "decimals": 3, "tolerance": 0.001, "reason": EVIL}
     dataset = {

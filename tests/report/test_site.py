@@ -16,8 +16,9 @@ from harness.report.plot import Scale, ticks
 from harness.report.protocol_table import usual_fields
 from harness.report.results import Results, read_results
 from harness.report.site import Site, write_site
-from harness.report.standings import read_standings
+from harness.report.standings import Standing, read_standings
 from harness.report.suite_figures import cost_figures, pareto
+from harness.report.suite_page import chosen_metrics, peculiarities
 from harness.spec.load import load_suite
 from harness.spec.schema import Suite
 from report import synthetic
@@ -94,21 +95,27 @@ def test_every_state_is_said(site: Site) -> None:
     assert "RunError: the network gives NaN on image 42" in coco
 
 
-def test_without_results(tmp_path: Path, suites: list[Suite]) -> None:
-    site = write_site(tmp_path / "site", suites, NO_RESULTS, {}, None)
-    assert {standing.verdict for standing in site.standings} == {"not run"}
-    row = Page(site.path.parent / "coco" / "resnet-101-256x192" / "index.html")
+def test_time(seconds: float) -> None:
+    assert seconds < 20
+
+
+@pytest.fixture(scope="module")
+def bare_site(suites: list[Suite], tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return write_site(tmp_path_factory.mktemp("bare") / "site", suites, NO_RESULTS, {}, None)
+
+
+def test_without_results(bare_site: Site) -> None:
+    assert {standing.verdict for standing in bare_site.standings} == {"not run"}
+    row = Page(bare_site.path.parent / "coco" / "resnet-101-256x192" / "index.html")
     assert "harness run coco --rows resnet-101-256x192 --data DIR" in row.text
     assert "the former checkpoint's" in row.text
     assert "flip.shift" in row.text  # the protocol that the config says
     assert any(link.endswith("td-hm_res101_8xb64-210e_coco-256x192.py") for link in row.links)
 
 
-def test_protocol_of_the_suite(suites: list[Suite]) -> None:
-    coco = next(suite for suite in suites if suite.name == "coco")
-    standings, problems = read_standings(coco, [], {})
-    usual = usual_fields(standings)
-    assert not problems
+def test_protocol_of_the_suite(bare_site: Site) -> None:
+    assert not bare_site.problems
+    usual = usual_fields([standing for standing in bare_site.standings if standing.suite.name == "coco"])
     assert (usual["flip.shift"], usual["decoder.codec"], usual["boxes.source"]) == ("yes", "msra", "detector")
     assert not any(field.startswith(("compute", "limit")) or field.endswith("sha256") for field in usual)
 
@@ -240,9 +247,28 @@ def test_cost_figures_do_not_mix_boxes(suites: list[Suite]) -> None:
         "AP against operations, Human-Art, detector boxes", "AP against operations, Human-Art, ground-truth boxes"
     ]  # fmt: skip
     assert [len(figure.marks) for figure in figures] == [2, 2]
+    alone = {name: value for name, value in gflop.items() if value < 12}
+    assert len(cost_figures(read_standings(humanart, [], alone)[0], "AP")) == 1  # a single row is no comparison
 
 
-@pytest.mark.parametrize(("low", "high", "log"), [(0.45, 0.8, False), (-0.001, 0.002, False), (0.3, 900.0, True)])
+def test_what_a_reader_sees_first(bare_site: Site) -> None:
+    def of(suite: str) -> list[Standing]:
+        return [standing for standing in bare_site.standings if standing.suite.name == suite]
+
+    assert chosen_metrics(of("coco")) == ["AP", "AR"]
+    assert chosen_metrics(of("demo")) == ["AP", "AR", "PCKh@0.5"]  # one row is of MPII's form
+    demo = of("demo")
+    usual = usual_fields(demo)
+    other = next(standing for standing in demo if "mpii" in standing.row.id)
+    assert [(line.field, line.value) for line in peculiarities(other, usual)] == [
+        ("dataset", "MpiiDataset"), ("boxes.source", "ground-truth"), ("scoring.metric", "pckh")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log"),
+    [(0.45, 0.8, False), (-0.001, 0.002, False), (0.3, 900.0, True), (0.8, 1.2, True), (2.4, 23.0, True)],
+)
 def test_ticks(low: float, high: float, log: bool) -> None:
     scale = Scale(low, high, 0, 100, log)
     found = ticks(scale)

@@ -43,6 +43,7 @@
     for (const box of metrics) {
       for (const part of table.querySelectorAll(`[data-metric="${CSS.escape(box.value)}"]`)) part.hidden = !box.checked;
     }
+    if (metrics.length) table.style.setProperty("--m", metrics.filter((box) => box.checked).length); // fits it on paper
     status.textContent = shown === lines.length ? `All ${shown} rows` : `${shown} of ${lines.length} rows`;
   };
 
