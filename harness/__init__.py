@@ -5,6 +5,7 @@ keypoints, `score` turns them into metrics, `judge` compares those with the clai
 The values that pass between the stages are the modules beside this file: `protocol`, `predictions`, `record`.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "load_results"]
 __version__ = "0.1.0"
+
+# A damaged header can claim any size, and OpenCV would take gigabytes for it; it reads this when it is loaded.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
 
 def __getattr__(name: str) -> Any:

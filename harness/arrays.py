@@ -14,3 +14,12 @@ Int64 = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 Image = npt.NDArray[np.uint8]
 """[height, width, 3], BGR."""
+
+LARGEST = 1e15
+"""Of coordinates, areas and scores in files: so large that none comes near it, so small that products are finite."""
+
+
+def usable(numbers: npt.NDArray[Any]) -> Bool:
+    """Return which numbers of a file are finite, and remain so in single precision and as factors of areas."""
+    within: Bool = np.abs(numbers) < LARGEST
+    return within

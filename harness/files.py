@@ -41,16 +41,20 @@ def _umask() -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
+    """Write a text file atomically, in UTF-8; half a surrogate pair, which has no UTF-8, as its escape."""
     with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(_encoded(text))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, indented, keys in the order given; a file that says just that stays as it is."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if not path.is_file() or path.read_bytes() != text.encode():
+    if not path.is_file() or path.read_bytes() != _encoded(text):
         write_text(path, text)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read_json(path: Path, what: str, hint: str | None = None) -> Any:
@@ -63,8 +67,18 @@ def read_json(path: Path, what: str, hint: str | None = None) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ObtainError(f"{what} is missing: {path}", hint) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ObtainError(f"{what} cannot be read: {path}: {error}", hint) from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; of a name too long for any there is none, where Path.is_file raises an error."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def sha256_file(path: Path) -> str:

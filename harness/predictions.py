@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.arrays import Bool, Float32, Floating, Int64
-from harness.errors import ObtainError
+from harness.errors import ObtainError, brief
 from harness.files import atomic_path
 
 SCHEMA_VERSION = 1
@@ -69,11 +69,11 @@ class Predictions:
             return None
         try:
             metadata = pq.read_schema(path).metadata or {}
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, ValueError):
             return None
         if metadata.get(b"schema_version") != str(SCHEMA_VERSION).encode():
             return None
-        return metadata.get(b"key", b"").decode() or None
+        return metadata.get(b"key", b"").decode(errors="replace") or None
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
@@ -86,11 +86,12 @@ class Predictions:
             table = pq.read_table(path)
         except FileNotFoundError:
             raise ObtainError(f"predictions are missing: {path}", "make them with `harness run`") from None
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise ObtainError(f"predictions cannot be read: {path}: {error}") from error
-        version = (table.schema.metadata or {}).get(b"schema_version", b"?").decode()
+        version = (table.schema.metadata or {}).get(b"schema_version", b"?").decode(errors="replace")
         if version != str(SCHEMA_VERSION):
-            raise ObtainError(f"predictions of schema version {version}, not {SCHEMA_VERSION}: {path}")
+            raise ObtainError(f"predictions of schema version {brief(version)}, not {SCHEMA_VERSION}: {path}")
+        _check_columns(table, path)
 
         def nested(name: str) -> Floating:
             column = table[name].combine_chunks()
@@ -107,3 +108,34 @@ class Predictions:
             keypoints=nested("keypoints").reshape(*keypoint_scores.shape, 2),
             keypoint_scores=keypoint_scores.astype(np.float32, copy=False),
         )
+
+
+def _check_columns(table: pa.Table, path: Path) -> None:
+    """Make sure that a file's columns are those that `save` writes.
+
+    Raises:
+        ObtainError: Names the first column that is missing, of another type or not filled.
+    """
+    keypoints = _list_size(table, "keypoint_scores")
+    if keypoints is None:
+        raise ObtainError(f"predictions are damaged: {path}: the column keypoint_scores is not lists of numbers")
+    for name, size in (("box", 4), ("keypoints", 2 * keypoints)):
+        if _list_size(table, name) != size:
+            raise ObtainError(f"predictions are damaged: {path}: the column {name} is not lists of {size} numbers")
+    for name in ("person_id", "image_id", "box_score", "crop_area"):
+        wanted = pa.int64() if name.endswith("_id") else pa.float32()
+        index = table.schema.get_field_index(name)
+        if index < 0 or table.schema.types[index] != wanted or table[index].null_count:
+            raise ObtainError(f"predictions are damaged: {path}: the column {name} is not of type {wanted}")
+
+
+def _list_size(table: pa.Table, name: str) -> int | None:
+    """Return how many numbers each list of a column has; None where it is no column of such lists without gaps."""
+    index = table.schema.get_field_index(name)
+    if index < 0:
+        return None
+    column, kind = table[index], table.schema.types[index]
+    if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type):
+        return None
+    filled = not column.null_count and not column.combine_chunks().flatten().null_count
+    return int(kind.list_size) if filled else None

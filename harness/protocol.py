@@ -14,9 +14,9 @@ Size = tuple[int, int]
 
 
 class Part(BaseModel):
-    """A group of protocol fields; immutable, unknown keys refused."""
+    """A group of protocol fields; immutable, unknown keys and numbers that are not finite refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataFile(Part):

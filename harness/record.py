@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import ObtainError
+from harness.errors import ObtainError, brief, first_problems
 from harness.files import read_json, write_json
 from harness.spec.schema import Claim
 
@@ -18,9 +18,9 @@ Verdict = Literal[
 
 
 class Part(BaseModel):
-    """A group of record fields; immutable, unknown keys refused."""
+    """A group of record fields; immutable, unknown keys and numbers that are not finite refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Weights(Part):
@@ -207,8 +207,11 @@ class Record(Part):
         data = read_json(path, "the record", "make it with `harness run`")
         version = data.get("schema_version") if isinstance(data, dict) else None
         if version != SCHEMA_VERSION:
-            raise ObtainError(f"record of schema version {version}, not {SCHEMA_VERSION}: {path}", "run it again")
+            found = brief(version)
+            raise ObtainError(f"record of schema version {found}, not {SCHEMA_VERSION}: {path}", "run it again")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise ObtainError(f"the record is damaged: {path}: {error}", "delete it and run again") from error
+            raise ObtainError(
+                f"the record is damaged: {path}: {first_problems(error)}", "delete it and run again"
+            ) from error

@@ -99,3 +99,18 @@ def test_damaged_predictions_are_not_taken_for_done(tmp_path: Path) -> None:
     assert Predictions.saved_key(path) is None
     with pytest.raises(ObtainError, match="predictions cannot be read"):
         Predictions.load(path)
+
+
+def test_json_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ObtainError, match=r"the file cannot be read: .*file\.json"):
+        read_json(path, "the file")
+
+
+def test_half_a_surrogate_pair_is_written_and_read(tmp_path: Path) -> None:
+    """JSON can hold what UTF-8 cannot, such as half of an emoji that somebody cut."""
+    path = tmp_path / "file.json"
+    for _ in range(2):
+        write_json(path, {"name": "\ud83e"})
+    assert read_json(path, "the file") == {"name": "\ud83e"}

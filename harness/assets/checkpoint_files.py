@@ -1,5 +1,6 @@
 """Checkpoint files: found by their published name and verified by hash, without torch."""
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     try:
         if direct.is_file():
             return direct
-        below = sorted(folder.rglob(name)) if folder.is_dir() else []
+        below = sorted(folder.rglob(glob.escape(name))) if folder.is_dir() else []
     except OSError as error:
         raise ObtainError(f"checkpoints cannot be looked for in {folder}: {error.strerror}") from error
     if not below:

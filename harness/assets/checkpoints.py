@@ -12,6 +12,7 @@ import torch
 
 from harness.errors import ObtainError
 
+AGAIN = "download it again"
 LISTED = 10
 """How many wrong keys an error names."""
 
@@ -32,15 +33,17 @@ def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False)
     """
     content = _read(path, trusted)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not state or not all(_is_weight(*item) for item in state.items()):
         raise ObtainError(f"not a checkpoint: {path} has no weights under `state_dict`", "use MMPose's .pth file")
     metadata = getattr(state, "_metadata", None)
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    if metadata is not None:
-        state = _with_metadata(state, metadata)
     try:
+        if metadata is not None:
+            state = _with_metadata(state, metadata)
         network.load_state_dict(state)
-    except RuntimeError as error:
+    except Exception as error:  # of other metadata than torch writes, its own modules make anything
+        if not isinstance(error, RuntimeError):
+            raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
         problems = list(_problems(str(error)))
         listed = "".join(f"\n    {problem}" for problem in problems[:LISTED])
         more = f"\n    and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
@@ -48,6 +51,11 @@ def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False)
             f"checkpoint {path} is for another network than the row's config builds:{listed}{more}",
             "check that the row names the checkpoint of its own config",
         ) from error
+
+
+def _is_weight(name: Any, value: Any) -> bool:
+    plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_meta
+    return plain and isinstance(name, str)
 
 
 def _problems(message: str) -> Iterator[str]:
@@ -85,9 +93,9 @@ def _read(path: Path, trusted: bool) -> Any:
                 "get it from its publisher, for a file of weights alone needs no such object; or, if you would run a "
                 "program of theirs on this machine, --trust-checkpoint",
             ) from error
-        raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", "download it again") from error
+        raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
     except Exception as error:  # a reader of damaged or foreign data raises anything
-        raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", "download it again") from error
+        raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
 
 
 def _first_line(error: Exception) -> str:

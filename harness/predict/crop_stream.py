@@ -94,10 +94,8 @@ def _processors() -> int:
 
 def _by_image(people: People) -> tuple[Indices, list[tuple[Path, int, int]]]:
     """Return the order [N] in which people are cut out, and for each image the part of it that is its people."""
-    number_of = {image_id: number for number, image_id in enumerate(people.images)}
-    image_numbers = np.array([number_of[image_id] for image_id in people.image_ids.tolist()])
-    order = np.argsort(image_numbers, kind="stable")
-    bounds = [0, *(np.flatnonzero(np.diff(image_numbers[order])) + 1).tolist(), len(order)]
+    order = people.by_image()
+    bounds = [0, *(np.flatnonzero(np.diff(people.image_ids[order])) + 1).tolist(), len(order)]
     return order, [
         (path, start, min(start + _CROWD, end))
         for path, (first, end) in zip(people.images.values(), pairwise(bounds), strict=True)

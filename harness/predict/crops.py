@@ -4,6 +4,7 @@ Bit-identical to MMPose's LoadImage, GetBBoxCenterScale and TopdownAffine
 (mmpose/datasets/transforms/topdown_transforms.py, mmpose/structures/bbox/transforms.py).
 """
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,13 @@ from harness.predict.people import People
 from harness.predict.upright import warp_upright
 from harness.protocol import Crop
 
-# A decoder fills the missing part of a truncated image with grey and says so only on standard error.
-_ENDINGS = {b"\xff\xd8": (b"\xff\xda", b"\xff\xd9"), b"\x89PNG": (b"IDAT", b"IEND")}
+PNG = b"\x89PNG"
+JPEG, SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
+DEFLATED = 1032
+"""Bytes that a byte of a PNG becomes at most: the limit of its compression (RFC 1951)."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""By the colour type of a PNG."""
 
 
 def read_image(path: Path) -> Image:
@@ -30,13 +36,34 @@ def read_image(path: Path) -> Image:
         data = path.read_bytes()
     except OSError as error:
         raise RunError(f"image cannot be read: {path}: {error.strerror}", "restore it from the data set") from error
-    for magic, (body, end) in _ENDINGS.items():
-        if data.startswith(magic) and data.rfind(end) < data.rfind(body):
-            raise RunError(f"image is truncated: {path} ({len(data)} bytes)", "restore it from the data set")
-    image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    # A decoder fills the missing part of a truncated image with grey and says so only on standard error.
+    cut_jpeg = data.startswith(JPEG) and data.rfind(JPEG_END) < data.rfind(SCAN)
+    if cut_jpeg or (data.startswith(PNG) and _is_cut_png(data)):
+        raise RunError(f"image is truncated: {path} ({len(data)} bytes)", "restore it from the data set")
+    try:
+        image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise RunError(f"image cannot be decoded: {path}: {error.err}", "restore it from the data set") from error
     if image is None:
         raise RunError(f"not an image that can be decoded: {path} ({len(data)} bytes)", "restore it from the data set")
     return image
+
+
+def _is_cut_png(data: bytes) -> bool:
+    """Whether a PNG ends before a chunk or its pixels can; OpenCV first takes memory for whatever a header says."""
+    position = 8
+    while position + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        if position + 12 + length > len(data):
+            return True
+        if name == b"IHDR" and length >= 10:
+            width, height, depth, colours = struct.unpack_from(">IIBB", data, position + 8)
+            if width * height * depth * _CHANNELS.get(colours, 1) > 8 * DEFLATED * len(data):
+                return True
+        if name == b"IEND":
+            return False
+        position += 12 + length
+    return True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from harness.errors import ObtainError
+from harness.arrays import LARGEST
+from harness.errors import ObtainError, brief
 from harness.files import read_json
 
 PERSON = 1
@@ -95,14 +96,15 @@ def person_ap(box_file: Path, annotations: Path, image_ids: Collection[int] | No
 
 def _look_like_corners(boxes: list[dict[str, Any]], images: list[dict[str, Any]]) -> bool:
     """Whether every box could be corners, and some, read as x, y, w, h, ends outside its image."""
-    sizes = {image["id"]: (image.get("width", math.inf), image.get("height", math.inf)) for image in images}
+    sizes = {image["id"]: (image.get("width"), image.get("height")) for image in images}
     outside = False
     for box in boxes:
         x, y, w, h = box["bbox"]
         if w <= x or h <= y:
             return False
         width, height = sizes[box["image_id"]]
-        outside = outside or x + w > width + 1 or y + h > height + 1
+        for end, size in ((x + w, width), (y + h, height)):
+            outside = outside or (isinstance(size, int | float) and end > size + 1)
     return outside
 
 
@@ -165,18 +167,18 @@ def _field(path: Path, where: str, entry: dict[str, Any], field: str) -> Any:
 def _image_id(path: Path, where: str, entry: dict[str, Any], field: str) -> int:
     value = _field(path, where, entry, field)
     if not isinstance(value, int):
-        raise ObtainError(f"{path}: {where}: {field} must be a whole number, not {value!r}")
+        raise ObtainError(f"{path}: {where}: {field} must be a whole number, not {brief(value)}")
     return value
 
 
 def _number(path: Path, where: str, field: str, value: Any) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise ObtainError(f"{path}: {where}: {field} must be a finite number, not {value!r}")
+    if not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
+        raise ObtainError(f"{path}: {where}: {field} must be a finite number, not {brief(value)}")
     return float(value)
 
 
 def _box(path: Path, where: str, entry: dict[str, Any]) -> list[float]:
     box = _field(path, where, entry, "bbox")
     if not isinstance(box, list) or len(box) != 4:
-        raise ObtainError(f"{path}: {where}: bbox must be 4 numbers x, y, w, h, not {box!r}")
+        raise ObtainError(f"{path}: {where}: bbox must be 4 numbers x, y, w, h, not {brief(box)}")
     return [_number(path, where, "bbox", value) for value in box]

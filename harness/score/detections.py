@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Float64, Int64
-from harness.errors import ObtainError
+from harness.errors import MALFORMED, ObtainError
 from harness.files import read_json
 
 
@@ -37,9 +37,12 @@ def load_results_json(path: Path, num_keypoints: int) -> Detections:
     entries = read_json(path, "the results file")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ObtainError(f"{path}: not a COCO results file: its top level is no list of objects")
-    if len({entry.get("category_id") for entry in entries}) > 1:
+    if any(entry.get("category_id") != entries[0].get("category_id") for entry in entries):
         raise ObtainError(f"{path}: results of several 'category_id'; only people can be scored")
     image_ids = _column(path, entries, "image_id")
+    # A double holds whole numbers below 2**53 exactly.
+    if not ((np.abs(image_ids) < 2**53) & (image_ids == np.trunc(image_ids))).all():
+        raise ObtainError(f"{path}: 'image_id' must be a whole number in every entry")
     # COCO.loadRes decides by the first entry whether the results have boxes.
     has_boxes = bool(entries and entries[0].get("bbox"))
     return Detections(
@@ -57,7 +60,7 @@ def _column(path: Path, entries: list[dict[str, Any]], field: str, length: int |
     shape = (len(entries),) if length is None else (len(entries), length)
     try:
         column = np.array([entry[field] for entry in entries], np.float64) if entries else np.empty(shape)
-    except (TypeError, ValueError):
+    except MALFORMED:
         column = np.empty(())
     if column.shape != shape:
         expected = "one number" if length is None else f"{length} numbers"

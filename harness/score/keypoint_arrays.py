@@ -1,19 +1,17 @@
 """Keypoints of people as one plain array, in the containers that frameworks save it in."""
 
 import contextlib
-import zlib
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
-from harness.arrays import Float64
-from harness.errors import ObtainError, UsageError
+from harness.arrays import Float64, usable
+from harness.errors import MALFORMED, HarnessError, ObtainError, UsageError
 from harness.files import read_json
+from harness.mat_file import read_mat
 
 EXTENSIONS = (".npy", ".mat", ".h5", ".json")
 
@@ -38,9 +36,11 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
     try:
         with contextlib.ExitStack() as stack:
             keypoints = _choose(path, _open(path, stack), shape, name)
-    except (OSError, ValueError, TypeError, EOFError, IndexError, MatReadError, zlib.error) as error:
+    except HarnessError:
+        raise
+    except Exception as error:  # a reader of damaged or foreign data raises anything
         raise ObtainError(f"the keypoints cannot be read: {path}: {error}") from error
-    broken = ~np.isfinite(keypoints).all(axis=(1, 2))
+    broken = ~usable(keypoints).all(axis=(1, 2))
     if broken.any():
         first = int(np.flatnonzero(broken)[0])
         raise ObtainError(f"{path}: keypoints of {broken.sum()} people are not finite, the first is number {first}")
@@ -48,7 +48,7 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
-    """Return the arrays of a file by name; those of an HDF5 file are not read before they are asked for."""
+    """Return the arrays of a file by name; those of .npy and HDF5, whatever they claim to be, are not read yet."""
     kind = path.suffix.lower()
     if kind == ".json":
         document = read_json(path, "the keypoint file")
@@ -56,11 +56,9 @@ def _open(path: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
             key: _array(value) for key, value in (document if isinstance(document, dict) else {"": document}).items()
         }
     if kind == ".npy":
-        with path.open("rb") as file:
-            return {"": np.lib.format.read_array(file, allow_pickle=False)}  # type: ignore[no-untyped-call]
+        return {"": np.lib.format.open_memmap(path, "r")}  # type: ignore[no-untyped-call]
     if kind == ".mat" and not h5py.is_hdf5(path):
-        with path.open("rb") as file:
-            return {key: value for key, value in loadmat(file).items() if isinstance(value, np.ndarray)}
+        return read_mat(path, "the keypoint file")
     datasets: dict[str, Any] = {}
 
     def collect(key: str, item: Any) -> None:
@@ -91,12 +89,12 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
         raise UsageError(
             f"{path}: several arrays have the shape {shape}", f"choose one by --array: {', '.join(fitting)}"
         )
-    values: Float64 = np.asarray(arrays[fitting[0]][()], np.float64)
+    values: Float64 = np.array(arrays[fitting[0]][()], np.float64)
     return values.T if reverse else values
 
 
 def _array(value: Any) -> npt.NDArray[Any]:
     try:
         return np.array(value, np.float64)
-    except (TypeError, ValueError):
+    except MALFORMED:
         return np.empty((), object)

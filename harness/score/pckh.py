@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
-from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
-from harness.errors import ObtainError
+from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64, usable
+from harness.errors import MALFORMED, ObtainError
 from harness.files import read_json
+from harness.mat_file import read_mat
 from harness.predictions import Predictions
 from harness.score.pck import find_joints, joint_pck, match_people, optional
 
@@ -70,16 +69,13 @@ def load_head_sizes(path: Path) -> Float64:
     Raises:
         ObtainError: The file is missing or holds no head boxes.
     """
-    try:
-        with path.open("rb") as file:
-            corners = loadmat(file)["headboxes_src"]
-    except FileNotFoundError:
-        raise ObtainError(f"the head box file is missing: {path}") from None
-    except (OSError, ValueError, KeyError, MatReadError) as error:
-        raise ObtainError(f"the head box file cannot be read: {path}: {error!r}") from error
-    if corners.shape[:2] != (2, 2) or corners.ndim != 3:
-        raise ObtainError(f"{path}: 'headboxes_src' must be of shape 2 x 2 x people, not {corners.shape}")
+    corners = read_mat(path, "the head box file").get("headboxes_src")
+    if corners is None or corners.shape[:2] != (2, 2) or corners.ndim != 3 or corners.dtype.kind not in "fiu":
+        found = "absent" if corners is None else f"of shape {corners.shape} and type {corners.dtype}"
+        raise ObtainError(f"{path}: 'headboxes_src' must be numbers of shape 2 x 2 x people; it is {found}")
     sizes: Float64 = np.linalg.norm(corners[1].astype(np.float64) - corners[0], axis=0) * HEAD_BIAS
+    if not usable(sizes).all():
+        raise ObtainError(f"{path}: 'headboxes_src' of {(~usable(sizes)).sum()} people is not finite")
     return sizes
 
 
@@ -135,8 +131,8 @@ def _weighted(values: Floating, shares: Float64) -> float:
 def _field(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Float64:
     try:
         values = np.array([person[field] for person in people], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ObtainError(f"{path}: '{field}' is missing or malformed: {error!r}") from error
-    if values.shape[1:] != shape or not np.isfinite(values).all():
+    if values.shape[1:] != shape or not usable(values).all():
         raise ObtainError(f"{path}: '{field}' must hold {' x '.join(map(str, shape))} finite numbers for each person")
     return values

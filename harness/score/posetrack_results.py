@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float64, Int64
-from harness.errors import ObtainError
+from harness.arrays import Float64, Int64, usable
+from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
 from harness.score.posetrack_ap import COLUMNS, NUM_KEYPOINTS
 from harness.score.posetrack_truth import JOINTS
@@ -51,12 +51,12 @@ def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
 
 
 def check_finite(path: Path, field: str, values: Float64) -> None:
-    """Refuse poses with numbers that are not finite.
+    """Refuse poses with numbers that are not finite, or so large that products of them are not.
 
     Raises:
         ObtainError: Names the file, the field and the first such pose.
     """
-    broken = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1) if len(values) else np.zeros(0, bool)
+    broken = ~usable(values.reshape(len(values), -1)).all(axis=1) if len(values) else np.zeros(0, bool)
     if broken.any():
         first = int(np.flatnonzero(broken)[0])
         raise ObtainError(f"{path}: '{field}' of {broken.sum()} poses is not finite, the first is number {first}")
@@ -65,15 +65,15 @@ def check_finite(path: Path, field: str, values: Float64) -> None:
 def _read_sequence(path: Path, needs_scores: bool) -> PoseTrackResults:
     document = read_json(path, "the predictions of a sequence")
     try:
-        names = document["categories"][0]["keypoints"]
-        known = [names[column] for column in COLUMNS] == [*JOINTS] and len(names) == NUM_KEYPOINTS
+        names = [*document["categories"][0]["keypoints"]]
+        known = len(names) == NUM_KEYPOINTS and [names[column] for column in COLUMNS] == [*JOINTS]
         frames = np.array([image["id"] for image in document["images"]], np.int64)
-        people = document["annotations"]
+        people = [*document["annotations"]]
         image_ids = np.array([person["image_id"] for person in people], np.int64)
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ObtainError(f"{path}: not the predictions of a PoseTrack18 sequence: {error!r}") from error
     if not known:
-        raise ObtainError(f"{path}: its keypoints must be PoseTrack18's 17, in their order, not {', '.join(names)}")
+        raise ObtainError(f"{path}: its keypoints must be PoseTrack18's 17, in their order, not {brief(names)}")
     keypoints = _column(path, people, "keypoints", (NUM_KEYPOINTS * 3,)).reshape(-1, NUM_KEYPOINTS, 3)
     keypoints[..., 2] = _column(path, people, "scores", (NUM_KEYPOINTS,))
     scores = _column(path, people, "score", ()) if needs_scores else np.ones(len(people))
@@ -86,11 +86,11 @@ def _column(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[i
         found = person.get(field)
         try:
             array = np.array(np.nan if found is None else found, np.float64)
-        except (TypeError, ValueError):
+        except MALFORMED:
             array = np.empty(0)
         if found is None or array.shape != shape:
             expected = f"{shape[0]} numbers" if shape else "a number"
-            what = f"{len(found)} values" if isinstance(found, list) else repr(found)
+            what = f"{len(found)} values" if isinstance(found, list) else brief(found)
             raise ObtainError(f"{path}: '{field}' of annotation {index} must be {expected}, not {what}")
         values[index] = array
     check_finite(path, field, values)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Indices, Int64
-from harness.errors import ObtainError
+from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.errors import MALFORMED, ObtainError
 from harness.files import read_json
 
 Regions = tuple[Float64, ...]
@@ -140,19 +140,20 @@ def _read_sequence(path: Path) -> PoseTrackTruth:
     if isinstance(document, dict) and "annolist" in document:
         raise ObtainError(f"{path}: in the format of PoseTrack 2017", "use the annotations of PoseTrack18")
     try:
-        names = document["categories"][0]["keypoints"]
+        names = [*document["categories"][0]["keypoints"]]
         columns = [names.index(joint) for joint in JOINTS]
         by_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
         for person in document["annotations"]:
             by_image[person["image_id"]].append(person)
         people = [person for group in by_image.values() for person in group]
-        keypoints = np.array([person["keypoints"] for person in people], np.float64).reshape(-1, len(names), 3)
-        heads = np.array([person["bbox_head"] for person in people], np.float64).reshape(-1, 4)
+        keypoints = np.array([person["keypoints"] for person in people], np.float64)
+        keypoints = keypoints.reshape(len(people), len(names), 3)
+        heads = np.array([person["bbox_head"] for person in people], np.float64).reshape(len(people), 4)
         regions = tuple(_regions(image) for image in document["images"])
         image_ids = np.array([image["id"] for image in document["images"]], np.int64)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ObtainError(f"{path}: not the annotations of a PoseTrack18 sequence: {error!r}") from error
-    if not (np.isfinite(keypoints).all() and np.isfinite(heads).all()):
+    if not (usable(keypoints).all() and usable(heads).all()):
         raise ObtainError(f"{path}: 'keypoints' or 'bbox_head' of somebody is not finite")
     keypoints = keypoints[:, columns]
     person_images = np.repeat(np.arange(len(by_image)), [len(group) for group in by_image.values()])
@@ -171,5 +172,7 @@ def _read_sequence(path: Path) -> PoseTrackTruth:
 
 def _regions(image: dict[str, Any]) -> Regions:
     xs, ys = image.get("ignore_regions_x", ()), image.get("ignore_regions_y", ())
-    polygons = (np.array([x, y], np.float64).T for x, y in zip(xs, ys, strict=True))
+    polygons = [np.array([x, y], np.float64).T for x, y in zip(xs, ys, strict=True)]
+    if not all(polygon.ndim == 2 and usable(polygon).all() for polygon in polygons):
+        raise ValueError("ignore_regions_x and ignore_regions_y hold lists of finite numbers")
     return tuple(polygon for polygon in polygons if len(polygon))

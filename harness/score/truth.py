@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Int64
-from harness.errors import ObtainError
+from harness.arrays import Bool, Float64, Int64, usable
+from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
 
 
@@ -95,7 +95,7 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
             f"{path}: annotation {people[first]['id']} has image_id {person_images[first]}, "
             f"which is not among its 'images' ({strays.sum()} annotations are like that)"
         )
-    if len({person.get("category_id") for person in people}) > 1:
+    if any(person.get("category_id") != people[0].get("category_id") for person in people):
         raise ObtainError(f"{path}: annotations of several 'category_id'; only people can be scored")
 
     keypoints = _numbers(path, "annotations", people, "keypoints", 3 * num_keypoints).reshape(-1, num_keypoints, 3)
@@ -111,9 +111,7 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
         boxes=_numbers(path, "annotations", people, "bbox", 4),
         areas=_numbers(path, "annotations", people, "area", default=None if areas else np.nan),
         is_crowd=_numbers(path, "annotations", people, "iscrowd", default=0) != 0,
-        num_keypoints=_numbers(path, "annotations", people, "num_keypoints", default=None if crowd else -1).astype(
-            np.int64
-        ),
+        num_keypoints=_counts(_numbers(path, "annotations", people, "num_keypoints", default=None if crowd else -1)),
     )
 
 
@@ -137,7 +135,7 @@ def _effective(annotations: list[dict[str, Any]], path: Path) -> list[dict[str, 
 def _integer(path: Path, what: str, record: dict[str, Any], field: str) -> int:
     value = record.get(field)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ObtainError(f"{path}: '{field}' in '{what}' must be a non-negative integer, not {value!r}")
+        raise ObtainError(f"{path}: '{field}' in '{what}' must be a non-negative integer, not {brief(value)}")
     return value
 
 
@@ -156,15 +154,22 @@ def _numbers(
         if value is None:
             raise ObtainError(f"{where} is missing")
         if length is not None and (not isinstance(value, list) or len(value) != length):
-            found = f"{len(value)}" if isinstance(value, list) else f"{value!r}"
+            found = f"{len(value)}" if isinstance(value, list) else brief(value)
             raise ObtainError(f"{where} must hold {length} numbers, not {found}")
     try:
         array = np.array(values, np.float64)
-    except (TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ObtainError(f"{path}: '{field}' in '{what}' holds something other than numbers: {error}") from error
+    if array.shape[1:] != (() if length is None else (length,)):
+        raise ObtainError(f"{path}: '{field}' in '{what}' holds lists in place of numbers")
     given = np.array([field in record for record in records], bool)
-    broken = given & ~np.isfinite(array.reshape(len(records), -1)).all(axis=1)
+    broken = given & ~usable(array.reshape(len(records), -1)).all(axis=1)
     if broken.any():
         record = records[int(np.flatnonzero(broken)[0])]
         raise ObtainError(f"{path}: '{field}' of {record['id']} in '{what}' is not finite")
     return array
+
+
+def _counts(numbers: Float64) -> Int64:
+    """Return counts as integers; what matters of them is whether they are negative, 0 or more."""
+    return np.clip(numbers, -1, 2**31).astype(np.int64)

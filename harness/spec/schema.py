@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from harness.errors import brief
+
 METRICS = (
     # OKS suites; CrowdPose has its three crowd levels in place of the two sizes, and its AP(M) is the medium level
     "AP", "AP@0.5", "AP@0.75", "AP(M)", "AP(L)", "AR", "AR@0.5", "AR@0.75", "AR(M)", "AR(L)", "AP(E)", "AP(H)",
@@ -42,16 +44,27 @@ MetricName = Annotated[str, GetPydanticSchema(lambda _source, _handler: core_sch
 BoxSource = Literal["detector", "ground-truth"]
 ClaimSource = Literal["table", "page", "metafile", "history"]
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+
+
+def _nameable(path: str) -> str:
+    """Refuse what no file can be named, which systems answer with an error of their own."""
+    named = path and path.isprintable() and len(path) <= 1000
+    if not named or any(len(part.encode()) > 255 for part in path.split("/")):
+        raise ValueError(f"found {brief(path)}; it must be the path of a file")
+    return path
 
 
 def _under_data_folder(path: str) -> str:
     if path.startswith(("/", "data/")) or ".." in path.split("/") or "\\" in path:
-        raise ValueError(f"found {path!r}; it must be a path under the data folder, e.g. coco/annotations/val.json")
+        raise ValueError(
+            f"found {brief(path)}; it must be a path under the data folder, e.g. coco/annotations/val.json"
+        )
     return path
 
 
-DataPath = Annotated[str, AfterValidator(_under_data_folder)]
+FilePath = Annotated[str, AfterValidator(_nameable)]
+DataPath = Annotated[FilePath, AfterValidator(_under_data_folder)]
 
 
 class Part(BaseModel):
@@ -167,7 +180,7 @@ class Claim(Part):
 class Checkpoint(Part):
     """A file of weights."""
 
-    url: str = Field(pattern=r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.pth)$")
+    url: FilePath = Field(pattern=r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.pth)$")
     """Where to download it; or its path, relative to the suite's file."""
     sha256: str = Field(pattern=r"^[0-9a-f]{8,64}$")
     """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name."""
@@ -192,6 +205,9 @@ class Checkpoint(Part):
 
     @model_validator(mode="after")
     def _check_file_name(self) -> Self:
+        if self.file_name in ("", ".", ".."):
+            raise ValueError(f"found {self.url}; it must end in the name of a file")
+        urlsplit(self.url)  # which refuses a host that is none
         named = re.search(r"-([0-9a-f]{8,64})(_\d{8})?\.pth$", self.file_name)
         if named and not (self.sha256.startswith(named[1]) or named[1].startswith(self.sha256)):
             raise ValueError(f"sha256 {self.sha256} is not the {named[1]} of the file name {self.file_name}")
@@ -201,7 +217,7 @@ class Checkpoint(Part):
 class Run(Part):
     """One evaluation: a config with a checkpoint."""
 
-    config: str
+    config: FilePath
     """An MMPose config, relative to MMPose's configs folder; or one of your own, relative to this file."""
     checkpoint: Checkpoint
     """The weights."""
@@ -209,6 +225,15 @@ class Run(Part):
     """The annotation file, where it is not the data set's."""
     published: Published = {}
     """What was published of this run alone, where the table prints the mean of several runs."""
+
+
+_OVERRIDDEN = {
+    "ann_file": "a path",
+    "bbox_file": "a path or null",
+    "data_prefix": "a mapping such as {img: val2017/}",
+    "data_root": "a path or null",
+    "filter_cfg": "null or a mapping such as {bbox_score_thr: 0.3}",
+}
 
 
 class Override(Part):
@@ -221,6 +246,21 @@ class Override(Part):
     reason: str
     """Why the published number was not taken with the config as it is."""
 
+    @model_validator(mode="after")
+    def _check_value(self) -> Self:
+        match self.field, self.value:
+            case (("bbox_file" | "data_root" | "filter_cfg"), None):
+                return self
+            case (("ann_file" | "bbox_file" | "data_root"), str(path)):
+                _nameable(path)
+                return self
+            case "data_prefix", {"img": str(path), **more} if not more:
+                _nameable(path or ".")
+                return self
+            case "filter_cfg", {"bbox_score_thr": int() | float() | None, **more} if not more:
+                return self
+        raise ValueError(f"found {brief(self.value)}; {self.field} must be {_OVERRIDDEN[self.field]}")
+
 
 class Row(Part):
     """One line of a published table."""
@@ -231,7 +271,7 @@ class Row(Part):
     """The model, exactly as published."""
     label_note: str | None = None
     """What is wrong with the label."""
-    input_size: str = Field(pattern=r"^[1-9]\d*x[1-9]\d*$")
+    input_size: str = Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")
     """Height x width in px, as published."""
     boxes: BoxSource
     """Whether people are found by the detector or taken from the annotations."""

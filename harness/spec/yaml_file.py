@@ -9,9 +9,13 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from harness.errors import SpecError
+from harness.errors import MALFORMED, SpecError, brief
 
 _SHOWN_AT_ONCE = 20
+_DEEPEST = 50
+"""Lists and mappings in each other."""
+_LARGEST = 1_000_000
+"""Values in a file."""
 
 Location = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""
@@ -32,6 +36,14 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
             first_lines[key.value] = _line(key)
         return super().construct_mapping(node, deep)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Tell the line of a value that is not what it looks like or is tagged as, such as the date 2001-99-99."""
+        try:
+            return super().construct_object(node, deep)
+        except MALFORMED as error:
+            problem = f"this is no {node.tag.rpartition(':')[2]}: {error}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
 
 def read_yaml(path: Path) -> tuple[yaml.Node, Any]:
     """Return a YAML file as nodes, which know their lines, and as values.
@@ -48,6 +60,7 @@ def read_yaml(path: Path) -> tuple[yaml.Node, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{_shown(path)} cannot be read: {error}") from error
     try:
+        _check_nesting(text)
         loader = _UniqueKeyLoader(text)
         node = loader.get_single_node()
         data = None if node is None else loader.construct_document(node)
@@ -64,6 +77,36 @@ def read_yaml(path: Path) -> tuple[yaml.Node, Any]:
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a text"
         raise SpecError(f"{_shown(path)}:{_line(node)}: found {kind}; a suite is a mapping with a key `rows`")
     return node, data
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse what the loader would recurse into without end, or what a few aliases make large.
+
+    Raises:
+        yaml.MarkedYAMLError: Names the line.
+    """
+    sizes: dict[str | None, int] = {}  # of what anchors name, with all aliases in it written out
+    open_: list[tuple[str | None, int]] = []
+    size = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        problem = None
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_.append((event.anchor, size))
+            if len(open_) > _DEEPEST:
+                problem = f"nested more than {_DEEPEST} deep"
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_.pop()
+            if anchor:
+                sizes[anchor] = size - before
+        elif isinstance(event, yaml.AliasEvent):
+            size += sizes.get(event.anchor, 0)
+            if any(anchor == event.anchor for anchor, _ in open_):
+                problem = f"the alias {event.anchor!r} is part of what it stands for"
+        size += isinstance(event, yaml.NodeEvent)
+        if size > _LARGEST:
+            problem = f"more than {_LARGEST} values, with all aliases written out"
+        if problem:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 def _yaml_advice(error: yaml.MarkedYAMLError) -> str:
@@ -105,7 +148,8 @@ def _find(root: yaml.Node, location: Location) -> tuple[int, str]:
             for key, value in node.value:
                 if key.value == str(part):
                     node, line = value, _line(key)
-                    name += f".{part}" if str(part).isprintable() else f".{part!r}"
+                    plain = str(part).isprintable() and len(str(part)) <= 60
+                    name += f".{part}" if plain else f".{brief(part)}"
                     break
     return line, name.lstrip(".") or "the suite"
 
@@ -138,26 +182,21 @@ def describe_problem(
             return location[:-1], f"the key {location[-1]!r} is missing"
         case "literal_error":
             allowed = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
-            return location, f"found {_brief(found)}{did_you_mean(str(found), allowed)}; allowed: {', '.join(allowed)}"
+            return location, f"found {brief(found)}{did_you_mean(str(found), allowed)}; allowed: {', '.join(allowed)}"
         case "string_type" if isinstance(found, int | float):
-            return location, f"found {found!r}, a number; it must be text: put it in quotes"
+            return location, f"found {brief(found)}, a number; it must be text: put it in quotes"
         case "float_type" | "int_type" if isinstance(found, str):
-            return location, f"found {found!r}, a text; it must be a number, without quotes"
+            return location, f"found {brief(found)}, a text; it must be a number, without quotes"
         case "string_pattern_mismatch":
-            return location, f"found {found!r}; it must look like {_LOOKS[str(location[-1])]}"
+            return location, f"found {brief(found)}; it must look like {_LOOKS[str(location[-1])]}"
         case "model_type" | "dict_type":
-            return location, f"found {_brief(found)}; it must be a mapping"
+            return location, f"found {brief(found)}; it must be a mapping"
         case "too_short":
             return location, "it must not be empty"
         case "value_error":
             return location, str(context["error"])
         case _:
-            return location, f"found {_brief(found)}: {error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+            return location, f"found {brief(found)}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from harness.predict.networks import build_network, forward_heatmaps
 from harness.spec.schema import Checkpoint
 
 SMALL = "coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192"
+META = {"state_dict": {"a": torch.ones(2, device="meta")}}
 CROPS = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 256, 192)).astype(np.float32))
 
 
@@ -173,10 +174,36 @@ def test_truncated(tmp_path: Path, small: Config, trained: torch.nn.Module, zipp
         load_weights(build_network(small), path)
 
 
-@pytest.mark.parametrize("content", [{}, {"state_dict": {}}, {"state_dict": {"a": 1}}, [1, 2], {"model": {"a": CROPS}}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"state_dict": {}},
+        {"state_dict": {"a": 1}},
+        {"state_dict": {1: CROPS}},
+        [1, 2],
+        {"model": {"a": CROPS}},
+        META,
+    ],
+)
 def test_no_weights(tmp_path: Path, small: Config, content: Any) -> None:
     torch.save(content, tmp_path / "x.pth")
     with pytest.raises(ObtainError, match=r"not a checkpoint: .* has no weights under `state_dict`"):
+        load_weights(build_network(small), tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("metadata", [5, {1: {}}, {"": {"version": "two"}}], ids=str)
+def test_metadata_of_another_form(tmp_path: Path, small: Config, trained: torch.nn.Module, metadata: Any) -> None:
+    state = trained.state_dict()
+    if metadata and isinstance(metadata, dict):
+        metadata = {
+            key: value
+            for name in state
+            for key, value in {**metadata, name.rpartition(".")[0]: {"version": "2"}}.items()
+        }
+    setattr(state, "_metadata", metadata)  # noqa: B010  by its type, it has none
+    torch.save({"state_dict": state}, tmp_path / "x.pth")
+    with pytest.raises(ObtainError, match=r"not a checkpoint, or damaged: .*x\.pth"):
         load_weights(build_network(small), tmp_path / "x.pth")
 
 

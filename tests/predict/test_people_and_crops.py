@@ -1,6 +1,9 @@
 """People and crops of every data set and box source, against MMPose's own data sets and pipelines, bit for bit."""
 
 import json
+import resource
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +117,20 @@ def coco_files(folder: Path, **changes: Any) -> tuple[Path, Path]:
         ({"annotation": {"num_keypoints": 0}}, "nobody in {annotations} has keypoints and a box: 0 of 1 annotations"),
         ({"annotation": {"iscrowd": 1}}, "nobody in {annotations} has keypoints and a box"),
         ({"annotation": {"bbox": [1, 2]}}, "annotation 7 of {annotations}: bad bbox, keypoints or image size"),
+        ({"annotation": {"keypoints": [10**400] * 51}}, "annotation 7 of {annotations}: bad bbox, keypoints or"),
+        ({"annotation": {"bbox": [1, 1, float("nan"), 2]}}, "not a finite number: {annotations}: that of person 7"),
+        ({"annotation": {"keypoints": []}}, "nobody in {annotations} has keypoints and a box"),
+        ({"annotation": {"image_id": [1]}}, "annotations[0] of {annotations} has no image_id"),
+        ({"annotation": {"id": "seven"}}, "an annotation of image 1 in {annotations} has no id"),
+        ({"annotations": {"images": [], "annotations": [5]}}, "annotations[0] of {annotations} has no image_id"),
+        (
+            {"annotations": {"images": [{"id": [1], "file_name": "1.jpg"}], "annotations": []}},
+            "images[0] has no id or file_name: {annotations}",
+        ),
+        (
+            {"annotations": {"images": [{"id": 1, "file_name": 1}], "annotations": []}},
+            "images[0] has no id or file_name: {annotations}",
+        ),
     ],
 )
 def test_bad_annotations(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -133,6 +150,10 @@ def test_bad_annotations(tmp_path: Path, changes: dict[str, Any], message: str) 
         ({"box": {"bbox": "1 2 3 4"}}, "a detection lacks or misspells a field: {boxes}"),
         ({"boxes": [{"image_id": 1, "category_id": 1}]}, "a detection lacks or misspells a field: {boxes}"),
         ({"box": {"bbox": [1, 1, float("nan"), 2]}}, "a box has a coordinate that is not a finite number: {boxes}"),
+        ({"box": {"bbox": [1, 1, 3e38, 2]}}, "a box has a coordinate that is not a finite number: {boxes}"),
+        ({"box": {"bbox": [1, 1, 10**400, 2]}}, "a detection lacks or misspells a field: {boxes}"),
+        ({"box": {"score": float("nan")}}, "a box has a score that is not a finite number: {boxes}: that of person 0"),
+        ({"box": {"image_id": 2**64}}, "a detection lacks or misspells a field: {boxes}"),
     ],
 )
 def test_bad_boxes(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -147,6 +168,48 @@ def test_missing_images_are_counted(tmp_path: Path) -> None:
     people = load_people("CocoDataset", annotations, tmp_path, boxes, None)
     with pytest.raises(ObtainError, match=r"1 of 1 images are missing, the first is .*1\.jpg"):
         check_images(people.images)
+    with pytest.raises(ObtainError, match=r"1 of 1 images are missing, the first is .*xxx"):
+        check_images({1: tmp_path / ("x" * 300)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"center": [1, 2, 3, 4]}, {"scale": [1, 2]}, {"image": 5}, {"image": f"{2**64}.jpg"}, {"scale": 10**400}],
+    ids=str,
+)
+def test_bad_mpii_people(tmp_path: Path, change: dict[str, Any]) -> None:
+    person = {"image": "015601864.jpg", "center": [100, 100], "scale": 1.5}
+    path = tmp_path / "mpii_val.json"
+    path.write_text(json.dumps([person]))
+    assert len(load_people("MpiiDataset", path, tmp_path, None, None)) == 1
+    path.write_text(json.dumps([person | change]))
+    with pytest.raises(ObtainError, match=r"a person lacks or misspells a field: .*mpii_val\.json"):
+        load_people("MpiiDataset", path, tmp_path, None, None)
+
+
+def patched(extension: str, position: int, value: bytes) -> bytes:
+    """Return an image of 20 x 10 px with some bytes changed."""
+    data = bytearray(cv2.imencode(f".{extension}", np.zeros((10, 20, 3), np.uint8))[1].tobytes())
+    data[position : position + len(value)] = value
+    return bytes(data)
+
+
+def test_sizes_that_a_damaged_image_claims(tmp_path: Path) -> None:
+    """OpenCV would take gigabytes for the first two, and raise an error of its own for the third."""
+    frame = cv2.imencode(".jpg", np.zeros((10, 20, 3), np.uint8))[1].tobytes().index(b"\xff\xc0")
+    header = struct.pack(">IIBBBBB", 11000, 11000, 8, 2, 0, 0, 0)
+    images = {
+        "chunk.png": patched("png", 33, struct.pack(">I", 2**31 - 1)),
+        "header.png": patched("png", 16, header + struct.pack(">I", zlib.crc32(b"IHDR" + header))),
+        "frame.jpg": patched("jpg", frame + 5, struct.pack(">HH", 65500, 65500)),
+    }
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name, data in images.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(RunError, match=f"{name}"):
+            read_image(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png"])

@@ -159,6 +159,7 @@ def test_a_hundred_boxes_an_image(tmp_path: Path, rank: int) -> None:
             "boxes.json: entry 0: image_id must be a whole number, not '0'",
         ),
         ([found(7, 1, 0, 0, 1, 1)], "boxes.json: entry 0: image_id 7 is not in "),
+        ([found(0, 10**400, 0, 0, 1, 1)], "boxes.json: entry 0: score must be a finite number, not 1000"),
     ],
 )
 def test_malformed_box_files(tmp_path: Path, boxes: Any, message: str) -> None:
@@ -175,6 +176,13 @@ def test_malformed_truth(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text('{"images": 1}')
     with pytest.raises(ObtainError, match=r"truth\.json: images is no list"):
         person_ap(tmp_path / "boxes.json", tmp_path / "truth.json")
+
+
+def test_sizes_of_images_that_are_no_numbers(tmp_path: Path) -> None:
+    truth = {"images": [{"id": 0, "width": "wide", "height": None}], "annotations": [person(0, 0, 0, 9, 9)]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "boxes.json").write_text(json.dumps([found(0, 1, 1, 1, 9, 9)]))
+    assert person_ap(tmp_path / "boxes.json", tmp_path / "truth.json").ap_of_corners is None
 
 
 def test_corners_read_as_widths(samples: Path) -> None:

@@ -109,6 +109,13 @@ def damaged(path: Path) -> Path:
     return path
 
 
+def claimed(path: Path, shape: tuple[int, ...]) -> Path:
+    """Write the header of an array, and none of its values."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})  # type: ignore[no-untyped-call]
+    return path
+
+
 WRONG = r"expected numbers of shape \(5, 16, 2\) \(annotated people, keypoints, x and y\), found "
 BROKEN: dict[str, tuple[Callable[[Path], Path], type[HarnessError], str]] = {
     "people": (lambda d: npy(d / "a.npy", KEYPOINTS[:4]), ObtainError, WRONG + r"\(4, 16, 2\)"),
@@ -123,11 +130,14 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], type[HarnessError], str]] = {
         ObtainError,
         r"a\.npy: keypoints of 1 people are not finite, the first is number 3",
     ),
+    "huge npy": (lambda d: claimed(d / "a.npy", (10**12, 16, 2)), ObtainError, r"cannot be read: .*a\.npy"),
+    "huge number": (lambda d: write(d / "a.json", [[[10**400, 0]] * 16] * 5), ObtainError, WRONG),
+    "too large": (lambda d: npy(d / "a.npy", KEYPOINTS * 1e20), ObtainError, "of 5 people are not finite"),
     "null": (lambda d: write(d / "a.json", [[[None, 0]] * 16] * 5), ObtainError, "of 5 people are not finite"),
     "pickle": (
         lambda d: npy(d / "a.npy", np.full(SHAPE, None)),
         ObtainError,
-        r"a\.npy: Object arrays cannot be loaded",
+        r"a\.npy: Array can't be memory-mapped: Python objects",
     ),
     "cut npy": (lambda d: damaged(npy(d / "a.npy", KEYPOINTS)), ObtainError, r"cannot be read: .*a\.npy"),
     "cut mat": (lambda d: damaged(mat(d / "a.mat", p=KEYPOINTS)), ObtainError, r"cannot be read: .*a\.mat"),
@@ -286,7 +296,9 @@ def shuffle_names(document: dict[str, Any]) -> None:
         (change(keypoints=[float("nan")] * 51), r"'keypoints' of 1 poses is not finite, the first is number 0"),
         (change(score=None), "'score' of annotation 0 must be a number, not None"),
         (change(image_id=7), r"found: poses in 1 images that .*val does not have, such as 7"),
-        (shuffle_names, r"its keypoints must be PoseTrack18's 17, in their order, not right_ankle, left"),
+        (shuffle_names, r"its keypoints must be PoseTrack18's 17, in their order, not \['right_ankle', 'left"),
+        (lambda document: document["categories"][0].update(keypoints=[5] * 17), r"17, in their order, not \[5, 5"),
+        (change(keypoints=[10**400] * 51), "'keypoints' of annotation 0 must be 51 numbers"),
         (lambda document: document.update(images=[]), r"found: 1 frames with people are not among its 'images'"),
         (lambda document: document["images"].append(document["images"][0]), "1 frames are listed more than once"),
         (lambda document: document.pop("images"), r"not the predictions of a PoseTrack18 sequence: KeyError\('images'"),

@@ -134,10 +134,12 @@ def test_mpii_broken_files(tmp_path: Path) -> None:
         with pytest.raises(ObtainError, match=r"broken\.json: 'joints_vis'"):
             load_mpii(write(tmp_path / "broken.json", [broken]), heads)
     savemat(heads, {"boxes": np.zeros((2, 2, 1))})
-    with pytest.raises(ObtainError, match=r"the head box file cannot be read: .*heads\.mat: KeyError"):
+    with pytest.raises(ObtainError, match=r"heads\.mat: 'headboxes_src' must be .*; it is absent"):
         load_mpii(good, heads)
     heads.write_bytes(b"")
-    with pytest.raises(ObtainError, match=r"the head box file cannot be read: .*heads\.mat: MatReadError"):
+    with pytest.raises(
+        ObtainError, match=r"the head box file cannot be read: .*heads\.mat: no \.mat file of version 5 to 7"
+    ):
         load_mpii(good, heads)
     with pytest.raises(ObtainError, match="the head box file is missing"):
         load_mpii(good, tmp_path / "none.mat")

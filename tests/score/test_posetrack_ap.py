@@ -531,6 +531,10 @@ def test_broken_files(tmp_path: Path) -> None:
         (broken(annotations=[person(1, POSE, head=(0, 0, math.nan, 1))]), "'bbox_head' of somebody is not finite"),
         (broken(categories=[{"keypoints": KEYPOINTS[1:]}]), "'nose' is not in list"),
         (broken(images=[{"id": 1, "ignore_regions_x": [[1, 2, 3]], "ignore_regions_y": [[1, 2]]}]), "ValueError"),
+        (broken(annotations=[person(1, POSE) | {"keypoints": [1] * 102}]), "ValueError"),
+        (broken(annotations=[person(1, POSE) | {"keypoints": [10**400] * 51}]), "OverflowError"),
+        (broken(categories=[{"keypoints": {}}]), "'nose' is not in list"),
+        (broken(images=[{"id": 1, "ignore_regions_x": [1, 2], "ignore_regions_y": [3, 4]}]), "lists of finite numbers"),
         (broken(annotations=[]), "nobody is annotated"),
     ):
         upstream.write(write(tmp_path, [good]) / "000000_mpii_test.json", document)

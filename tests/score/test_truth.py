@@ -86,6 +86,13 @@ def test_fields_that_are_not_needed(tmp_path: Path) -> None:
         (["annotations", 2, "area"], float("inf"), "'area' of 5 in 'annotations' is not finite"),
         (["annotations", 1, "num_keypoints"], None, "'num_keypoints' of 2 in 'annotations' is missing"),
         (["annotations", 1, "category_id"], 2, "annotations of several 'category_id'"),
+        (["annotations", 1, "category_id"], [1], "annotations of several 'category_id'"),
+        (
+            ["annotations", 1, "keypoints", 0],
+            10**400,
+            "'keypoints' in 'annotations' holds something other than numbers",
+        ),
+        (["annotations", 1, "keypoints", 0], 1e300, "'keypoints' of 2 in 'annotations' is not finite"),
     ],
 )
 def test_broken_fields(tmp_path: Path, where: list[Any], value: Any, message: str) -> None:
@@ -116,6 +123,14 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
         load_truth(write(tmp_path / "unlabelled.json", document), 2)
 
 
+def test_lists_in_place_of_numbers(tmp_path: Path) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    for person in document["annotations"]:
+        person["area"] = [5, 6]
+    with pytest.raises(ObtainError, match=r"gt\.json: 'area' in 'annotations' holds lists in place of numbers"):
+        load_truth(write(tmp_path / "gt.json", document), 2, areas=True)
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -127,6 +142,10 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
         ([{"image_id": 1, "keypoints": [0] * 5, "score": 1}], "'keypoints' must be 6 numbers in every entry"),
         ([{"image_id": 1, "keypoints": [0] * 6, "score": [1]}], "'score' must be one number in every entry"),
         ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": 2}, {}], "several 'category_id'"),
+        ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": [1]}, {}], "several 'category_id'"),
+        ([{"image_id": 1.5, "keypoints": [0] * 6, "score": 1}], "'image_id' must be a whole number in every entry"),
+        ([{"image_id": float("nan"), "keypoints": [0] * 6, "score": 1}], "'image_id' must be a whole number"),
+        ([{"image_id": 1, "keypoints": [10**400] * 6, "score": 1}], "'keypoints' must be 6 numbers in every entry"),
     ],
 )
 def test_broken_results(tmp_path: Path, entries: Any, message: str) -> None:

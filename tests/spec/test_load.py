@@ -1,6 +1,7 @@
 """Suite files with mistakes: every message names the file, the line, the field and what is allowed."""
 
 import copy
+import itertools
 import json
 import random
 import re
@@ -16,6 +17,7 @@ from harness.errors import SpecError
 from harness.spec.load import load_suite
 from harness.spec.schema import Suite
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SUITE = """\
 schema_version: 1
 name: mine
@@ -238,6 +240,66 @@ def test_checkpoint_beside_the_suite(folder: Path) -> None:
             id="special character",
         ),
         pytest.param("title: My table", "title: *mine", "mine.yaml:3: found undefined alias", id="alias"),
+        pytest.param(
+            "title: My table",
+            "title: 2001-99-99",
+            "mine.yaml:3: this is no timestamp: month must be in 1..12",
+            id="date that is none",
+        ),
+        pytest.param(
+            "title: My table",
+            "title: !!int x",
+            "mine.yaml:3: this is no int: invalid literal for int() with base 10: 'x'",
+            id="tag of another type",
+        ),
+        pytest.param(
+            "title: My table",
+            f"title: {'[' * 100_000}",
+            "mine.yaml:3: nested more than 50 deep",
+            id="deep nesting, on which PyYAML crashes",
+        ),
+        pytest.param(
+            "title: My table",
+            "title: &a [*a]",
+            "mine.yaml:3: the alias 'a' is part of what it stands for",
+            id="alias of itself",
+        ),
+        pytest.param(
+            "title: My table",
+            "title: [&a [x, x], " + ", ".join(f"&{b} [*{a}, *{a}]" for a, b in itertools.pairwise(LETTERS)) + "]",
+            "mine.yaml:3: more than 1000000 values, with all aliases written out",
+            id="aliases of aliases",
+        ),
+        pytest.param(
+            "config: first.py",
+            'config: "a\\0b"',
+            "mine.yaml:20: rows[0].runs.val.config: found 'a\\x00b'; it must be the path of a file",
+            id="NUL in a path",
+        ),
+        pytest.param(
+            "config: first.py",
+            f"config: {'x' * 256}",
+            f"mine.yaml:20: rows[0].runs.val.config: found '{'x' * 27}...{'x' * 28}'; it must be the path of a file",
+            id="path with too long a name",
+        ),
+        pytest.param(
+            "name: mine",
+            f"name: {'x' * 101}",
+            f"mine.yaml:2: name: found '{'x' * 27}...{'x' * 28}': string should have at most 100 characters",
+            id="name too long for a folder",
+        ),
+        pytest.param(
+            "url: https://example.com/first-0123abcd_20240101.pth",
+            "url: https://example.com/",
+            "mine.yaml:21: rows[0].runs.val.checkpoint: found https://example.com/; it must end in the name of a file",
+            id="URL without a file name",
+        ),
+        pytest.param(
+            "    boxes: ground-truth\n    runs:",
+            "    boxes: ground-truth\n    overrides: [{field: data_prefix, value: 5, reason: so}]\n    runs:",
+            "mine.yaml:28: rows[1].overrides[0]: found 5; data_prefix must be a mapping such as {img: val2017/}",
+            id="override of another type",
+        ),
         pytest.param(
             "title: My table",
             "title: \x01",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from harness.arrays import Float64
-from harness.errors import ObtainError
+from harness.errors import MALFORMED, ObtainError
 
 Record = dict[str, Any]
 Key = TypeVar("Key", bound=Hashable)
@@ -30,10 +30,10 @@ def numbers(entries: Sequence[Record], field: str, *shape: int) -> Float64:
     values = [entry.get(field) for entry in entries]
     try:
         array = np.array(values, np.float64).reshape(len(values), *shape)
-    except (TypeError, ValueError):
+    except MALFORMED:
         array = np.full((len(values), *shape), np.nan)
         for n, value in enumerate(values):
-            with contextlib.suppress(TypeError, ValueError):
+            with contextlib.suppress(*MALFORMED):
                 array[n] = np.array(value, np.float64).reshape(shape)
     array[~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))] = np.nan
     return array

@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness.arrays import Bool, Float64
 from harness.assets.inspect.problems import Problem, Problems, chosen
+from harness.files import is_file
 
 END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 """What a whole file ends with; it cannot occur in the coded pixels of a JPEG."""
@@ -143,7 +144,7 @@ def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | No
     for base in dict.fromkeys(bases):
         for start in range(len(parts)):
             found = base.joinpath(*parts[start:])
-            if found.is_file():
+            if is_file(found):
                 return (
                     f"file_name has another prefix than the folders: {name}, looked for in {folder or '.'}, is at "
                     f"{found.relative_to(data).as_posix()}; move the images, or take the official annotation file"

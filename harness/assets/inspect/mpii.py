@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from harness.arrays import Bool, Float64
 from harness.assets.inspect.columns import numbers, records
@@ -13,6 +11,7 @@ from harness.assets.inspect.images import ImageList
 from harness.assets.inspect.people import OFFICIAL, Annotated
 from harness.assets.inspect.problems import Problems, chosen
 from harness.errors import ObtainError
+from harness.mat_file import read_mat
 
 NUM_JOINTS = 16
 SAME = 0.5
@@ -90,14 +89,13 @@ def _read(path: Path) -> Float64:
     Raises:
         ObtainError: The file is missing, or has not the form of mpii_gt_val.mat.
     """
-    try:
-        with path.open("rb") as file:
-            content = loadmat(file, variable_names=["headboxes_src", "pos_gt_src"])
-        points, heads = content["pos_gt_src"], content["headboxes_src"]
-    except FileNotFoundError:
-        raise ObtainError("missing: the head boxes that PCKh is measured by") from None
-    except (OSError, ValueError, KeyError, MatReadError) as error:
-        raise ObtainError(f"no head boxes can be read from it: {error!r}") from error
+    if not path.is_file():
+        raise ObtainError("missing: the head boxes that PCKh is measured by")
+    content = read_mat(path, "the head box file")
+    absent = [name for name in ("headboxes_src", "pos_gt_src") if name not in content]
+    if absent:
+        raise ObtainError(f"it has no {' and no '.join(absent)}")
+    points, heads = content["pos_gt_src"], content["headboxes_src"]
     if points.shape[:2] != (NUM_JOINTS, 2) or heads.shape != (2, 2, points.shape[-1]):
         raise ObtainError(f"'headboxes_src' is of shape {heads.shape} and 'pos_gt_src' of {points.shape}")
     joints: Float64 = points.transpose(2, 0, 1).astype(np.float64)

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
+from harness.arrays import usable
 from harness.errors import ObtainError
+from harness.files import is_file
 from harness.predict.people.coco import annotated_people, detected_people
 from harness.predict.people.mpii import mpii_people
 from harness.predict.people.types import People
@@ -32,7 +36,17 @@ def load_people(
         people = mpii_people(annotations, images)
     else:
         people = annotated_people(annotations, images, one_based=dataset == "JhmdbDataset")
+    _check_finite(people, box_file or annotations)
     return people
+
+
+def _check_finite(people: People, path: Path) -> None:
+    coordinates = np.concatenate([people.boxes, people.centers, people.sizes], axis=1)
+    for what, values in (("coordinate", coordinates), ("score", people.scores[:, None])):
+        broken = ~usable(values).all(axis=1)
+        if broken.any():
+            person = people.ids[int(broken.argmax())]
+            raise ObtainError(f"a box has a {what} that is not a finite number: {path}: that of person {person}")
 
 
 def check_images(images: Mapping[int, Path]) -> None:
@@ -41,7 +55,7 @@ def check_images(images: Mapping[int, Path]) -> None:
     Raises:
         ObtainError: Images are missing; counts them and names the first.
     """
-    missing = [path for path in images.values() if not path.is_file()]
+    missing = [path for path in images.values() if not is_file(path)]
     if missing:
         raise ObtainError(
             f"{len(missing)} of {len(images)} images are missing, the first is {missing[0]}",

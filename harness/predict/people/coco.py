@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Float32
-from harness.errors import ObtainError
+from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
 from harness.predict.people.types import People
 
@@ -32,8 +32,8 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
     data = read_annotations(annotations)
     by_image: dict[int, list[dict[str, Any]]] = {}
     for index, annotation in enumerate(data["annotations"]):
-        if "image_id" not in annotation:
-            raise ObtainError(f"annotations[{index}] of {annotations} has no image_id")
+        if not isinstance(annotation, dict) or not _is_id(annotation.get("image_id")):
+            raise ObtainError(f"annotations[{index}] of {annotations} has no image_id", "it is a whole number")
         by_image.setdefault(annotation["image_id"], []).append(annotation)
     ids, image_ids, boxes, files = [], [], [], {}
     for image in data["images"]:
@@ -43,13 +43,17 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
             try:
                 box = _clipped_box(annotation["bbox"], image["width"], image["height"], one_based)
                 points = np.array(annotation["keypoints"], np.float32).reshape(-1, 3)[:, :2] - np.float32(one_based)
-            except (KeyError, TypeError, ValueError) as error:
-                where = f"annotation {annotation.get('id')} of {annotations}"
+            except MALFORMED as error:
+                where = f"annotation {brief(annotation.get('id'))} of {annotations}"
                 raise ObtainError(f"{where}: bad bbox, keypoints or image size: {error!r}") from error
             labelled = np.count_nonzero(points.max(axis=1))
             count = labelled if one_based else annotation.get("num_keypoints", labelled)
-            if count == 0 or (box[2:] <= box[:2]).any() or points.max() <= 0:
+            if count == 0 or (box[2:] <= box[:2]).any() or points.max(initial=0) <= 0:
                 continue
+            if not _is_id(annotation.get("id")):
+                raise ObtainError(
+                    f"an annotation of image {image['id']} in {annotations} has no id", "it is a whole number"
+                )
             ids.append(annotation["id"])
             image_ids.append(image["id"])
             boxes.append(box)
@@ -80,15 +84,15 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
         raise ObtainError(f"a box file is a list of detections, this one is not: {box_file}")
     try:
         detections = [d for d in detections if d["category_id"] == PERSON]
+        # One that is not a number is kept, to be refused with the boxes.
         lowest = -np.inf if score_threshold is None else np.float32(score_threshold)
-        numbers = [i for i, d in enumerate(detections) if np.float32(d["score"]) >= lowest]
+        numbers = [i for i, d in enumerate(detections) if not np.float32(d["score"]) < lowest]
         image_ids = [detections[i]["image_id"] for i in numbers]
         xywh = np.array([detections[i]["bbox"][:4] for i in numbers], np.float32)
-        whole = all(isinstance(image_id, int) for image_id in image_ids)
-        if numbers and not (whole and xywh.shape == (len(numbers), 4)):
+        if numbers and not (all(map(_is_id, image_ids)) and xywh.shape == (len(numbers), 4)):
             raise ValueError("each has a bbox of 4 numbers and a whole number for its image_id")
         scores = [float(detections[i]["score"]) for i in numbers]
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ObtainError(f"a detection lacks or misspells a field: {box_file}: {error!r}") from error
     if not numbers:
         raise ObtainError(f"no person boxes in the box file: {box_file}", "detect people again, or use another file")
@@ -99,8 +103,6 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
             f"are not in {annotations}: {box_file}",
             "use the box file that was made for these images",
         )
-    if not np.isfinite(xywh).all():
-        raise ObtainError(f"a box has a coordinate that is not a finite number: {box_file}")
     xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     return People.from_boxes(numbers, image_ids, list(xyxy), scores, files)
 
@@ -116,9 +118,13 @@ def read_annotations(path: Path) -> dict[str, Any]:
         if not isinstance(data, dict) or not isinstance(data.get(field), list):
             raise ObtainError(f"no list `{field}` in the annotation file: {path}")
     for index, image in enumerate(data["images"]):
-        if not isinstance(image, dict) or not {"id", "file_name"} <= image.keys():
-            raise ObtainError(f"images[{index}] has no id or file_name: {path}")
+        if not isinstance(image, dict) or not (_is_id(image.get("id")) and isinstance(image.get("file_name"), str)):
+            raise ObtainError(f"images[{index}] has no id or file_name: {path}", "a whole number, and a text")
     return data
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def _clipped_box(xywh: list[float], width: int, height: int, one_based: bool) -> Float32:

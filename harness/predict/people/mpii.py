@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import ObtainError
+from harness.errors import MALFORMED, ObtainError
 from harness.files import read_json
 from harness.predict.people.types import People
 
@@ -26,12 +26,14 @@ def mpii_people(annotations: Path, images: Path) -> People:
     if not isinstance(data, list) or not data:
         raise ObtainError(f"an MPII annotation file is a list of people, this one is not: {annotations}")
     try:
-        centers = np.array([person["center"] for person in data], np.float32).reshape(-1, 2)
-        sizes = np.array([[person["scale"]] * 2 for person in data], np.float32) * PIXELS_PER_SCALE
-        files = {int(person["image"].split(".")[0]): images / person["image"] for person in data}
-        image_ids = [int(person["image"].split(".")[0]) for person in data]
-    except (KeyError, TypeError, ValueError) as error:
+        centers = np.array([person["center"] for person in data], np.float32).reshape(len(data), 2)
+        scales = np.array([person["scale"] for person in data], np.float32).reshape(len(data), 1)
+        numbers = [int(person["image"].split(".")[0]) for person in data]
+        image_ids = np.array(numbers, np.int64)
+        files = {number: images / person["image"] for number, person in zip(numbers, data, strict=True)}
+    except MALFORMED as error:
         raise ObtainError(f"a person lacks or misspells a field: {annotations}: {error!r}") from error
+    sizes = np.repeat(scales, 2, axis=1) * PIXELS_PER_SCALE
     known = centers[:, 0] != -1
     # In double precision, then rounded once, as MMPose's scalar arithmetic does.
     centers[known, 1] = centers[known, 1].astype(np.float64) + FOOT_ROOM / 200 * sizes[known, 1].astype(np.float64)
@@ -40,7 +42,7 @@ def mpii_people(annotations: Path, images: Path) -> People:
     corners = np.concatenate([top_left, top_left + sizes], axis=1)
     return People(
         ids=np.arange(len(data), dtype=np.int64),
-        image_ids=np.array(image_ids, np.int64),
+        image_ids=image_ids,
         boxes=corners,
         scores=np.ones(len(data), np.float32),
         centers=centers,

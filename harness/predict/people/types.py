@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Int64
+from harness.arrays import Bool, Float32, Indices, Int64
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,19 @@ class People:
 
     def first_images(self, count: int) -> "People":
         """Keep the people of the first `count` images that have any."""
-        return self._keep(np.isin(self.image_ids, list(self.images)[:count]))
+        return self.take(np.isin(self.image_ids, list(self.images)[:count]))
 
     def first_people(self, count: int) -> "People":
         """Keep the first `count` people."""
-        return self._keep(np.arange(len(self)) < count)
+        return self.take(np.arange(len(self)) < count)
 
-    def _keep(self, mask: Bool) -> "People":
-        arrays = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "images"}
+    def by_image(self) -> Indices:
+        """Return the numbers [N] of people image by image, in the order of the images: the order of the work."""
+        number_of = {image_id: number for number, image_id in enumerate(self.images)}
+        return np.argsort([number_of[image_id] for image_id in self.image_ids.tolist()], kind="stable")
+
+    def take(self, chosen: Bool | Indices) -> "People":
+        """Return the people of a mask [N], or of numbers [n] in their order."""
+        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "images"}
         kept = set(arrays["image_ids"].tolist())
         return People(**arrays, images={i: path for i, path in self.images.items() if i in kept})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RunError
+from harness.errors import MALFORMED, ObtainError, RunError
 from harness.files import read_json
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol
@@ -52,8 +52,11 @@ def diagnose(predictions: Predictions, protocol: Protocol, data: Path, names: Se
 def _file_names(annotations: Path) -> dict[int, str]:
     """Return the file names of images by their ids, as far as the annotation file has them."""
     document: Any = read_json(annotations, "the annotation file")
-    if isinstance(document, list):
-        # MPII's images have no ids; MMPose takes the number in the file's name (mpii_dataset.py).
-        names = {person["image"] for person in document if "image" in person}
-        return {int(Path(name).stem): name for name in names if Path(name).stem.isdecimal()}
-    return {image["id"]: image["file_name"] for image in document.get("images", []) if "file_name" in image}
+    try:
+        if isinstance(document, list):
+            # MPII's images have no ids; MMPose takes the number in the file's name (mpii_dataset.py).
+            names = {str(person["image"]) for person in document if "image" in person}
+            return {int(Path(name).stem): name for name in names if Path(name).stem.isdecimal()}
+        return {image["id"]: str(image["file_name"]) for image in document.get("images", []) if "file_name" in image}
+    except MALFORMED as error:
+        raise ObtainError(f"the annotation file has no list of images: {annotations}: {error!r}") from error

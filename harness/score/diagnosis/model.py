@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import ObtainError
+from harness.errors import ObtainError, brief, first_problems
 from harness.files import read_json, write_json
 
 SCHEMA_VERSION = 1
@@ -19,9 +19,9 @@ Point = tuple[float, float]
 
 
 class Part(BaseModel):
-    """A group of fields; immutable, unknown keys refused."""
+    """A group of fields; immutable, unknown keys and numbers that are not finite refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Tally(Part):
@@ -215,8 +215,11 @@ class Diagnosis(Part):
         data = read_json(path, "the diagnosis", "make it with `harness run`")
         version = data.get("schema_version") if isinstance(data, dict) else None
         if version != SCHEMA_VERSION:
-            raise ObtainError(f"diagnosis of schema version {version}, not {SCHEMA_VERSION}: {path}", "make it again")
+            found = brief(version)
+            raise ObtainError(f"diagnosis of schema version {found}, not {SCHEMA_VERSION}: {path}", "make it again")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise ObtainError(f"the diagnosis is damaged: {path}: {error}", "delete it and make it again") from error
+            raise ObtainError(
+                f"the diagnosis is damaged: {path}: {first_problems(error)}", "delete it and make it again"
+            ) from error
