@@ -13,7 +13,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 
 PYTHON = "3.11"
-GROUPS = ("--group", "upstream", "--group", "tests", "--group", "lint")
+GROUPS = ("--extra", "ray", "--group", "upstream", "--group", "tests", "--group", "lint")
 
 SAMPLES = os.environ.get("HARNESS_SAMPLES", "../shared/data/samples")
 PARITY = ("--data", SAMPLES, "--weights", "random:0", "--tflop", "3")
@@ -97,6 +97,23 @@ def faults(session: nox.Session) -> None:
     """Plant faults in the demo suite: `harness compare` turns red, and `harness explain` names each cause first."""
     install(session)
     session.run("pytest", "-s", "tests/demo/every_fault.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def cluster(session: nox.Session) -> None:
+    """Run four rows on a part of COCO on a Ray cluster of three nodes, and kill a node and a worker."""
+    install(session)
+    session.run("pytest", "-s", "tests/execute/three_nodes.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(python=PYTHON)
+def soak(session: nox.Session) -> None:
+    """Kill the demo suite 200 times and fuzz every reader with 10,000 cases: hours. HARNESS_SOAK_KILLS and
+    HARNESS_FUZZ_CASES say how often.
+    """
+    install(session)
+    often = {"HARNESS_FUZZ_CASES": "10000", "HARNESS_SOAK_KILLS": "200", "OMP_NUM_THREADS": "1"} | os.environ
+    session.run("pytest", "-s", *(session.posargs or ("tests/execute/random_kills.py", "tests/fuzz")), env=often)
 
 
 @nox.session(python=PYTHON)

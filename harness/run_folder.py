@@ -1,10 +1,13 @@
 """The run folder, `<out>/<suite>/<row>/<run>/`: everything about one run, each file whole or absent."""
 
+import contextlib
+import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ObtainError
+from harness.errors import MALFORMED, ObtainError, brief, first_problems
 from harness.files import read_json, write_json
 from harness.protocol import Protocol
 from harness.record import Estimation, Record
@@ -60,9 +63,30 @@ class RunFolder:
         return self.path / "upstream_metrics.json"
 
     @property
+    def shards(self) -> Path:
+        """What is predicted already, while not all is."""
+        return self.path / "shards"
+
+    @property
     def log(self) -> Path:
-        """What MMPose printed, or the traceback of a failure."""
+        """What was done when and where, what MMPose printed, and the traceback of a failure."""
         return self.path / "log.txt"
+
+    def clear_shards(self) -> None:
+        """Remove all shards: the run is whole, or its content another one."""
+        shutil.rmtree(self.shards, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half written; only for who has the run's lock."""
+        for path in self.path.rglob(".*.part") if self.path.is_dir() else ():
+            path.unlink(missing_ok=True)
+
+    def note(self, text: str) -> None:
+        """Add to the log, with the time."""
+        with contextlib.suppress(OSError):  # a disk that is full will be told of by what cannot do without it
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as log:
+                log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
 
     def saved_record(self) -> Record | None:
         """Return the record; None where there is none that can be read: it is then made again."""
@@ -106,11 +130,17 @@ class RunFolder:
         data = read_json(self.spec, "the run's spec", "make the run with `harness run`")
         try:
             if data["schema_version"] != SCHEMA_VERSION:
-                raise ObtainError(f"spec of schema version {data['schema_version']}, not {SCHEMA_VERSION}: {self.spec}")
+                found = brief(data["schema_version"])
+                raise ObtainError(f"spec of schema version {found}, not {SCHEMA_VERSION}: {self.spec}")
             metrics = {name: Metric.model_validate(metric) for name, metric in data["metrics"].items()}
-            return Row.model_validate(data["row"]), data["run"], metrics
-        except (KeyError, TypeError, ValueError) as error:
-            raise ObtainError(f"the run's spec is damaged: {self.spec}: {error}", "run it again") from error
+            row = Row.model_validate(data["row"])
+            if data["run"] not in row.runs:
+                raise ValueError(f"the row has no run {brief(data['run'])}")
+            return row, data["run"], metrics
+        except MALFORMED as error:
+            raise ObtainError(
+                f"the run's spec is damaged: {self.spec}: {first_problems(error)}", "run it again"
+            ) from error
 
     def read_protocol(self) -> Protocol:
         """Return the protocol.
@@ -121,7 +151,9 @@ class RunFolder:
         try:
             return Protocol.model_validate(read_json(self.protocol, "the protocol", "make the run with `harness run`"))
         except ValueError as error:
-            raise ObtainError(f"the protocol is damaged: {self.protocol}: {error}", "run it again") from error
+            raise ObtainError(
+                f"the protocol is damaged: {self.protocol}: {first_problems(error)}", "run it again"
+            ) from error
 
     def make_way(self, predictions_key: str) -> None:
         """Move a complete run of other content aside, to `<run>.<key>/`: hours of work are not overwritten.

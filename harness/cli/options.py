@@ -50,6 +50,18 @@ device_option = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1 ...  [default: the first GPU, else cpu]"
 )
 
+executor_option = click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="local: this machine, with a process for each of several devices (--device cuda:0,cuda:1). ray: a cluster.",
+)
+
+address_option = click.option(
+    "--address", metavar="ADDRESS", help="Of a Ray cluster, e.g. auto.  [default: RAY_ADDRESS, else this machine alone]"
+)
+
 batch_size_option = click.option(
     "--batch-size", type=click.IntRange(min=1), metavar="N", help="People a batch.  [default: the config's]"
 )

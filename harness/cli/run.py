@@ -3,17 +3,20 @@
 import hashlib
 import json
 from collections import Counter
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from harness.cli.options import (
+    address_option,
     check_data_folder,
     check_writable,
     compile_option,
+    executor_option,
     json_option,
     out_option,
     precision_option,
@@ -21,8 +24,9 @@ from harness.cli.options import (
     settings_options,
     trust_option,
 )
+from harness.cli.stopping import terminable
 from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from harness.execute.plan import Settings
@@ -52,47 +56,86 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Measure the noise floor, too: each run again with another batch size, order of sums and thread count.",
 )
+@executor_option
+@address_option
 @trust_option
 @click.option("--offline", is_flag=True, help="Download nothing; rows whose files are missing are unobtainable.")
 @out_option
 @json_option
+@click.option(
+    "--events",
+    type=click.File("a", lazy=False),
+    metavar="FILE",
+    help="Add a JSON line for all that happens; - is standard output.",
+)
+@click.option("--status", is_flag=True, help="Run nothing; show what is done, running, failed and to do.")
 def command(
-    suites: tuple[str, ...], glob: str | None, boxes: str | None, offline: bool, as_json: bool, **chosen: Any
-) -> int:  # fmt: skip
+    suites: tuple[str, ...],
+    glob: str | None,
+    boxes: str | None,
+    offline: bool,
+    as_json: bool,
+    events: IO[str] | None,
+    status: bool,
+    executor: str,
+    address: str | None,
+    **chosen: Any,
+) -> int:
     """Evaluate the rows of a suite and compare them with what was published; without one, of the demo.
 
     What is missing is downloaded first, as by `harness fetch`. Each run gets a folder under --out with its predictions,
-    protocol, environment and record. What is there already and was made from the same content is not made again.
+    protocol, environment and record. What is there already and was made from the same content is not made again; so the
+    same command goes on after an interruption, and several processes may share an output folder.
     """
     from harness.spec.load import DEMO, select
 
     work = select(suites or (DEMO,), glob)
+    rows = [(suite, row) for suite, selected in work for row in selected]
+    if status:
+        return _show_status(rows, chosen["out"], as_json)
     if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
         raise UsageError("--boxes is for rows that take a detector's boxes, and none of these does")
-    if chosen["engine"] == "upstream" and (chosen["precision"] != "fp32" or chosen["compiled"]):
-        raise UsageError("--precision and --compile are for --engine shared: MMPose's own loop is exact")
+    if chosen["engine"] == "upstream":
+        if chosen["precision"] != "fp32" or chosen["compiled"]:
+            raise UsageError("--precision and --compile are for --engine shared: MMPose's own loop is exact")
+        if executor != "local" or "," in (chosen["device"] or ""):
+            raise UsageError(
+                "MMPose's own loop runs on one device of this machine", "leave out --executor, name one --device"
+            )
     if offline or chosen["data"].exists():
         check_data_folder(chosen["data"])
     check_writable(chosen["out"])
-    from harness.cli.progress import TerminalProgress
-    from harness.execute.device import choose_device
+    from harness.cli.events import Events, WatchedProgress
+    from harness.execute.executors.choose import choose_executor
     from harness.execute.plan import Settings
     from harness.execute.run import refuse_to_replace, run_rows
     from harness.judge.verdict import judge_row
 
-    found = {"device": choose_device(chosen["device"]), "boxes": _box_file(boxes, offline), "fetch": not offline}
-    settings = Settings(**chosen | found)
-    rows = [(suite, row) for suite, selected in work for row in selected]
-    for suite, row in rows:
-        refuse_to_replace(suite, row, settings)
-    _announce(rows, settings)
+    told = Events(events)
+    progress = WatchedProgress(len(rows), told)
+    found = {"boxes": _box_file(boxes, offline), "fetch": not offline}
     outcomes: list[RowOutcome] = []
     width = row_width(rows)
-    with TerminalProgress(len(rows)) as progress:
-        for suite, row, records in run_rows(rows, settings, progress):
-            outcomes.append(RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records)))
-            progress.row_done()
-            progress.echo(row_line(outcomes[-1], width), err=as_json)
+    with choose_executor(executor, address, chosen["device"], progress.advance) as workers, terminable():
+        settings = Settings(**chosen | found | {"device": workers.device})
+        for suite, row in rows:
+            refuse_to_replace(suite, row, settings)
+        _announce(rows, settings)
+        told.write("begin", rows=[suite.row_id(row) for suite, row in rows], workers=workers.workers)
+        try:
+            with progress:
+                for suite, row, records in run_rows(rows, settings, workers, progress):
+                    outcomes.append(RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records)))
+                    progress.row_done()
+                    progress.echo(row_line(outcomes[-1], width), err=as_json)
+                    told.row(outcomes[-1])
+        except (KeyboardInterrupt, SystemExit):
+            told.write("stopped", done=len(outcomes), left=len(rows) - len(outcomes))
+            click.echo(
+                f"stopped: {len(outcomes)} of {len(rows)} rows are done; the same command goes on from here", err=True
+            )
+            raise
+    told.write("end", exit_code=exit_code(outcomes))
     place = {suite.row_id(row): number for number, (suite, row) in enumerate(rows)}
     outcomes.sort(key=lambda outcome: place[outcome.suite.row_id(outcome.row)])
     for line in summary(outcomes, settings.out):
@@ -105,6 +148,25 @@ def command(
         }
         click.echo(json.dumps(document, indent=2))
     return exit_code(outcomes)
+
+
+def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) -> int:
+    """Show how far runs are; the exit code is that of a run that ended so."""
+    from harness.execute.status import run_status
+
+    found = run_status(rows, out)
+    counts = Counter(status.state for status in found)
+    if as_json:
+        click.echo(
+            json.dumps({"schema_version": 1, "runs": [asdict(one) for one in found], "counts": counts}, indent=2)
+        )
+    else:
+        width = max((len(status.id) for status in found), default=0)
+        for one in found:
+            share = f"{100 * one.share:.0f} %   " if 0 < one.share < 1 else ""
+            click.echo(f"{one.id:<{width}}   {one.state:<7}   {share}{one.detail}".rstrip())
+        click.echo(f"\n{len(found)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
+    return HarnessError.exit_code if counts["failed"] else 0
 
 
 def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> None:

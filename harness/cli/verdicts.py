@@ -117,6 +117,9 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
             by_reason.setdefault(f"{outcome.verdict}: {reason}", []).append(outcome.id)
     for reason, ids in by_reason.items():
         yield f"{reason} [{ids[0] if len(ids) == 1 else f'{len(ids)} rows'}]"
+    left = sum(outcome.verdict in ("failed", "unobtainable") for outcome in outcomes)
+    if left:
+        yield f"{left} row{'s are' if left > 1 else ' is'} left to do: the same command tries again"
     missing = list(dict.fromkeys(outcome.suite.name for outcome in outcomes if outcome.verdict == "unobtainable"))
     if missing:
         yield f"`harness fetch {' '.join(missing)} --dry-run` lists all that is missing"

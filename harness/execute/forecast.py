@@ -11,8 +11,8 @@ from mmengine.config import Config
 from harness.assets.fetch import Item
 from harness.errors import HarnessError
 from harness.execute.obtain import needed_items
-from harness.execute.operations import count_operations
 from harness.execute.plan import Plan, Settings, make_plan, run_config
+from harness.execute.sizes import network_sizes
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.networks import build_network, forward_heatmaps
 from harness.predict.people import People
@@ -81,13 +81,13 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
 
 def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
     """Return about how long all of it takes, by a measurement with some people of one run, if they are there."""
-    flops = count_operations([config for config, _ in counts])
+    sizes = network_sizes([config for config, _ in counts])
     first, _ = counts[0]
     crop = _time(partial(_crop, *measured)) / _SAMPLE if measured else 0
-    operation = _time(_forward(first, device)) / (_SAMPLE * flops[0])
+    operation = _time(_forward(first, device)) / (_SAMPLE * sizes[0].gflop)
     return sum(
-        count * (crop + operation * flop * (2 if config.model.test_cfg.get("flip_test") else 1))
-        for flop, (config, count) in zip(flops, counts, strict=True)
+        count * (crop + operation * size.gflop * (2 if config.model.test_cfg.get("flip_test") else 1))
+        for size, (config, count) in zip(sizes, counts, strict=True)
     )
 
 

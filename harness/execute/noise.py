@@ -6,8 +6,10 @@ from dataclasses import replace
 import torch
 
 from harness.errors import RunError
-from harness.execute.passes import Watcher, predict_in_passes
+from harness.execute.passes import Watcher
 from harness.execute.plan import Plan
+from harness.predict.forward import Forward
+from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions
 from harness.record import Noise, Variant
 from harness.score.evaluate import evaluate
@@ -35,12 +37,16 @@ def measure_noise(
     for change, plan_of_change, threads_of_change in _changes(plan, threads):
         torch.set_num_threads(threads_of_change)
         try:
-            ((_, outcome),) = predict_in_passes([(f"{name}, {change}", plan_of_change)], people, watcher)
+            watcher.stage(f"{name}, {change}", "predict", len(people))
+            forward = Forward(plan_of_change.network(), plan_of_change.protocol)
+            if not plan_of_change.protocol.compute.exact:
+                forward.quicken()
+            (outcome,) = predict_together([Estimator(forward, plan_of_change.protocol, watcher.advance)], people)
         finally:
             torch.set_num_threads(threads)
         if isinstance(outcome, Exception):
             raise RunError(f"{name} with {change}: {outcome}") from outcome
-        values = evaluate(outcome[0], plan.protocol, plan.settings.data)
+        values = evaluate(outcome, plan.protocol, plan.settings.data)
         variants.append(Variant(change=change, differences={m: _difference(values[m], v) for m, v in measured.items()}))
     return Noise(variants=variants)
 

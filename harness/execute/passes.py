@@ -1,28 +1,48 @@
-"""Passes: runs on the same people are predicted together, as many at a time as the device's memory takes."""
+"""Passes: runs on the same people are predicted together, as many at a time as a device's memory takes.
 
-import gc
+A pass is cut into tasks of some people each, for an executor to do. What a task gives is kept as shards, so that after
+a death only the tasks under way are done again.
+"""
+
+import errno
+import math
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
+import numpy as np
 import torch
 
-from harness.execute.device import free_memory
+from harness.arrays import Bool
+from harness.errors import RunError
 from harness.execute.effect import measure_effect, sample
-from harness.execute.operations import count_operations
+from harness.execute.executors.base import Executor, Lost
 from harness.execute.plan import Plan
-from harness.predict.forward import Forward, is_out_of_memory
+from harness.execute.shards import Shard, ShardStore, covered
+from harness.execute.sizes import network_sizes
+from harness.execute.work import WEIGHTS_SHARE, NoRoomError, Result, Task
 from harness.predict.people import People
-from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions
 from harness.record import Estimation, Network
+from harness.run_folder import RunFolder
 
 Outcome = tuple[Predictions, Estimation] | Exception
 """Predictions and how they came about, or what the run failed with."""
 
-WEIGHTS_SHARE = 0.5
-"""Of the free memory; the rest is for what a network computes between its layers."""
+TRIES = 3
+"""How often something is done that may have failed by chance."""
+TASK_SECONDS = 30.0
+"""What a task should take: so much work is lost with a worker."""
+PASS_SECONDS = 60.0
+"""What the smallest task of a pass may be expected to take; more, and there are several passes."""
+OPERATIONS = {"cpu": 5e10, "cuda": 2e13}
+"""A second that a thread of a CPU, or a GPU, is expected to do before it has been seen at work."""
+OVERHEAD = 5e-4
+"""Seconds a person that the rest is expected to take."""
+PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOMEM, errno.ENETUNREACH, errno.EHOSTDOWN}
+"""System errors that may be gone the next time."""
 
 
 class Watcher(Interface):
@@ -38,115 +58,305 @@ class Watcher(Interface):
         """Tell how many bytes of a file are done."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Member:
-    """One run of a pass."""
+    """One run of a group with the same people."""
 
     number: int
+    name: str
     plan: Plan
-    forward: Forward
-    seconds: float
-    """What building its network took."""
+    folder: RunFolder
     network: Network
+    store: ShardStore
+    done: Bool
+    """[N] people whose shards are kept, image by image."""
+    held: list[Shard] = field(default_factory=list)
+    """Shards that are not on disk."""
     exact: Predictions | None = None
-    """Of the sample, where the pass itself is not exact."""
+    """Of the sample, where the run itself is not exact."""
+    failures: int = 0
+    """That may have been chance."""
+    failed: Exception | None = None
+    put_off: bool = False
+    """It does not fit beside the others of the pass."""
+
+    @property
+    def seconds(self) -> float:
+        """What a person is expected to take."""
+        compute, flips = self.plan.protocol.compute, 2 if self.plan.protocol.flip.enabled else 1
+        kind = torch.device(compute.device).type
+        threads = torch.get_num_threads() if kind == "cpu" else 1
+        return flips * self.network.gflop * 1e9 / (OPERATIONS.get(kind, OPERATIONS["cuda"]) * threads) + OVERHEAD
+
+
+_Piece = tuple[int, int, tuple[_Member, ...]]
+"""People from the first to before the second, and the runs that they are missing of."""
 
 
 def predict_in_passes(
-    plans: Sequence[tuple[str, Plan]], people: People, watcher: Watcher
+    runs: Sequence[tuple[str, Plan, RunFolder]], people: People, executor: Executor, watcher: Watcher
 ) -> Iterator[tuple[int, Outcome]]:
     """Predict runs that have the same people.
 
     Args:
-        plans: What the watcher calls each run, and its plan.
+        runs: What the watcher calls each run, its plan and its folder.
         people: The people of all of them, with their images there.
+        executor: Does the work.
         watcher: Told of each pass.
 
     Yields:
-        Each run's place in `plans` and its outcome; those of one pass come together.
+        Each run's place in `runs` and its outcome; those of one pass come together.
 
     Raises:
-        RunError: An image cannot be read.
+        RunError: The executor has no worker left.
     """
-    waiting = list(range(len(plans)))
-    built: dict[int, tuple[torch.nn.Module, float]] = {}
+    block = math.lcm(*(plan.protocol.compute.batch_size for _, plan, _ in runs))
+    networks = network_sizes([plan.config for _, plan, _ in runs])
+    waiting: list[_Member] = []
+    for number, ((name, plan, folder), network) in enumerate(zip(runs, networks, strict=True)):
+        store = ShardStore(folder.shards, plan.predictions_key, len(people))
+        there = covered([(shard.start, shard.end) for shard in store.load()], len(people))
+        waiting.append(_Member(number, name, plan, folder, network, store, _whole_blocks(there, block)))
+    pace = 1.0
     while waiting:
-        members: list[_Member] = []
-        room = WEIGHTS_SHARE * free_memory(plans[0][1].protocol.compute.device)
-        while waiting:
-            number = waiting[0]
-            name, plan = plans[number]
+        members = _fitting(waiting, WEIGHTS_SHARE * executor.free_memory(), block)
+        waiting = waiting[len(members) :]
+        current = _Pass(members, people, block, executor, watcher, pace)
+        yield from current.outcomes()
+        pace = current.pace
+        waiting = [member for member in members if member.put_off] + waiting
+
+
+def _fitting(waiting: Sequence[_Member], room: float, block: int) -> list[_Member]:
+    """Return as many as weights have room for and a minute suffices for, one at least."""
+    members: list[_Member] = []
+    seconds = 0.0
+    for member in waiting:
+        room -= 4 * member.network.parameters
+        seconds += block * member.seconds
+        if members and (room < 0 or seconds > PASS_SECONDS):
+            break
+        member.put_off = False
+        members.append(member)
+    return members
+
+
+class _Pass:
+    """Runs that are predicted together."""
+
+    def __init__(
+        self,
+        members: Sequence[_Member],
+        people: People,
+        block: int,
+        executor: Executor,
+        watcher: Watcher,
+        pace: float,
+    ) -> None:
+        self._members = members
+        self._people = people
+        self._order = people.by_image()
+        self._block = block
+        self._executor = executor
+        self._watcher = watcher
+        self.pace = pace
+        """How many times longer than expected tasks take."""
+
+    def outcomes(self) -> Iterator[tuple[int, Outcome]]:
+        """Do the work and yield each run's outcome."""
+        self._compare_exactly()
+        found: dict[int, tuple[Predictions, Estimation]] = {}
+        for _ in range(TRIES):  # a shard that is damaged when it is read again is made again
+            self._compute()
+            for member in self._running():
+                if member.number not in found and (whole := self._assembled(member)):
+                    found[member.number] = whole
+            if len(found) == len(self._running()):
+                break
+        damaged = RunError("its shards are damaged again and again", "see what its log.txt says of the disk")
+        for member in sorted(self._members, key=lambda member: not member.failed):
+            if not member.put_off:
+                yield member.number, member.failed or found.get(member.number) or damaged
+
+    def _running(self) -> list[_Member]:
+        return [member for member in self._members if not member.failed and not member.put_off]
+
+    def _compare_exactly(self) -> None:
+        """Predict a sample of runs that are not exact as if they were."""
+        few = len(sample(self._people))
+        inexact = tuple(member for member in self._members if not member.plan.protocol.compute.exact)
+        if inexact:
+            self._watcher.stage(_called(inexact), "predict", few * len(inexact))
+            self._do(deque([(0, few, inexact)]), exact=True)
+
+    def _compute(self) -> None:
+        pieces = self._missing()
+        people = sum((end - start) * len(members) for start, end, members in pieces)
+        if people:
+            self._watcher.stage(_called(self._running()), "predict", people)
+            self._do(deque(pieces), exact=False)
+
+    def _missing(self) -> list[_Piece]:
+        """Return what is to be done, in the order of the people; the same runs lack people all through a piece."""
+        members = self._running()
+        total = len(self._people)
+        pieces: list[_Piece] = []
+        for start in range(0, total, self._block):
+            lacking = tuple(member for member in members if not member.done[start])
+            end = min(start + self._block, total)
+            if pieces and pieces[-1][1:] == (start, lacking):
+                pieces[-1] = (pieces[-1][0], end, lacking)
+            elif lacking:
+                pieces.append((start, end, lacking))
+        return pieces
+
+    def _do(self, pieces: deque[_Piece], exact: bool) -> None:
+        """Have an executor do pieces of work, and keep what comes of it."""
+        under_way: dict[int, tuple[_Piece, float]] = {}
+        while pieces or under_way:
+            while pieces and len(under_way) < self._executor.depth:
+                piece = pieces[0] if exact else self._cut(pieces)
+                if exact:
+                    pieces.popleft()
+                start, end, members = piece
+                members = tuple(member for member in members if member in self._running())
+                if members:
+                    plans = tuple(member.plan for member in members)
+                    task = Task(plans, start, end, exact, torch.get_num_threads())
+                    under_way[id(task)] = (start, end, members), time.monotonic()
+                    self._executor.submit(task)
+            if not under_way:
+                return
+            task, results = self._executor.next()
+            piece, _ = under_way.pop(id(task))
+            if isinstance(results, Lost):
+                pieces.extendleft(self._again(piece, results))
+            else:
+                for member, result in zip(piece[2], results, strict=True):
+                    if self._take(member, result, exact):
+                        pieces.appendleft((piece[0], piece[1], (member,)))
+                self._learn(piece, results)
+
+    def _cut(self, pieces: deque[_Piece]) -> _Piece:
+        """Take the next piece of work, of a size that a worker has done in time."""
+        start, end, members = pieces.popleft()
+        a_person = self.pace * sum(member.seconds for member in members)
+        blocks = int(TASK_SECONDS / (a_person * self._block))
+        if self._executor.workers > 1:  # smaller to the end, so that all workers come to it together
+            left = sum(piece[1] - piece[0] for piece in pieces) + end - start
+            blocks = min(blocks, left // (2 * self._executor.workers * self._block))
+        middle = min(start + max(blocks, 1) * self._block, end)
+        if middle < end:
+            pieces.appendleft((middle, end, members))
+        return start, middle, members
+
+    def _learn(self, piece: _Piece, results: Sequence[Result]) -> None:
+        """Compare what was expected of a task's time with what it took."""
+        start, end, members = piece
+        shards = [result for result in results if isinstance(result, Shard)]
+        if shards and len(shards) == len(members):
+            expected = (end - start) * sum(member.seconds for member in members)
+            self.pace = shards[0].notes.predict_seconds / expected
+
+    def _again(self, piece: _Piece, lost: Lost) -> Iterator[_Piece]:
+        """Return what to do after a worker was lost: of several runs, one may be what kills it, so they are parted."""
+        start, end, members = piece
+        for member in members:
+            member.folder.note(f"people {start} to {end} are lost: {lost}")
+        if len(members) > 1:
+            half = len(members) // 2
+            yield start, end, members[half:]
+            yield start, end, members[:half]
+        else:
+            (member,) = members
+            member.failures += 1
+            if member.failures < TRIES:
+                yield piece
+            else:
+                member.failed = RunError(f"{TRIES} workers were lost over it; the last time {lost}")
+
+    def _take(self, member: _Member, result: Result, exact: bool) -> bool:
+        """Keep what became of a run in a task; return whether to try again."""
+        if isinstance(result, Shard):
+            if exact:
+                self._keep_exact(member, result)
+            else:
+                self._keep(member, result)
+        elif isinstance(result, NoRoomError):
+            member.put_off = True
+        elif _may_pass(result) and member.failures + 1 < TRIES:
+            member.failures += 1
+            member.folder.note(f"tried again after {type(result).__name__}: {result}")
+            time.sleep(member.failures)
+            return True
+        else:
+            member.failed = result
+        return False
+
+    def _keep(self, member: _Member, shard: Shard) -> None:
+        member.done[shard.start : shard.end] = True
+        whole = shard.end - shard.start == len(self._people)
+        if not whole:
             try:
-                if number not in built:
-                    watcher.stage(name, "network")
-                    start = time.perf_counter()
-                    built[number] = plan.network(), time.perf_counter() - start
-                network, seconds = built[number]
-                size = _bytes(network)
-                if members and size > room:
-                    break
-                member = _Member(number, plan, Forward(network, plan.protocol), seconds, _describe(network, plan))
-            except Exception as error:  # noqa: BLE001 (a network that cannot be built leaves the others running)
-                if members and is_out_of_memory(error):
-                    break
-                built.pop(waiting.pop(0), None)
-                yield number, error
-                continue
-            del built[waiting.pop(0)]
-            room -= size
-            members.append(member)
-        if members:
-            name = plans[members[0].number][0] if len(members) == 1 else f"{len(members)} runs"
-            yield from _predict(members, people, watcher, name)
-        members.clear()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+                member.store.save(shard)
+            except OSError as error:
+                member.folder.note(f"people {shard.start} to {shard.end} are kept in memory only: {error}")
+                whole = True
+        if whole:  # or as good as
+            member.held.append(shard)
+        member.folder.note(
+            f"people {shard.start} to {shard.end} of {len(self._people)}: {shard.notes.predict_seconds:.1f} s with "
+            f"{shard.notes.together} runs on {shard.notes.worker}"
+        )
 
+    def _keep_exact(self, member: _Member, shard: Shard) -> None:
+        few = sample(self._people)
+        member.exact = _in_place([shard], few.by_image())
 
-def _predict(members: list[_Member], people: People, watcher: Watcher, name: str) -> Iterator[tuple[int, Outcome]]:
-    """Run one pass."""
-    start = time.perf_counter()
-    few = sample(people)
-    inexact = [member for member in members if not member.plan.protocol.compute.exact]
-    watcher.stage(name, "predict", len(members) * len(people) + len(inexact) * len(few))
-    failed: dict[int, Exception] = {}
-    for member, outcome in zip(inexact, _together(inexact, few, watcher), strict=True):
-        try:
-            if isinstance(outcome, Exception):
-                raise outcome
-            member.exact = outcome
-            member.forward.quicken()
-        except Exception as error:  # noqa: BLE001 (it leaves the others running)
-            failed[member.number] = error
-    running = [member for member in members if member.number not in failed]
-    outcomes = _together(running, people, watcher)
-    seconds = time.perf_counter() - start
-    yield from failed.items()
-    for member, outcome in zip(running, outcomes, strict=True):
-        if isinstance(outcome, Exception):
-            yield member.number, outcome
-            continue
-        timings = {"network": member.seconds, "predict": seconds, "forward": member.forward.seconds}
-        estimation = Estimation(
-            timings={name: round(value, 3) for name, value in timings.items()},
-            together=len(members),
-            warnings=member.forward.warnings,
-            effect=measure_effect(member.plan, member.exact, outcome) if member.exact else None,
+    def _assembled(self, member: _Member) -> tuple[Predictions, Estimation] | None:
+        """Return a run's predictions and how they came about; None if shards are missing."""
+        shards = [*member.held, *member.store.load()]
+        there = _whole_blocks(covered([(shard.start, shard.end) for shard in shards], len(self._people)), self._block)
+        if not there.all():
+            member.done = there
+            return None
+        predictions = _in_place(shards, self._order)
+        notes = [shard.notes for shard in shards]
+        timings = {
+            "network": sum(note.network_seconds for note in notes),
+            "predict": sum(note.predict_seconds for note in notes),
+            "forward": sum(note.forward_seconds for note in notes),
+        }
+        return predictions, Estimation(
+            timings={name: round(seconds, 3) for name, seconds in timings.items()},
+            together=max(note.together for note in notes),
+            warnings=list(dict.fromkeys(warning for note in notes for warning in note.warnings)),
+            effect=measure_effect(member.plan, member.exact, predictions) if member.exact else None,
             network=member.network,
         )
-        yield member.number, (outcome, estimation)
 
 
-def _together(members: list[_Member], people: People, watcher: Watcher) -> list[Predictions | Exception]:
-    estimators = [Estimator(member.forward, member.plan.protocol, watcher.advance) for member in members]
-    return predict_together(estimators, people) if estimators else []
+def _in_place(shards: Sequence[Shard], order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Predictions:
+    """Return the predictions of shards in the order in which the people were listed."""
+    columns = {}
+    for name, values in vars(shards[0].predictions).items():
+        columns[name] = np.empty((len(order), *values.shape[1:]), values.dtype)
+        for shard in shards:
+            columns[name][order[shard.start : shard.end]] = getattr(shard.predictions, name)
+    return Predictions(**columns)
 
 
-def _describe(network: torch.nn.Module, plan: Plan) -> Network:
-    (flop,) = count_operations([plan.config])
-    return Network(parameters=sum(tensor.numel() for tensor in network.parameters()), gflop=round(flop / 1e9, 3))
+def _whole_blocks(there: Bool, block: int) -> Bool:
+    """Return which people are in blocks that are there as a whole: batches begin where blocks do."""
+    starts = np.arange(0, len(there), block)
+    return np.repeat(np.logical_and.reduceat(there, starts), np.diff([*starts, len(there)]))
 
 
-def _bytes(network: torch.nn.Module) -> int:
-    return sum(t.numel() * t.element_size() for t in (*network.parameters(), *network.buffers()))
+def _may_pass(error: Exception) -> bool:
+    """Whether what failed may work the next time."""
+    causes = [error, error.__cause__]
+    return any(isinstance(cause, MemoryError) or getattr(cause, "errno", None) in PASSING for cause in causes)
+
+
+def _called(members: Sequence[_Member]) -> str:
+    return members[0].name if len(members) == 1 else f"{len(members)} runs"

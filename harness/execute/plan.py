@@ -1,7 +1,7 @@
 """Resolves a run before any work: its config, its protocol, its weights, and the keys that name its content."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -56,10 +56,16 @@ class Settings:
         return self.limit is not None or self.seed is not None
 
 
+_people_read: dict[str, People] = {}
+"""The people last read, by their content and place."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that one run needs, found and identified."""
 
+    spec: Run
+    """As its row has it."""
     config: Config
     """With the row's overrides, paths still those of MMPose's `data/`."""
     protocol: Protocol
@@ -79,11 +85,18 @@ class Plan:
         return content_key(people, image_folder(self.config))
 
     def people(self) -> People:
-        """Read the people to be evaluated; whether their images are there is another question.
+        """Return the people to be evaluated; whether their images are there is another question.
 
         Raises:
             ObtainError: Annotations or boxes are missing or not of their form.
         """
+        key = f"{self.people_key} {self.settings.data.absolute()}"
+        if key not in _people_read:
+            _people_read.clear()  # those of one data set are enough
+            _people_read[key] = self._read_people()
+        return _people_read[key]
+
+    def _read_people(self) -> People:
         protocol, data = self.protocol, self.settings.data
         people = load_people(
             protocol.dataset,
@@ -93,6 +106,14 @@ class Plan:
             protocol.boxes.score_threshold,
         )
         return people if protocol.limit is None else people.first_images(protocol.limit)
+
+    def of_a_node(self) -> "Plan":
+        """Return the plan as it holds on any node that has the same files, wherever a process was started."""
+        data, checkpoint = self.settings.data.absolute(), self.checkpoint
+        if checkpoint:
+            checkpoint = replace(checkpoint, path=checkpoint.path.absolute())
+        checkpoints = self.settings.checkpoints.absolute()
+        return replace(self, settings=replace(self.settings, data=data, checkpoints=checkpoints), checkpoint=checkpoint)
 
     def network(self) -> torch.nn.Module:
         """Build the network, with its weights.
@@ -146,6 +167,7 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     estimated = protocol.model_dump(mode="json", exclude={"scoring"})
     predictions_key = content_key(harness.__version__, config.model.to_dict(), weights.sha256, weights.seed, estimated)
     return Plan(
+        spec=spec,
         config=config,
         protocol=protocol,
         settings=settings,

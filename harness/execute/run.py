@@ -1,25 +1,28 @@
-"""Runs rows in this process: predict, score, judge, record, each only where it is missing.
+"""Runs rows: predict, score, judge, record, each only where it is missing.
 
 What has the same people is predicted in one pass (`passes.py`).
 """
 
+import errno
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.execute.boxes import identify_boxes
 from harness.execute.coverage import part_of
-from harness.execute.environment import describe_environment
+from harness.execute.executors.base import Executor
 from harness.execute.intervals import measure_intervals
+from harness.execute.locks import RunLock
 from harness.execute.noise import measure_noise
 from harness.execute.obtain import obtain_files, obtain_images
 from harness.execute.passes import Outcome, Watcher, predict_in_passes
-from harness.execute.plan import Plan, Settings, make_plan
+from harness.execute.plan import Plan, Settings, make_plan, run_config
 from harness.files import read_json, write_json
 from harness.judge.verdict import judge_run
 from harness.predict.people import People
@@ -37,6 +40,10 @@ AGREEMENT = 1e-6
 """MMPose's evaluator and ours may differ by this much, fractions; more is a warning in the record."""
 
 
+WAIT = 1.0
+"""Seconds after which it is looked again whether another process is done with a run."""
+
+
 @dataclass
 class _Job:
     """One run on its way to its record."""
@@ -49,6 +56,10 @@ class _Job:
     @property
     def folder(self) -> RunFolder:
         return RunFolder(self.settings.out / self.suite.name / self.row.id / self.run)
+
+    @cached_property
+    def lock(self) -> RunLock:
+        return RunLock(self.folder.path)
 
     @property
     def name(self) -> str:
@@ -69,15 +80,17 @@ def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
 
 
 def run_rows(
-    rows: Sequence[tuple[Suite, Row]], settings: Settings, watcher: Watcher
+    rows: Sequence[tuple[Suite, Row]], settings: Settings, executor: Executor, watcher: Watcher
 ) -> Iterator[tuple[Suite, Row, list[Record]]]:
     """Do all runs of rows; a failure becomes a record with its reason, never an exception.
+
+    Runs that another process works on are left to it, and taken from it when it is done.
 
     Yields:
         Each row when the last of its runs is done: those that are there already first, the others pass by pass.
     """
     records: dict[str, dict[str, Record]] = {}
-    made = _records([_Job(suite, row, run, settings) for suite, row in rows for run in row.runs], watcher)
+    made = _locked([_Job(suite, row, run, settings) for suite, row in rows for run in row.runs], executor, watcher)
     for job, record in _with_noise(made, watcher) if settings.noise else ((job, record) for job, _, record in made):
         done = records.setdefault(job.name, {})
         done[job.run] = record
@@ -99,7 +112,30 @@ def _with_noise(made: Iterator[tuple[_Job, Plan | None, Record]], watcher: Watch
         yield job, record
 
 
-def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Plan | None, Record]]:
+def _locked(
+    jobs: Sequence[_Job], executor: Executor, watcher: Watcher
+) -> Iterator[tuple[_Job, Plan | None, Record]]:  # fmt: skip
+    """Yield as `_records` does, each run while nobody else works on it; none is waited for with another one held."""
+    waiting = list(jobs)
+    while waiting:
+        ours = [job for job in waiting if job.lock.acquire()]
+        if not ours:
+            watcher.stage(waiting[0].name, f"is with {waiting[0].lock.holder() or 'another process'}: waiting")
+            time.sleep(WAIT)
+            continue
+        waiting = [job for job in waiting if job not in ours]
+        try:
+            for job, plan, record in _records(ours, executor, watcher):
+                yield job, plan, record
+                job.lock.release()
+        finally:
+            for job in ours:
+                job.lock.release()
+
+
+def _records(
+    jobs: Sequence[_Job], executor: Executor, watcher: Watcher
+) -> Iterator[tuple[_Job, Plan | None, Record]]:  # fmt: skip
     """Yield each run with its plan, which a run that failed may lack, and its record."""
     groups: dict[str, list[tuple[_Job, Plan]]] = {}
     for job in jobs:
@@ -113,16 +149,18 @@ def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Pla
                 key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
                 groups.setdefault(key, []).append((job, plan))
                 continue
+            job.folder.clear_shards()  # of a process that died just then
             record = _scored(job, plan, None, estimation, watcher)
         except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
             record = _failed(job, error)
         yield job, made, record
+    environment = executor.environment() if groups else {}
     for group in groups.values():
-        for job, plan, outcome in _predicted(group, watcher):
+        for job, plan, outcome in _predicted(group, executor, watcher):
             try:
                 if isinstance(outcome, Exception):
                     raise outcome
-                _save(job, plan, *outcome)
+                _save(job, plan, *outcome, environment=environment)
                 record = _scored(job, plan, *outcome, watcher)
             except Exception as error:  # noqa: BLE001 (as above)
                 record = _failed(job, error)
@@ -131,13 +169,17 @@ def _records(jobs: Sequence[_Job], watcher: Watcher) -> Iterator[tuple[_Job, Pla
 
 def _plan(job: _Job, watcher: Watcher) -> Plan:
     if job.settings.fetch:
-        obtain_files(job.suite, job.row, job.run, job.settings, watcher.download)
+        spec = job.row.runs[job.run]
+        obtain_files(run_config(job.suite, job.row, spec, job.settings), spec, job.settings, watcher.download)
     plan = make_plan(job.suite, job.row, job.run, job.settings)
     job.folder.make_way(plan.predictions_key)
+    job.folder.sweep()
     return plan
 
 
-def _predicted(group: Sequence[tuple[_Job, Plan]], watcher: Watcher) -> Iterator[tuple[_Job, Plan, Outcome]]:
+def _predicted(
+    group: Sequence[tuple[_Job, Plan]], executor: Executor, watcher: Watcher
+) -> Iterator[tuple[_Job, Plan, Outcome]]:  # fmt: skip
     """Predict runs with the same people."""
     left = list(range(len(group)))
     try:
@@ -149,7 +191,8 @@ def _predicted(group: Sequence[tuple[_Job, Plan]], watcher: Watcher) -> Iterator
         if plan.protocol.compute.engine == "upstream":
             outcomes = iter([(0, _upstream(job, plan, people, watcher))])
         else:
-            outcomes = predict_in_passes([(job.name, plan) for job, plan in group], people, watcher)
+            runs = [(job.name, plan, job.folder) for job, plan in group]
+            outcomes = predict_in_passes(runs, people, executor, watcher)
         for number, outcome in outcomes:
             left.remove(number)
             if not isinstance(outcome, Exception):
@@ -176,13 +219,16 @@ def _upstream(job: _Job, plan: Plan, people: People, watcher: Watcher) -> Outcom
     return predictions, Estimation(timings={"network": round(built - start, 3), "predict": round(done - built, 3)})
 
 
-def _save(job: _Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> None:
+def _save(
+    job: _Job, plan: Plan, predictions: Predictions, estimation: Estimation, environment: Mapping[str, Any]
+) -> None:  # fmt: skip
     folder = job.folder
     folder.write_spec(job.suite, job.row, job.run, plan.config.to_dict())
     write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
-    write_json(folder.environment, describe_environment(job.settings.device))
+    write_json(folder.environment, environment)
     write_json(folder.estimation, estimation.model_dump(mode="json"))
-    predictions.save(folder.predictions, plan.predictions_key)  # last: it vouches for the other files
+    predictions.save(folder.predictions, plan.predictions_key)  # it vouches for the other files
+    folder.clear_shards()
 
 
 def _scored(
@@ -252,16 +298,20 @@ def _failed(job: _Job, error: Exception) -> Record:
     status: Literal["failed", "unobtainable"] = "unobtainable" if isinstance(error, ObtainError) else "failed"
     if isinstance(error, HarnessError):
         reason = str(error)
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = f"the disk is full: {error.filename or folder.path}"
     else:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.log.write_text("".join(traceback.format_exception(error)))
+        folder.note("".join(traceback.format_exception(error)))
         reason = f"{type(error).__name__}: {error}\n  the traceback is in {folder.log}"
     record = Record(
         suite=job.suite.name, row=job.row.id, run=job.run, label=job.row.label, status=status, reason=reason,
         verdict=status,
     )  # fmt: skip
     if not folder.is_complete():
-        record.save(folder.record)
+        try:
+            record.save(folder.record)
+        except OSError as full:
+            record = record.model_copy(update={"warnings": [f"the record could not be written: {full}"]})
     return record
 
 

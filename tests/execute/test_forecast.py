@@ -34,11 +34,11 @@ def test_people_and_time(settings: Settings, tmp_path: Path, monkeypatch: pytest
     assert 0.5 < one.seconds < 600
     assert forecast(rows(ROWS), replace(settings, limit=1)).people == 44
 
-    memory = cache_folder() / "operations.json"
+    memory = cache_folder() / "network_sizes.json"
     counted = json.loads(memory.read_text())
     assert len(counted) == 2
-    memory.write_text(json.dumps({key: 10 * value for key, value in counted.items()}))
-    monkeypatch.setattr("harness.execute.operations.count_flops", None)  # nothing is counted twice
+    memory.write_text(json.dumps({key: value | {"gflop": 10 * value["gflop"]} for key, value in counted.items()}))
+    monkeypatch.setattr("harness.execute.sizes.count_flops", None)  # nothing is counted twice
     assert forecast(rows(ROWS), settings).people == 236
     monkeypatch.undo()
     monkeypatch.setenv("HARNESS_CACHE", str(memory.parent))

@@ -104,7 +104,7 @@ def test_a_run_downloads_what_it_needs(
         "download annotations_trainval2017.zip, MB", "unpack annotations_trainval2017.zip, MB",
         f"download {Path(BOXES).name}, MB",
         "download val2017.zip, MB", "unpack val2017.zip, MB",
-        "network", "predict", "score",
+        "predict", "score",
     ]  # fmt: skip
     assert first.splitlines()[0].endswith("partial")
     assert below(Path("data")) == {path for path in sample_files(samples) if path.startswith("coco/")}
@@ -209,7 +209,7 @@ def test_the_checkpoint_of_ones_own_suite(harness: Harness, server: Server) -> N
     assert (found.status, found.reason) == ("partial", "only the first 1 images (--limit)")
     assert found.weights is not None
     assert (found.weights.sha256, found.weights.size) == (sha256, len(file.getvalue()))
-    assert below(Path("cache")) == {f"checkpoints/{name}", "operations.json"}
+    assert below(Path("cache")) == {f"checkpoints/{name}", "network_sizes.json"}
 
     assert harness("run", "own.yaml", "--limit", 1)[:2] == (0, out)
     assert [request.path for request in server.requests] == [f"/{name}"]

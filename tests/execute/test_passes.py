@@ -13,7 +13,7 @@ import torch
 from conftest import Harness
 
 from harness.arrays import Image
-from harness.execute import passes
+from harness.execute import work
 from harness.execute.effect import sample
 from harness.execute.plan import Plan
 from harness.predict import crop_stream
@@ -74,12 +74,12 @@ def test_rows_share_a_pass_and_get_what_they_get_alone(run: Any, monkeypatch: py
 
 def test_small_memory_means_several_passes(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = images_read(monkeypatch)
-    monkeypatch.setattr(passes, "free_memory", lambda device: 1)  # each network is one too many for the one before
+    monkeypatch.setattr(work, "free_memory", lambda device: 1)  # each network is one too many for the one before
     _, _, records = run()
     assert len(read) == 3
     assert [record.together for record in records.values()] == [1, 1, 1]
 
-    monkeypatch.setattr(passes, "free_memory", lambda device: 2 * 35_000_000)  # takes two of the three
+    monkeypatch.setattr(work, "free_memory", lambda device: 2 * 35_000_000)  # takes two of the three
     _, _, records = run(out="two")
     assert sorted(record.together for record in records.values()) == [1, 2, 2]
     for row in ROWS:
@@ -96,7 +96,7 @@ def test_no_room_for_a_network_on_the_device_ends_the_pass_before_it(run: Any, m
         members.append(weakref.ref(found))
         return found
 
-    monkeypatch.setattr(passes, "Forward", moved)
+    monkeypatch.setattr(work, "Forward", moved)
     code, _, records = run()
     assert code == 0
     assert sorted(record.together for record in records.values()) == [1, 2, 2]

@@ -33,6 +33,7 @@ FILES = {
     "predictions.parquet",
     "record.json",
     "diagnosis.json",
+    "log.txt",
 }
 
 
@@ -52,7 +53,7 @@ def test_a_partial_run_and_its_folder(harness: Harness, data: Path) -> None:
     assert "only the first 1 images (--limit); seeded weights in place of the checkpoint (--weights random:0)" in out
     folder = Path("runs/coco") / ROW / "val"
     assert {path.name for path in folder.iterdir()} == FILES
-    for name in FILES - {"predictions.parquet"}:
+    for name in FILES - {"predictions.parquet", "log.txt"}:
         assert json.loads((folder / name).read_text())["schema_version"] == 1
     record = Record.load(folder / "record.json")
     assert (record.status, record.verdict, record.images, record.people) == ("partial", "partial", 1, 22)

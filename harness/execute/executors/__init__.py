@@ -1,0 +1,1 @@
+"""Where tasks are done: one module a way."""

@@ -1,0 +1,129 @@
+"""Several devices of one machine, a process each."""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+from harness.execute.device import choose_device, free_memory
+from harness.execute.environment import describe_environment
+from harness.execute.executors.base import Lost, Progress, portable
+from harness.execute.work import Result, Task, Worker
+
+_CONTEXT = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+
+
+class Devices:
+    """An executor with a process for each device; one that dies is replaced.
+
+    Args:
+        devices: Such as `cuda:0` and `cuda:1`; a device may be there twice.
+        progress: Called batch by batch, from several threads.
+    """
+
+    def __init__(self, devices: Sequence[str], progress: Progress) -> None:
+        self.device = devices[0].partition(":")[0]
+        self._devices = devices
+        self._progress = progress
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Task, list[Result] | Lost]] = queue.SimpleQueue()
+        self._processes: dict[int, Any] = {}
+        self._threads = [
+            threading.Thread(target=self._serve, args=(number, device), daemon=True)
+            for number, device in enumerate(devices)
+        ]
+
+    @property
+    def workers(self) -> int:
+        """How many devices there are."""
+        return len(self._devices)
+
+    @property
+    def depth(self) -> int:
+        """One more for each device than it does."""
+        return 2 * len(self._devices)
+
+    def free_memory(self) -> int:
+        """Return the bytes of memory that networks may use on each device."""
+        return min(free_memory(device) // self._devices.count(device) for device in self._devices)
+
+    def environment(self) -> dict[str, Any]:
+        """Describe what the first device runs on."""
+        return describe_environment(self._devices[0])
+
+    def submit(self, task: Task) -> None:
+        """Take a task."""
+        self._tasks.put(task)
+
+    def next(self) -> tuple[Task, list[Result] | Lost]:
+        """Wait for a task's end."""
+        return self._done.get()
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _thread in self._threads:
+            self._tasks.put(None)
+        for process in list(self._processes.values()):
+            process.kill()  # what it does is wanted no more
+
+    def _serve(self, number: int, device: str) -> None:
+        """Give a device's process one task after the other."""
+        connection: Connection | None = None
+        while (task := self._tasks.get()) is not None:
+            if connection is None:
+                connection = self._start(number, device)
+            try:
+                connection.send(task)
+                while isinstance(answer := connection.recv(), int):
+                    self._progress(answer)
+                self._done.put((task, answer))
+            except (EOFError, OSError):
+                process = self._processes[number]
+                process.join()
+                connection.close()
+                connection = None
+                self._done.put((task, Lost(f"the process for {device} died: {_cause(process.exitcode)}")))
+
+    def _start(self, number: int, device: str) -> Connection:
+        ours, theirs = _CONTEXT.Pipe()
+        process = _CONTEXT.Process(target=_work, args=(theirs, device), daemon=True)
+        process.start()
+        self._processes[number] = process
+        theirs.close()
+        return ours
+
+
+def _work(connection: Connection, device: str) -> None:
+    """Do tasks until nobody asks for more; the life of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it as well, and is the parent's to handle
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    choose_device(device)
+    worker = Worker(device, connection.send)
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        connection.send(portable(worker.do(task)))
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        killed = signal.Signals(-exit_code).name
+        return f"{killed}{', perhaps for want of memory' if killed == 'SIGKILL' else ''}"
+    return f"exit code {exit_code}"

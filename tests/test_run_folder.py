@@ -1,0 +1,103 @@
+"""Damaged files of a run folder are refused by name; `tests/fuzz` damages them at random."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from harness.errors import ObtainError
+from harness.predictions import Predictions
+from harness.record import Record
+from harness.run_folder import RunFolder
+from harness.spec.load import load_suite
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """Return a run folder with the files that the tests damage."""
+    folder, suite = RunFolder(tmp_path), load_suite("demo")
+    folder.write_spec(suite, suite.rows[0], "val", {})
+    record = Record(suite="demo", row="x", run="val", label="X", status="failed", verdict="failed")
+    record.save(folder.record)
+    Predictions(
+        person_ids=np.arange(2),
+        image_ids=np.arange(2),
+        boxes=np.zeros((2, 4), np.float32),
+        box_scores=np.ones(2, np.float32),
+        crop_areas=np.ones(2, np.float32),
+        keypoints=np.zeros((2, 3, 2), np.float32),
+        keypoint_scores=np.ones((2, 3), np.float32),
+    ).save(folder.predictions, "key")
+    return folder
+
+
+def change(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"metrics": []}, "'list' object has no attribute 'items'"),
+        ({"run": "test"}, "the row has no run 'test'"),
+        ({"run": ["val"]}, "unhashable type"),
+        ({"schema_version": "x" * 5000}, "spec of schema version 'xxx"),
+    ],
+)
+def test_spec(run: RunFolder, fields: dict[str, Any], message: str) -> None:
+    assert run.read_spec()[1] == "val"
+    change(run.spec, **fields)
+    with pytest.raises(ObtainError, match=message) as caught:
+        run.read_spec()
+    assert str(run.spec) in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**400])
+def test_record_with_a_number_that_is_none(run: RunFolder, number: float) -> None:
+    assert Record.load(run.record).metrics == {}
+    change(run.record, metrics={"AP": number})
+    with pytest.raises(ObtainError, match=r"(?s)the record is damaged: .*record\.json: .*metrics\.AP"):
+        Record.load(run.record)
+
+
+FLOATS = pa.list_(pa.float32(), 3)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("box", None, "the column box is not lists of 4 numbers"),
+        ("box", pa.array([[1.0] * 3] * 2, FLOATS), "the column box is not lists of 4 numbers"),
+        ("keypoints", pa.array([[1.0] * 3] * 2, FLOATS), "the column keypoints is not lists of 6 numbers"),
+        ("keypoint_scores", pa.array([[1.0, None, 1.0]] * 2, FLOATS), "the column keypoint_scores is not lists of"),
+        ("person_id", pa.array([1, None]), "the column person_id is not of type int64"),
+        ("image_id", pa.array(["1", "2"]), "the column image_id is not of type int64"),
+        ("box_score", None, "the column box_score is not of type float"),
+    ],
+)
+def test_columns(run: RunFolder, column: str, values: pa.Array | None, message: str) -> None:
+    table = pq.read_table(run.predictions)
+    index = table.schema.get_field_index(column)
+    table = table.remove_column(index) if values is None else table.set_column(index, column, values)
+    pq.write_table(table, run.predictions)
+    with pytest.raises(ObtainError, match=rf"predictions are damaged: .*predictions\.parquet: {message}"):
+        Predictions.load(run.predictions)
+
+
+def test_text_that_is_none(run: RunFolder) -> None:
+    whole = run.predictions.read_bytes()
+    run.predictions.write_bytes(whole.replace(b"crop_area", b"crop_\xff\xfe\xfda"))
+    assert Predictions.saved_key(run.predictions) in (None, "key")
+    with pytest.raises(ObtainError, match=r"predictions\.parquet"):
+        Predictions.load(run.predictions)
+    pq.write_table(
+        pq.read_table(pa.BufferReader(whole)).replace_schema_metadata({"schema_version": b"\xff"}), run.predictions
+    )
+    assert Predictions.saved_key(run.predictions) is None
+    with pytest.raises(ObtainError, match="predictions of schema version"):
+        Predictions.load(run.predictions)
