@@ -36,10 +36,8 @@ def read_image(path: Path) -> Image:
         data = path.read_bytes()
     except OSError as error:
         raise RunError(f"image cannot be read: {path}: {error.strerror}", "restore it from the data set") from error
-    # A decoder fills the missing part of a truncated image with grey and says so only on standard error.
-    cut_jpeg = data.startswith(JPEG) and data.rfind(JPEG_END) < data.rfind(SCAN)
-    if cut_jpeg or (data.startswith(PNG) and _is_cut_png(data)):
-        raise RunError(f"image is truncated: {path} ({len(data)} bytes)", "restore it from the data set")
+    if fault := _fault(data):
+        raise RunError(f"image is {fault}: {path} ({len(data)} bytes)", "restore it from the data set")
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error as error:
@@ -49,21 +47,32 @@ def read_image(path: Path) -> Image:
     return image
 
 
-def _is_cut_png(data: bytes) -> bool:
-    """Whether a PNG ends before a chunk or its pixels can; OpenCV first takes memory for whatever a header says."""
-    position = 8
+def _fault(data: bytes) -> str | None:
+    """Return what is wrong with an image that OpenCV would not refuse.
+
+    Of a truncated image it fills the missing part with grey and says so only on standard error. For a PNG it takes
+    memory for whatever a header says, and 4.11 crashes on some that claim to be animated.
+    """
+    if data.startswith(JPEG):
+        return "truncated" if data.rfind(JPEG_END) < data.rfind(SCAN) else None
+    if not data.startswith(PNG):
+        return None
+    position, has_pixels = 8, False
     while position + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, position)
         if position + 12 + length > len(data):
-            return True
+            return "truncated"
+        if name == b"acTL":
+            return "an animation"
         if name == b"IHDR" and length >= 10:
             width, height, depth, colours = struct.unpack_from(">IIBB", data, position + 8)
             if width * height * depth * _CHANNELS.get(colours, 1) > 8 * DEFLATED * len(data):
-                return True
+                return "truncated"
+        has_pixels = has_pixels or name == b"IDAT"
         if name == b"IEND":
-            return False
+            return None if has_pixels else "truncated"  # OpenCV looks for pixels even behind the end
         position += 12 + length
-    return True
+    return "truncated"
 
 
 @dataclass(frozen=True)

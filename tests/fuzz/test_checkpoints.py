@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch._dynamo  # loaded for some odd tensors, and then makes a cache folder of its own
 
 from harness.assets.checkpoints import load_weights
 

@@ -195,11 +195,12 @@ def patched(extension: str, position: int, value: bytes) -> bytes:
 
 
 def test_sizes_that_a_damaged_image_claims(tmp_path: Path) -> None:
-    """OpenCV would take gigabytes for the first two, and raise an error of its own for the third."""
+    """OpenCV would take gigabytes for those that are PNG, and raise an error of its own for the other."""
     frame = cv2.imencode(".jpg", np.zeros((10, 20, 3), np.uint8))[1].tobytes().index(b"\xff\xc0")
     header = struct.pack(">IIBBBBB", 11000, 11000, 8, 2, 0, 0, 0)
     images = {
         "chunk.png": patched("png", 33, struct.pack(">I", 2**31 - 1)),
+        "tail.png": patched("png", 37, b"IDxT") + struct.pack(">I4s", 2**30, b"IDAT"),
         "header.png": patched("png", 16, header + struct.pack(">I", zlib.crc32(b"IHDR" + header))),
         "frame.jpg": patched("jpg", frame + 5, struct.pack(">HH", 65500, 65500)),
     }
@@ -222,6 +223,16 @@ def test_truncated_image(tmp_path: Path, extension: str, share: float) -> None:
     assert read_image(path).shape == (60, 80, 3)
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(RunError, match=f"{path.name} "):
+        read_image(path)
+
+
+def test_animated_png(tmp_path: Path) -> None:
+    """OpenCV 4.11 crashes on an animation without frames."""
+    whole = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    control = b"acTL" + struct.pack(">II", 1, 0)
+    path = tmp_path / "image.png"
+    path.write_bytes(whole[:33] + struct.pack(">I", 8) + control + struct.pack(">I", zlib.crc32(control)) + whole[33:])
+    with pytest.raises(RunError, match=r"image is an animation: .*image\.png"):
         read_image(path)
 
 
