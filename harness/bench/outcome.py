@@ -17,7 +17,7 @@ class Part(BaseModel):
 
 
 class Spread(Part):
-    """A ratio over the rounds."""
+    """A ratio, or what a task costs, over the rounds."""
 
     rounds: tuple[float, ...]
     median: float
@@ -177,6 +177,39 @@ class Memory(Part):
         return self.peak_mb[-1] - self.peak_mb[0]
 
 
+class Workers(Part):
+    """Several workers on this machine, against this process; each of them with one thread for the network."""
+
+    workers: int
+    startup_s: float
+    """Seconds until each had read the people, built the network and done a batch; before the first round."""
+    here_s: tuple[float, ...]
+    """Seconds of this process, of each round."""
+    workers_s: tuple[float, ...]
+    """Seconds of the workers, of each round."""
+    efficiency: Spread
+    """How many times faster they are than this process, by how many they are."""
+
+
+class Shards(Part):
+    """One row predicted in tasks, with one thread; bit-identical, or there would be no outcome."""
+
+    measured: Circumstances
+    id: str
+    images: int
+    people: int
+    tasks: int
+    """Batches, each of which is a task where there are many."""
+    one_s: tuple[float, ...]
+    """Seconds of everything as one task in this process, of each round."""
+    many_s: tuple[float, ...]
+    """Seconds of a task for each batch in this process, of each round."""
+    overhead_ms: Spread
+    """What each task beyond the first adds: a network that waits for crops, a shard that is kept and read again."""
+    workers: dict[Literal["processes", "ray"], Workers]
+    """Ray's only where it is installed."""
+
+
 class GpuEstimate(Part):
     """The whole table in one precision."""
 
@@ -217,6 +250,7 @@ class Details(Part):
     score: Scoring | None = None
     ten_rows: TenRows | None = None
     one_row: OneRow | None = None
+    shards: Shards | None = None
     memory: Memory | None = None
     gpu_model: GpuModel | None = None
 

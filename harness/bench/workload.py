@@ -98,8 +98,8 @@ def find_row(name: str) -> tuple[Suite, Row]:
     return suite, rows[0]
 
 
-def plan_row(name: str, data: Path) -> Plan:
-    """Return the plan of one row of COCO, with seeded weights.
+def plan_row(name: str, data: Path, images: int | None = None) -> Plan:
+    """Return the plan of one row of COCO on the first so many images, or all, with seeded weights.
 
     Raises:
         UsageError: There is no such row, or there are several.
@@ -107,7 +107,7 @@ def plan_row(name: str, data: Path) -> Plan:
     """
     suite, row = find_row(name)
     settings = Settings(
-        data=data, checkpoints=data, out=data, seed=SEED, limit=None, engine="shared", device="cpu", batch_size=None
+        data=data, checkpoints=data, out=data, seed=SEED, limit=images, engine="shared", device="cpu", batch_size=None
     )  # fmt: skip
     return make_plan(suite, row, RUN, settings)
 

@@ -15,12 +15,13 @@ from harness.files import write_json, write_text
 if TYPE_CHECKING:
     from harness.bench.outcome import BenchReport, Details
 
-ROUNDS = {"prepare": 7, "decode": 7, "score": 3, "ten-rows": 1, "one-row": 3}
+ROUNDS = {"prepare": 7, "decode": 7, "score": 3, "ten-rows": 1, "one-row": 3, "shards": 5}
 """How often each comparison is repeated."""
 PARTS = (*ROUNDS, "memory")
 """The measurements, in their order."""
 PREPARED_IMAGES = 24
 DECODED_PEOPLE = 256
+SHARDED_IMAGES = 24
 
 
 def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str]:
@@ -41,7 +42,10 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     "--rounds", type=click.IntRange(min=1), metavar="N",
     help=f"Do every comparison so often.  [default: {', '.join(f'{n} {name}' for name, n in ROUNDS.items())}]",
 )  # fmt: skip
-@click.option("--images", type=click.IntRange(min=1), metavar="N", help="Let whole runs have the first N images only.")
+@click.option(
+    "--images", type=click.IntRange(min=1), metavar="N",
+    help=f"Let whole runs and shards have the first N images only.  [default: all, {SHARDED_IMAGES} for shards]",
+)  # fmt: skip
 @click.option("--rows", metavar="ID[,ID]", help="The rows of COCO that are run at once.  [default: ten small ones]")
 @click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
 @precision_option
@@ -95,7 +99,7 @@ def command(
 
 def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Yield each measurement's name, and what does it and returns fields of `Details`."""
-    from harness.bench import decode, gpu_model, memory, prepare, score, whole_runs, workload
+    from harness.bench import decode, gpu_model, memory, prepare, score, shards, whole_runs, workload
     from harness.spec.configs import load_config
 
     data, images, precision = chosen["data"], chosen["images"], chosen["precision"]
@@ -124,10 +128,17 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
     def measure_one_row() -> dict[str, Any]:
         return {"one_row": whole_runs.measure_one_row(row.id, data, images, precision, rounds["one-row"])}
 
+    def measure_shards() -> dict[str, Any]:
+        plan = workload.plan_row(shards.ROW, data, images or SHARDED_IMAGES)
+        return {"shards": shards.measure_shards(plan, rounds["shards"])}
+
     def measure_memory() -> dict[str, Any]:
         return {"memory": memory.measure_memory(data)}
 
-    ways = (measure_prepare, measure_decode, measure_score, measure_ten_rows, measure_one_row, measure_memory)
+    ways = (
+        measure_prepare, measure_decode, measure_score, measure_ten_rows, measure_one_row, measure_shards,
+        measure_memory,
+    )  # fmt: skip
     yield from ((name, way) for name, way in zip(PARTS, ways, strict=True) if name in parts)
 
 
@@ -167,3 +178,7 @@ def _summary(report: "BenchReport") -> Iterator[str]:
         yield f"{name:<26}{'-' if ratio is None else f'{ratio:.2f}':>8}"
     growth = report.memory_growth_mb
     yield f"{'memory_growth_mb':<26}{'-' if growth is None else f'{growth:.0f}':>8}"
+    if part := report.details.shards:
+        yield f"{'shard_overhead_ms':<26}{part.overhead_ms.median:>8.1f}"
+        for name, workers in part.workers.items():
+            yield f"{f'efficiency_{name}':<26}{workers.efficiency.median:>8.2f}"

@@ -80,7 +80,7 @@ class DownloadProgress(_Bars):
 
 
 class TerminalProgress(_Bars):
-    """A `Watcher` that draws bars.
+    """A `Watcher` that draws a bar for the whole work, and one for the stage at work.
 
     Args:
         rows: How many rows there are to do.
@@ -88,13 +88,19 @@ class TerminalProgress(_Bars):
 
     def __init__(self, rows: int) -> None:
         super().__init__(MofNCompleteColumn(), _Speed())
-        self._rows: TaskID = self._progress.add_task("rows", total=rows)
+        self._of, self._rows_done = rows, 0
+        self._all: TaskID = self._progress.add_task(f"0 of {rows} rows", total=None)
         self._run: TaskID = self._progress.add_task("", total=None, visible=False)
         self._file = ""
 
+    def expect(self, people: int) -> None:
+        """Tell how many people there are to do in all, over all rows."""
+        self._progress.reset(self._all, total=people or None)
+
     def row_done(self) -> None:
         """Count one more row as done."""
-        self._progress.advance(self._rows)
+        self._rows_done += 1
+        self._progress.update(self._all, description=f"{self._rows_done} of {self._of} rows")
 
     def stage(self, of: str, name: str, people: int | None = None) -> None:
         """Begin a stage of the work on one row or several; `people` is how many there are, where it counts them."""
@@ -106,6 +112,7 @@ class TerminalProgress(_Bars):
     def advance(self, people: int) -> None:
         """Count so many more people as done."""
         self._progress.advance(self._run, people)
+        self._progress.advance(self._all, people)
 
     def download(self, name: str, done: int, total: int | None) -> None:
         """Show how many bytes of a file are done."""

@@ -120,7 +120,7 @@ def command(
         settings = Settings(**chosen | found | {"device": workers.device})
         for suite, row in rows:
             refuse_to_replace(suite, row, settings)
-        _announce(rows, settings)
+        progress.expect(_announce(rows, settings))
         told.write("begin", rows=[suite.row_id(row) for suite, row in rows], workers=workers.workers)
         try:
             with progress:
@@ -169,8 +169,8 @@ def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) ->
     return HarnessError.exit_code if counts["failed"] else 0
 
 
-def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> None:
-    """Say on standard error what is to be fetched, and how long a long run takes."""
+def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
+    """Say on standard error what is to be fetched, and how long a long run takes; return the people of all rows."""
     from harness.cli.amounts import show_duration, show_sizes
     from harness.execute.forecast import forecast
 
@@ -180,7 +180,7 @@ def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> None:
         ahead = forecast(rows, settings)
     except Exception as error:  # noqa: BLE001 (the rows that this comes from will say it in their records)
         click.echo(f"no forecast: {type(error).__name__}: {error}", err=True)
-        return
+        return 0
     downloads = {item.urls[0]: item.size for item in ahead.missing if item.urls and not item.cached}
     if downloads:
         sizes = show_sizes(downloads.values())
@@ -191,6 +191,7 @@ def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> None:
             "--rows GLOB or --limit N evaluates a part",
             err=True,
         )
+    return ahead.people
 
 
 def _box_file(named: str | None, offline: bool) -> Path | None:

@@ -94,7 +94,11 @@ _Piece = tuple[int, int, tuple[_Member, ...]]
 
 
 def predict_in_passes(
-    runs: Sequence[tuple[str, Plan, RunFolder]], people: People, executor: Executor, watcher: Watcher
+    runs: Sequence[tuple[str, Plan, RunFolder]],
+    people: People,
+    executor: Executor,
+    watcher: Watcher,
+    task_seconds: float | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Predict runs that have the same people.
 
@@ -103,6 +107,7 @@ def predict_in_passes(
         people: The people of all of them, with their images there.
         executor: Does the work.
         watcher: Told of each pass.
+        task_seconds: What a task should take, of one batch at least; None for `TASK_SECONDS`.
 
     Yields:
         Each run's place in `runs` and its outcome; those of one pass come together.
@@ -116,12 +121,16 @@ def predict_in_passes(
     for number, ((name, plan, folder), network) in enumerate(zip(runs, networks, strict=True)):
         store = ShardStore(folder.shards, plan.predictions_key, len(people))
         there = covered([(shard.start, shard.end) for shard in store.load()], len(people))
-        waiting.append(_Member(number, name, plan, folder, network, store, _whole_blocks(there, block)))
+        member = _Member(number, name, plan, folder, network, store, _whole_blocks(there, block))
+        watcher.advance(int(member.done.sum()))
+        waiting.append(member)
     pace = 1.0
+    if task_seconds is None:
+        task_seconds = TASK_SECONDS
     while waiting:
         members = _fitting(waiting, WEIGHTS_SHARE * executor.free_memory(), block)
         waiting = waiting[len(members) :]
-        current = _Pass(members, people, block, executor, watcher, pace)
+        current = _Pass(members, people, block, executor, watcher, task_seconds, pace)
         yield from current.outcomes()
         pace = current.pace
         waiting = [member for member in members if member.put_off] + waiting
@@ -151,6 +160,7 @@ class _Pass:
         block: int,
         executor: Executor,
         watcher: Watcher,
+        task_seconds: float,
         pace: float,
     ) -> None:
         self._members = members
@@ -159,24 +169,24 @@ class _Pass:
         self._block = block
         self._executor = executor
         self._watcher = watcher
+        self._task_seconds = task_seconds
         self.pace = pace
         """How many times longer than expected tasks take."""
 
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Do the work and yield each run's outcome."""
         self._compare_exactly()
-        found: dict[int, tuple[Predictions, Estimation]] = {}
-        for _ in range(TRIES):  # a shard that is damaged when it is read again is made again
+        waiting = list(self._members)
+        for last in (False,) * (TRIES - 1) + (True,):  # a shard that is damaged when it is read again is made again
             self._compute()
-            for member in self._running():
-                if member.number not in found and (whole := self._assembled(member)):
-                    found[member.number] = whole
-            if len(found) == len(self._running()):
-                break
-        damaged = RunError("its shards are damaged again and again", "see what its log.txt says of the disk")
-        for member in sorted(self._members, key=lambda member: not member.failed):
-            if not member.put_off:
-                yield member.number, member.failed or found.get(member.number) or damaged
+            waiting = [member for member in waiting if not member.put_off]
+            for member in sorted(waiting, key=lambda member: not member.failed):
+                outcome = member.failed or self._assembled(member)
+                if not outcome and last:
+                    outcome = RunError("its shards are damaged again and again", "make sure that the disk is sound")
+                if outcome:  # handed over at once, for the predictions of all runs together may be large
+                    waiting.remove(member)
+                    yield member.number, outcome
 
     def _running(self) -> list[_Member]:
         return [member for member in self._members if not member.failed and not member.put_off]
@@ -212,36 +222,33 @@ class _Pass:
 
     def _do(self, pieces: deque[_Piece], exact: bool) -> None:
         """Have an executor do pieces of work, and keep what comes of it."""
-        under_way: dict[int, tuple[_Piece, float]] = {}
-        while pieces or under_way:
+        under_way: dict[int, _Piece] = {}
+        while True:
             while pieces and len(under_way) < self._executor.depth:
-                piece = pieces[0] if exact else self._cut(pieces)
-                if exact:
-                    pieces.popleft()
-                start, end, members = piece
+                start, end, members = pieces.popleft() if exact else self._cut(pieces)
                 members = tuple(member for member in members if member in self._running())
                 if members:
-                    plans = tuple(member.plan for member in members)
-                    task = Task(plans, start, end, exact, torch.get_num_threads())
-                    under_way[id(task)] = (start, end, members), time.monotonic()
+                    task = Task(tuple(m.plan for m in members), start, end, exact, torch.get_num_threads())
+                    under_way[id(task)] = start, end, members
                     self._executor.submit(task)
             if not under_way:
                 return
             task, results = self._executor.next()
-            piece, _ = under_way.pop(id(task))
+            piece = under_way.pop(id(task))
             if isinstance(results, Lost):
                 pieces.extendleft(self._again(piece, results))
             else:
-                for member, result in zip(piece[2], results, strict=True):
+                start, end, members = piece
+                for member, result in zip(members, results, strict=True):
                     if self._take(member, result, exact):
-                        pieces.appendleft((piece[0], piece[1], (member,)))
+                        pieces.appendleft((start, end, (member,)))
                 self._learn(piece, results)
 
     def _cut(self, pieces: deque[_Piece]) -> _Piece:
         """Take the next piece of work, of a size that a worker has done in time."""
         start, end, members = pieces.popleft()
         a_person = self.pace * sum(member.seconds for member in members)
-        blocks = int(TASK_SECONDS / (a_person * self._block))
+        blocks = int(min(self._task_seconds / (a_person * self._block), len(self._people)))
         if self._executor.workers > 1:  # smaller to the end, so that all workers come to it together
             left = sum(piece[1] - piece[0] for piece in pieces) + end - start
             blocks = min(blocks, left // (2 * self._executor.workers * self._block))
@@ -277,11 +284,10 @@ class _Pass:
 
     def _take(self, member: _Member, result: Result, exact: bool) -> bool:
         """Keep what became of a run in a task; return whether to try again."""
-        if isinstance(result, Shard):
-            if exact:
-                self._keep_exact(member, result)
-            else:
-                self._keep(member, result)
+        if isinstance(result, Shard) and exact:
+            member.exact = _in_place([result], sample(self._people).by_image())
+        elif isinstance(result, Shard):
+            self._keep(member, result)
         elif isinstance(result, NoRoomError):
             member.put_off = True
         elif _may_pass(result) and member.failures + 1 < TRIES:
@@ -295,23 +301,18 @@ class _Pass:
 
     def _keep(self, member: _Member, shard: Shard) -> None:
         member.done[shard.start : shard.end] = True
-        whole = shard.end - shard.start == len(self._people)
-        if not whole:
-            try:
+        try:
+            if len(shard.predictions) < len(self._people):
                 member.store.save(shard)
-            except OSError as error:
-                member.folder.note(f"people {shard.start} to {shard.end} are kept in memory only: {error}")
-                whole = True
-        if whole:  # or as good as
+            else:
+                member.held.append(shard)
+        except OSError as error:
+            member.folder.note(f"people {shard.start} to {shard.end} are kept in memory only: {error}")
             member.held.append(shard)
         member.folder.note(
             f"people {shard.start} to {shard.end} of {len(self._people)}: {shard.notes.predict_seconds:.1f} s with "
             f"{shard.notes.together} runs on {shard.notes.worker}"
         )
-
-    def _keep_exact(self, member: _Member, shard: Shard) -> None:
-        few = sample(self._people)
-        member.exact = _in_place([shard], few.by_image())
 
     def _assembled(self, member: _Member) -> tuple[Predictions, Estimation] | None:
         """Return a run's predictions and how they came about; None if shards are missing."""

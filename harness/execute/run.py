@@ -151,6 +151,7 @@ def _records(
                 continue
             job.folder.clear_shards()  # of a process that died just then
             record = _scored(job, plan, None, estimation, watcher)
+            watcher.advance(record.people or 0)
         except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
             record = _failed(job, error)
         yield job, made, record

@@ -11,6 +11,7 @@ from harness.bench.outcome import (
     GpuModel,
     Memory,
     OneRow,
+    Shards,
     Spread,
     TenRows,
 )
@@ -44,6 +45,8 @@ def bench_markdown(report: BenchReport) -> str:
         lines += ["", *_ten_rows(details.ten_rows)]
     if details.one_row:
         lines += ["", *_one_row(details.one_row)]
+    if details.shards:
+        lines += ["", *_shards(details.shards)]
     if details.memory:
         lines += ["", *_memory(details.memory)]
     if details.gpu_model:
@@ -112,6 +115,33 @@ def _one_row(part: OneRow) -> Iterator[str]:
         f"{part.ratio.median:.2f} times ({part.ratio.min:.2f} to {part.ratio.max:.2f} in {len(part.ratio.rounds)} "
         "rounds)."
     )
+
+
+def _shards(part: Shards) -> Iterator[str]:
+    yield "## Work in tasks, and several workers"
+    yield ""
+    yield (
+        f"{part.id}, {part.people:,} boxes in {part.images} images, one thread a worker for the network, with the same "
+        f"results to the last bit. Seconds are the medians of {len(part.one_s)} rounds. Efficiency is how many times "
+        "faster workers are than this process, once begun, by how many they are."
+    )
+    yield ""
+    yield "| what | seconds | against | seconds | what follows | least | most | begun in |"
+    yield "|---|---:|---|---:|---|---:|---:|---:|"
+    cost = part.overhead_ms
+    seconds = f"{median(part.many_s):.1f} | one task | {median(part.one_s):.1f}"
+    yield (
+        f"| {part.tasks} tasks | {seconds} | {cost.median:.1f} ms for each further task | {cost.min:.1f} | "
+        f"{cost.max:.1f} | - |"
+    )
+    for kind, each in part.workers.items():
+        name = "processes" if kind == "processes" else "workers of a local Ray"
+        seconds = f"{median(each.workers_s):.1f} | this process | {median(each.here_s):.1f}"
+        gain = each.efficiency
+        yield (
+            f"| {each.workers} {name} | {seconds} | efficiency {gain.median:.2f} | {gain.min:.2f} | {gain.max:.2f} | "
+            f"{each.startup_s:.1f} s |"
+        )
 
 
 def _memory(part: Memory) -> Iterator[str]:

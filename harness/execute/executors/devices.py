@@ -32,6 +32,7 @@ class Devices:
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Task, list[Result] | Lost]] = queue.SimpleQueue()
         self._processes: dict[int, Any] = {}
+        self._closed = False
         self._threads = [
             threading.Thread(target=self._serve, args=(number, device), daemon=True)
             for number, device in enumerate(devices)
@@ -69,6 +70,7 @@ class Devices:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed = True
         for _thread in self._threads:
             self._tasks.put(None)
         for process in list(self._processes.values()):
@@ -77,7 +79,7 @@ class Devices:
     def _serve(self, number: int, device: str) -> None:
         """Give a device's process one task after the other."""
         connection: Connection | None = None
-        while (task := self._tasks.get()) is not None:
+        while (task := self._tasks.get()) is not None and not self._closed:
             if connection is None:
                 connection = self._start(number, device)
             try:

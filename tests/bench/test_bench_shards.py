@@ -1,0 +1,128 @@
+"""Work in tasks beside work in one, and workers beside this process, on the people of one image."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Harness
+
+from harness.bench.outcome import BenchReport
+from harness.bench.shards import _Work, check_same, measure_shards
+from harness.bench.workload import plan_row
+from harness.errors import DifferenceError, RunError
+from harness.execute.executors.base import Lost
+from harness.execute.executors.here import Here
+from harness.execute.plan import Plan
+from harness.execute.shards import Shard
+from harness.execute.work import Result, Task, Worker
+from harness.predictions import Predictions
+from harness.run_folder import RunFolder
+
+ROW = "shufflenet-v2-256x192"
+PEOPLE, BATCH = 22, 8
+
+
+def small_plan(name: str, data: Path, images: int | None = None) -> Plan:
+    plan = plan_row(name, data, images)
+    compute = plan.protocol.compute.model_copy(update={"batch_size": BATCH})
+    return replace(plan, protocol=plan.protocol.model_copy(update={"compute": compute}))
+
+
+@pytest.fixture
+def plan(samples: Path) -> Plan:
+    return small_plan(ROW, samples, 1)
+
+
+def test_one_round(harness: Harness, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    do = Worker.do
+
+    def count(worker: Worker, task: Task) -> list[Result]:
+        assert task.threads == 1
+        done.append(len(task))
+        return do(worker, task)
+
+    monkeypatch.setattr(Worker, "do", count)  # of this process's worker
+    monkeypatch.setattr("harness.bench.shards.ROW", ROW)
+    monkeypatch.setattr("harness.bench.workload.plan_row", small_plan)
+    options = ("--images", 1, "--rounds", 1, "--out", "bench.json", "--markdown", "bench.md")
+    code, printed, said = harness("bench", "--data", samples, "--only", "shards", *options)
+    assert code == 0, said
+    report = BenchReport.model_validate_json(Path("bench.json").read_bytes())
+    part = report.details.shards
+    assert part is not None
+    assert (part.id, part.images, part.people, part.tasks) == (ROW, 1, PEOPLE, 3)
+    (one_s,), (many_s,) = part.one_s, part.many_s
+    assert part.overhead_ms.rounds == pytest.approx([1000 * (many_s - one_s) / 2])
+    kinds = ["processes", *(["ray"] if importlib.util.find_spec("ray") else [])]
+    assert list(part.workers) == kinds
+    for workers in part.workers.values():
+        assert workers.workers == 2
+        assert workers.startup_s > 0
+        assert workers.efficiency.rounds == pytest.approx([workers.here_s[0] / workers.workers_s[0] / 2])
+    assert done == [BATCH, PEOPLE, 8, 8, 6, *[PEOPLE] * len(kinds)]
+    assert f"shard_overhead_ms {part.overhead_ms.median:>16.1f}" in printed
+    assert f"efficiency_processes {part.workers['processes'].efficiency.median:>13.2f}" in printed
+    assert "| 3 tasks | " in Path("bench.md").read_text()
+
+
+def test_one_batch_is_not_cut(harness: Harness, samples: Path) -> None:
+    code, _, said = harness("bench", "--data", samples, "--only", "shards", "--images", 1)
+    assert code == 2
+    assert "shards FAILED: 22 people are 1 batch for 2 workers" in said
+
+
+def test_results_that_differ(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    do = Worker.do
+
+    def off(worker: Worker, task: Task) -> list[Result]:
+        (result,) = do(worker, task)
+        assert isinstance(result, Shard)
+        if result.end == PEOPLE > len(task):
+            scores = result.predictions.keypoint_scores
+            scores[-1, -1] = np.nextafter(scores[-1, -1], np.float32(2))
+        return [result]
+
+    monkeypatch.setattr(Worker, "do", off)
+    with pytest.raises(DifferenceError, match="keypoint_scores are not bit-identical") as error:
+        measure_shards(plan, 1)
+    assert error.value.exit_code == 1
+
+
+def test_predictions_are_compared_bit_by_bit() -> None:
+    zeros = np.zeros(3, np.float32)
+    some = Predictions(
+        np.arange(3), np.arange(3), zeros, zeros, zeros, np.full((3, 17, 2), np.nan), np.zeros((3, 17), np.float32)
+    )
+    check_same(some, replace(some, keypoints=some.keypoints.copy()))
+    for changed in (some.keypoints.astype(np.float32), some.keypoints[:2], np.zeros((3, 17, 2))):
+        with pytest.raises(DifferenceError, match="keypoints are"):
+            check_same(some, replace(some, keypoints=changed))
+    with pytest.raises(DifferenceError, match="boxes are"):
+        check_same(some, replace(some, boxes=-zeros))
+
+
+def test_workers_that_do_not_begin(plan: Plan, tmp_path: Path) -> None:
+    class Two(Here):
+        workers = 2
+
+    class Dying(Here):
+        def next(self) -> tuple[Task, list[Result] | Lost]:
+            return self._tasks.popleft(), Lost("it died")
+
+    work = _Work(plan, plan.people(), RunFolder(tmp_path))
+    with pytest.raises(RunError, match="of 2 workers only 1 began"):
+        work.begin(Two("cpu", lambda _: None))
+    with pytest.raises(RunError, match="it died"):
+        work.begin(Dying("cpu", lambda _: None))
+
+
+def test_an_outcome_without_shards() -> None:
+    """What was measured before there was this part."""
+    committed = Path(__file__).parents[2] / "results" / "bench.json"
+    earlier = json.loads(committed.read_text())
+    earlier["details"].pop("shards", None)
+    assert BenchReport.model_validate(earlier).details.shards is None
