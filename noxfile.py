@@ -101,9 +101,12 @@ def faults(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def cluster(session: nox.Session) -> None:
-    """Run four rows on a part of COCO on a Ray cluster of three nodes, and kill a node and a worker."""
+    """Run four rows on a part of COCO on a Ray cluster of three nodes, and kill a node and a worker; a round of what
+    the bench measures of workers.
+    """
     install(session)
-    session.run("pytest", "-s", "tests/execute/three_nodes.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    files = ("tests/execute/three_nodes.py", "tests/bench/shards_round.py")
+    session.run("pytest", "-s", *(session.posargs or files), env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(python=PYTHON)

