@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -226,7 +227,8 @@ def _save(
     folder = job.folder
     folder.write_spec(job.suite, job.row, job.run, plan.config.to_dict())
     write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
-    write_json(folder.environment, environment)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder.environment, {**environment, "made": made})
     write_json(folder.estimation, estimation.model_dump(mode="json"))
     predictions.save(folder.predictions, plan.predictions_key)  # it vouches for the other files
     folder.clear_shards()

@@ -314,7 +314,7 @@ def _environment_changes(
     for run in new.keys() & baseline.keys():
         now, before = new[run].environment, baseline[run].environment
         if now is not None and before is not None:
-            for change in _differences(now, before):
+            for change in _differences({**now, "made": None}, {**before, "made": None}):
                 runs.setdefault(change.model_dump_json(), (change, []))[1].append(run)
     for change, where in sorted(runs.values(), key=lambda found: found[0].field):
         yield EnvironmentChange(**change.model_dump(), runs=tuple(sorted(where)))

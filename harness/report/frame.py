@@ -37,6 +37,7 @@ COLUMNS: dict[str, str] = {
     "people_per_s": "float64",
     "parameters": "Int64",
     "gflop": "float64",
+    "made": "datetime64[us, UTC]",
     "commit": "str",
     "torch": "str",
     "mmpose": "str",
@@ -66,6 +67,7 @@ def load_results(*folders: str | Path) -> "pd.DataFrame":
     | engine, precision, device | what computed it |
     | people_per_s | through the network |
     | parameters, gflop | of the network; GFLOP for one person |
+    | made | when the predictions were |
     | commit, torch, mmpose | versions |
     | folder | the run's folder |
 
@@ -111,6 +113,7 @@ def _lines(result: Result) -> Iterator[dict[str, Any]]:
         "people_per_s": speeds[0][0] / speeds[0][1] if speeds else None,
         "parameters": record.network.parameters if record.network else None,
         "gflop": record.network.gflop if record.network else None,
+        "made": environment.made if environment else None,
         "commit": environment.commit if environment else None,
         "torch": packages.get("torch"),
         "mmpose": packages.get("mmpose"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -44,6 +45,8 @@ class Environment(BaseModel):
     gpu: Gpu | None = None
     cuda: str | None = None
     tf32: bool | None = None
+    made: datetime | None = None
+    """When the predictions were; records of early versions do not tell."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -105,7 +106,8 @@ def save(
     used = protocol(**fields)
     predictions.save(folder.predictions, "key")
     write_json(folder.protocol, used.model_dump(mode="json"))
-    write_json(folder.environment, {"schema_version": 1, "threads": threads, "packages": {"torch": "2.14.1"}})
+    made = datetime.now(UTC).isoformat()  # another one each time
+    write_json(folder.environment, {"threads": threads, "packages": {"torch": "2.14.1"}, "made": made})
     Record(
         suite=suite, row=row, run=name, label="A | <b>", status="complete", images=IMAGES, people=len(predictions),
         metrics=evaluate(predictions, used, DATA), verdict="reproduced", predictions_key="key", noise=noise,

@@ -108,7 +108,7 @@ def environment(commit: str = "59efb8b23c59947e8c0ac62eaf28a6850df9da02", **chan
         "packages": {"torch": "2.14.1", "mmpose": "1.3.2", "mmcv-lite": "2.1.0", "numpy": "1.26.4"},
         "mmcv_ops": "stand-in", "commit": commit, "dirty": False, "cpu": "Some CPU", "threads": 16,
         "gpu": {"name": "NVIDIA H100 80GB HBM3", "memory": 84_000_000_000, "driver": "570.1"}, "cuda": "13.0",
-        "tf32": False,
+        "tf32": False, "made": "2026-03-01T12:00:00+00:00",
     } | changes  # fmt: skip
 
 

@@ -136,7 +136,9 @@ def test_row_page_has_the_record(site: Site, open_page: Callable[..., "Page"]) -
     ]
     assert page.locator("#issue").text_content()
     assert page.locator("figure image").count() >= 1
-    assert page.get_by_role("heading", name="History").count() == 1
+    history = page.get_by_role("region", name="History").locator("tbody tr")
+    assert history.count() == len(standing.history)
+    assert "2026-03-01" in history.last.inner_text()
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth)")
 
 

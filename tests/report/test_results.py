@@ -80,6 +80,7 @@ def test_frame(tmp_path: Path) -> None:
     assert first.difference == pytest.approx(0.02)
     assert first.verdict == "reproduced"
     assert first.people_per_s == 250
+    assert first.made == pd.Timestamp("2026-03-01 12:00", tz="UTC")
     assert (first.parameters, first.gflop) == (2_800_000, 0.5)
     assert first.device == "NVIDIA H100 80GB HBM3"
     assert pd.isna(frame.iloc[1].measured)
