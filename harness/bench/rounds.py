@@ -33,9 +33,21 @@ def compare(
         rounds: How often.
         check: Compares the results of a round, and raises where they differ.
     """
+    return compare_timed(unit, work, partial(timed, upstream), partial(timed, ours), rounds, check)
+
+
+def compare_timed(
+    unit: str,
+    work: int,
+    upstream: Callable[[], tuple[float, Theirs]],
+    ours: Callable[[], tuple[float, Ours]],
+    rounds: int,
+    check: Callable[[Theirs, Ours], object],
+) -> Comparison:
+    """Do the same as `compare` where both sides say themselves how many seconds they took, beside their results."""
     upstream_s, ours_s = [], []
     for number in range(rounds):
-        (seconds, theirs), (our_seconds, mine) = in_turn(number, partial(timed, upstream), partial(timed, ours))
+        (seconds, theirs), (our_seconds, mine) = in_turn(number, upstream, ours)
         check(theirs, mine)
         upstream_s.append(seconds)
         ours_s.append(our_seconds)

@@ -20,7 +20,7 @@ ROUNDS = {"prepare": 7, "decode": 7, "score": 3, "ten-rows": 1, "one-row": 3, "s
 PARTS = (*ROUNDS, "memory")
 """The measurements, in their order."""
 PREPARED_IMAGES = 24
-DECODED_PEOPLE = 256
+DECODED_PEOPLE = 1024
 SHARDED_IMAGES = 24
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from harness.bench.decode import SETTINGS, Codec, check_keypoints, draw_heatmaps, measure_decoding
+from harness.bench.decode import PASSES, SETTINGS, Codec, check_keypoints, draw_heatmaps, measure_decoding
 from harness.errors import DifferenceError
 
 
 @pytest.mark.parametrize("codec", SETTINGS)
 def test_two_rounds(codec: Codec) -> None:
     outcome = measure_decoding(codec, 70, 2)  # a batch and a bit
-    assert (outcome.comparison.work, outcome.comparison.unit) == (70, "people")
+    assert (outcome.comparison.work, outcome.comparison.unit) == (70 * PASSES, "people")
     assert len(outcome.comparison.ratio.rounds) == 2
     assert 0 <= outcome.keypoint_max_px <= 0.01
 

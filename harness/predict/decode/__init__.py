@@ -19,7 +19,7 @@ from harness.arrays import Bool, Float32, Floating
 from harness.predict.decode import dark, exact, udp
 from harness.predict.decode.dark import locate_dark, observe_dark
 from harness.predict.decode.heatmaps import Located
-from harness.predict.decode.megvii import locate_blurred, locate_megvii, observe_megvii
+from harness.predict.decode.megvii import locate_found, locate_megvii, observe_megvii
 from harness.predict.decode.msra import locate_msra, locate_stepped, observe_msra
 from harness.predict.decode.on_cpu import observe_megvii_on_cpu, observe_msra_on_cpu, observe_neighbours_on_cpu
 from harness.predict.decode.udp import locate_udp, observe_udp
@@ -45,7 +45,7 @@ ON_CPU = {
     "msra": Codec(observe_msra_on_cpu, locate_stepped),
     "dark": Codec(partial(observe_neighbours_on_cpu, reach=dark.REACH), locate_dark),
     "udp": Codec(partial(observe_neighbours_on_cpu, reach=udp.REACH), locate_udp),
-    "megvii": Codec(observe_megvii_on_cpu, locate_blurred),
+    "megvii": Codec(observe_megvii_on_cpu, locate_found),
 }
 
 

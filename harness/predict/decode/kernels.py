@@ -89,13 +89,11 @@ def find_blurred(
     stop: int,
     taps: Float32,
     rounding: float,
-    index: Indices,
-    crosses: Float32,
-    alone: Bool,
+    points: Float32,
     scores: Float32,
-    margins: Float32,
+    certain: Bool,
 ) -> None:
-    """Find the maxima of blurred heatmaps.
+    """Find the maxima of blurred heatmaps, and step from them as Megvii does.
 
     A blurred value is at most the blur along y of the maxima of the heatmap's rows. Rows are blurred only where that
     bound reaches the best blurred value so far, beginning with the row of the heatmap's maximum.
@@ -106,15 +104,12 @@ def find_blurred(
         stop: As above.
         taps: The kernel of the blur along x and y: symmetric, its sum is 1.
         rounding: How far off blurred values may be, as a share of the heatmap's largest absolute value.
-        index: To be filled with the row-major positions [M] of the maxima.
-        crosses: The blurred values there, to the right, to the left, below and above [5, M]; beyond the border they
-            mean nothing. 0 where no blurred value is positive or a value is not finite.
-        alone: Where no other blurred value comes as near to the maximum as the margin [M].
+        points: To be filled with x, y [M, 2], heatmap px; 0 where no blurred value is positive or one is not finite.
         scores: The maxima of the heatmaps themselves [M].
-        margins: How far off blurred values may be [M].
+        certain: Where rounding changes none of this [M].
     """
     height, width = heatmaps.shape[1:]
-    half = len(taps) // 2
+    half, quarter, middle = len(taps) // 2, np.float32(0.25), np.float32(0.5)
     bounds, highest = np.empty(height, np.float32), np.empty(height, np.float32)  # of blurred rows
     peaks, line = np.zeros(height + 2 * half, np.float32), np.zeros(width + 2 * half, np.float32)
     blurred, nothing = np.empty((height, width), np.float32), np.zeros(width, np.float32)
@@ -130,8 +125,8 @@ def find_blurred(
         top = _first(peaks_bits[half:], _highest(peaks_bits))
         largest_bits[0] = _largest(bits.reshape(height * width))
         margin = np.float32(rounding * largest[0])
-        index[i], crosses[:, i], alone[i], scores[i], margins[i] = 0, 0, False, peaks[half + top], margin
-        if not (peaks[half + top] > 0 and largest[0] < np.inf):
+        points[i], scores[i], certain[i] = 0, peaks[half + top], False
+        if not (scores[i] > 0 and largest[0] < np.inf):
             continue
 
         _blur_along(peaks, taps, bounds)
@@ -148,24 +143,23 @@ def find_blurred(
         if not highest[best] > 0:
             continue
 
-        above, below = max(best - 1, 0), min(best + 1, height - 1)
-        for y in (above, below):
+        for y in (max(best - 1, 0), min(best + 1, height - 1)):
             if highest[y] < 0:
                 _blur_down(heatmap, y, taps, nothing, inside)
                 _blur_along(line, taps, blurred[y])
                 highest_bits[y] = _highest(blurred_bits[y])
         column = _first(blurred_bits[best], highest_bits[best])
-
-        index[i] = best * width + column
-        crosses[0, i] = blurred[best, column]
-        crosses[1, i] = blurred[best, min(column + 1, width - 1)]
-        crosses[2, i] = blurred[best, max(column - 1, 0)]
-        crosses[3, i] = blurred[below, column]
-        crosses[4, i] = blurred[above, column]
-        row = blurred_bits[best]
+        peak, row = blurred[best, column], blurred_bits[best]
         highest_bits[best] = max(_highest(row[:column]), _highest(row[column + 1 :]))
         second_bits[0] = _highest(highest_bits)
-        alone[i] = second[0] < crosses[0, i] - margin
+        certain[i] = margin < peak and second[0] < peak - margin
+        points[i] = column, best
+        if 1 < column < width - 1 and 1 < best < height - 1:
+            across = blurred[best, column + 1] - blurred[best, column - 1]
+            down = blurred[best + 1, column] - blurred[best - 1, column]
+            points[i, 0] += quarter * np.sign(across) + middle
+            points[i, 1] += quarter * np.sign(down) + middle
+            certain[i] &= margin < min(abs(across), abs(down))
 
 
 @njit(nogil=True, cache=True)

@@ -117,41 +117,17 @@ def locate_megvii(
     furthest = weight * scores + (1 - weight) * np.maximum(elsewhere, 0)
     alone = (furthest < best - margins) & (np.bincount(as_high, minlength=len(flat)) == 1)
     alone &= whole & exists & (enclosed | ~inside)
-    cross = np.stack([best, right, left, below, above])
-    return locate_blurred(y * width + x, cross, alone, scores, margins, size, decoder, input_size)
-
-
-def locate_blurred(
-    index: Indices,
-    cross: Float32,
-    alone: Bool,
-    scores: Float32,
-    margins: Float32,
-    size: Size,
-    decoder: Decoder,
-    input_size: Size,
-) -> Located:
-    """Locate M keypoints by their blurred heatmaps.
-
-    Args:
-        index: Position of the blurred heatmap's maximum [M].
-        cross: The blurred values there, to the right, to the left, below and above [5, M].
-        alone: Where no other blurred value comes near the maximum, and all this is right [M].
-        scores: The heatmap's own maximum [M].
-        margins: How far blurred values may be from upstream's [M].
-        size: Width and height of the heatmaps.
-        decoder: How upstream decodes them.
-        input_size: Width and height of the network's input.
-    """
-    width, height = size
-    y, x = np.divmod(index, width)
-    best, right, left, below, above = cross
-    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
-    steps = np.stack([right - left, below - above], axis=-1)
-    sided = (np.abs(steps) > margins[:, None]).all(axis=1)
-    certain = alone & (best > margins) & (~inside | sided)
+    across, down = right - left, below - above
+    certain = alone & (best > margins) & (~inside | (np.minimum(np.abs(across), np.abs(down)) > margins))
     points = np.stack([x, y], axis=-1).astype(np.float32)
-    points += inside[:, None] * (np.sign(steps) * np.float32(0.25) + np.float32(0.5))
+    steps = np.sign(np.stack([across, down], axis=-1)) * np.float32(0.25) + np.float32(0.5)
+    return locate_found(points + inside[:, None] * steps, scores, certain, size, decoder, input_size)
+
+
+def locate_found(
+    points: Float32, scores: Float32, certain: Bool, size: Size, decoder: Decoder, input_size: Size
+) -> Located:
+    """Locate M keypoints from x, y [M, 2], heatmap px, the heatmaps' maxima [M], and where these are certain [M]."""
     return Located(points * strides(decoder, input_size), scores / PEAK + np.float32(0.5), certain)
 
 

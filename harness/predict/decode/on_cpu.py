@@ -6,6 +6,7 @@ No thread is waited for that has not begun: where other work holds the processor
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -41,7 +42,7 @@ def observe_msra_on_cpu(heatmaps: Tensor, decoder: Decoder) -> tuple[npt.NDArray
 
 def observe_neighbours_on_cpu(heatmaps: Tensor, decoder: Decoder, reach: int) -> tuple[npt.NDArray[Any], ...]:
     """Return what `observe_neighbours` does."""
-    maps, taps = _flatten(heatmaps), _taps(decoder)
+    maps, taps = _flatten(heatmaps), _taps(decoder.blur_kernel_size)
     count, edge = len(maps), 2 * reach + 1
     index, scores, largest = np.empty(count, np.intp), np.empty(count, np.float32), np.empty(count, np.float32)
     blurred = np.empty((count, edge, edge), np.float32)
@@ -55,11 +56,10 @@ def observe_neighbours_on_cpu(heatmaps: Tensor, decoder: Decoder, reach: int) ->
 
 
 def observe_megvii_on_cpu(heatmaps: Tensor, decoder: Decoder) -> tuple[npt.NDArray[Any], ...]:
-    """Return the arguments of `locate_blurred`."""
-    maps, taps = _flatten(heatmaps), _taps(decoder)
+    """Return the arguments of `locate_found`."""
+    maps, taps = _flatten(heatmaps), _taps(decoder.blur_kernel_size)
     count = len(maps)
-    index, crosses, alone = np.empty(count, np.intp), np.empty((5, count), np.float32), np.empty(count, bool)
-    results = index, crosses, alone, np.empty(count, np.float32), np.empty(count, np.float32)
+    results = np.empty((count, 2), np.float32), np.empty(count, np.float32), np.empty(count, bool)
     _share(count, lambda start, stop: find_blurred(maps, start, stop, taps, 3 * ROUNDING, *results))
     return results
 
@@ -75,10 +75,11 @@ def _find_maxima(maps: Float32, start: int, stop: int, index: Indices) -> None:
     maps[start:stop].reshape(stop - start, -1).argmax(axis=1, out=index[start:stop])
 
 
-def _taps(decoder: Decoder) -> Float32:
-    """Return the kernel of the decoder's blur, along x and y."""
-    assert decoder.blur_kernel_size is not None
-    taps: Float32 = cv2.getGaussianKernel(decoder.blur_kernel_size, 0, cv2.CV_32F)[:, 0]
+@lru_cache
+def _taps(kernel_size: int | None) -> Float32:
+    """Return the kernel of a decoder's blur, along x and y."""
+    assert kernel_size is not None
+    taps: Float32 = cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)[:, 0]
     return taps
 
 
