@@ -21,6 +21,8 @@ class Parity(BaseModel):
     """In the data folder; a heavy network sees the first of them only."""
     gflop: float
     """What the network computes for one crop."""
+    parameters: int | None = None
+    """Of the network; None in early reports."""
     keypoints_compared: int
     """Keypoints whose heatmap has a unique maximum."""
     ties: int

@@ -36,7 +36,7 @@ def command(
     """
     from harness.report.results import read_results
     from harness.report.site import write_site
-    from harness.report.sizes import read_gflop
+    from harness.report.sizes import read_sizes
     from harness.spec.load import load_suite, suite_names
 
     loaded = [load_suite(suite) for suite in suites or suite_names()]
@@ -44,8 +44,8 @@ def command(
         check_data_folder(data)
     check_writable(out)
     found = read_results(results or [folder for folder in DEFAULT_RESULTS if folder.is_dir()])
-    gflop = read_gflop(parity or PARITY) if parity or PARITY.is_file() else {}
-    site = write_site(out, loaded, found, gflop, data)
+    sizes = read_sizes(parity or PARITY) if parity or PARITY.is_file() else {}
+    site = write_site(out, loaded, found, sizes, data)
     for problem in site.problems:
         click.echo(f"warning: {problem}", err=True)
     counts = Counter(standing.verdict for standing in site.standings)

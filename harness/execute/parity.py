@@ -71,6 +71,7 @@ def compare_engines(
         people=len(people),
         people_total=len(everybody),
         gflop=round(flop / 1e9, 1),
+        parameters=sum(tensor.numel() for tensor in network.parameters()),
         keypoints_compared=int(unique.sum()),
         ties=int((~unique).sum()),
         keypoint_max_px=float(distances[unique].max(initial=0)),

@@ -15,6 +15,7 @@ from harness.report.pages import STYLE, slug, style_sheet
 from harness.report.protocol_table import usual_fields
 from harness.report.results import Results
 from harness.report.row_page import row_page
+from harness.report.sizes import Size
 from harness.report.standings import Standing, read_standings
 from harness.report.suite_page import index_page, suite_page
 from harness.spec.schema import Suite
@@ -41,7 +42,7 @@ class Site:
 
 
 def write_site(
-    out: Path, suites: Sequence[Suite], results: Results, gflop: Mapping[str, float], data: Path | None
+    out: Path, suites: Sequence[Suite], results: Results, sizes: Mapping[str, Size], data: Path | None
 ) -> Site:  # fmt: skip
     """Write the site; while that goes on, and if it fails, the former one stays as it is.
 
@@ -49,7 +50,7 @@ def write_site(
         out: Its folder.
         suites: In the order in which they are shown.
         results: Of any suites; those of others are named among the problems.
-        gflop: As `sizes.read_gflop` gives them.
+        sizes: As `read_sizes` gives them.
         data: An MMPose data/ folder, for pictures of cases; None to do without.
 
     Raises:
@@ -59,7 +60,7 @@ def write_site(
     problems = [*results.problems, *_strangers(suites, results)]
     tables: list[tuple[Suite, list[Standing]]] = []
     for suite in suites:
-        standings, unread = read_standings(suite, results.found, gflop)
+        standings, unread = read_standings(suite, results.found, sizes)
         tables.append((suite, standings))
         problems += unread
     out.parent.mkdir(parents=True, exist_ok=True)

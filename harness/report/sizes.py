@@ -22,8 +22,8 @@ class Size:
     """For one crop, a multiplication and an addition counting two."""
 
 
-def read_gflop(path: Path) -> dict[str, float]:
-    """Return the operations for one crop by the run's full id, such as `coco/alexnet-256x192/val`.
+def read_sizes(path: Path) -> dict[str, Size]:
+    """Return the networks' sizes by the run's full id, such as `coco/alexnet-256x192/val`.
 
     Args:
         path: What `harness parity --out` wrote.
@@ -35,11 +35,11 @@ def read_gflop(path: Path) -> dict[str, float]:
         report = ParityReport.model_validate(read_json(path, "the report of parity", HINT))
     except ValidationError as error:
         raise ObtainError(f"the report of parity is damaged: {path}: {error}", HINT) from error
-    return {run.id: run.gflop for run in report.runs}
+    return {run.id: Size(run.parameters, run.gflop) for run in report.runs}
 
 
-def size_of(record: Record | None, counted: float | None) -> Size:
+def size_of(record: Record | None, counted: Size | None) -> Size:
     """Return a network's size by its record, or by what parity counted where that does not tell."""
     if record is None or record.network is None:
-        return Size(gflop=counted)
+        return counted or Size()
     return Size(record.network.parameters, record.network.gflop)

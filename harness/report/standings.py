@@ -189,14 +189,14 @@ def table_metrics(suite: Suite) -> list[str]:
 
 
 def read_standings(
-    suite: Suite, results: Sequence[Result], gflop: Mapping[str, float]
+    suite: Suite, results: Sequence[Result], sizes: Mapping[str, Size]
 ) -> tuple[list[Standing], list[str]]:
     """Judge all rows of a suite afresh: claims are corrected more often than runs are repeated.
 
     Args:
         suite: Whose rows.
         results: Of any suites.
-        gflop: Operations by the run's full id, for rows whose records do not tell.
+        sizes: Of networks by the run's full id, for rows whose records do not tell.
 
     Returns:
         The rows in the suite's order, and why there are configs that could not be read.
@@ -214,7 +214,7 @@ def read_standings(
             declared = {}
             problems.append(f"{suite.row_id(row)}: {error}")
         first = next(iter(row.runs))
-        size = size_of(ordered[first].record if first in ordered else None, gflop.get(f"{suite.row_id(row)}/{first}"))
+        size = size_of(ordered[first].record if first in ordered else None, sizes.get(f"{suite.row_id(row)}/{first}"))
         standings.append(Standing(suite, row, history, ordered, tuple(claims), verdict, declared, size))
     return standings, list(dict.fromkeys(problems))
 

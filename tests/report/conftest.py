@@ -15,6 +15,7 @@ from harness.files import write_json
 from harness.record import BoxesUsed
 from harness.report.results import read_results
 from harness.report.site import Site, write_site
+from harness.report.sizes import Size
 from harness.spec.load import load_suite
 from harness.spec.schema import Suite
 from report import synthetic
@@ -48,21 +49,21 @@ def all_results(suites: list[Suite], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def gflop(suites: list[Suite]) -> dict[str, float]:
+def sizes(suites: list[Suite]) -> dict[str, Size]:
     draw = random.Random(0)
     ids = [f"{suite.row_id(row)}/{run}" for suite in suites for row in suite.rows for run in row.runs]
-    return {name: draw.uniform(0.5, 80) for name in ids}
+    return {name: Size(draw.randrange(2_000_000, 90_000_000), draw.uniform(0.5, 80)) for name in ids}
 
 
 @pytest.fixture(scope="session")
 def timed_site(
-    suites: list[Suite], all_results: list[Path], gflop: dict[str, float], tmp_path_factory: pytest.TempPathFactory
+    suites: list[Suite], all_results: list[Path], sizes: dict[str, Size], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Site, float]:  # fmt: skip
     """All rows, with pictures, and the seconds that one core takes for them."""
     folder = tmp_path_factory.mktemp("site")
     synthetic.write_images(folder / "data", suites)
     start = time.process_time()
-    site = write_site(folder / "site", suites, read_results(all_results), gflop, folder / "data")
+    site = write_site(folder / "site", suites, read_results(all_results), sizes, folder / "data")
     return site, time.process_time() - start
 
 

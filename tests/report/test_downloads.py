@@ -15,6 +15,7 @@ from harness.record import Network
 from harness.report.downloads import as_csv, as_json, as_latex, as_markdown, latex_text, markdown_text
 from harness.report.model_index import model_index
 from harness.report.results import read_results
+from harness.report.sizes import Size
 from harness.report.standings import Standing, read_standings
 from harness.report.upstream_issue import upstream_issue
 from harness.spec.load import load_suite
@@ -72,7 +73,7 @@ def standings(suite: Suite, tmp_path: Path) -> list[Standing]:
     synthetic.write_run(tmp_path / "runs", suite, a, complete.model_copy(update={"weights": weights}))
     failed = synthetic.record(suite, b, "val", "failed", 'no, "memory"\n  again', draw)
     synthetic.write_run(tmp_path / "runs", suite, b, failed)
-    return read_standings(suite, read_results([tmp_path / "runs"]).found, {"mine/a/val": 15.25})[0]
+    return read_standings(suite, read_results([tmp_path / "runs"]).found, {"mine/a/val": Size(gflop=15.25)})[0]
 
 
 def test_csv(suite: Suite, standings: list[Standing]) -> None:

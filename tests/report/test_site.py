@@ -16,10 +16,11 @@ from harness.report.plot import Scale, ticks
 from harness.report.protocol_table import usual_fields
 from harness.report.results import Results, read_results
 from harness.report.site import Site, write_site
+from harness.report.sizes import Size, read_sizes
 from harness.report.standings import Standing, read_standings
 from harness.report.suite_figures import cost_figures, pareto
 from harness.report.suite_page import chosen_metrics, peculiarities
-from harness.spec.load import load_suite
+from harness.spec.load import load_suite, suite_names
 from harness.spec.schema import Suite
 from report import synthetic
 from report.conftest import EVIL, LONG
@@ -241,14 +242,22 @@ def test_pareto() -> None:
 
 def test_cost_figures_do_not_mix_boxes(suites: list[Suite]) -> None:
     humanart = next(suite for suite in suites if suite.name == "humanart")
-    gflop = {f"{humanart.row_id(row)}/val": 10.0 + index for index, row in enumerate(humanart.rows)}
-    figures = cost_figures(read_standings(humanart, [], gflop)[0], "AP")
+    sizes = {f"{humanart.row_id(row)}/val": Size(gflop=10.0 + index) for index, row in enumerate(humanart.rows)}
+    figures = cost_figures(read_standings(humanart, [], sizes)[0], "AP")
     assert [figure.title for figure in figures] == [
         "AP against operations, Human-Art, detector boxes", "AP against operations, Human-Art, ground-truth boxes"
     ]  # fmt: skip
     assert [len(figure.marks) for figure in figures] == [2, 2]
-    alone = {name: value for name, value in gflop.items() if value < 12}
+    alone = dict([*sizes.items()][:2])
     assert len(cost_figures(read_standings(humanart, [], alone)[0], "AP")) == 1  # a single row is no comparison
+
+
+def test_sizes_of_rows_that_never_ran() -> None:
+    sizes = read_sizes(Path(__file__).parents[2] / "results/parity.json")
+    assert sizes["coco/hrnet-w32-256x192/val"] == Size(parameters=28_536_113, gflop=15.3)
+    published = [load_suite(name) for name in suite_names() if name != "demo"]
+    runs = {f"{suite.row_id(row)}/{run}" for suite in published for row in suite.rows for run in row.runs}
+    assert {name for name, size in sizes.items() if size.parameters} == runs
 
 
 def test_what_a_reader_sees_first(bare_site: Site) -> None:
