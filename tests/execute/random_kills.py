@@ -64,7 +64,7 @@ def test_random_kills(demo: Path, tmp_path: Path) -> None:
         process = start(demo, out, devices)
         while True:
             try:
-                shown, _ = process.communicate(timeout=rng.uniform(0, 0.7 * usual))
+                shown, _ = process.communicate(timeout=rng.uniform(0, 0.4 * usual))
                 assert process.returncode == 0, shown
                 break
             except subprocess.TimeoutExpired:
