@@ -10,8 +10,8 @@ from mmengine.config import Config
 
 from harness.assets.dataset import data_file
 from harness.errors import DifferenceError
-from harness.execute.passes import Watcher
 from harness.execute.plan import Plan, Settings, make_plan
+from harness.execute.watcher import Watcher
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
 from harness.predict.forward import Forward, SharedForward

@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 
 from harness.errors import RunError
-from harness.execute.passes import Watcher
 from harness.execute.plan import Plan
+from harness.execute.watcher import Watcher
 from harness.predict.forward import Forward
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions

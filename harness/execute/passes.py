@@ -9,23 +9,21 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol as Interface
 
-import numpy as np
 import torch
 
-from harness.arrays import Bool
 from harness.errors import RunError
-from harness.execute.effect import measure_effect, sample
+from harness.execute.effect import sample
 from harness.execute.executors.base import Executor, Lost
+from harness.execute.member import Member, in_place
 from harness.execute.plan import Plan
-from harness.execute.shards import Shard, ShardStore, covered
+from harness.execute.shards import Shard, ShardStore
 from harness.execute.sizes import network_sizes
+from harness.execute.watcher import Watcher
 from harness.execute.work import WEIGHTS_SHARE, NoRoomError, Result, Task
 from harness.predict.people import People
 from harness.predictions import Predictions
-from harness.record import Estimation, Network
+from harness.record import Estimation
 from harness.run_folder import RunFolder
 
 Outcome = tuple[Predictions, Estimation] | Exception
@@ -37,59 +35,10 @@ TASK_SECONDS = 30.0
 """What a task should take: so much work is lost with a worker."""
 PASS_SECONDS = 60.0
 """What the smallest task of a pass may be expected to take; more, and there are several passes."""
-OPERATIONS = {"cpu": 5e10, "cuda": 2e13}
-"""A second that a thread of a CPU, or a GPU, is expected to do before it has been seen at work."""
-OVERHEAD = 5e-4
-"""Seconds a person that the rest is expected to take."""
 PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOMEM, errno.ENETUNREACH, errno.EHOSTDOWN}
 """System errors that may be gone the next time."""
 
-
-class Watcher(Interface):
-    """Is told how the work goes on."""
-
-    def stage(self, of: str, name: str, people: int | None = None) -> None:
-        """Begin a stage of the work on one row or several; `people` is how many there are, where it counts them."""
-
-    def advance(self, people: int) -> None:
-        """Count so many more people as done."""
-
-    def download(self, name: str, done: int, total: int | None) -> None:
-        """Tell how many bytes of a file are done."""
-
-
-@dataclass(eq=False)
-class _Member:
-    """One run of a group with the same people."""
-
-    number: int
-    name: str
-    plan: Plan
-    folder: RunFolder
-    network: Network
-    store: ShardStore
-    done: Bool
-    """[N] people whose shards are kept, image by image."""
-    held: list[Shard] = field(default_factory=list)
-    """Shards that are not on disk."""
-    exact: Predictions | None = None
-    """Of the sample, where the run itself is not exact."""
-    failures: int = 0
-    """That may have been chance."""
-    failed: Exception | None = None
-    put_off: bool = False
-    """It does not fit beside the others of the pass."""
-
-    @property
-    def seconds(self) -> float:
-        """What a person is expected to take."""
-        compute, flips = self.plan.protocol.compute, 2 if self.plan.protocol.flip.enabled else 1
-        kind = torch.device(compute.device).type
-        threads = torch.get_num_threads() if kind == "cpu" else 1
-        return flips * self.network.gflop * 1e9 / (OPERATIONS.get(kind, OPERATIONS["cuda"]) * threads) + OVERHEAD
-
-
-_Piece = tuple[int, int, tuple[_Member, ...]]
+_Piece = tuple[int, int, tuple[Member, ...]]
 """People from the first to before the second, and the runs that they are missing of."""
 
 
@@ -117,11 +66,10 @@ def predict_in_passes(
     """
     block = math.lcm(*(plan.protocol.compute.batch_size for _, plan, _ in runs))
     networks = network_sizes([plan.config for _, plan, _ in runs])
-    waiting: list[_Member] = []
+    waiting: list[Member] = []
     for number, ((name, plan, folder), network) in enumerate(zip(runs, networks, strict=True)):
         store = ShardStore(folder.shards, plan.predictions_key, len(people))
-        there = covered([(shard.start, shard.end) for shard in store.load()], len(people))
-        member = _Member(number, name, plan, folder, network, store, _whole_blocks(there, block))
+        member = Member(number, name, plan, folder, network, store, block)
         watcher.advance(int(member.done.sum()))
         waiting.append(member)
     pace = 1.0
@@ -136,9 +84,9 @@ def predict_in_passes(
         waiting = [member for member in members if member.put_off] + waiting
 
 
-def _fitting(waiting: Sequence[_Member], room: float, block: int) -> list[_Member]:
+def _fitting(waiting: Sequence[Member], room: float, block: int) -> list[Member]:
     """Return as many as weights have room for and a minute suffices for, one at least."""
-    members: list[_Member] = []
+    members: list[Member] = []
     seconds = 0.0
     for member in waiting:
         room -= 4 * member.network.parameters
@@ -155,7 +103,7 @@ class _Pass:
 
     def __init__(
         self,
-        members: Sequence[_Member],
+        members: Sequence[Member],
         people: People,
         block: int,
         executor: Executor,
@@ -181,14 +129,14 @@ class _Pass:
             self._compute()
             waiting = [member for member in waiting if not member.put_off]
             for member in sorted(waiting, key=lambda member: not member.failed):
-                outcome = member.failed or self._assembled(member)
+                outcome = member.failed or member.assembled(self._order)
                 if not outcome and last:
                     outcome = RunError("its shards are damaged again and again", "make sure that the disk is sound")
                 if outcome:  # handed over at once, for the predictions of all runs together may be large
                     waiting.remove(member)
                     yield member.number, outcome
 
-    def _running(self) -> list[_Member]:
+    def _running(self) -> list[Member]:
         return [member for member in self._members if not member.failed and not member.put_off]
 
     def _compare_exactly(self) -> None:
@@ -282,12 +230,12 @@ class _Pass:
             else:
                 member.failed = RunError(f"{TRIES} workers were lost over it; the last time {lost}")
 
-    def _take(self, member: _Member, result: Result, exact: bool) -> bool:
+    def _take(self, member: Member, result: Result, exact: bool) -> bool:
         """Keep what became of a run in a task; return whether to try again."""
         if isinstance(result, Shard) and exact:
-            member.exact = _in_place([result], sample(self._people).by_image())
+            member.exact = in_place([result], sample(self._people).by_image())
         elif isinstance(result, Shard):
-            self._keep(member, result)
+            member.keep(result)
         elif isinstance(result, NoRoomError):
             member.put_off = True
         elif _may_pass(result) and member.failures + 1 < TRIES:
@@ -299,59 +247,6 @@ class _Pass:
             member.failed = result
         return False
 
-    def _keep(self, member: _Member, shard: Shard) -> None:
-        member.done[shard.start : shard.end] = True
-        try:
-            if len(shard.predictions) < len(self._people):
-                member.store.save(shard)
-            else:
-                member.held.append(shard)
-        except OSError as error:
-            member.folder.note(f"people {shard.start} to {shard.end} are kept in memory only: {error}")
-            member.held.append(shard)
-        member.folder.note(
-            f"people {shard.start} to {shard.end} of {len(self._people)}: {shard.notes.predict_seconds:.1f} s with "
-            f"{shard.notes.together} runs on {shard.notes.worker}"
-        )
-
-    def _assembled(self, member: _Member) -> tuple[Predictions, Estimation] | None:
-        """Return a run's predictions and how they came about; None if shards are missing."""
-        shards = [*member.held, *member.store.load()]
-        there = _whole_blocks(covered([(shard.start, shard.end) for shard in shards], len(self._people)), self._block)
-        if not there.all():
-            member.done = there
-            return None
-        predictions = _in_place(shards, self._order)
-        notes = [shard.notes for shard in shards]
-        timings = {
-            "network": sum(note.network_seconds for note in notes),
-            "predict": sum(note.predict_seconds for note in notes),
-            "forward": sum(note.forward_seconds for note in notes),
-        }
-        return predictions, Estimation(
-            timings={name: round(seconds, 3) for name, seconds in timings.items()},
-            together=max(note.together for note in notes),
-            warnings=list(dict.fromkeys(warning for note in notes for warning in note.warnings)),
-            effect=measure_effect(member.plan, member.exact, predictions) if member.exact else None,
-            network=member.network,
-        )
-
-
-def _in_place(shards: Sequence[Shard], order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Predictions:
-    """Return the predictions of shards in the order in which the people were listed."""
-    columns = {}
-    for name, values in vars(shards[0].predictions).items():
-        columns[name] = np.empty((len(order), *values.shape[1:]), values.dtype)
-        for shard in shards:
-            columns[name][order[shard.start : shard.end]] = getattr(shard.predictions, name)
-    return Predictions(**columns)
-
-
-def _whole_blocks(there: Bool, block: int) -> Bool:
-    """Return which people are in blocks that are there as a whole: batches begin where blocks do."""
-    starts = np.arange(0, len(there), block)
-    return np.repeat(np.logical_and.reduceat(there, starts), np.diff([*starts, len(there)]))
-
 
 def _may_pass(error: Exception) -> bool:
     """Whether what failed may work the next time."""
@@ -359,5 +254,5 @@ def _may_pass(error: Exception) -> bool:
     return any(isinstance(cause, MemoryError) or getattr(cause, "errno", None) in PASSING for cause in causes)
 
 
-def _called(members: Sequence[_Member]) -> str:
+def _called(members: Sequence[Member]) -> str:
     return members[0].name if len(members) == 1 else f"{len(members)} runs"

@@ -71,7 +71,9 @@ def damage(choose: Random, path: Path, _whole: bytes) -> None:
                 setattr(state, "_metadata", metadata)  # noqa: B010  by its type, it has none
             case 4 if isinstance(state, dict) and state:
                 key = choose.choice(list(state))
-                state[key] = state[key][..., :1] if isinstance(state[key], torch.Tensor) and state[key].ndim else state
+                tensor = state[key]
+                dense = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and tensor.ndim
+                state[key] = tensor[..., :1] if dense else state
             case 5:
                 document = choose.choice(
                     (document, {"state_dict": document}, state if isinstance(state, dict) else {}, {"model": state})
