@@ -54,8 +54,9 @@ def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False)
 
 
 def _is_weight(name: Any, value: Any) -> bool:
-    plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_meta
-    return plain and isinstance(name, str)
+    if not isinstance(value, torch.Tensor) or value.is_meta or value.is_complex():
+        return False
+    return value.layout is torch.strided and isinstance(name, str)
 
 
 def _problems(message: str) -> Iterator[str]:

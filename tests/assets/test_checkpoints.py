@@ -180,6 +180,7 @@ def test_truncated(tmp_path: Path, small: Config, trained: torch.nn.Module, zipp
         {},
         {"state_dict": {}},
         {"state_dict": {"a": 1}},
+        {"state_dict": {"a": torch.ones(1, dtype=torch.complex64)}},  # its imaginary part would be dropped
         {"state_dict": {1: CROPS}},
         [1, 2],
         {"model": {"a": CROPS}},
