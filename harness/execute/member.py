@@ -1,5 +1,6 @@
 """A run in a pass: what of it is there, how long the rest may take, and what it comes to in the end."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -38,8 +39,8 @@ class Member:
     """Shards that are not on disk."""
     exact: Predictions | None = None
     """Of the sample, where the run itself is not exact."""
-    failures: int = 0
-    """That may have been chance."""
+    failures: Counter[int] = field(default_factory=Counter)
+    """That may have been chance, by the first of the people."""
     failed: Exception | None = None
     put_off: bool = False
     """It does not fit beside the others of the pass."""

@@ -188,7 +188,7 @@ class _Pass:
             else:
                 start, end, members = piece
                 for member, result in zip(members, results, strict=True):
-                    if self._take(member, result, exact):
+                    if self._take(member, start, result, exact):
                         pieces.appendleft((start, end, (member,)))
                 self._learn(piece, results)
 
@@ -224,13 +224,13 @@ class _Pass:
             yield start, end, members[:half]
         else:
             (member,) = members
-            member.failures += 1
-            if member.failures < TRIES:
+            member.failures[start] += 1
+            if member.failures[start] < TRIES:
                 yield piece
             else:
                 member.failed = RunError(f"{TRIES} workers were lost over it; the last time {lost}")
 
-    def _take(self, member: Member, result: Result, exact: bool) -> bool:
+    def _take(self, member: Member, start: int, result: Result, exact: bool) -> bool:
         """Keep what became of a run in a task; return whether to try again."""
         if isinstance(result, Shard) and exact:
             member.exact = in_place([result], sample(self._people).by_image())
@@ -238,10 +238,10 @@ class _Pass:
             member.keep(result)
         elif isinstance(result, NoRoomError):
             member.put_off = True
-        elif _may_pass(result) and member.failures + 1 < TRIES:
-            member.failures += 1
+        elif _may_pass(result) and member.failures[start] + 1 < TRIES:
+            member.failures[start] += 1
             member.folder.note(f"tried again after {type(result).__name__}: {result}")
-            time.sleep(member.failures)
+            time.sleep(member.failures[start])
             return True
         else:
             member.failed = result

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,29 @@ def test_lost_workers(
         assert "1 row is left to do: the same command tries again" in out
     else:
         assert_same("runs", whole)
+
+
+class Jinxed(Here):
+    """Loses the worker of every task twice."""
+
+    seen: Counter[tuple[int, int]]
+
+    def next(self) -> Any:
+        task = self._tasks[0]
+        place = task.start, len(task.plans)
+        self.seen[place] += 1
+        return (self._tasks.popleft(), Lost("the machine was preempted")) if self.seen[place] <= 2 else super().next()
+
+
+def test_losses_of_other_people_are_not_counted(
+    harness: Harness, demo: Path, whole: str, small_tasks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On machines that are taken away now and then, a long run loses more than a few workers."""
+    monkeypatch.setattr("harness.execute.executors.choose.Here", Jinxed)
+    monkeypatch.setattr(Jinxed, "seen", Counter(), raising=False)
+    assert harness(*arguments(demo, rows=ROWS[:1]))[0] == 0
+    assert sum(Jinxed.seen.values()) == 3 * len(ranges_done(ROWS[0]))
+    assert_same(f"runs/demo/{ROWS[0]}", f"{whole}/demo/{ROWS[0]}")
 
 
 @pytest.mark.parametrize(

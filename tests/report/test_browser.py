@@ -8,6 +8,7 @@ import pytest
 
 from harness.report import numbers
 from harness.report.site import Site
+from harness.report.sizes import Size
 from harness.report.standings import Standing
 from report.conftest import LONG
 
@@ -88,7 +89,7 @@ def texts(page: "Page") -> dict[str, dict[str, str]]:
     return found
 
 
-def test_numbers_are_those_of_the_records(site: Site, open_page: Callable[..., "Page"]) -> None:
+def test_numbers_are_those_of_the_records(site: Site, sizes: dict[str, Size], open_page: Callable[..., "Page"]) -> None:
     page = open_page(site.path)
     for suite in ("coco", "jhmdb", "posetrack18"):
         page.goto((site.path.parent / suite / "index.html").as_uri())
@@ -118,8 +119,9 @@ def test_numbers_are_those_of_the_records(site: Site, open_page: Callable[..., "
                 assert line[f"{cell.name} interval"] == numbers.interval((low, high), cell.metric)
             if suite == "coco" and line["AP difference"] != numbers.NONE:
                 assert bars[standing.row.id] == line["AP difference"]
+            network = records[0].network or sizes[f"{records[0].suite}/{records[0].row}/{records[0].run}"]
             for own, text in (
-                ("parameters", numbers.size(records[0].network.parameters if records[0].network else None)),
+                ("parameters", numbers.size(network.parameters)),
                 ("checkpoint", " ".join(standing.checkpoints)),
             ):
                 assert line[own].strip() == text
