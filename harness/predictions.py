@@ -3,10 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from harness.arrays import Bool, Float32, Floating, Int64
 from harness.errors import ObtainError, brief
@@ -47,17 +49,17 @@ class Predictions:
 
     def save(self, path: Path, key: str) -> None:
         """Write to a Parquet file, atomically; `key` names the content that the predictions were made from."""
-        flat = {
+        flat: dict[str, NDArray[Any]] = {
             "person_id": self.person_ids,
             "image_id": self.image_ids,
             "box_score": self.box_scores,
             "crop_area": self.crop_areas,
         }
         nested = {"box": self.boxes, "keypoints": self.keypoints, "keypoint_scores": self.keypoint_scores}
-        columns = {name: pa.array(values) for name, values in flat.items()}
+        columns = {name: _column(values) for name, values in flat.items()}
         for name, values in nested.items():
             rows = values.reshape(len(self), -1) if len(self) else values.reshape(0, int(np.prod(values.shape[1:])))
-            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+            columns[name] = pa.FixedSizeListArray.from_arrays(_column(rows.ravel()), rows.shape[1])
         table = pa.table(columns).replace_schema_metadata({"schema_version": str(SCHEMA_VERSION), "key": key})
         with atomic_path(path) as part:
             pq.write_table(table, part, compression="zstd")
@@ -108,6 +110,12 @@ class Predictions:
             keypoints=nested("keypoints").reshape(*keypoint_scores.shape, 2),
             keypoint_scores=keypoint_scores.astype(np.float32, copy=False),
         )
+
+
+def _column(values: NDArray[Any]) -> pa.Array:
+    """Wrap an array [N]; `pa.array` would import pandas, which takes half a second, to see whether it is one of its."""
+    values = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _check_columns(table: pa.Table, path: Path) -> None:

@@ -81,7 +81,7 @@ class Estimation(Part):
     schema_version: int = SCHEMA_VERSION
     timings: dict[str, float]
     """Seconds by stage. `predict` is the time of the pass, which `together` runs share; `forward` is the network's own
-    part of it."""
+    part of it; `exact_forward` is its time for the sample that tells the effect of a precision."""
     together: int = 1
     """Runs that were predicted in one pass, this one included."""
     warnings: list[str] = []

@@ -140,10 +140,12 @@ class TenRows(Part):
     rows: tuple[RowTimes, ...]
     ours_wall_s: tuple[float, ...]
     """Seconds of our process, of each round."""
+    ours_extra_s: tuple[float, ...]
+    """Seconds of it for intervals and the error analysis, which upstream does not make."""
     ratio: Spread
     """Upstream's wall time over ours."""
     besides_network: Spread
-    """The same of what is left without the time from crops to heatmaps."""
+    """The same of what is left without the time from crops to heatmaps, and without what upstream does not make."""
 
 
 class OneRow(Part):

@@ -27,6 +27,7 @@ from harness.cli.options import (
 from harness.cli.stopping import terminable
 from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
 from harness.errors import HarnessError, UsageError
+from harness.imports import quick_imports
 
 if TYPE_CHECKING:
     from harness.execute.plan import Settings
@@ -105,11 +106,12 @@ def command(
     if offline or chosen["data"].exists():
         check_data_folder(chosen["data"])
     check_writable(chosen["out"])
-    from harness.cli.events import Events, WatchedProgress
-    from harness.execute.executors.choose import choose_executor
-    from harness.execute.plan import Settings
-    from harness.execute.run import refuse_to_replace, run_rows
-    from harness.judge.verdict import judge_row
+    with quick_imports():
+        from harness.cli.events import Events, WatchedProgress
+        from harness.execute.executors.choose import choose_executor
+        from harness.execute.plan import Settings
+        from harness.execute.run import refuse_to_replace, run_rows
+        from harness.judge.verdict import judge_row
 
     told = Events(events)
     progress = WatchedProgress(len(rows), told)

@@ -10,7 +10,7 @@ import torch
 from harness.arrays import Bool, Indices
 from harness.execute.effect import measure_effect
 from harness.execute.plan import Plan
-from harness.execute.shards import Shard, ShardStore, covered
+from harness.execute.shards import Shard, ShardNotes, ShardStore, covered
 from harness.predictions import Predictions
 from harness.record import Estimation, Network
 from harness.run_folder import RunFolder
@@ -39,6 +39,7 @@ class Member:
     """Shards that are not on disk."""
     exact: Predictions | None = None
     """Of the sample, where the run itself is not exact."""
+    exact_notes: ShardNotes | None = None
     failures: Counter[int] = field(default_factory=Counter)
     """That may have been chance, by the first of the people."""
     failed: Exception | None = None
@@ -84,8 +85,10 @@ class Member:
             return None
         predictions = in_place(shards, order)
         notes = [shard.notes for shard in shards]
+        sampled = [self.exact_notes] if self.exact_notes else []
         timings = {
-            "network": sum(note.network_seconds for note in notes),
+            "network": sum(note.network_seconds for note in [*sampled, *notes]),
+            "exact_forward": sum(note.forward_seconds for note in sampled),
             "predict": sum(note.predict_seconds for note in notes),
             "forward": sum(note.forward_seconds for note in notes),
         }

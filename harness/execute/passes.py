@@ -233,7 +233,7 @@ class _Pass:
     def _take(self, member: Member, start: int, result: Result, exact: bool) -> bool:
         """Keep what became of a run in a task; return whether to try again."""
         if isinstance(result, Shard) and exact:
-            member.exact = in_place([result], sample(self._people).by_image())
+            member.exact, member.exact_notes = in_place([result], sample(self._people).by_image()), result.notes
         elif isinstance(result, Shard):
             member.keep(result)
         elif isinstance(result, NoRoomError):

@@ -108,28 +108,37 @@ class Forward:
     def quicken(self) -> None:
         """Turn from exact single precision to the protocol's."""
         compute = self._protocol.compute
-        if compute.precision == "fp32-fast" and self.device.type == "cpu" and self._mean_layer() < _SMALL:
-            self.warnings.append("computed exactly: layers as small as this network's are not faster in another way")
-        elif compute.precision != "fp32":
-            self._fold_norms()
-            self._one_batch = True
-            self._dtype = _AUTOCAST.get(compute.precision)
-            if self.device.type == "cpu":
-                self._piece = min(self._piece, _CPU_PIECE)
-            if self.device.type == "cpu" or self._dtype:  # cuDNN's single-precision kernels like channels first
-                self._format = torch.channels_last
-                self._network.to(memory_format=torch.channels_last)
+        if compute.precision != "fp32":
+            probe = self._probe()
+            heatmaps, layer = self._measured(probe)
+            if compute.precision == "fp32-fast" and self.device.type == "cpu" and layer < _SMALL:
+                self.warnings.append(
+                    "computed exactly: layers as small as this network's are not faster in another way"
+                )
+            else:
+                self._hasten(probe, heatmaps)
         if compute.compiled:
             compiled: Any = torch.compile(self._heatmaps, dynamic=False)
             self._heatmaps = compiled
 
+    def _hasten(self, probe: torch.Tensor, heatmaps: torch.Tensor) -> None:
+        """Give up bit equality for speed; a probe and its heatmaps show whether norms can be folded."""
+        self._fold_norms(probe, heatmaps)
+        self._one_batch = True
+        self._dtype = _AUTOCAST.get(self._protocol.compute.precision)
+        if self.device.type == "cpu":
+            self._piece = min(self._piece, _CPU_PIECE)
+        if self.device.type == "cpu" or self._dtype:  # cuDNN's single-precision kernels like channels first
+            self._format = torch.channels_last
+            self._network.to(memory_format=torch.channels_last)
+
     def _probe(self) -> torch.Tensor:
         width, height = self._protocol.crop.input_size
-        return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(self.device)
+        return torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(self.device)
 
     @torch.no_grad()
-    def _mean_layer(self) -> float:
-        """Return how many multiplications a layer takes for a person, on average."""
+    def _measured(self, probe: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Return a probe's heatmaps and how many multiplications a layer takes for it, on average."""
         counts: list[float] = []
         layers = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
         hooks = [
@@ -137,18 +146,15 @@ class Forward:
             for layer in self._network.modules()
             if isinstance(layer, layers)
         ]
-        probe = self._probe()
-        forward_heatmaps(self._network, probe)
+        heatmaps = forward_heatmaps(self._network, probe)
         for hook in hooks:
             hook.remove()
-        return sum(counts) / len(counts) / len(probe) if counts else 0.0
+        return heatmaps, sum(counts) / len(counts) if counts else 0.0
 
     @torch.no_grad()
-    def _fold_norms(self) -> None:
-        probe = self._probe()
+    def _fold_norms(self, probe: torch.Tensor, heatmaps: torch.Tensor) -> None:
         folded = fuse_conv_bn(copy.deepcopy(self._network)).requires_grad_(False)
-        before, after = forward_heatmaps(self._network, probe), forward_heatmaps(folded, probe)
-        if (after - before).abs().max() > _FOLDED * before.abs().max():
+        if (forward_heatmaps(folded, probe) - heatmaps).abs().max() > _FOLDED * heatmaps.abs().max():
             self.warnings.append(
                 "norms are not folded into the convolutions: in this network that changes the heatmaps"
             )

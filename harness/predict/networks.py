@@ -12,9 +12,9 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from harness.errors import RunError
+from harness.imports import quick_imports
 from harness.predict import mmcv_ext
 
 
@@ -45,7 +45,8 @@ def _import_models() -> None:
     mmcv_ext.install()
     # mmdet's layers use a name that torch has moved.
     warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
-    import mmpose.models  # noqa: F401 (registers the networks)
+    with quick_imports():
+        import mmpose.models  # noqa: F401 (registers the networks)
 
 
 @contextmanager
@@ -86,6 +87,8 @@ def count_flops(network: torch.nn.Module, input_size: tuple[int, int]) -> int:
         network: From `build_network`.
         input_size: Width, height.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # imports Triton, which takes a while
+
     width, height = input_size
     # Fused attention is not counted; spelt out, it is matrix products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

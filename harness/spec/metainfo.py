@@ -4,6 +4,7 @@ Source: mmpose/datasets/datasets/utils.py `parse_pose_metainfo` and the METAINFO
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,5 +67,11 @@ def _read(path: str) -> Any:
     """Read a metainfo file: as it is named, or, as MMPose does, the one of the same name among its own."""
     for candidate in (Path(path), configs_folder() / "_base_" / "datasets" / Path(path).name):
         if candidate.is_file():
-            return Config.fromfile(candidate).dataset_info
+            return _parsed(candidate.resolve(), candidate.stat().st_mtime_ns)
     raise SpecError(f"config field test_dataloader.dataset.metainfo.from_file: there is no {path}")
+
+
+@cache
+def _parsed(path: Path, _changed: int) -> Any:
+    """Read a file once, for it takes mmengine longer than all else that is read of a row."""
+    return Config.fromfile(path).dataset_info

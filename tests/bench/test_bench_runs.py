@@ -27,7 +27,9 @@ def test_one_of_the_ten(samples: Path) -> None:
     assert 0 < forward < wall
     assert 0 < ours < outcome.ours_wall_s[0]
     assert outcome.ratio.median == pytest.approx(wall / outcome.ours_wall_s[0])
-    assert outcome.besides_network.median == pytest.approx((wall - forward) / (outcome.ours_wall_s[0] - ours))
+    assert outcome.besides_network.median == pytest.approx(
+        (wall - forward) / (outcome.ours_wall_s[0] - ours - outcome.ours_extra_s[0])
+    )
 
 
 def test_one_row(samples: Path) -> None:

@@ -73,7 +73,7 @@ def test_random_kills(demo: Path, tmp_path: Path) -> None:
         process = start(demo, out, devices)
         while True:
             try:
-                shown, _ = process.communicate(timeout=rng.uniform(0, 0.4 * usual))
+                shown, _ = process.communicate(timeout=rng.uniform(0, 0.25 * usual))
                 if process.returncode == 0:
                     break
                 # Three workers in a row died over the same people: the run says so, and what to do.

@@ -37,7 +37,8 @@ def plain_nms(boxes: Array, scores: Array, threshold: float, offset: int) -> lis
             height = min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1]) + offset
             overlap = np.float32(max(width, 0.0) * max(height, 0.0))
             areas = [(boxes[n, 2] - boxes[n, 0] + offset) * (boxes[n, 3] - boxes[n, 1] + offset) for n in (i, j)]
-            if overlap / (areas[0] + areas[1] - overlap) > np.float32(threshold):
+            union = np.float32(areas[0] + areas[1]) - overlap  # in single precision, as all of it is in mmcv
+            if overlap / union > np.float32(threshold):
                 break
         else:
             kept.append(int(i))
@@ -88,6 +89,7 @@ def plain_roi_align(features: Array, rois: Array, size: int, scale: float, ratio
     seed=st.integers(0, 99),
 )
 @example(corners=[(0, 0, 9, 0), (0, 0, 2, 0)], threshold=0.3, offset=0, seed=0)  # an IoU of 0.3
+@example(corners=[(0, 0, 0, 8), (0, 0, 0, 9)], threshold=0.9, offset=0, seed=0)
 def test_nms(ops: Any, corners: list[tuple[int, ...]], threshold: float, offset: int, seed: int) -> None:
     boxes = np.array([(x, y, x + w + 1, y + h + 1) for x, y, w, h in corners], np.float32)
     scores = np.random.default_rng(seed).permutation(len(boxes)).astype(np.float32)
