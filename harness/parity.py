@@ -1,8 +1,14 @@
 """What comparing the two engines gives."""
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import ObtainError
+from harness.files import read_json
+
+HINT = "make it with `harness parity --out FILE`, and name it with --parity FILE"
 
 KEYPOINT_TOLERANCE = 0.01
 SCORE_TOLERANCE = 1e-5
@@ -72,6 +78,18 @@ class ParityReport(BaseModel):
     """Wall time of all runs together."""
     runs: tuple[Parity, ...]
     failed: tuple[Failure, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `harness parity --out` wrote.
+
+        Raises:
+            ObtainError: There is no such file, or it is none.
+        """
+        try:
+            return cls.model_validate(read_json(path, "the report of parity", HINT))
+        except ValidationError as error:
+            raise ObtainError(f"{path} is no outcome of `harness parity`", HINT) from error
 
     def continues(self, earlier: "ParityReport") -> bool:
         """Whether runs of this report can stand beside those of an earlier one."""

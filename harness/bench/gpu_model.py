@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from harness.bench.outcome import Decoding, GpuEstimate, GpuModel, Preparation, Scoring
 from harness.bench.prepare import geometry_name
 from harness.errors import ObtainError
-from harness.files import read_json
 from harness.parity import ParityReport
 from harness.protocol import Compute, Crop, DataFile
 from harness.spec.configs import load_config
@@ -71,18 +68,13 @@ def read_table() -> Table:
 
 
 def read_gflop(parity: Path) -> dict[str, float]:
-    """Return the work of each row of COCO for one crop, from an outcome of `harness parity`.
+    """Return the work of each row of COCO for one crop, from a report of `harness parity`.
 
     Raises:
         ObtainError: There is no such file, or it is none.
     """
-    hint = "make it with `harness parity coco --out FILE`, and name it with --parity FILE"
-    try:
-        report = ParityReport.model_validate(read_json(parity, "the forward work of each row", hint))
-    except ValidationError as error:
-        raise ObtainError(f"{parity} is no outcome of `harness parity`", hint) from error
-    work = (run.id.split("/") for run in report.runs)
-    return {row: run.gflop for (suite, row, _), run in zip(work, report.runs, strict=True) if suite == "coco"}
+    ids = ((run.id.split("/"), run.gflop) for run in ParityReport.load(parity).runs)
+    return {row: gflop for (suite, row, _), gflop in ids if suite == "coco"}
 
 
 def model_gpu(

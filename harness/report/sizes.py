@@ -3,14 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from harness.errors import ObtainError
-from harness.files import read_json
 from harness.parity import ParityReport
 from harness.record import Record
-
-HINT = "make it with `harness parity`"
 
 
 @dataclass(frozen=True)
@@ -25,17 +19,10 @@ class Size:
 def read_sizes(path: Path) -> dict[str, Size]:
     """Return the networks' sizes by the run's full id, such as `coco/alexnet-256x192/val`.
 
-    Args:
-        path: What `harness parity --out` wrote.
-
     Raises:
-        ObtainError: The file is missing or is not a report of parity.
+        ObtainError: There is no report of `harness parity` at the path, or it is none.
     """
-    try:
-        report = ParityReport.model_validate(read_json(path, "the report of parity", HINT))
-    except ValidationError as error:
-        raise ObtainError(f"the report of parity is damaged: {path}: {error}", HINT) from error
-    return {run.id: Size(run.parameters, run.gflop) for run in report.runs}
+    return {run.id: Size(run.parameters, run.gflop) for run in ParityReport.load(path).runs}
 
 
 def size_of(record: Record | None, counted: Size | None) -> Size:
