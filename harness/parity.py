@@ -8,8 +8,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.errors import ObtainError
 from harness.files import read_json
 
-HINT = "make it with `harness parity --out FILE`, and name it with --parity FILE"
-
 KEYPOINT_TOLERANCE = 0.01
 SCORE_TOLERANCE = 1e-5
 METRIC_TOLERANCE = 1e-6
@@ -86,10 +84,11 @@ class ParityReport(BaseModel):
         Raises:
             ObtainError: There is no such file, or it is none.
         """
+        hint = "make it with `harness parity --out FILE`, and name it with --parity FILE"
         try:
-            return cls.model_validate(read_json(path, "the report of parity", HINT))
+            return cls.model_validate(read_json(path, "the report of parity", hint))
         except ValidationError as error:
-            raise ObtainError(f"{path} is no outcome of `harness parity`", HINT) from error
+            raise ObtainError(f"{path} is no outcome of `harness parity`", hint) from error
 
     def continues(self, earlier: "ParityReport") -> bool:
         """Whether runs of this report can stand beside those of an earlier one."""

@@ -73,8 +73,8 @@ def read_gflop(parity: Path) -> dict[str, float]:
     Raises:
         ObtainError: There is no such file, or it is none.
     """
-    ids = ((run.id.split("/"), run.gflop) for run in ParityReport.load(parity).runs)
-    return {row: gflop for (suite, row, _), gflop in ids if suite == "coco"}
+    runs = ParityReport.load(parity).runs
+    return {run.id.split("/")[1]: run.gflop for run in runs if run.id.startswith("coco/")}
 
 
 def model_gpu(

@@ -10,7 +10,7 @@ import torch
 from harness.arrays import Bool, Indices
 from harness.execute.effect import measure_effect
 from harness.execute.plan import Plan
-from harness.execute.shards import Shard, ShardNotes, ShardStore, covered
+from harness.execute.shards import Shard, ShardStore, covered
 from harness.predictions import Predictions
 from harness.record import Estimation, Network
 from harness.run_folder import RunFolder
@@ -37,9 +37,8 @@ class Member:
     """[N] people whose shards are kept, image by image."""
     held: list[Shard] = field(default_factory=list)
     """Shards that are not on disk."""
-    exact: Predictions | None = None
-    """Of the sample, where the run itself is not exact."""
-    exact_notes: ShardNotes | None = None
+    exact: Shard | None = None
+    """The sample, in the order in which its people were listed, where the run itself is not exact."""
     failures: Counter[int] = field(default_factory=Counter)
     """That may have been chance, by the first of the people."""
     failed: Exception | None = None
@@ -85,7 +84,7 @@ class Member:
             return None
         predictions = in_place(shards, order)
         notes = [shard.notes for shard in shards]
-        sampled = [self.exact_notes] if self.exact_notes else []
+        sampled = [self.exact.notes] if self.exact else []
         timings = {
             "network": sum(note.network_seconds for note in [*sampled, *notes]),
             "exact_forward": sum(note.forward_seconds for note in sampled),
@@ -96,7 +95,7 @@ class Member:
             timings={name: round(seconds, 3) for name, seconds in timings.items()},
             together=max(note.together for note in notes),
             warnings=list(dict.fromkeys(warning for note in notes for warning in note.warnings)),
-            effect=measure_effect(self.plan, self.exact, predictions) if self.exact else None,
+            effect=measure_effect(self.plan, self.exact.predictions, predictions) if self.exact else None,
             network=self.network,
         )
 

@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -233,7 +234,7 @@ class _Pass:
     def _take(self, member: Member, start: int, result: Result, exact: bool) -> bool:
         """Keep what became of a run in a task; return whether to try again."""
         if isinstance(result, Shard) and exact:
-            member.exact, member.exact_notes = in_place([result], sample(self._people).by_image()), result.notes
+            member.exact = replace(result, predictions=in_place([result], sample(self._people).by_image()))
         elif isinstance(result, Shard):
             member.keep(result)
         elif isinstance(result, NoRoomError):

@@ -65,7 +65,7 @@ def _comparisons(details: Details) -> Iterator[str]:
     if scoring := details.score:
         yield _line(f"{scoring.comparison.work:,} predictions in {scoring.images:,} images scored", scoring.comparison)
         for what, seconds in (("their intervals", scoring.intervals_s), ("their error analysis", scoring.diagnosis_s)):
-            yield f"| {what}, which MMPose does not have | - | - | - | 1 | - | {seconds:.1f} s |"
+            yield _ours_alone(what, 1, seconds)
     if ten := details.ten_rows:
         walls = sum(median(row.upstream_wall_s) for row in ten.rows)
         forwards = sum(median(row.upstream_forward_s) for row in ten.rows)
@@ -75,12 +75,16 @@ def _comparisons(details: Details) -> Iterator[str]:
         yield _cells(what, ten.ratio, f"{walls:.1f} s", f"{wall:.1f} s")
         rest = wall - ours - extra
         yield _cells(f"{what}, besides the network", ten.besides_network, f"{walls - forwards:.1f} s", f"{rest:.1f} s")
-        yield f"| their intervals and error analyses, which MMPose does not have | - | - | - | 1 | - | {extra:.1f} s |"
+        yield _ours_alone("their intervals and error analyses", len(ten.ours_extra_s), extra)
 
 
 def _line(what: str, comparison: Comparison) -> str:
     rates = (f"{rate:,.0f} {comparison.unit}/s" for rate in (comparison.upstream_rate, comparison.our_rate))
     return _cells(what, comparison.ratio, *rates)
+
+
+def _ours_alone(what: str, rounds: int, seconds: float) -> str:
+    return f"| {what}, which MMPose does not have | - | - | - | {rounds} | - | {seconds:.1f} s |"
 
 
 def _cells(what: str, ratio: Spread, upstream: str, ours: str) -> str:

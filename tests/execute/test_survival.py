@@ -122,27 +122,33 @@ def test_a_corrupt_shard_is_made_again(
 
 
 class Unlucky(Here):
-    """Loses the worker of every task that has some run."""
+    """Loses the worker of some tasks."""
 
-    of = ""
-    times = 1000
+    loses: Callable[[Task], bool]
 
     def next(self) -> Any:
-        task = self._tasks[0]
-        if type(self).times and any(self.of in str(plan.config.filename) for plan in task.plans):
-            type(self).times -= 1
+        if type(self).loses(self._tasks[0]):
             return self._tasks.popleft(), Lost("the process died: SIGKILL")
         return super().next()
 
 
-@pytest.mark.parametrize(("times", "lost"), [(3, False), (1000, True)])
-def test_lost_workers(
-    harness: Harness, demo: Path, whole: str, monkeypatch: pytest.MonkeyPatch, times: int, lost: bool
-) -> None:
-    """A run that kills its workers is found out, and leaves the others."""
+@pytest.fixture
+def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Task], bool]], None]:
+    """Return a function that says of which tasks the worker is lost."""
     monkeypatch.setattr("harness.execute.executors.choose.Here", Unlucky)
-    monkeypatch.setattr(Unlucky, "of", "litehrnet-18_coco")
-    monkeypatch.setattr(Unlucky, "times", times)
+    return lambda loses: monkeypatch.setattr(Unlucky, "loses", loses, raising=False)
+
+
+@pytest.mark.parametrize(("times", "lost"), [(3, False), (1000, True)])
+def test_lost_workers(harness: Harness, demo: Path, whole: str, losing: Any, times: int, lost: bool) -> None:
+    """A run that kills its workers is found out, and leaves the others."""
+    left = iter(range(times))
+
+    def loses(task: Task) -> bool:
+        guilty = any("litehrnet-18_coco" in str(plan.config.filename) for plan in task.plans)
+        return guilty and next(left, None) is not None
+
+    losing(loses)
     code, out, _ = harness(*arguments(demo))
     assert code == (3 if lost else 0)
     assert record(ROWS[1]).status == "partial"
@@ -155,26 +161,19 @@ def test_lost_workers(
         assert_same("runs", whole)
 
 
-class Jinxed(Here):
-    """Loses the worker of every task twice."""
-
-    seen: Counter[tuple[int, int]]
-
-    def next(self) -> Any:
-        task = self._tasks[0]
-        place = task.start, len(task.plans)
-        self.seen[place] += 1
-        return (self._tasks.popleft(), Lost("the machine was preempted")) if self.seen[place] <= 2 else super().next()
-
-
 def test_losses_of_other_people_are_not_counted(
-    harness: Harness, demo: Path, whole: str, small_tasks: None, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, demo: Path, whole: str, small_tasks: None, losing: Any
 ) -> None:
     """On machines that are taken away now and then, a long run loses more than a few workers."""
-    monkeypatch.setattr("harness.execute.executors.choose.Here", Jinxed)
-    monkeypatch.setattr(Jinxed, "seen", Counter(), raising=False)
+    seen: Counter[int] = Counter()
+
+    def loses(task: Task) -> bool:
+        seen[task.start] += 1
+        return seen[task.start] <= 2
+
+    losing(loses)
     assert harness(*arguments(demo, rows=ROWS[:1]))[0] == 0
-    assert sum(Jinxed.seen.values()) == 3 * len(ranges_done(ROWS[0]))
+    assert sum(seen.values()) == 3 * len(ranges_done(ROWS[0]))
     assert_same(f"runs/demo/{ROWS[0]}", f"{whole}/demo/{ROWS[0]}")
 
 
