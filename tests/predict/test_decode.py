@@ -1,6 +1,5 @@
 """Every decoder against MMPose's codec of the same name, on heatmaps that no trained network would give."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import patch
 
@@ -9,11 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from upstream_config import build_codec
 
 from harness.arrays import Float32, Floating
 from harness.predict import decode
 from harness.predict.decode import ON_CPU, ON_DEVICE, Decoding, begin_decoding
+from harness.predict.decode.kernels import blur_around_maxima
 from harness.protocol import Decoder
 
 # Input and heatmap sizes (width, height): the usual stride of 4, also large, AlexNet's two strides, CPM's stride of 8.
@@ -216,24 +217,6 @@ def test_several_batches_at_once() -> None:
         np.testing.assert_array_equal(decoding.result()[0], ours("dark", batch, (192, 256))[0])
 
 
-@pytest.mark.parametrize("codec", CODECS)
-def test_threads_share_the_work(codec: str) -> None:
-    """One, several, and several that each begin with several, on more heatmaps than a thread takes at a time."""
-    heatmaps = blobs(np.random.default_rng(0), 150, (48, 64), 255 if codec == "megvii" else 1)
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        expected = ours(codec, heatmaps, (192, 256))
-        torch.set_num_threads(3)
-        with ThreadPoolExecutor(4) as pool:
-            several = list(pool.map(lambda _: ours(codec, heatmaps, (192, 256)), range(8)))
-    finally:
-        torch.set_num_threads(before)
-    for points, scores in several:
-        np.testing.assert_array_equal(points, expected[0])
-        np.testing.assert_array_equal(scores, expected[1])
-
-
 def test_a_blurred_maximum_far_from_the_maximum_is_found_on_a_cpu() -> None:
     grid_y, grid_x = np.mgrid[:64, :48]
     heatmaps = (200 * np.exp(-((grid_x - 30.2) ** 2 + (grid_y - 40.3) ** 2) / 18)).astype(np.float32)[None, None]
@@ -272,6 +255,21 @@ def test_no_positive_maximum(codec: str) -> None:
     points, scores = ours(codec, heatmaps, (192, 256))
     np.testing.assert_allclose(points, reference(codec, heatmaps, (192, 256))[0], atol=1e-4)
     assert (scores < 0).all()
+
+
+VALUES = [0, -0.0, 1, -1, 2, -2, 2.0**127, -(2.0**127), 2.0**-140, np.inf, -np.inf, np.nan, -np.nan]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), values=st.lists(st.sampled_from(VALUES), min_size=1, max_size=4))
+def test_maxima_of_any_values_are_numpys(data: st.DataObject, values: list[float]) -> None:
+    drawn = data.draw(arrays(np.float32, (3, 5, 7), elements=st.sampled_from(values)))
+    index, scores = np.empty(3, np.intp), np.empty(3, np.float32)
+    blurred, largest = np.empty((3, 1, 1), np.float32), np.empty(3, np.float32)
+    blur_around_maxima(drawn, np.ones(1, np.float32), index, scores, blurred, largest)
+    expected = drawn.reshape(3, -1).argmax(axis=1)
+    np.testing.assert_array_equal(index, expected)
+    np.testing.assert_array_equal(scores, drawn.reshape(3, -1)[range(3), expected])
 
 
 def test_ties_take_the_first_maximum() -> None:

@@ -1,9 +1,7 @@
-"""Loops over heatmaps for a CPU, compiled: one heatmap after the other, each while it is in the cache.
+"""Loops over heatmaps [M, H, W] for a CPU, compiled: one heatmap after the other, each while it is in the cache.
 
 Maxima are looked for among the bits of the numbers, taken as whole numbers: compilers use vector instructions for
 these, but not for numbers that may be NaN. The bits of positive numbers are ordered as the numbers are.
-
-What is public works on those of heatmaps [M, H, W], contiguous, from `start` up to `stop`.
 """
 
 import numpy as np
@@ -11,25 +9,25 @@ from numba import njit
 
 from harness.arrays import Bool, Float32, Indices
 
+_INFINITE = np.int32(0x7F800000)
+"""The bits of infinity; those of NaN without their sign are higher."""
+
 
 @njit(nogil=True, cache=True)
-def step_to_neighbours(
-    heatmaps: Float32, start: int, stop: int, index: Indices, points: Float32, scores: Float32
-) -> None:
-    """Step a quarter pixel from row-major positions towards the higher neighbours, as MSRA does.
+def step_from_maxima(heatmaps: Float32, points: Float32, scores: Float32) -> None:
+    """Find the maxima of heatmaps, and step a quarter pixel from them towards the higher neighbours, as MSRA does.
 
     Args:
-        heatmaps: As above.
-        start: As above.
-        stop: As above.
-        index: The positions [M].
-        points: To be filled with x, y [M, 2], heatmap px, -1 where the value is not positive.
-        scores: The values at the positions [M].
+        heatmaps: As above, contiguous.
+        points: To be filled with x, y [M, 2], heatmap px, -1 where the maximum is not positive.
+        scores: The maxima [M].
     """
     height, width = heatmaps.shape[1:]
     quarter = np.float32(0.25)
-    for i in range(start, stop):
-        heatmap, x, y = heatmaps[i], index[i] % width, index[i] // width
+    bits, peaks = heatmaps.view(np.int32), np.empty(height, np.int32)
+    for i in range(len(heatmaps)):
+        heatmap = heatmaps[i]
+        y, x = _find_maximum(heatmap, bits[i], peaks)
         scores[i] = heatmap[y, x]
         points[i] = (x, y) if scores[i] > 0 else (-1, -1)
         # The bounds are not alike on all sides; upstream's are kept.
@@ -40,25 +38,16 @@ def step_to_neighbours(
 
 
 @njit(nogil=True, cache=True)
-def blur_around(
-    heatmaps: Float32,
-    start: int,
-    stop: int,
-    index: Indices,
-    taps: Float32,
-    scores: Float32,
-    blurred: Float32,
-    largest: Float32,
+def blur_around_maxima(
+    heatmaps: Float32, taps: Float32, index: Indices, scores: Float32, blurred: Float32, largest: Float32
 ) -> None:
-    """Blur heatmaps around row-major positions.
+    """Find the maxima of heatmaps, and blur the heatmaps around them.
 
     Args:
-        heatmaps: As above; zero beyond their borders.
-        start: As above.
-        stop: As above.
-        index: The positions [M].
+        heatmaps: As above, contiguous; zero beyond their borders.
         taps: The kernel of the blur along x and y, symmetric.
-        scores: To be filled with the values there [M].
+        index: To be filled with the row-major positions of the maxima [M].
+        scores: The maxima [M].
         blurred: The blurred values around them [M, 2 reach + 1, 2 reach + 1], also beyond the border.
         largest: The largest absolute value that was blurred [M].
     """
@@ -67,9 +56,10 @@ def blur_around(
     size = edge + 2 * half
     window, line, nothing = np.zeros((size, size), np.float32), np.empty(size, np.float32), np.zeros(size, np.float32)
     window_bits, largest_bits = window.reshape(size * size).view(np.int32), largest.view(np.int32)
-    for i in range(start, stop):
-        y, x = divmod(index[i], width)
-        scores[i] = heatmaps[i, y, x]
+    bits, peaks = heatmaps.view(np.int32), np.empty(height, np.int32)
+    for i in range(len(heatmaps)):
+        y, x = _find_maximum(heatmaps[i], bits[i], peaks)
+        index[i], scores[i] = y * width + x, heatmaps[i, y, x]
         top, left = y - size // 2, x - size // 2
         if min(top, left) < 0 or top + size > height or left + size > width:
             window[:] = 0
@@ -84,24 +74,15 @@ def blur_around(
 
 @njit(nogil=True, cache=True)
 def find_blurred(
-    heatmaps: Float32,
-    start: int,
-    stop: int,
-    taps: Float32,
-    rounding: float,
-    points: Float32,
-    scores: Float32,
-    certain: Bool,
+    heatmaps: Float32, taps: Float32, rounding: float, points: Float32, scores: Float32, certain: Bool
 ) -> None:
     """Find the maxima of blurred heatmaps, and step from them as Megvii does.
 
-    A blurred value is at most the blur along y of the maxima of the heatmap's rows. Rows are blurred only where that
-    bound reaches the best blurred value so far, beginning with the row of the heatmap's maximum.
+    A blurred value is at most the blur along y of the largest absolute values of the heatmap's rows. Rows are blurred
+    only where that bound reaches the best blurred value so far, beginning with the row of the heatmap's maximum.
 
     Args:
-        heatmaps: As above; zero beyond their borders.
-        start: As above.
-        stop: As above.
+        heatmaps: As above, contiguous; zero beyond their borders.
         taps: The kernel of the blur along x and y: symmetric, its sum is 1.
         rounding: How far off blurred values may be, as a share of the heatmap's largest absolute value.
         points: To be filled with x, y [M, 2], heatmap px; 0 where no blurred value is positive or one is not finite.
@@ -118,14 +99,12 @@ def find_blurred(
     # The same memory; a view of each row would take as long as its maximum.
     heatmaps_bits, blurred_bits, second_bits = heatmaps.view(np.int32), blurred.view(np.int32), second.view(np.int32)
     peaks_bits, highest_bits, largest_bits = peaks.view(np.int32), highest.view(np.int32), largest.view(np.int32)
-    for i in range(start, stop):
-        heatmap, bits = heatmaps[i], heatmaps_bits[i]
-        for y in range(height):
-            peaks_bits[half + y] = _highest(bits[y])
-        top = _first(peaks_bits[half:], _highest(peaks_bits))
-        largest_bits[0] = _largest(bits.reshape(height * width))
+    for i in range(len(heatmaps)):
+        heatmap = heatmaps[i]
+        top, x = _find_maximum(heatmap, heatmaps_bits[i], peaks_bits[half : half + height])
+        largest_bits[0] = _highest(peaks_bits)
         margin = np.float32(rounding * largest[0])
-        points[i], scores[i], certain[i] = 0, peaks[half + top], False
+        points[i], scores[i], certain[i] = 0, heatmap[top, x], False
         if not (scores[i] > 0 and largest[0] < np.inf):
             continue
 
@@ -160,6 +139,27 @@ def find_blurred(
             points[i, 0] += quarter * np.sign(across) + middle
             points[i, 1] += quarter * np.sign(down) + middle
             certain[i] &= margin < min(abs(across), abs(down))
+
+
+@njit(nogil=True, cache=True)
+def _find_maximum(heatmap, bits, peaks):  # type: ignore[no-untyped-def]
+    """Return the row and column of a heatmap's first maximum, or first NaN, and fill in its rows' `_largest`."""
+    for y in range(len(peaks)):
+        peaks[y] = _largest(bits[y])
+    largest = _highest(peaks)
+    if 0 < largest <= _INFINITE:
+        y = _first(peaks, largest)
+        x = _first(bits[y], largest)
+        if x < len(bits[y]):
+            return y, x
+    row, column = 0, 0  # the largest value is negative, or there are only zeros, of any sign, or a NaN
+    for y in range(heatmap.shape[0]):
+        for x in range(heatmap.shape[1]):
+            if np.isnan(heatmap[y, x]):
+                return y, x
+            if heatmap[y, x] > heatmap[row, column]:
+                row, column = y, x
+    return row, column
 
 
 @njit(nogil=True, cache=True)
@@ -215,8 +215,8 @@ def _largest(bits):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _first(bits, value):  # type: ignore[no-untyped-def]
-    """Return where a value is found first that is among `bits`."""
+    """Return where a value is first found among `bits`, or how many these are."""
     i = 0
-    while bits[i] != value:
+    while i < len(bits) and bits[i] != value:
         i += 1
     return i
