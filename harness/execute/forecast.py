@@ -21,8 +21,8 @@ from harness.spec.schema import Row, Run, Suite
 
 LONG = 2000
 """People from which on a forecast of the time is worth the time that it takes itself."""
-_SAMPLE = 8
-"""People that the short measurement takes."""
+_SAMPLE, _SAMPLE_ON_CPU = 32, 2
+"""People that the short measurement takes: a GPU needs many at once to be as fast as it is."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Forecast:
 def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
     """Look ahead, without changing anything.
 
-    Networks are built without weights to count their operations; the speed is that of the first row's network and
-    crops on a few people, so that it is right to a factor of two or so. A row that cannot be run counts nothing.
+    Networks are built without weights to count their operations; the speed is that of the network that has the most to
+    do and of crops, on a few people, so that it is right to a factor of two or so. A row that cannot be run counts
+    nothing.
     """
     missing: dict[str, Item] = {}
     counts: list[tuple[Config, int]] = []
@@ -82,27 +83,29 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
 def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
     """Return about how long all of it takes, by a measurement with some people of one run, if they are there."""
     sizes = network_sizes([config for config, _ in counts])
-    first, _ = counts[0]
-    crop = _time(partial(_crop, *measured)) / _SAMPLE if measured else 0
-    operation = _time(_forward(first, device)) / (_SAMPLE * sizes[0].gflop)
-    return sum(
-        count * (crop + operation * size.gflop * (2 if config.model.test_cfg.get("flip_test") else 1))
+    sample = _SAMPLE_ON_CPU if torch.device(device).type == "cpu" else _SAMPLE
+    crop = _time(partial(_crop, *measured, sample)) / sample if measured else 0
+    work = [
+        count * size.gflop * (2 if config.model.test_cfg.get("flip_test") else 1)
         for size, (config, count) in zip(sizes, counts, strict=True)
-    )
+    ]
+    most = work.index(max(work))
+    operation = _time(_forward(counts[most][0], device, sample)) / (sample * sizes[most].gflop)
+    return operation * sum(work) + crop * sum(count for _, count in counts)
 
 
-def _crop(plan: Plan, people: People) -> None:
-    some = people.first_people(_SAMPLE)
+def _crop(plan: Plan, people: People, sample: int) -> None:
+    some = people.first_people(sample)
     regions = crop_regions(some, plan.protocol.crop)
     for image_id, matrix in zip(some.image_ids.tolist(), regions.matrices, strict=True):
         if some.images[image_id].is_file():
             warp(read_image(some.images[image_id]), matrix, plan.protocol.crop.input_size)
 
 
-def _forward(config: Config, device: str) -> Callable[[], object]:
+def _forward(config: Config, device: str, sample: int) -> Callable[[], object]:
     network = build_network(config).to(device)
     width, height = config.model.head.decoder.input_size
-    crops = torch.zeros(_SAMPLE, 3, height, width, device=device)
+    crops = torch.zeros(sample, 3, height, width, device=device)
 
     @torch.inference_mode()
     def forward() -> None:

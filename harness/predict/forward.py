@@ -57,7 +57,7 @@ class Forward:
 
     @property
     def seconds(self) -> float:
-        """What the forward passes took so far, on the device."""
+        """What the forward passes took so far, on the device, flip test included."""
         return self._clock.seconds
 
     def load(self, crops: Image) -> torch.Tensor:
@@ -73,7 +73,8 @@ class Forward:
             RunError: Memory does not suffice for one person.
         """
         heatmaps, mirrored = self.both(crops, self._protocol.flip.enabled)
-        return flip_tested(heatmaps, mirrored, self._protocol)
+        with self._clock:
+            return flip_tested(heatmaps, mirrored, self._protocol)
 
     @torch.inference_mode()
     def both(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -236,7 +237,7 @@ def flip_tested(heatmaps: torch.Tensor, mirrored: torch.Tensor | None, protocol:
     if not protocol.flip.enabled:
         return heatmaps
     assert mirrored is not None
-    return (heatmaps + _mirror(mirrored, protocol.flip, protocol.flip_indices)) * 0.5
+    return _mirror(mirrored, protocol.flip, protocol.flip_indices).add_(heatmaps).mul_(0.5)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -245,7 +246,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _mirror(heatmaps: torch.Tensor, flip: Flip, flip_indices: tuple[int, ...]) -> torch.Tensor:
-    """Mirror heatmaps back (`flip_heatmaps` in mmpose/models/utils/tta.py)."""
+    """Return a copy of heatmaps, mirrored back (`flip_heatmaps` in mmpose/models/utils/tta.py)."""
     heatmaps = heatmaps.flip(-1)[:, list(flip_indices)]
     if flip.shift:
         heatmaps[..., 1:] = heatmaps[..., :-1].clone()
