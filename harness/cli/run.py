@@ -189,7 +189,7 @@ def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
         click.echo(f"{len(downloads)} to download: {sizes} (`harness fetch --dry-run` lists them)", err=True)
     if ahead.seconds is not None:
         click.echo(
-            f"to do: up to {ahead.people:,} people, about {show_duration(ahead.seconds)} on {settings.device}; "
+            f"to do: up to {ahead.left:,} people, about {show_duration(ahead.seconds)} on {settings.device}; "
             "--rows GLOB or --limit N evaluates a part",
             err=True,
         )

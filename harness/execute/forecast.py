@@ -1,5 +1,6 @@
 """What a run is going to do: files to fetch, people to evaluate, and about how long that takes on this device."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,13 +10,17 @@ import torch
 from mmengine.config import Config
 
 from harness.assets.fetch import Item
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ObtainError
+from harness.execute.job import Job
 from harness.execute.obtain import needed_items
 from harness.execute.plan import Plan, Settings, make_plan, run_config
+from harness.execute.shards import share_done
 from harness.execute.sizes import network_sizes
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.networks import build_network, forward_heatmaps
 from harness.predict.people import People
+from harness.protocol import Protocol
+from harness.run_folder import RunFolder
 from harness.spec.ledger import data_paths
 from harness.spec.schema import Row, Run, Suite
 
@@ -33,8 +38,10 @@ class Forecast:
     """What has to be fetched."""
     people: int
     """To be evaluated over all rows, as far as the data is there or its size published."""
+    left: int
+    """Of them, those whose predictions are not in the output folder yet."""
     seconds: float | None
-    """About how long that takes, downloads aside; None where it is short."""
+    """About how long these take, downloads aside; None where it is short."""
 
 
 def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
@@ -45,7 +52,8 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
     nothing.
     """
     missing: dict[str, Item] = {}
-    counts: list[tuple[Config, int]] = []
+    counts: list[int] = []
+    left: list[tuple[Config, int]] = []
     measured: tuple[Plan, People] | None = None
     seen: dict[str, People] = {}
     for suite, row in work:
@@ -61,17 +69,30 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
             except HarnessError:  # not there yet
                 published = suite.dataset_of(row).counts
                 count = published and (published.boxes if row.boxes == "detector" else published.people)
-                counts.append((config, count or 0))
+                counts.append(count or 0)
+                left.append((config, counts[-1]))
             else:
                 seen[plan.people_key] = people
                 if all(path.is_file() for path in people.images.values()):
                     absent = [item for item in absent if not item.folder]
                 measured = measured or (plan, people)
-                counts.append((config, len(people)))
+                counts.append(len(people))
+                share = _share_done(Job(suite, row, run, settings).folder, plan.protocol, settings.seed)
+                left.append((config, round(len(people) * (1 - share))))
             missing |= {item.name: item for item in absent}
-    people_in_all = sum(count for _, count in counts)
-    seconds = _seconds(measured, counts, settings.device) if people_in_all >= LONG else None
-    return Forecast(list(missing.values()), people_in_all, seconds)
+    left_in_all = sum(count for _, count in left)
+    seconds = _seconds(measured, left, settings.device) if left_in_all >= LONG else None
+    return Forecast(list(missing.values()), sum(counts), left_in_all, seconds)
+
+
+def _share_done(folder: RunFolder, protocol: Protocol, seed: int | None) -> float:
+    """Return the share of a run's people that are predicted; another checkpoint than before is not noticed."""
+    record = folder.saved_record()
+    if record and record.metrics and record.weights and record.weights.seed == seed:
+        with contextlib.suppress(ObtainError):
+            if folder.read_protocol() == protocol:
+                return 1.0
+    return share_done(folder.shards)
 
 
 def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
@@ -81,7 +102,7 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
 
 
 def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
-    """Return about how long all of it takes, by a measurement with some people of one run, if they are there."""
+    """Return about how long people take, by a measurement with some people of one run, if they are there."""
     sizes = network_sizes([config for config, _ in counts])
     sample = _SAMPLE_ON_CPU if torch.device(device).type == "cpu" else _SAMPLE
     crop = _time(partial(_crop, *measured, sample)) / sample if measured else 0

@@ -71,3 +71,20 @@ def test_said_before_the_rows(harness: Harness, samples: Path, monkeypatch: pyte
     assert re.fullmatch(
         r"to do: up to 22 people, about [\d.]+ (seconds|minutes) on cpu; --rows GLOB or --limit N evaluates a part", do
     )
+
+
+def test_what_is_done_is_not_to_do(
+    harness: Harness, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither counted nor measured again, unless more images or other weights are asked for."""
+    monkeypatch.setattr("harness.execute.forecast.LONG", 20)
+    places = ("--data", samples, "--out", tmp_path, "--offline")
+
+    def to_do(weights: str, limit: int) -> list[str]:
+        *_, err = harness("run", "coco", "--rows", "alexnet-*", *places, "--weights", weights, "--limit", limit)
+        return re.findall(r"to do: up to (\d+) people", err)
+
+    assert to_do("random:0", 1) == ["22"]
+    assert to_do("random:0", 1) == []
+    assert to_do("random:1", 1) == ["22"]
+    assert to_do("random:1", 2) == ["59"]
