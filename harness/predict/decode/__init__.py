@@ -63,17 +63,18 @@ def decode(heatmaps: Tensor, decoder: Decoder, input_size: Size) -> tuple[Floati
     return begin_decoding(heatmaps, decoder, input_size).result()
 
 
-@torch.inference_mode()
 def begin_decoding(heatmaps: Tensor, decoder: Decoder, input_size: Size) -> "Decoding":
     """Start to decode as `decode` does, without waiting for a GPU: the caller can launch its next batch meanwhile."""
     assert heatmaps.dtype == torch.float32
     heatmaps = heatmaps.detach().contiguous()
+    if heatmaps.device.type == "cpu":
+        codec = ON_CPU[decoder.codec]
+        return Decoding(heatmaps, decoder, input_size, codec, codec.observe(heatmaps, decoder), None)
+    codec = ON_DEVICE[decoder.codec]
     # Copies that do not block go to pinned memory. Off CUDA nothing would tell when they are there.
     on_cuda = heatmaps.device.type == "cuda"
-    codec = (ON_CPU if heatmaps.device.type == "cpu" else ON_DEVICE)[decoder.codec]
-    observed = codec.observe(heatmaps, decoder)
-    if heatmaps.device.type != "cpu":
-        observed = tuple(values.to("cpu", non_blocking=on_cuda) for values in observed)
+    with torch.inference_mode():
+        observed = tuple(values.to("cpu", non_blocking=on_cuda) for values in codec.observe(heatmaps, decoder))
     observed_all = None
     if on_cuda:
         observed_all = torch.cuda.Event()  # type: ignore[no-untyped-call]

@@ -3,6 +3,8 @@
 Source: mmpose/codecs/msra_heatmap.py, utils/refinement.py `refine_keypoints` (Xiao et al., ECCV 2018).
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from harness.arrays import Float32
@@ -27,5 +29,10 @@ def decode_msra(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[
 
 def strides(decoder: Decoder, input_size: Size) -> Float32:
     """Return input px per heatmap px, across and down: they differ where the aspect ratios do (AlexNet)."""
-    factors: Float32 = (np.array(input_size) / np.array(decoder.heatmap_size)).astype(np.float32)
+    return _strides(decoder.heatmap_size, input_size)
+
+
+@lru_cache
+def _strides(heatmap_size: Size, input_size: Size) -> Float32:
+    factors: Float32 = (np.array(input_size) / np.array(heatmap_size)).astype(np.float32)
     return factors
