@@ -62,7 +62,7 @@ def parity(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def bench(session: nox.Session) -> None:
     """Measure the shared engine beside MMPose's own code on a part of COCO, for results/: `nox -s bench`, or
-    `nox -s bench -- --data DIR --only decode,score` to measure some. Takes over an hour on two cores.
+    `nox -s bench -- --data DIR --only decode,score` to measure some. Takes two hours on two cores.
     """
     install(session)
     session.run("harness", "bench", "--data", SUBSET, "--precision", "fp32-fast", *(session.posargs or BENCH_FILES))
