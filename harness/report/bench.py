@@ -99,7 +99,8 @@ def _ten_rows(part: TenRows) -> Iterator[str]:
         f"{part.people:,} boxes in {part.images} images, seeded checkpoints. Upstream: MMPose's test script, a process "
         f"a row, with its published settings. Ours: one process, precision {part.precision}. Forward is from crops to "
         "heatmaps, flip test included, ours with that of the sample that tells the effect of the precision. Seconds "
-        "are those of the median round; metric and keypoint the largest differences: seeded heatmaps may have ties."
+        "are those of the median round; metric and keypoint the largest differences: seeded heatmaps may have ties, "
+        "which rounding decides, and seeded networks find hardly anybody, so that equal metrics say little."
     )
     yield ""
     yield "| row | upstream | of it forward | our forward | metric | keypoint px |"

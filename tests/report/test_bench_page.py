@@ -117,7 +117,8 @@ taken within each round; the table has its median, least and most. Rates are tho
 2,037 boxes in 97 images, seeded checkpoints. Upstream: MMPose's test script, a process a row, with its published \
 settings. Ours: one process, precision fp32. Forward is from crops to heatmaps, flip test included, ours with that \
 of the sample that tells the effect of the precision. Seconds are those of the median round; metric and keypoint the \
-largest differences: seeded heatmaps may have ties.
+largest differences: seeded heatmaps may have ties, which rounding decides, and seeded networks find hardly anybody, \
+so that equal metrics say little.
 
 | row | upstream | of it forward | our forward | metric | keypoint px |
 |---|---:|---:|---:|---:|---:|
