@@ -52,7 +52,7 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
     nothing.
     """
     missing: dict[str, Item] = {}
-    counts: list[int] = []
+    everybody = 0
     left: list[tuple[Config, int]] = []
     measured: tuple[Plan, People] | None = None
     seen: dict[str, People] = {}
@@ -68,21 +68,21 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
                 people = seen[plan.people_key] if plan.people_key in seen else plan.people()
             except HarnessError:  # not there yet
                 published = suite.dataset_of(row).counts
-                count = published and (published.boxes if row.boxes == "detector" else published.people)
-                counts.append(count or 0)
-                left.append((config, counts[-1]))
+                count = (published and (published.boxes if row.boxes == "detector" else published.people)) or 0
+                share = 0.0
             else:
                 seen[plan.people_key] = people
                 if all(path.is_file() for path in people.images.values()):
                     absent = [item for item in absent if not item.folder]
                 measured = measured or (plan, people)
-                counts.append(len(people))
+                count = len(people)
                 share = _share_done(Job(suite, row, run, settings).folder, plan.protocol, settings.seed)
-                left.append((config, round(len(people) * (1 - share))))
+            everybody += count
+            left.append((config, round(count * (1 - share))))
             missing |= {item.name: item for item in absent}
     left_in_all = sum(count for _, count in left)
     seconds = _seconds(measured, left, settings.device) if left_in_all >= LONG else None
-    return Forecast(list(missing.values()), sum(counts), left_in_all, seconds)
+    return Forecast(list(missing.values()), everybody, left_in_all, seconds)
 
 
 def _share_done(folder: RunFolder, protocol: Protocol, seed: int | None) -> float:
