@@ -26,15 +26,14 @@ def step_from_maxima(heatmaps: Float32, points: Float32, scores: Float32) -> Non
     quarter = np.float32(0.25)
     bits, peaks = heatmaps.view(np.int32), np.empty(height, np.int32)
     for i in range(len(heatmaps)):
-        heatmap = heatmaps[i]
-        y, x = _find_maximum(heatmap, bits[i], peaks)
-        scores[i] = heatmap[y, x]
-        points[i] = (x, y) if scores[i] > 0 else (-1, -1)
+        y, x = _find_maximum(heatmaps, bits, i, peaks)
+        score = heatmaps[i, y, x]
+        scores[i], points[i, 0], points[i, 1] = score, x if score > 0 else -1, y if score > 0 else -1
         # The bounds are not alike on all sides; upstream's are kept.
-        if scores[i] > 0 and 1 < x < width - 1 and y > 0:
-            points[i, 0] += quarter * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
-        if scores[i] > 0 and 1 < y < height - 1 and x > 0:
-            points[i, 1] += quarter * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+        if score > 0 and 1 < x < width - 1 and y > 0:
+            points[i, 0] += quarter * np.sign(heatmaps[i, y, x + 1] - heatmaps[i, y, x - 1])
+        if score > 0 and 1 < y < height - 1 and x > 0:
+            points[i, 1] += quarter * np.sign(heatmaps[i, y + 1, x] - heatmaps[i, y - 1, x])
 
 
 @njit(nogil=True, cache=True)
@@ -54,22 +53,25 @@ def blur_around_maxima(
     height, width = heatmaps.shape[1:]
     edge, half = blurred.shape[1], len(taps) // 2
     size = edge + 2 * half
-    window, line, nothing = np.zeros((size, size), np.float32), np.empty(size, np.float32), np.zeros(size, np.float32)
+    window, line = np.zeros((size, size), np.float32), np.empty(size, np.float32)
     window_bits, largest_bits = window.reshape(size * size).view(np.int32), largest.view(np.int32)
     bits, peaks = heatmaps.view(np.int32), np.empty(height, np.int32)
     for i in range(len(heatmaps)):
-        y, x = _find_maximum(heatmaps[i], bits[i], peaks)
+        y, x = _find_maximum(heatmaps, bits, i, peaks)
         index[i], scores[i] = y * width + x, heatmaps[i, y, x]
         top, left = y - size // 2, x - size // 2
         if min(top, left) < 0 or top + size > height or left + size > width:
             window[:] = 0
-        first, last = max(-left, 0), min(size, width - left)
+        first = max(-left, 0)
+        there = min(size, width - left) - first
         for y in range(max(-top, 0), min(size, height - top)):
-            _scale(window[y, first:last], heatmaps[i, top + y, left + first : left + last], np.float32(1))
+            to, origin = window[y, first:], heatmaps[i, top + y, left + first :]
+            for x in range(there):
+                to[x] = origin[x]
         largest_bits[i] = _largest(window_bits)
         for y in range(edge):
-            _blur_down(window, half + y, taps, nothing, line)
-            _blur_along(line, taps, blurred[i, y])
+            _blur_down(window, half + y, taps, line)
+            _blur_along(line, taps, blurred[i], y)
 
 
 @njit(nogil=True, cache=True)
@@ -91,31 +93,31 @@ def find_blurred(
     """
     height, width = heatmaps.shape[1:]
     half, quarter, middle = len(taps) // 2, np.float32(0.25), np.float32(0.5)
-    bounds, highest = np.empty(height, np.float32), np.empty(height, np.float32)  # of blurred rows
+    bounds, highest = np.empty((1, height), np.float32), np.empty(height, np.float32)  # of blurred rows
     peaks, line = np.zeros(height + 2 * half, np.float32), np.zeros(width + 2 * half, np.float32)
-    blurred, nothing = np.empty((height, width), np.float32), np.zeros(width, np.float32)
-    inside = line[half : half + width]
+    blurred, inside = np.empty((height, width), np.float32), line[half : half + width]
     largest, second = np.empty(1, np.float32), np.empty(1, np.float32)
     # The same memory; a view of each row would take as long as its maximum.
     heatmaps_bits, blurred_bits, second_bits = heatmaps.view(np.int32), blurred.view(np.int32), second.view(np.int32)
     peaks_bits, highest_bits, largest_bits = peaks.view(np.int32), highest.view(np.int32), largest.view(np.int32)
+    inner_peaks = peaks_bits[half : half + height]
     for i in range(len(heatmaps)):
         heatmap = heatmaps[i]
-        top, x = _find_maximum(heatmap, heatmaps_bits[i], peaks_bits[half : half + height])
+        top, x = _find_maximum(heatmaps, heatmaps_bits, i, inner_peaks)
         largest_bits[0] = _highest(peaks_bits)
         margin = np.float32(rounding * largest[0])
         points[i], scores[i], certain[i] = 0, heatmap[top, x], False
         if not (scores[i] > 0 and largest[0] < np.inf):
             continue
 
-        _blur_along(peaks, taps, bounds)
+        _blur_along(peaks, taps, bounds, 0)
         highest[:] = -1  # not blurred yet
         best, enough = top, np.float32(0)
         for step in range(height):
-            y = (top + step) % height
-            if bounds[y] >= enough:
-                _blur_down(heatmap, y, taps, nothing, inside)
-                _blur_along(line, taps, blurred[y])
+            y = top + step if top + step < height else top + step - height  # what % does, but slowly
+            if bounds[0, y] >= enough:
+                _blur_down(heatmap, y, taps, inside)
+                _blur_along(line, taps, blurred, y)
                 highest_bits[y] = _highest(blurred_bits[y])
                 if highest[y] >= highest[best]:
                     best, enough = y, highest[y] - margin
@@ -124,8 +126,8 @@ def find_blurred(
 
         for y in (max(best - 1, 0), min(best + 1, height - 1)):
             if highest[y] < 0:
-                _blur_down(heatmap, y, taps, nothing, inside)
-                _blur_along(line, taps, blurred[y])
+                _blur_down(heatmap, y, taps, inside)
+                _blur_along(line, taps, blurred, y)
                 highest_bits[y] = _highest(blurred_bits[y])
         column = _first(blurred_bits[best], highest_bits[best])
         peak, row = blurred[best, column], blurred_bits[best]
@@ -142,56 +144,60 @@ def find_blurred(
 
 
 @njit(nogil=True, cache=True)
-def _find_maximum(heatmap, bits, peaks):  # type: ignore[no-untyped-def]
-    """Return the row and column of a heatmap's first maximum, or first NaN, and fill in its rows' `_largest`."""
-    for y in range(len(peaks)):
-        peaks[y] = _largest(bits[y])
-    largest = _highest(peaks)
+def _find_maximum(heatmaps, bits, i, peaks):  # type: ignore[no-untyped-def]
+    """Return the row and column of the first maximum, or first NaN, of heatmap i; fill in its rows' `_largest`."""
+    height, width = heatmaps.shape[1:]
+    row, largest = 0, np.int32(0)
+    for y in range(height):
+        peak = _largest(bits[i, y])
+        peaks[y] = peak
+        row = y if peak > largest else row
+        largest = peak if peak > largest else largest
     if 0 < largest <= _INFINITE:
-        y = _first(peaks, largest)
-        x = _first(bits[y], largest)
-        if x < len(bits[y]):
-            return y, x
+        column = _first(bits[i, row], largest)
+        if column < width:
+            return row, column
     row, column = 0, 0  # the largest value is negative, or there are only zeros, of any sign, or a NaN
-    for y in range(heatmap.shape[0]):
-        for x in range(heatmap.shape[1]):
-            if np.isnan(heatmap[y, x]):
+    for y in range(height):
+        for x in range(width):
+            if np.isnan(heatmaps[i, y, x]):
                 return y, x
-            if heatmap[y, x] > heatmap[row, column]:
+            if heatmaps[i, y, x] > heatmaps[i, row, column]:
                 row, column = y, x
     return row, column
 
 
 @njit(nogil=True, cache=True)
-def _blur_down(heatmap, y, taps, nothing, out):  # type: ignore[no-untyped-def]
-    """Blur row y along y into `out`; beyond the heatmap the rows are `nothing`, of zeros."""
-    half = len(taps) // 2
-    _scale(out, heatmap[y], taps[half])
+def _blur_down(rows, y, taps, out):  # type: ignore[no-untyped-def]
+    """Blur row y along y into `out`; there are zeros above the first and below the last row."""
+    half, width = len(taps) // 2, len(out)
+    for x in range(width):
+        out[x] = taps[half] * rows[y, x]
     for j in range(1, half + 1):
-        above = heatmap[y - j] if y >= j else nothing
-        below = heatmap[y + j] if y + j < len(heatmap) else nothing
-        _add_scaled(out, above, below, taps[half + j])
+        weight = taps[half + j]
+        if j <= y < len(rows) - j:
+            for x in range(width):
+                out[x] += weight * (rows[y - j, x] + rows[y + j, x])
+        elif y >= j or y + j < len(rows):
+            beside = y - j if y >= j else y + j
+            for x in range(width):
+                out[x] += weight * rows[beside, x]
 
 
 @njit(nogil=True, cache=True)
-def _blur_along(line, taps, out):  # type: ignore[no-untyped-def]
-    """Blur a line into `out`, which is shorter by all taps but one."""
-    half, length = len(taps) // 2, len(out)
-    _scale(out, line[half : half + length], taps[half])
+def _blur_along(line, taps, out, y):  # type: ignore[no-untyped-def]
+    """Blur a line into row y of `out`, which is shorter by all taps but one.
+
+    Views begin where a loop's indices do: of sums of indices, which could be negative, compilers make no vectors.
+    """
+    half, width = len(taps) // 2, out.shape[1]
+    middle = line[half:]
+    for x in range(width):
+        out[y, x] = taps[half] * middle[x]
     for j in range(1, half + 1):
-        _add_scaled(out, line[half - j : half - j + length], line[half + j : half + j + length], taps[half + j])
-
-
-@njit(nogil=True, cache=True)
-def _scale(out, values, weight):  # type: ignore[no-untyped-def]
-    for i in range(len(out)):
-        out[i] = weight * values[i]
-
-
-@njit(nogil=True, cache=True)
-def _add_scaled(out, values, others, weight):  # type: ignore[no-untyped-def]
-    for i in range(len(out)):
-        out[i] += weight * (values[i] + others[i])
+        weight, left, right = taps[half + j], line[half - j :], line[half + j :]
+        for x in range(width):
+            out[y, x] += weight * (left[x] + right[x])
 
 
 @njit(nogil=True, cache=True)
