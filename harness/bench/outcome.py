@@ -218,7 +218,7 @@ class GpuEstimate(Part):
     precision: str
     peak_tflops: float
     efficiency: float
-    """Share of the peak that is assumed to be reached."""
+    """Share of the peak that is assumed to be reached, by all networks together."""
     forward_min: float
     total_min: float
     binds: Literal["GPU", "crops", "decoding"]

@@ -98,7 +98,7 @@ class _Work:
     def predict(self, executor: Executor, task_seconds: float | None = None) -> Predictions:
         """Predict everybody as a run does, until its shards are removed."""
         runs = [(ROW, self.plan, self.folder)]
-        ((_, outcome),) = predict_in_passes(runs, self.people, executor, _Silent(), task_seconds)
+        ((_, outcome),) = filter(None, predict_in_passes(runs, self.people, executor, _Silent(), task_seconds))
         self.folder.clear_shards()
         if isinstance(outcome, Exception):
             raise outcome

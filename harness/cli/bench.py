@@ -162,11 +162,13 @@ def _kept(out: Path, machine: dict[str, Any]) -> "Details":
 def _with_model(details: "Details", parity: Path) -> "Details":
     """Bring the model of a GPU in line with the parts that it is made from."""
     from harness.bench.gpu_model import model_gpu, read_gflop, read_table
+    from harness.predict.crop_stream import processors
 
     if details.prepare is None or details.decode is None or details.score is None:
         return details.model_copy(update={"gpu_model": None})
     try:
-        model = model_gpu(read_table(), read_gflop(parity), details.prepare, details.decode, details.score)
+        measured = details.prepare, details.decode, details.score
+        model = model_gpu(read_table(), read_gflop(parity), *measured, cores_here=processors())
     except HarnessError as error:
         click.echo(f"no model of a GPU: {error}", err=True)
         model = None

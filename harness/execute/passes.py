@@ -49,7 +49,7 @@ def predict_in_passes(
     executor: Executor,
     watcher: Watcher,
     task_seconds: float | None = None,
-) -> Iterator[tuple[int, Outcome]]:
+) -> Iterator[tuple[int, Outcome] | None]:
     """Predict runs that have the same people.
 
     Args:
@@ -60,7 +60,7 @@ def predict_in_passes(
         task_seconds: What a task should take, of one batch at least; None for `TASK_SECONDS`.
 
     Yields:
-        Each run's place in `runs` and its outcome; those of one pass come together.
+        Each run's place in `runs` and its outcome; those of one pass come together, and None after them.
 
     Raises:
         RunError: The executor has no worker left.
@@ -81,6 +81,7 @@ def predict_in_passes(
         waiting = waiting[len(members) :]
         current = _Pass(members, people, block, executor, watcher, task_seconds, pace)
         yield from current.outcomes()
+        yield None
         pace = current.pace
         waiting = [member for member in members if member.put_off] + waiting
 

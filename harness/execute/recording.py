@@ -1,55 +1,33 @@
 """From predictions, or a failure, to a run's record."""
 
 import errno
-import time
 import traceback
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from harness.errors import HarnessError, ObtainError
 from harness.execute.boxes import identify_boxes
 from harness.execute.coverage import part_of
-from harness.execute.intervals import measure_intervals
 from harness.execute.job import Job
+from harness.execute.measure import Measures
 from harness.execute.plan import Plan, Settings
-from harness.execute.watcher import Watcher
 from harness.files import read_json
 from harness.judge.verdict import judge_run
 from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record, Status
-from harness.score.diagnosis.diagnose import diagnose
-from harness.score.evaluate import difference, evaluate
-from harness.spec.metainfo import read_metainfo
+from harness.score.evaluate import difference
 
 AGREEMENT = 1e-6
 """MMPose's evaluator and ours may differ by this much, fractions; more is a warning in the record."""
 
 
-def scored(
-    job: Job, plan: Plan, predictions: Predictions | None, estimation: Estimation, watcher: Watcher
-) -> Record:  # fmt: skip
-    """Return the record of predictions, given or saved; those of an earlier one stay where they still hold."""
-    earlier = job.folder.saved_record() if predictions is None else None
-    if earlier and earlier.score_key == plan.score_key:
-        record = judged(earlier, job)
-    else:
-        watcher.stage(job.name, "score")
-        record = judged(_measured(job, plan, predictions or Predictions.load(job.folder.predictions), estimation), job)
-    record.save(job.folder.record)
-    return record
+def kept(job: Job, plan: Plan) -> Record | None:
+    """Return the record that is there, where its measures still hold."""
+    earlier = job.folder.saved_record()
+    return judged(earlier, job) if earlier and earlier.score_key == plan.score_key else None
 
 
-def _measured(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
-    start = time.perf_counter()
-    metrics = evaluate(predictions, plan.protocol, job.settings.data)
-    evaluated = time.perf_counter()
-    intervals, resampling = measure_intervals(predictions, plan.protocol, job.settings.data)
-    resampled = time.perf_counter()
-    names = read_metainfo(plan.config.test_dataloader.dataset).names
-    diagnose(predictions, plan.protocol, job.settings.data, names).save(job.folder.diagnosis)
-    ends = {"score": evaluated, "intervals": resampled, "diagnosis": time.perf_counter()}
-    timings = dict(zip(ends, np.diff([start, *ends.values()]).tolist(), strict=True))
+def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
+    """Return the record of predictions without what is measured of them."""
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions)
     part, unknown = part_of(plan, dataset, predictions)
@@ -57,10 +35,6 @@ def _measured(job: Job, plan: Plan, predictions: Predictions, estimation: Estima
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
     status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)
-    upstream = None
-    if job.settings.engine == "upstream":
-        upstream = read_json(job.folder.upstream_metrics, "upstream's metrics")
-        warnings += _disagreements(metrics, upstream)
     return Record(
         suite=job.suite.name,
         row=job.row.id,
@@ -72,19 +46,30 @@ def _measured(job: Job, plan: Plan, predictions: Predictions, estimation: Estima
         images=len(set(predictions.image_ids.tolist())),
         boxes=boxes,
         people=len(predictions),
-        metrics=metrics,
-        intervals=intervals,
-        resampling=resampling,
-        upstream_metrics=upstream,
         verdict="not run",
         warnings=warnings,
-        timings=estimation.timings | {name: round(seconds, 3) for name, seconds in timings.items()},
+        timings=estimation.timings,
         together=estimation.together,
         effect=estimation.effect,
         network=estimation.network,
         predictions_key=plan.predictions_key,
         score_key=plan.score_key,
     )
+
+
+def completed(record: Record, measures: Measures, job: Job) -> Record:
+    """Return a begun record with what was measured, judged."""
+    update: dict[str, Any] = {
+        "metrics": measures.metrics,
+        "intervals": measures.intervals,
+        "resampling": measures.resampling,
+        "timings": record.timings | measures.timings,
+    }
+    if job.settings.engine == "upstream":
+        upstream = read_json(job.folder.upstream_metrics, "upstream's metrics")
+        warnings = [*record.warnings, *_disagreements(measures.metrics, upstream)]
+        update |= {"upstream_metrics": upstream, "warnings": warnings}
+    return judged(record.model_copy(update=update), job)
 
 
 def failed(job: Job, error: Exception) -> Record:

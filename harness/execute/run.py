@@ -15,7 +15,8 @@ from harness.execute.noise import measure_noise
 from harness.execute.obtain import obtain_files, obtain_images
 from harness.execute.passes import Outcome, predict_in_passes
 from harness.execute.plan import Plan, Settings, make_plan, run_config
-from harness.execute.recording import failed, judged, scored
+from harness.execute.recording import failed, judged
+from harness.execute.scoring import Scoring
 from harness.execute.watcher import Watcher
 from harness.files import write_json
 from harness.predict.people import People
@@ -100,34 +101,37 @@ def _records(
 ) -> Iterator[tuple[Job, Plan | None, Record]]:  # fmt: skip
     """Yield each run with its plan, which a run that failed may lack, and its record."""
     groups: dict[str, list[tuple[Job, Plan]]] = {}
-    for job in jobs:
-        watcher.stage(job.name, "prepare")
-        made = None
-        try:
-            made = plan = _plan(job, watcher)
-            estimation = job.folder.saved_estimation()
-            if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
-                # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
-                key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
-                groups.setdefault(key, []).append((job, plan))
-                continue
-            job.folder.clear_shards()  # of a process that died just then
-            record = scored(job, plan, None, estimation, watcher)
-            watcher.advance(record.people or 0)
-        except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
-            record = failed(job, error)
-        yield job, made, record
-    environment = executor.environment() if groups else {}
-    for group in groups.values():
-        for job, plan, outcome in _predicted(group, executor, watcher):
+    with Scoring(len(jobs), watcher) as scoring:
+        for job in jobs:
+            watcher.stage(job.name, "prepare")
+            made = None
             try:
-                if isinstance(outcome, Exception):
-                    raise outcome
-                _save(job, plan, *outcome, environment=environment)
-                record = scored(job, plan, *outcome, watcher)
-            except Exception as error:  # noqa: BLE001 (as above)
-                record = failed(job, error)
-            yield job, plan, record
+                made = plan = _plan(job, watcher)
+                estimation = job.folder.saved_estimation()
+                if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
+                    # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
+                    key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
+                    groups.setdefault(key, []).append((job, plan))
+                    continue
+                job.folder.clear_shards()  # of a process that died just then
+                watcher.advance(scoring.again(job, plan, estimation))
+            except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
+                yield job, made, failed(job, error)
+        yield from scoring.done()
+        environment = executor.environment() if groups else {}
+        for group in groups.values():
+            for item in _predicted(group, executor, watcher):
+                if item is None:
+                    yield from scoring.done()
+                    continue
+                job, plan, outcome = item
+                try:
+                    if isinstance(outcome, Exception):
+                        raise outcome
+                    _save(job, plan, *outcome, environment=environment)
+                    scoring.add(job, plan, *outcome)
+                except Exception as error:  # noqa: BLE001 (as above)
+                    yield job, plan, failed(job, error)
 
 
 def _plan(job: Job, watcher: Watcher) -> Plan:
@@ -142,8 +146,8 @@ def _plan(job: Job, watcher: Watcher) -> Plan:
 
 def _predicted(
     group: Sequence[tuple[Job, Plan]], executor: Executor, watcher: Watcher
-) -> Iterator[tuple[Job, Plan, Outcome]]:  # fmt: skip
-    """Predict runs with the same people."""
+) -> Iterator[tuple[Job, Plan, Outcome] | None]:  # fmt: skip
+    """Predict runs with the same people; None comes after each pass."""
     left = list(range(len(group)))
     try:
         start = time.perf_counter()
@@ -152,11 +156,15 @@ def _predicted(
         obtain_images(plan, people.images, watcher.download)
         seconds = round(time.perf_counter() - start, 3)
         if plan.protocol.compute.engine == "upstream":
-            outcomes = iter([(0, _upstream(job, plan, people, watcher))])
+            outcomes: Iterator[tuple[int, Outcome] | None] = iter([(0, _upstream(job, plan, people, watcher))])
         else:
             runs = [(job.name, plan, job.folder) for job, plan in group]
             outcomes = predict_in_passes(runs, people, executor, watcher)
-        for number, outcome in outcomes:
+        for item in outcomes:
+            if item is None:
+                yield None
+                continue
+            number, outcome = item
             left.remove(number)
             if not isinstance(outcome, Exception):
                 outcome[1].timings["people"] = seconds
@@ -164,6 +172,7 @@ def _predicted(
     except Exception as error:  # noqa: BLE001 (of what they share, such as an image that cannot be read)
         for number in left:
             yield *group[number], error
+    yield None
 
 
 def _upstream(job: Job, plan: Plan, people: People, watcher: Watcher) -> Outcome:

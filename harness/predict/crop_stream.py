@@ -56,7 +56,7 @@ def crop_stream(
                 warp(image, maps[person], shape, out=filled[place % size])
         return end
 
-    threads = threads or min(_THREADS, _processors())
+    threads = threads or min(_THREADS, processors())
     work, coming = iter(groups), deque[Future[int]]()
     with ThreadPoolExecutor(threads, "crops") as pool:
 
@@ -88,7 +88,8 @@ def crop_stream(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,7 +1,6 @@
 """Several devices of one machine, a process each."""
 
 import multiprocessing
-import os
 import queue
 import signal
 import threading
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
+from harness.execute.child import leave_ends_to_parent
 from harness.execute.device import choose_device, free_memory
 from harness.execute.environment import describe_environment
 from harness.execute.executors.base import Lost, Progress, portable
@@ -105,8 +105,7 @@ class Devices:
 
 def _work(connection: Connection, device: str) -> None:
     """Do tasks until nobody asks for more; the life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it as well, and is the parent's to handle
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    leave_ends_to_parent()
     choose_device(device)
     worker = Worker(device, connection.send)
     while True:
@@ -115,13 +114,6 @@ def _work(connection: Connection, device: str) -> None:
         except EOFError:
             return
         connection.send(portable(worker.do(task)))
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _cause(exit_code: int | None) -> str:
