@@ -14,6 +14,7 @@ from upstream_config import build_codec
 from harness.arrays import Float32, Floating
 from harness.predict import decode
 from harness.predict.decode import ON_CPU, ON_DEVICE, Decoding, begin_decoding
+from harness.predict.decode.exact.inverse import inverses
 from harness.predict.decode.kernels import blur_around_maxima
 from harness.protocol import Decoder
 
@@ -208,6 +209,15 @@ def test_scores_tell_of_heatmaps_that_are_not_finite(codec: str, value: float, c
         _, scores = ours(codec, heatmaps, (192, 256))
     assert not np.isfinite(scores[1, 2])
     assert np.isfinite(scores).sum() == scores.size - 1
+
+
+@given(seed=st.integers(0, 2**32 - 1), dtype=st.sampled_from([np.float32, np.float64]))
+def test_inverses_in_one_thread_are_the_same(seed: int, dtype: type) -> None:
+    rng = np.random.default_rng(seed)
+    matrices: Floating = (rng.normal(size=(3, 17, 2, 2)) * 10.0 ** rng.uniform(-6, 6, (3, 17, 1, 1))).astype(dtype)
+    found = inverses(matrices)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, np.linalg.inv(matrices))
 
 
 def test_several_batches_at_once() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from harness.arrays import Float32
 from harness.predict.decode.exact.heatmaps import Neighbourhood, maxima, modulate
+from harness.predict.decode.exact.inverse import inverses
 from harness.predict.decode.exact.msra import strides
 from harness.protocol import Decoder, Size
 
@@ -33,6 +34,6 @@ def decode_dark(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[
     hessian = np.stack([dxx, dxy, dxy, dyy], axis=-1).reshape(-1, 2, 2)
     solvable = dxx * dyy - dxy**2 != 0
     offsets = np.zeros((len(gradient), 2))
-    offsets[solvable] = (-np.linalg.inv(hessian[solvable]) @ gradient[solvable])[..., 0]
+    offsets[solvable] = (-inverses(hessian[solvable]) @ gradient[solvable])[..., 0]
     points[inside] = points[inside] + offsets
     return points * strides(decoder, input_size), scores

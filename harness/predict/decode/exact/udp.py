@@ -7,6 +7,7 @@ import numpy as np
 
 from harness.arrays import Float32, Floating
 from harness.predict.decode.exact.heatmaps import maxima, modulate
+from harness.predict.decode.exact.inverse import inverses
 from harness.protocol import Decoder, Size
 
 
@@ -39,7 +40,7 @@ def decode_udp(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[F
     )  # fmt: skip
     gradient = np.stack([dx, dy], axis=-1)
     hessian = np.stack([dxx, dxy, dxy, dyy], axis=-1).reshape(count, num_keypoints, 2, 2)
-    inverse = np.linalg.inv(hessian + np.float64(np.finfo(np.float32).eps) * np.eye(2))
+    inverse = inverses(hessian + np.float64(np.finfo(np.float32).eps) * np.eye(2))
     points -= np.einsum("nkij,nkj->nki", inverse, gradient)
 
     last = np.array(decoder.heatmap_size) - 1
