@@ -26,8 +26,10 @@ from harness.spec.schema import Row, Run, Suite
 
 LONG = 2000
 """People from which on a forecast of the time is worth the time that it takes itself."""
-_SAMPLE, _SAMPLE_ON_CPU = 32, 2
-"""People that the short measurement takes: a GPU needs many at once to be as fast as it is."""
+_FEWEST, _MOST = 2, 32
+"""People that the short measurement takes: a GPU, and a small network, need many at once to be as fast as they are."""
+_GFLOP = 20.0
+"""What a CPU is given to compute, as far as these allow."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,14 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
 def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
     """Return about how long people take, by a measurement with some people of one run, if they are there."""
     sizes = network_sizes([config for config, _ in counts])
-    sample = _SAMPLE_ON_CPU if torch.device(device).type == "cpu" else _SAMPLE
-    crop = _time(partial(_crop, *measured, sample)) / sample if measured else 0
     work = [
         count * size.gflop * (2 if config.model.test_cfg.get("flip_test") else 1)
         for size, (config, count) in zip(sizes, counts, strict=True)
     ]
     most = work.index(max(work))
+    on_cpu = torch.device(device).type == "cpu"
+    sample = min(max(round(_GFLOP / sizes[most].gflop), _FEWEST), _MOST) if on_cpu else _MOST
+    crop = _time(partial(_crop, *measured, sample)) / sample if measured else 0
     operation = _time(_forward(counts[most][0], device, sample)) / (sample * sizes[most].gflop)
     return operation * sum(work) + crop * sum(count for _, count in counts)
 
