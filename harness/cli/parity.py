@@ -63,12 +63,15 @@ def command(
     width = max(map(len, ids))
     click.echo("  ".join(["run".ljust(width), *(heading.rjust(11) for heading in HEADINGS)]), err=as_json)
     device = choose_device(chosen["device"])
+    environment = describe_environment(device)
     report = ParityReport(
         weights="checkpoints" if chosen["seed"] is None else f"random:{chosen['seed']}",
-        tflop=tflop, environment=describe_environment(device), seconds=0, runs=(), failed=(),
+        tflop=tflop, environment=environment, seconds=0, runs=(), failed=(),
     )  # fmt: skip
     if out and (earlier := _read_report(out)) and report.continues(earlier):
         report = earlier
+    done: set[str] = set()
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(**chosen | {"out": Path(scratch), "engine": "shared", "device": device})
         for name, (suite, row, run) in zip(ids, work, strict=True):
@@ -81,6 +84,10 @@ def command(
                 outcome = Failure(id=name, reason=str(error))
                 click.echo(f"{name.ljust(width)}  FAILED: {error}", err=as_json)
             report = report.added(outcome, time.perf_counter() - began)
+            done.add(name)
+            if all(each.id in done for each in (*report.runs, *report.failed)):  # nothing of an earlier report is left
+                seconds = round(time.perf_counter() - start, 1)
+                report = report.model_copy(update={"environment": environment, "seconds": seconds})
             if out:
                 write_json(out, report.model_dump())
             if markdown:

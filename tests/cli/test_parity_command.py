@@ -53,6 +53,13 @@ def test_a_part_goes_into_what_is_there(harness: Harness, options: list[object],
     assert again.unequal == (damaged,)
     assert again.seconds > first.seconds
 
+    out.write_text(again.model_copy(update={"environment": first.environment | {"commit": "0" * 40}}).model_dump_json())
+    harness(*arguments, "--rows", "mpii/litehrnet-18-*")
+    assert ParityReport.model_validate_json(out.read_text()).environment["commit"] == "0" * 40
+    harness(*arguments, "--rows", "mpii/litehrnet-18-*,mpii/shufflenet-*")  # nothing is left of the earlier ones
+    afresh = ParityReport.model_validate_json(out.read_text())
+    assert (afresh.environment, afresh.runs) == (first.environment, first.runs)
+
     harness(*arguments, "--tflop", 0.02, "--rows", "mpii/litehrnet-18-*")  # another bound: another comparison
     assert len(ParityReport.model_validate_json(out.read_text()).runs) == 1
     out.write_text("{}")
