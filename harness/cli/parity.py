@@ -85,7 +85,7 @@ def command(
                 click.echo(f"{name.ljust(width)}  FAILED: {error}", err=as_json)
             report = report.added(outcome, time.perf_counter() - began)
             done.add(name)
-            if all(each.id in done for each in (*report.runs, *report.failed)):  # nothing of an earlier report is left
+            if {run.id for run in report.runs} | {failure.id for failure in report.failed} <= done:  # all anew
                 seconds = round(time.perf_counter() - start, 1)
                 report = report.model_copy(update={"environment": environment, "seconds": seconds})
             if out:
