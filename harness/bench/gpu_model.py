@@ -129,10 +129,9 @@ def model_gpu(
     crops_min = crops_s / cores / 60
     decoding_min = table.boxes * sum(1 / decode[row.codec].comparison.our_rate for row in table.rows) / 60
     # Of the three only the intervals are made by threads, of which there is then one a process.
-    a_row_s = (
-        1 / score.comparison.our_rate + (score.intervals_s * cores_here + score.diagnosis_s) / score.comparison.work
-    )
-    scoring_min = math.ceil(len(table.rows) / cores) * table.boxes * a_row_s / 60
+    besides_s = score.intervals_s * cores_here + score.diagnosis_s
+    row_s = table.boxes * (1 / score.comparison.our_rate + besides_s / score.comparison.work)
+    scoring_min = math.ceil(len(table.rows) / cores) * row_s / 60
     estimates = []
     for precision, speed in PRECISIONS.items():
         shares = {row: speed.transformer_share if row.transformer else speed.share for row in flop}

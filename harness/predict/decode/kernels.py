@@ -114,7 +114,7 @@ def find_blurred(
         highest[:] = -1  # not blurred yet
         best, enough = top, np.float32(0)
         for step in range(height):
-            y = top + step if top + step < height else top + step - height  # what % does, but slowly
+            y = top + step if top + step < height else top + step - height  # % would be slow
             if bounds[0, y] >= enough:
                 _blur_down(heatmap, y, taps, inside)
                 _blur_along(line, taps, blurred, y)
