@@ -11,6 +11,7 @@ import click
 
 from harness import __version__
 from harness.errors import HarnessError
+from harness.openmmlab import openmmlab_needed
 
 VERBS = {
     "list": "Show the rows and what was published of them.",
@@ -61,7 +62,8 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; an error that is not a HarnessError is a bug and propagates."""
     try:
-        return cli.main(arguments, prog_name="harness", standalone_mode=False) or 0
+        with openmmlab_needed():
+            return cli.main(arguments, prog_name="harness", standalone_mode=False) or 0
     except HarnessError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code

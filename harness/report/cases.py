@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from harness.errors import HarnessError
+from harness.openmmlab import openmmlab_needed
 from harness.score.diagnosis.model import Case, Diagnosis, Kind, Point
 
 MARGIN = 0.2
@@ -74,12 +75,12 @@ def limbs(dataset: str, names: Sequence[str]) -> tuple[Limb, ...]:
 
 @cache
 def _links(dataset: str) -> tuple[tuple[str, str], ...]:
-    from mmengine.config import Config
-
-    from harness.spec.configs import configs_folder
-    from harness.spec.metainfo import FILES
-
     try:
+        with openmmlab_needed():
+            from mmengine.config import Config
+
+            from harness.spec.configs import configs_folder
+            from harness.spec.metainfo import FILES
         info = Config.fromfile(configs_folder() / "_base_" / "datasets" / f"{FILES[dataset]}.py").dataset_info
     except (KeyError, HarnessError, OSError):
         return ()

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from harness.errors import HarnessError
 from harness.judge.verdict import judge_row
+from harness.openmmlab import openmmlab_needed
 from harness.protocol import Compute, DataFile, Protocol
 from harness.record import JudgedClaim, Verdict
 from harness.report.numbers import in_unit
@@ -222,8 +223,9 @@ def read_standings(
 def _declared(suite: Suite, row: Row, results: Mapping[str, Result]) -> dict[str, Protocol]:
     """Return what the configs of a row's runs say, of those runs that no record tells it of."""
     # Here, not above: mmengine is half a second, and unused where every run has its record.
-    from harness.spec.configs import load_config
-    from harness.spec.ledger import read_protocol
+    with openmmlab_needed():
+        from harness.spec.configs import load_config
+        from harness.spec.ledger import read_protocol
 
     compute = Compute(engine="shared", batch_size=1, device="cpu")
     return {

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from harness.errors import ObtainError, SpecError
+from harness.openmmlab import INSTALL
 from harness.spec.schema import Override, Row, Run, Suite
 
 
@@ -20,10 +21,7 @@ def configs_folder() -> Path:
     """
     found = importlib.util.find_spec("mmpose")
     if found is None or found.origin is None:
-        raise ObtainError(
-            "mmpose is not installed; its configs and metafiles come with it",
-            '`nox -s reproduce` installs it, as does pip install --no-deps "mmpose>=1.3.2,<1.4"',
-        )
+        raise ObtainError("mmpose is not installed; its configs and metafiles come with it", INSTALL)
     package = Path(found.origin).parent
     folders = (package / ".mim" / "configs", package.parent / "configs")  # as installed, and in a checkout
     for folder in folders:
