@@ -1,8 +1,10 @@
 """The project's tasks. `nox -s reproduce -- coco` runs the main job, `nox -s tests` the tests; `nox -l` lists all."""
 
 import argparse
+import itertools
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -12,7 +14,12 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 
-PYTHON = "3.11"
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin", "x86_64-pc-windows-msvc")
+OLDEST = PYTHONS[0]
+# The Python that runs nox, unless it is too old.
+PYTHON = None if sys.version_info >= tuple(map(int, OLDEST.split("."))) else OLDEST
+ORACLE = "xtcocotools==1.14.3"
 GROUPS = ("--extra", "ray", "--group", "upstream", "--group", "tests", "--group", "lint")
 
 SAMPLES = os.environ.get("HARNESS_SAMPLES", "../shared/data/samples")
@@ -32,6 +39,20 @@ def install(session: nox.Session) -> None:
     compiled = {"UV_COMPILE_BYTECODE": "1"}
     session.install("--no-deps", "--only-binary", ":all:", "--requirement", "requirements.lock", env=compiled)
     session.install("--no-deps", "--editable", ".")
+
+
+def install_oracle(session: nox.Session) -> None:
+    """Install MMPose's own OKS evaluator: the Python files of xtcocotools, whose compiled part pycocotools has too.
+
+    Its only wheels are for Python 3.11 and NumPy 1; `harness/predict/xtcocotools_ext.py` makes them work elsewhere.
+    """
+    purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    folder = str(session.run("python", "-c", purelib, silent=True)).strip()
+    uv = session.venv_backend == "uv"
+    platform = ("--python-platform", "x86_64-manylinux_2_17") if uv else ("--platform", "manylinux_2_17_x86_64")
+    session.install(
+        "--no-deps", "--only-binary", ":all:", "--python-version", "3.11", *platform, "--target", folder, ORACLE
+    )
 
 
 @nox.session(python=PYTHON)
@@ -56,6 +77,7 @@ def parity(session: nox.Session) -> None:
     `nox -s parity -- [SUITE...] --rows GLOB` to look at some. Takes over an hour on two cores.
     """
     install(session)
+    install_oracle(session)
     session.run("harness", "parity", *PARITY, *(session.posargs or PARITY_FILES))
 
 
@@ -65,6 +87,7 @@ def bench(session: nox.Session) -> None:
     `nox -s bench -- --data DIR --only decode,score` to measure some. Takes two hours on two cores.
     """
     install(session)
+    install_oracle(session)
     session.run("harness", "bench", "--data", SUBSET, "--precision", "fp32-fast", *(session.posargs or BENCH_FILES))
 
 
@@ -123,9 +146,56 @@ def soak(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments behind `--` go to pytest."""
     install(session)
+    install_oracle(session)
     # A process a core, and not many, since each holds torch; so each computes with one thread.
     parallel = ("--numprocesses", "logical", "--maxprocesses", "4")
     session.run("pytest", *parallel, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(python=list(PYTHONS), reuse_venv=False)
+def pythons(session: nox.Session) -> None:
+    """Run the demo and the tests on every Python that is installed; the demo's metrics equal those of results/."""
+    install(session)
+    install_oracle(session)
+    _demo_is_the_same(session)
+    tests(session)
+
+
+@nox.session(python=PYTHON, reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it as the README says, and use it outside the repository."""
+    out = Path(session.create_tmp()).absolute()
+    results = Path("results").absolute()
+    shutil.rmtree(out, ignore_errors=True)
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", str(out))
+    (built,) = out.glob("*.whl")
+    session.install(str(built))
+    with session.chdir(out):
+        line = "from harness.openmmlab import INSTALL; print(INSTALL)"
+        session.install(*str(session.run("python", "-c", line, silent=True)).split()[2:])
+        session.run("harness", "list")
+        session.run("harness", "check")
+        session.run("harness", "run", "demo")
+        session.run("harness", "score", "runs")
+        session.run("harness", "report", "runs")
+        session.run("harness", "compare", "runs", str(results), "demo", "--data", "data")
+
+
+@nox.session(python=PYTHON)
+def opencv5(session: nox.Session) -> None:
+    """Run the demo and the tests of crops with OpenCV 5, which the lock leaves out: our numbers are the same."""
+    install(session)
+    session.install("--no-deps", "--only-binary", ":all:", "opencv-python-headless>=5,<6")
+    _demo_is_the_same(session)
+    session.run("pytest", "tests/predict/test_warp.py", "tests/predict/test_crop_stream.py", *session.posargs)
+
+
+def _demo_is_the_same(session: nox.Session) -> None:
+    out = Path(session.create_tmp()).absolute() / "runs"
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("harness", "run", "demo", "--out", str(out))
+    session.run("python", "tests/demo/same_metrics.py", str(out), "results")
 
 
 @nox.session(python=PYTHON)
@@ -141,12 +211,28 @@ def lint(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Bring requirements.lock in line with pyproject.toml; `-- --upgrade` takes the newest of everything. Needs uv."""
     session.run(
-        "uv", "pip", "compile", "pyproject.toml", *GROUPS, "--universal", "--python-version", PYTHON,
+        "uv", "pip", "compile", "pyproject.toml", *GROUPS, "--universal", "--python-version", OLDEST,
         "--only-binary", ":all:", "--no-annotate", "--no-header", "--no-emit-index-url",
         "--output-file", "requirements.lock", *session.posargs, external=True,
     )  # fmt: skip
-    # uv marks every line with all platforms: another one would get an empty environment in place of an error.
-    path = Path("requirements.lock")
+    _shorten_markers(Path("requirements.lock"))
+    for python, platform in itertools.product(PYTHONS, PLATFORMS):  # each locked package has a wheel for each
+        session.run(
+            "uv", "pip", "install", "--dry-run", "--quiet", "--target", session.create_tmp(), "--no-deps",
+            "--only-binary", ":all:", "--python-version", python, "--python-platform", platform,
+            "--requirement", "requirements.lock", external=True, env={"MACOSX_DEPLOYMENT_TARGET": "14.0"},
+        )  # fmt: skip
+        session.log(f"Python {python}, {platform}: every package has a wheel")
+
+
+def _shorten_markers(path: Path) -> None:
+    """Drop from each line the marker of all platforms: an unknown one would get an empty environment, not an error."""
     lines = path.read_text().splitlines()
-    everywhere = lines[0].partition(" ; ")[2]
-    path.write_text("".join(f"{line.removesuffix(f' ; {everywhere}')}\n" for line in lines))
+    newest, _, platforms = lines[0].partition(" ; ")[2].partition(" and ")
+    short = []
+    for line in lines:
+        package, _, marker = line.partition(" ; ")
+        marker = marker.removesuffix(platforms).replace(newest, "").replace(" and  and ", " and ")
+        marker = marker.removeprefix(" and ").removesuffix(" and ")
+        short.append(f"{package} ; {marker}\n" if marker else f"{package}\n")
+    path.write_text("".join(short))
