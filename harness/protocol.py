@@ -117,6 +117,10 @@ Precision = Literal["fp32", "fp32-fast", "bf16", "fp16"]
 """`fp32` computes as MMPose does, bit for bit; `fp32-fast` sums in another order; the others have fewer digits."""
 
 
+Warp = Literal["opencv-4", "opencv-5"]
+"""The arithmetic of crops: that of cv2.warpAffine before and since OpenCV 5. The published numbers have the former."""
+
+
 class Compute(Part):
     """How the network ran."""
 
@@ -126,6 +130,8 @@ class Compute(Part):
     """By torch.compile, which sums in another order."""
     batch_size: int
     device: str
+    warp: Warp = "opencv-4"
+    """The shared engine's is always that of OpenCV 4, whatever is installed."""
 
     @property
     def exact(self) -> bool:

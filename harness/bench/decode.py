@@ -15,8 +15,8 @@ from harness.bench.outcome import Decoding
 from harness.bench.rounds import circumstances, compare_timed
 from harness.errors import DifferenceError
 from harness.parity import KEYPOINT_TOLERANCE
-from harness.predict import mmcv_ext
 from harness.predict.decode import decode
+from harness.predict.stand_ins import install_stand_ins
 from harness.protocol import Decoder
 
 Codec = Literal["msra", "dark", "udp", "megvii"]
@@ -46,7 +46,7 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> Decoding:
     """
     measured = circumstances()
     heatmaps = torch.from_numpy(draw_heatmaps(people, 255 if codec == "megvii" else 1))
-    mmcv_ext.install()
+    install_stand_ins()
     from mmpose.models.heads import HeatmapHead
 
     settings = SETTINGS[codec]

@@ -20,10 +20,10 @@ from harness.bench.outcome import Preparation
 from harness.bench.rounds import circumstances, compare
 from harness.errors import DifferenceError
 from harness.execute.plan import Plan
-from harness.predict import mmcv_ext
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.people import People, check_images
 from harness.predict.shared import crop_batches
+from harness.predict.stand_ins import install_stand_ins
 from harness.protocol import Crop
 from harness.spec.ledger import point_at
 
@@ -96,7 +96,7 @@ def geometry_name(crop: Crop) -> str:
 
 def _upstream_dataset(plan: Plan, people: People) -> Any:
     """Return MMPose's data set of these people, in their order."""
-    mmcv_ext.install()
+    install_stand_ins()
     import mmpose.datasets  # noqa: F401 (registers the data sets)
     from mmpose.registry import DATASETS
 

@@ -19,7 +19,7 @@ from harness.bench.rounds import circumstances, compare
 from harness.errors import DifferenceError
 from harness.execute.intervals import measure_intervals
 from harness.files import write_json
-from harness.predict import mmcv_ext
+from harness.predict.stand_ins import install_stand_ins
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
 from harness.protocol import Compute, OksScoring
@@ -140,7 +140,7 @@ def _upstream_samples(predictions: Predictions) -> list[list[dict[str, Any]]]:
 
 
 def _upstream_metrics(evaluator: Any, scoring: OksScoring, batches: list[list[dict[str, Any]]]) -> dict[str, float]:
-    mmcv_ext.install()
+    install_stand_ins()
     import mmpose.evaluation  # noqa: F401 (registers the metrics)
     from mmpose.registry import METRICS
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.predict import mmcv_ext
+from harness.predict.stand_ins import install_stand_ins
 from harness.spec.configs import configs_folder
 
 
@@ -53,7 +53,7 @@ def _now() -> float:
 
 def run_script(report: Path, arguments: list[str]) -> None:
     """Run the script with its arguments, and write the report."""
-    mmcv_ext.install()
+    install_stand_ins()
     from mmengine.hooks import Hook
     from mmengine.runner import Runner
 

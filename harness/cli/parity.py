@@ -57,6 +57,7 @@ def command(
     from harness.execute.parity import compare_engines
     from harness.execute.plan import Settings
     from harness.parity import Failure, ParityReport
+    from harness.predict.upstream_conditions import OPENCV_5, upstream_warp
     from harness.report.parity import parity_markdown
 
     ids = [f"{suite.row_id(row)}/{run}" for suite, row, run in work]
@@ -64,6 +65,8 @@ def command(
     click.echo("  ".join(["run".ljust(width), *(heading.rjust(11) for heading in HEADINGS)]), err=as_json)
     device = choose_device(chosen["device"])
     environment = describe_environment(device)
+    if upstream_warp() == "opencv-5":
+        click.echo(f"warning: {OPENCV_5}", err=True)
     report = ParityReport(
         weights="checkpoints" if chosen["seed"] is None else f"random:{chosen['seed']}",
         tflop=tflop, environment=environment, seconds=0, runs=(), failed=(),

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from harness.demo import dataset
-from harness.predict import mmcv_ext
+from harness.predict.stand_ins import install_stand_ins
 from harness.spec.configs import read_config
 from harness.spec.load import BENCHMARKS
 
@@ -64,7 +64,7 @@ def train(config: Config, out: Path, start: str | None, seed: int) -> dict[str, 
         start: The config, trained before, whose weights it begins with.
         seed: Of everything random.
     """
-    mmcv_ext.install()
+    install_stand_ins()
     import mmpose.models  # noqa: F401 (registers what configs name, after the stand-in for mmcv's compiled ops)
     from mmpose.utils import register_all_modules
 

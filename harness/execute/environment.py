@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.predict import mmcv_ext
+from harness.predict import mmcv_ext, xtcocotools_ext
 
 SCHEMA_VERSION = 1
 
@@ -33,6 +33,7 @@ def describe_environment(device: str) -> dict[str, Any]:
         "platform": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "mmcv_ops": mmcv_ext.install(),
+        "xtcocotools": xtcocotools_ext.install(),
         "commit": _output("git", "-C", str(source), "rev-parse", "HEAD"),
         "dirty": bool(_output("git", "-C", str(source), "status", "--porcelain", "--untracked-files=no", ".")),
         "cpu": _cpu(),

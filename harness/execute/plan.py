@@ -16,6 +16,7 @@ from harness.files import content_key
 from harness.predict.networks import build_network, without_initialisers
 from harness.predict.people import People, load_people
 from harness.predict.seeded import seed_weights
+from harness.predict.upstream_conditions import upstream_warp
 from harness.protocol import Compute, Precision, Protocol
 from harness.record import Weights
 from harness.spec.configs import load_config
@@ -159,6 +160,7 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
         compiled=settings.compiled,
         batch_size=settings.batch_size or config.test_dataloader.batch_size,
         device=settings.device,
+        warp=upstream_warp() if settings.engine == "upstream" else "opencv-4",
     )
     protocol = read_protocol(
         config, lambda path, what: data_file(settings.data, path, what), settings.limit, compute

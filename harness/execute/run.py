@@ -21,6 +21,7 @@ from harness.execute.watcher import Watcher
 from harness.files import write_json
 from harness.predict.people import People
 from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_conditions import moved_by_packages, why_not_evaluated
 from harness.predictions import Predictions
 from harness.record import Estimation, Record
 from harness.spec.ledger import point_at
@@ -188,7 +189,14 @@ def _upstream(job: Job, plan: Plan, people: People, watcher: Watcher) -> Outcome
     )  # fmt: skip
     write_json(job.folder.upstream_metrics, metrics)
     done = time.perf_counter()
-    return predictions, Estimation(timings={"network": round(built - start, 3), "predict": round(done - built, 3)})
+    missing = why_not_evaluated(plan.protocol)
+    return predictions, Estimation(
+        timings={"network": round(built - start, 3), "predict": round(done - built, 3)},
+        warnings=[
+            *moved_by_packages(plan.protocol),
+            *([f"MMPose's own evaluator did not run: {missing}"] if missing else []),
+        ],
+    )
 
 
 def _save(

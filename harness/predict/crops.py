@@ -14,7 +14,7 @@ import numpy as np
 from harness.arrays import Float32, Floating, Image
 from harness.errors import RunError
 from harness.predict.people import People
-from harness.predict.upright import warp_upright
+from harness.predict.warp import warp_affine
 from harness.protocol import Crop
 
 PNG = b"\x89PNG"
@@ -102,8 +102,7 @@ def warp(image: Image, matrix: Floating, size: tuple[int, int], out: Image | Non
     """Cut one crop of `size` (width, height) from an image, into `out` if given; outside the image it is black."""
     if out is None:
         out = np.empty((size[1], size[0], 3), np.uint8)
-    if not warp_upright(image, matrix.astype(np.float64, copy=False), out):
-        cv2.warpAffine(image, matrix, size, dst=out, flags=cv2.INTER_LINEAR)
+    warp_affine(image, matrix.astype(np.float64, copy=False), out)
     return out
 
 

@@ -24,10 +24,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.assets.checkpoints import load_weights
 from harness.errors import ObtainError, RunError, SpecError
-from harness.predict import mmcv_ext
 from harness.predict.people import check_images
 from harness.predict.people.coco import PERSON, read_annotations
 from harness.predict.seeded import synthetic_crops
+from harness.predict.stand_ins import install_stand_ins
 
 _SYNTHETIC, _SIDE = 2, 320
 """How many synthetic images set the scale of random weights, and their side, px."""
@@ -104,7 +104,7 @@ def build_detector(config: Config, weights: Path | int, device: str, *, trusted:
         SpecError: It does not find people.
         ObtainError: The checkpoint is missing, is for another network, or wants to run code.
     """
-    mmcv_ext.install()
+    install_stand_ins()
     # mmdet uses a name that torch has moved and a default that torch will change.
     warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
     warnings.filterwarnings("ignore", r"torch\.meshgrid", UserWarning)

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.errors import RunError
 from harness.imports import quick_imports
-from harness.predict import mmcv_ext
+from harness.predict.stand_ins import install_stand_ins
 
 
 def build_network(config: Config) -> torch.nn.Module:
@@ -42,7 +42,7 @@ def build_network(config: Config) -> torch.nn.Module:
 
 
 def _import_models() -> None:
-    mmcv_ext.install()
+    install_stand_ins()
     # mmdet's layers use a name that torch has moved.
     warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
     with quick_imports():

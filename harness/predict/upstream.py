@@ -10,7 +10,6 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,12 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from harness.files import read_json
-from harness.predict import mmcv_ext
 from harness.predict.people import People
+from harness.predict.stand_ins import install_stand_ins
+from harness.predict.upstream_conditions import why_not_evaluated
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
-from harness.protocol import PoseTrackScoring, Protocol
+from harness.protocol import Protocol
 
 
 def predict_upstream(
@@ -52,10 +52,10 @@ def predict_upstream(
         log: Where mmengine's and the evaluator's output goes.
 
     Returns:
-        The predictions, and the metrics that MMPose's own evaluator gives; None in their place where it cannot run,
-        which is PoseTrack18's where the package poseval is not installed, or some images are left out.
+        The predictions, and the metrics that MMPose's own evaluator gives; None in their place where it cannot run
+        (`why_not_evaluated`).
     """
-    mmcv_ext.install()
+    install_stand_ins()
     import mmpose.datasets
     import mmpose.evaluation  # noqa: F401 (registers the data sets and metrics)
     from mmpose.registry import DATASETS
@@ -63,7 +63,7 @@ def predict_upstream(
     config = config.copy()
     recorder = _Recorder(progress)
     limited = protocol.limit is not None
-    evaluates = not isinstance(protocol.scoring, PoseTrackScoring) or (not limited and find_spec("poseval") is not None)
+    evaluates = why_not_evaluated(protocol) is None
     with tempfile.TemporaryDirectory() as scratch, log.open("w") as log_file, _quiet(log_file), _device(protocol):
         loader = config.test_dataloader
         loader.batch_size = protocol.compute.batch_size

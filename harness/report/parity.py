@@ -43,7 +43,10 @@ def parity_markdown(report: ParityReport) -> str:
 
 def _about_posetrack(report: ParityReport) -> list[str]:
     if any(run.metric_max is None for run in report.runs):
-        return ["", "A metric of `-`: MMPose's evaluator could not run; PoseTrack18's needs the package poseval."]
+        return [
+            "",
+            "A metric of `-`: MMPose's evaluator could not run. OKS needs the package xtcocotools, PoseTrack poseval.",
+        ]
     if any(run.id.startswith("posetrack18/") for run in report.runs):
         return ["", "PoseTrack18's metrics were compared with the package poseval beside the locked ones."]
     return []

@@ -36,6 +36,8 @@ class Environment(BaseModel):
     """Versions by name."""
     mmcv_ops: str | None = None
     """Whose compiled operators were there: mmcv's own, or the stand-in."""
+    xtcocotools: str | None = None
+    """What answered MMPose's import of xtcocotools; records of early versions do not tell."""
     commit: str | None = None
     """Of this project."""
     dirty: bool = False

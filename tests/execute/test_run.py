@@ -16,9 +16,12 @@ import torch
 from conftest import Harness
 
 from harness.files import sha256_file
+from harness.predict import xtcocotools_ext
 from harness.predict.networks import build_network
 from harness.predict.seeded import seed_weights
+from harness.predict.upstream_conditions import moved_by_packages
 from harness.predictions import Predictions
+from harness.protocol import Protocol
 from harness.record import Record
 from harness.spec.configs import configs_folder, read_config
 
@@ -370,9 +373,24 @@ def test_the_upstream_engine(harness: Harness, data: Path) -> None:
     assert code == 0
     assert out.splitlines()[0].endswith("partial")
     ours, theirs = (Record.load(Path(out) / "coco" / ROW / "val" / "record.json") for out in ("ours", "theirs"))
-    assert theirs.warnings == []
+    protocol = Protocol.model_validate_json(Path("theirs", "coco", ROW, "val", "protocol.json").read_bytes())
+    assert theirs.warnings == moved_by_packages(protocol)
     assert theirs.upstream_metrics == pytest.approx(theirs.metrics, abs=1e-9)
     assert theirs.metrics == ours.metrics
+
+
+def test_the_upstream_engine_without_its_evaluator(
+    harness: Harness, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xtcocotools_ext, "install", lambda: "stand-in")
+    code, _, _ = harness(
+        "run", "coco", "--rows", ROW, "--weights", "random:0", "--limit", 1, "--out", "theirs", "--engine", "upstream"
+    )
+    assert code == 0
+    record = Record.load(Path("theirs") / "coco" / ROW / "val" / "record.json")
+    assert record.upstream_metrics is None
+    assert record.metrics["AP"] is not None
+    assert record.warnings[-1].startswith("MMPose's own evaluator did not run: it needs the package xtcocotools")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")

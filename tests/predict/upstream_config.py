@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from harness.predict import mmcv_ext
+from harness.predict.stand_ins import install_stand_ins
 from harness.spec.configs import configs_folder
 from harness.spec.ledger import point_at
 
@@ -20,7 +20,7 @@ def config(name: str) -> Config:
 
 def build_dataset(config: Config, data: Path) -> Any:
     """Build the test data set of a config on a data folder."""
-    mmcv_ext.install()
+    install_stand_ins()
     import mmpose.datasets  # noqa: F401
     from mmpose.registry import DATASETS
 
@@ -30,7 +30,7 @@ def build_dataset(config: Config, data: Path) -> Any:
 
 def build_codec(**settings: Any) -> Any:
     """Build one of MMPose's codecs."""
-    mmcv_ext.install()
+    install_stand_ins()
     import mmpose.codecs  # noqa: F401
     from mmpose.registry import KEYPOINT_CODECS
 

@@ -41,7 +41,7 @@ Compared are the keypoints whose heatmap has a unique maximum; at the others, ti
 places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, a multiplication and an addition \
 counting two.
 
-A metric of `-`: MMPose's evaluator could not run; PoseTrack18's needs the package poseval.
+A metric of `-`: MMPose's evaluator could not run. OKS needs the package xtcocotools, PoseTrack poseval.
 
 | run | GFLOP | people | compared | ties | keypoint px | tie px | score | metric |  |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---|

@@ -38,7 +38,8 @@ def keep_upstream(
             {"keypoints": np.concatenate([keypoints[i], visible], axis=1), "score": scores[i], "area": areas[i]}
             for i in members
         ]
-        kept += [int(members[index]) for index in THEIRS[method](people, thr, sigmas=sigmas)]
+        with upstream.numpy_1():
+            kept += [int(members[index]) for index in THEIRS[method](people, thr, sigmas=sigmas)]
     return kept
 
 
@@ -74,7 +75,8 @@ def test_threshold_at_a_similarity(dtype: Any) -> None:
         keypoints = rng.uniform(0, 300, (1, 17, 2)).astype(dtype) + rng.normal(0, 5, (2, 17, 2)).astype(dtype)
         areas = rng.uniform(500, 40000, 2).astype(np.float32)
         flat = np.concatenate([keypoints, np.ones((2, 17, 1), dtype)], axis=2).reshape(2, -1)
-        (similarity,) = upstream.mmpose_nms.oks_iou(flat[0], flat[1:], areas[0], areas[1:], sigmas)
+        with upstream.numpy_1():
+            (similarity,) = upstream.mmpose_nms.oks_iou(flat[0], flat[1:], areas[0], areas[1:], sigmas)
         for threshold, expected in ((similarity, [0, 1]), (np.nextafter(similarity, np.float32(0)), [0])):
             kept = oks_nms(np.zeros(2, int), keypoints, np.array([0.9, 0.8]), areas, sigmas, float(threshold))
             assert kept.tolist() == expected

@@ -5,18 +5,23 @@ import importlib
 import io
 import json
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from mmpose.evaluation.metrics.coco_metric import CocoMetric
-from xtcocotools.coco import COCO
-from xtcocotools.cocoeval import COCOeval
 
+from harness.predict import xtcocotools_ext
+from harness.predict.stand_ins import install_stand_ins
 from harness.predictions import Predictions
 from harness.protocol import OksScoring
+
+install_stand_ins()
+from mmpose.evaluation.metrics.coco_metric import CocoMetric  # noqa: E402
+from xtcocotools.coco import COCO  # noqa: E402
+from xtcocotools.cocoeval import COCOeval  # noqa: E402
 
 # By import_module, because the package gives this name to a function.
 mmpose_nms = importlib.import_module("mmpose.evaluation.functional.nms")
@@ -31,6 +36,7 @@ def write(path: Path, document: Any) -> Path:
 
 def coco_eval(annotations: Path, results: Path, scoring: OksScoring) -> Any:
     """Return a COCOeval."""
+    _need_the_evaluator()
     truth = COCO(str(annotations))
     sigmas = np.array(scoring.sigmas, np.float32)
     found = truth.loadRes(str(results))
@@ -51,6 +57,7 @@ def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[lis
 
 def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring) -> list[float]:
     """Return CocoMetric's stats."""
+    _need_the_evaluator()
     with contextlib.redirect_stdout(io.StringIO()):
         metric = CocoMetric(
             ann_file=str(annotations),
@@ -75,15 +82,49 @@ def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring
                 "img_id": int(predictions.image_ids[index]),
                 "pred_instances": {
                     "keypoints": predictions.keypoints[one],
-                    "keypoint_scores": predictions.keypoint_scores[one],
+                    "keypoint_scores": predictions.keypoint_scores[one].view(_DoubleScalars),
                     "bboxes": predictions.boxes[one],
                     "bbox_scores": predictions.box_scores[one],
                 },
                 "gt_instances": {"bbox_scales": scale},
             }
             metric.process([], [sample])
-        stats = metric.compute_metrics(metric.results)
+        with numpy_1():
+            stats = metric.compute_metrics(metric.results)
     return [float(value) for value in stats.values()]
+
+
+def _need_the_evaluator() -> None:
+    if xtcocotools_ext.install() == "stand-in":
+        pytest.skip("MMPose's own OKS evaluator needs xtcocotools, which `nox -s tests` installs")
+
+
+@contextlib.contextmanager
+def numpy_1() -> Iterator[None]:
+    """Give MMPose's OKS-NMS the types that it has under NumPy 1, as when the published numbers were made.
+
+    `(area + area) / 2 + np.spacing(1)` is a double that NumPy 2 lets turn an array of single precision into doubles.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if mmpose_nms.np is np:
+            monkeypatch.setattr(mmpose_nms, "np", _Numpy1("numpy"))
+        yield
+
+
+class _Numpy1(types.ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def spacing(self, value: float) -> float:
+        return float(np.spacing(value))
+
+
+class _DoubleScalars(np.ndarray[Any, Any]):
+    """Keypoint scores, single ones of which are doubles in a sum and a comparison, as under NumPy 1."""
+
+    def __getitem__(self, index: Any) -> Any:
+        value = super().__getitem__(index)
+        return np.float64(value) if isinstance(value, np.float32) else value
 
 
 class _StableArray(np.ndarray[Any, Any]):
@@ -91,10 +132,7 @@ class _StableArray(np.ndarray[Any, Any]):
         return np.asarray(self).argsort(kind="stable")
 
 
-class _StableNumpy(types.ModuleType):
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
+class _StableNumpy(_Numpy1):
     def array(self, values: Any) -> Any:
         return np.array(values).view(_StableArray)
 

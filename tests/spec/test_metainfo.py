@@ -7,13 +7,13 @@ import pytest
 from mmengine.config import ConfigDict
 
 from harness.errors import SpecError
-from harness.predict import mmcv_ext
+from harness.predict.stand_ins import install_stand_ins
 from harness.spec.metainfo import FILES, read_metainfo
 
 
 @pytest.mark.parametrize("dataset", FILES)
 def test_equals_upstream(dataset: str) -> None:
-    mmcv_ext.install()
+    install_stand_ins()
     import mmpose.datasets  # noqa: F401
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
     from mmpose.registry import DATASETS

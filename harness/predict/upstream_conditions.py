@@ -1,0 +1,48 @@
+"""What the installed packages mean for MMPose's own test loop: which evaluators run, and which numbers move."""
+
+from importlib.util import find_spec
+
+import cv2
+import numpy as np
+
+from harness.predict import xtcocotools_ext
+from harness.protocol import OksScoring, PoseSelection, PoseTrackScoring, Protocol, Warp
+
+OPENCV_5 = (
+    "OpenCV 5 is installed: its warpAffine changes 7 % of the pixels of MMPose's own crops, and AP by about 0.002; "
+    "install opencv-python-headless below 5 for the published arithmetic"
+)
+NUMPY_2 = (
+    "NumPy 2 is installed: MMPose's own scoring adds keypoint scores and compares them with the threshold in single "
+    "precision, and OKS-NMS computes in double precision; the published numbers were made with NumPy 1, the other way "
+    "round"
+)
+
+
+def upstream_warp() -> Warp:
+    """Return whose arithmetic MMPose's own crops have."""
+    return "opencv-5" if _major(cv2.__version__) >= 5 else "opencv-4"
+
+
+def moved_by_packages(protocol: Protocol) -> list[str]:
+    """Return what a reader of the numbers of MMPose's own loop should know of the installed packages."""
+    found = [OPENCV_5] if upstream_warp() == "opencv-5" else []
+    if isinstance(protocol.scoring, PoseSelection) and _major(np.__version__) >= 2:
+        found.append(NUMPY_2)
+    return found
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+def why_not_evaluated(protocol: Protocol) -> str | None:
+    """Return why MMPose's own evaluator of a run cannot run here; None where it can."""
+    match protocol.scoring:
+        case OksScoring() if xtcocotools_ext.install() == "stand-in":
+            return f"it needs the package xtcocotools: {xtcocotools_ext.INSTALL}"
+        case PoseTrackScoring() if find_spec("poseval") is None:
+            return "it needs the package poseval"
+        case PoseTrackScoring() if protocol.limit is not None:
+            return "it needs all images"
+    return None

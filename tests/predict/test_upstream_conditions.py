@@ -1,0 +1,68 @@
+"""What the installed packages mean for MMPose's own loop; versions that are not installed are pretended."""
+
+import cv2
+import numpy as np
+import pytest
+
+from harness.predict import upstream_conditions, xtcocotools_ext
+from harness.predict.upstream_conditions import NUMPY_2, OPENCV_5, moved_by_packages, upstream_warp, why_not_evaluated
+from harness.protocol import (
+    Boxes,
+    Compute,
+    Crop,
+    DataFile,
+    Decoder,
+    Flip,
+    OksScoring,
+    PckhScoring,
+    PoseTrackScoring,
+    Protocol,
+    Scoring,
+)  # fmt: skip
+
+FILE = DataFile(path="file", sha256="")
+OKS = OksScoring(sigmas=(0.1,), area="box")
+PCKH = PckhScoring(headboxes=FILE)
+POSETRACK = PoseTrackScoring(sigmas=(0.1,), sequences=FILE)
+
+
+def protocol(scoring: Scoring, limit: int | None = None) -> Protocol:
+    return Protocol(
+        dataset="CocoDataset", annotations=FILE, num_keypoints=1, flip_indices=(0,), limit=limit, scoring=scoring,
+        boxes=Boxes(source="ground-truth"), crop=Crop(input_size=(8, 8), padding=1.25, affine="plain"),
+        flip=Flip(enabled=False, shift=False), decoder=Decoder(codec="msra", heatmap_size=(2, 2)),
+        compute=Compute(engine="upstream", batch_size=1, device="cpu"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("opencv", "numpy", "scoring", "expected"),
+    [
+        ("4.11.0", "1.26.4", OKS, []),
+        ("4.13.0", "2.5.2", OKS, [NUMPY_2]),
+        ("4.13.0", "2.0.0", POSETRACK, [NUMPY_2]),
+        ("4.13.0", "2.5.2", PCKH, []),
+        ("5.0.0", "1.26.4", PCKH, [OPENCV_5]),
+        ("5.1.0-pre", "2.5.2", OKS, [OPENCV_5, NUMPY_2]),
+    ],
+)
+def test_what_moves(
+    monkeypatch: pytest.MonkeyPatch, opencv: str, numpy: str, scoring: Scoring, expected: list[str]
+) -> None:
+    monkeypatch.setattr(cv2, "__version__", opencv)
+    monkeypatch.setattr(np, "__version__", numpy)
+    assert moved_by_packages(protocol(scoring)) == expected
+    assert upstream_warp() == ("opencv-5" if opencv.startswith("5") else "opencv-4")
+
+
+@pytest.mark.parametrize("poseval", [True, False])
+@pytest.mark.parametrize("provider", ["stand-in", "xtcocotools"])
+def test_which_evaluators_run(monkeypatch: pytest.MonkeyPatch, poseval: bool, provider: str) -> None:
+    monkeypatch.setattr(xtcocotools_ext, "install", lambda: provider)
+    monkeypatch.setattr(upstream_conditions, "find_spec", lambda _: object() if poseval else None)
+    oks, posetrack = why_not_evaluated(protocol(OKS)), why_not_evaluated(protocol(POSETRACK))
+    assert (oks is None) == (provider != "stand-in")
+    assert oks is None or "--target DIR" in oks
+    assert posetrack == (None if poseval else "it needs the package poseval")
+    assert (why_not_evaluated(protocol(POSETRACK, limit=1)) is None) is False
+    assert why_not_evaluated(protocol(PCKH, limit=1)) is None
