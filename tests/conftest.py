@@ -1,7 +1,8 @@
 """Fixtures that several stages share."""
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,22 @@ def no_internet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
         return send(adapter, request, **options)
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send_here)
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Let signals act as in a terminal, on this process and on those that it starts.
+
+    Processes inherit which signals are ignored: SIGHUP under `nohup`, SIGINT in the background of a shell script and
+    under some CI runners. A handler, or the default, in this process gives its children the default.
+    """
+    handlers: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        handlers[signal.SIGHUP] = signal.SIG_DFL
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -81,20 +81,20 @@ def _locked(
 ) -> Iterator[tuple[Job, Plan | None, Record]]:  # fmt: skip
     """Yield as `_records` does, each run while nobody else works on it; none is waited for with another one held."""
     waiting = list(jobs)
-    while waiting:
-        ours = [job for job in waiting if job.lock.acquire()]
-        if not ours:
-            watcher.stage(waiting[0].name, f"is with {waiting[0].lock.holder() or 'another process'}: waiting")
-            time.sleep(WAIT)
-            continue
-        waiting = [job for job in waiting if job not in ours]
-        try:
+    try:
+        while waiting:
+            ours = [job for job in waiting if job.lock.acquire()]
+            if not ours:
+                watcher.stage(waiting[0].name, f"is with {waiting[0].lock.holder() or 'another process'}: waiting")
+                time.sleep(WAIT)
+                continue
+            waiting = [job for job in waiting if job not in ours]
             for job, plan, record in _records(ours, executor, watcher):
                 yield job, plan, record
                 job.lock.release()
-        finally:
-            for job in ours:
-                job.lock.release()
+    finally:  # also when a signal comes while locks are being acquired
+        for job in jobs:
+            job.lock.release()
 
 
 def _records(

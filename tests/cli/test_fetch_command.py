@@ -148,6 +148,7 @@ def test_an_archive_that_fails_is_tried_once(harness: Harness, server: Server, j
     assert out.endswith("0 there already, 7 fetched, 3 missing\n")
 
 
+@pytest.mark.usefixtures("default_signals")
 @pytest.mark.parametrize("during", ["download jhmdb_annotations.tar", "unpack jhmdb_annotations.tar", "a checkpoint"])
 def test_ctrl_c_and_on_again(
     harness: Harness, server: Server, jhmdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, during: str

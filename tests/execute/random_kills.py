@@ -6,7 +6,6 @@ Run by `nox -s soak`. HARNESS_SOAK_KILLS says how often to kill, HARNESS_SOAK_SE
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from survival import assert_same
+from survival import assert_same, workers_of
 
 KILLS = int(os.environ.get("HARNESS_SOAK_KILLS", "200"))
 SEED = int(os.environ.get("HARNESS_SOAK_SEED", "0"))
@@ -51,14 +50,6 @@ def done_twice(out: Path) -> Iterator[str]:
                 yield f"{log}: {start} to {end}"
 
 
-def workers_of(pid: int) -> Iterator[int]:
-    """Yield the processes that work for a run and live."""
-    for child in psutil.Process(pid).children():
-        with suppress(psutil.NoSuchProcess):
-            if "spawn_main" in str(child.cmdline()):
-                yield child.pid
-
-
 @pytest.mark.timeout(0)
 def test_random_kills(demo: Path, tmp_path: Path) -> None:
     rng = random.Random(SEED)
@@ -83,11 +74,11 @@ def test_random_kills(demo: Path, tmp_path: Path) -> None:
                 process = start(demo, out, devices)
                 given_up += 1
             except subprocess.TimeoutExpired:
-                victim = rng.choice([process.pid, *workers_of(process.pid)])
-                with suppress(ProcessLookupError):
-                    os.kill(victim, signal.SIGKILL)
+                victim = rng.choice([psutil.Process(process.pid), *workers_of(process.pid)])
+                with suppress(psutil.NoSuchProcess):
+                    victim.kill()
                 kills += 1
-                if victim == process.pid:
+                if victim.pid == process.pid:
                     process.wait()
                     process = start(demo, out, devices)
                 else:

@@ -2,7 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from harness.cli import main
 from harness.record import Record
@@ -50,6 +54,14 @@ def ranges_done(row: str, out: str = "runs") -> list[tuple[int, int]]:
     """Return the people of each task that was done for a row, as its log has them."""
     found = re.findall(rf"people (\d+) to (\d+) of {PEOPLE}: ", (folder(row, out) / "log.txt").read_text())
     return sorted((int(start), int(end)) for start, end in found)
+
+
+def workers_of(pid: int) -> Iterator[psutil.Process]:
+    """Yield the live worker processes of a run."""
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in str(child.cmdline()):
+                yield child
 
 
 def make_whole(demo: Path, folder: Path) -> str:

@@ -3,18 +3,20 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import Harness
-from survival import PEOPLE, ROWS, arguments, assert_same, folder, make_whole, ranges_done, record
+from survival import PEOPLE, ROWS, arguments, assert_same, folder, make_whole, ranges_done, record, workers_of
 
 from harness.errors import RunError
 from harness.execute import passes
@@ -261,35 +263,40 @@ def command(demo: Path, *extra: object) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", "harness", *map(str, arguments(demo.absolute(), *extra))]
 
 
-def until(happened: Callable[[], object], seconds: float = 60) -> None:
+def until(happened: Callable[[], object], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-def children(process: int) -> Iterator[int]:
-    """Return worker processes."""
-    for path in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in path.read_text().split():
-            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-                yield int(child)
+def begin(demo: Path, *extra: object) -> subprocess.Popen[str]:
+    """Start a run, and return once it works on its first row."""
+    process = subprocess.Popen(command(demo, *extra), stderr=subprocess.PIPE, text=True)
+    lock = folder(ROWS[0]).with_name(".val.lock")
+    until(lock.is_file)
+    until(lock.read_bytes)
+    assert Holder.model_validate_json(lock.read_bytes()).process == process.pid
+    return process
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+@POSIX
 def test_two_processes_two_devices_and_deaths(demo: Path, tmp_path: Path, harness: Harness, whole: str) -> None:
     """Two commands share a folder; the one that works has two workers, of which one is killed."""
     first = subprocess.Popen(command(demo, "--device", "cpu,cpu"), stdout=subprocess.PIPE, text=True)
-    until(lambda: list(children(first.pid)))
+    until(lambda: list(workers_of(first.pid)))
     _, out, _ = harness(*arguments(demo), "--status")
     assert f"running   process {first.pid} on " in out
     second = subprocess.Popen(
         [*command(demo), "--events", "events.jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    os.kill(next(children(first.pid)), signal.SIGKILL)
+    next(workers_of(first.pid)).kill()
     until(lambda: Path("events.jsonl").exists() and "waiting" in Path("events.jsonl").read_text())
-    assert first.wait(120) == 0
-    assert second.wait(120) == 0
+    assert first.wait(300) == 0
+    assert second.wait(300) == 0
     for row in ROWS:
         done = ranges_done(row)
         assert sum(end - start for start, end in done) == PEOPLE
@@ -300,23 +307,45 @@ def test_two_processes_two_devices_and_deaths(demo: Path, tmp_path: Path, harnes
     assert [event["row"] for event in events if event["event"] == "row"] == [f"demo/{row}" for row in ROWS]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_sigterm_and_a_stale_lock(demo: Path, tmp_path: Path, harness: Harness, whole: str) -> None:
-    """As before the end of a Slurm job; and a lock file that nobody holds is nobody's."""
-    process = subprocess.Popen(command(demo), stderr=subprocess.PIPE, text=True)
-    lock = folder(ROWS[0]).with_name(".val.lock")
-    until(lock.is_file)
-    assert Holder.model_validate_json(lock.read_bytes()).process == process.pid
-    process.terminate()
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 143
+@POSIX
+@pytest.mark.usefixtures("default_signals")
+@pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_and_a_stale_lock(demo: Path, harness: Harness, whole: str, sent: int, exit_code: int) -> None:
+    """SIGTERM is what a Slurm job gets before its end. A lock file that no process holds locks nothing."""
+    process = begin(demo)
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == exit_code
     assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
     assert not list(Path("runs").rglob("*.lock"))
 
-    lock.write_text('{"process": 1, "node": "gone", "since": "long ago"}')
+    folder(ROWS[0]).with_name(".val.lock").write_text('{"process": 1, "node": "gone", "since": "long ago"}')
     assert "running" not in harness(*arguments(demo), "--status")[1]
     assert harness(*arguments(demo))[0] == 0
     assert_same("runs", whole)
+
+
+@POSIX
+@pytest.mark.usefixtures("default_signals")
+def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
+    """A run whose parent ignores SIGINT ignores it as well, as do its workers; SIGTERM stops them all."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process = begin(demo)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert_same("runs", whole)
+
+    shutil.rmtree("runs")
+    process = begin(demo, "--device", "cpu,cpu")
+    until(lambda: list(workers_of(process.pid)))
+    workers = list(workers_of(process.pid))
+    process.terminate()
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 143
+    assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
+    assert psutil.wait_procs(workers, timeout=300)[1] == []
+    assert not list(Path("runs").rglob("*.lock"))
 
 
 @pytest.mark.parametrize(
