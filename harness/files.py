@@ -26,7 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        with part.open("rb") as file:
+        with part.open("r+b") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)

@@ -64,7 +64,12 @@ def predict_upstream(
     recorder = _Recorder(progress)
     limited = protocol.limit is not None
     evaluates = why_not_evaluated(protocol) is None
-    with tempfile.TemporaryDirectory() as scratch, log.open("w") as log_file, _quiet(log_file), _device(protocol):
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        log.open("w", encoding="utf-8") as log_file,
+        _quiet(log_file),
+        _device(protocol),
+    ):
         loader = config.test_dataloader
         loader.batch_size = protocol.compute.batch_size
         # The loop runs once. Workers kept beyond it die in a garbage collection, which waits ten seconds for them.
