@@ -104,7 +104,10 @@ def test_files_of_ones_own_in_an_incomplete_folder_stay(
     elsewhere.write_bytes(b"mine")
     folder = data / "coco/val2017"
     folder.mkdir(parents=True)
-    (folder / "1.jpg").symlink_to(elsewhere)
+    try:
+        (folder / "1.jpg").symlink_to(elsewhere)
+    except OSError:
+        pytest.skip("this user may make no symbolic links, as by default on Windows")
     (item,) = (item for item in items_of("coco", data) if item.name == "coco/val2017")
     assert item.state == "incomplete"
     obtain(item, data, quiet)
@@ -208,5 +211,5 @@ def test_a_checkpoint_with_another_hash(server: Server, tmp_path: Path) -> None:
 
 def test_a_data_set_of_ones_own(tmp_path: Path) -> None:
     (item,) = data_items(["mine/annotations.json"], tmp_path)
-    with pytest.raises(ObtainError, match=r"mine/annotations\.json is missing"):
+    with pytest.raises(ObtainError, match=r"mine.annotations\.json is missing"):
         obtain(item, tmp_path, quiet)

@@ -257,7 +257,7 @@ def test_predictions_that_are_not_there(harness: Harness, found: Predictions) ->
     save("runs", shifted(found))
     code, out, _ = harness("compare", "runs", "results", "--data", "data")
     assert code == 1
-    assert "    warning: no paired difference: no predictions that belong to the record: results/demo/a/val" in out
+    assert f"no paired difference: no predictions that belong to the record: {Path('results/demo/a/val')}" in out
     save("results", found).predictions.unlink()
     shifted(found).save(Path("results/demo/a/val/predictions.parquet"), "another key")
     assert "no predictions that belong to the record" in harness("compare", "runs", "results", "--data", "data")[1]
@@ -285,7 +285,7 @@ def test_files(harness: Harness, found: Predictions) -> None:
     assert {name: root.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
         "tests": "4", "failures": "2", "errors": "1", "skipped": "0",
     }  # fmt: skip
-    page = Path("reports/a.md").read_text()
+    page = Path("reports/a.md").read_text(encoding="utf-8")
     assert "- coco/bad/val broken: failed: boom &lt;x&gt; \\| \ufffd\\[31m\n" in page
     assert "| demo/a/val | AP | " in page
 
@@ -315,7 +315,7 @@ def test_runs_that_were_moved_aside(harness: Harness, found: Predictions) -> Non
     [
         ("none results", "no records of runs in none\n  make them with `harness run SUITE --out none`"),
         ("runs none", "no records of runs in none\n"),
-        ("runs/demo results", "no records of runs in runs/demo\n"),
+        ("runs/demo results", f"no records of runs in {Path('runs/demo')}\n"),
         ("runs results dmeo", "no record in runs matches dmeo\n  it has runs of demo\n"),
         ("runs results demo --rows b", "no record in runs matches demo --rows b\n"),
         ("runs results --data none", "no data folder none"),
@@ -329,6 +329,9 @@ def test_wrong_usage(harness: Harness, found: Predictions, arguments: str, messa
     code, out, err = harness("compare", *arguments.split())
     assert (code, out) == (2, "")
     assert message in err
+
+
+DAMAGED = Path("results/demo/a/val")
 
 
 def damage_record(folder: RunFolder) -> None:
@@ -354,11 +357,11 @@ def take_another_record(folder: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damage_record, "record of schema version None, not 1: results/demo/a/val/record.json"),
-        (damage_protocol, "the protocol is damaged: results/demo/a/val/protocol.json"),
-        (damage_environment, "the environment is damaged: results/demo/a/val/environment.json"),
-        (lose_environment, "the environment is missing: results/demo/a/val/environment.json"),
-        (take_another_record, "results/demo/a/val/record.json is the record of demo/b/val"),
+        (damage_record, f"record of schema version None, not 1: {DAMAGED / 'record.json'}"),
+        (damage_protocol, f"the protocol is damaged: {DAMAGED / 'protocol.json'}"),
+        (damage_environment, f"the environment is damaged: {DAMAGED / 'environment.json'}"),
+        (lose_environment, f"the environment is missing: {DAMAGED / 'environment.json'}"),
+        (take_another_record, f"{DAMAGED / 'record.json'} is the record of demo/b/val"),
     ],
 )
 def test_damage(

@@ -145,7 +145,7 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
     ("arguments", "message"),
     [
         ("runs coco --predictions f", "--predictions is scored under one SUITE, not 2: runs coco"),
-        ("runs/coco --predictions f --data .", "there is no suite file runs/coco"),
+        ("runs/coco --predictions f --data .", f"there is no suite file {Path('runs/coco')}"),
         ("ccoo --predictions f --data .", "unknown suite: ccoo (did you mean coco?)"),
         ("coco --predictions f", "no data folder data"),
         ("coco", "no run with predictions below coco\n  make one with `harness run`, or score a file under a suite: "),
@@ -172,12 +172,13 @@ def test_wrong_usage(harness: Harness, samples: Path, arguments: str, message: s
 
 def test_missing_files(harness: Harness, samples: Path) -> None:
     code, _, err = harness("score", "coco", "--predictions", "f.json", "--data", samples)
-    assert (code, err) == (3, "error: there are no predictions: f.json (No such file or directory)\n")
+    assert code == 3
+    assert err.startswith("error: there are no predictions: f.json (")  # and the system's own words
     Path("data").mkdir()
     Path("f.json").write_text("[]")
     code, _, err = harness("score", "coco", "--predictions", "f.json")
     assert code == 3
-    assert err.startswith(f"error: the annotation file is missing: data/{ANNOTATIONS}")
+    assert err.startswith(f"error: the annotation file is missing: {Path('data', ANNOTATIONS)}")
 
 
 def test_torch_is_not_imported(scoring_samples: Path, tmp_path: Path) -> None:

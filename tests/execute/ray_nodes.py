@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +45,6 @@ def kill_a_worker() -> None:
     while True:
         for process in psutil.process_iter(["cmdline"]):
             if process.info["cmdline"] and process.info["cmdline"][0].startswith("ray::_do"):
-                os.kill(process.pid, signal.SIGKILL)
+                process.kill()
                 return
         time.sleep(0.02)

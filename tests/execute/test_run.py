@@ -131,13 +131,13 @@ def test_scoring_again_gives_the_same(harness: Harness, data: Path) -> None:
     path.write_text(json.dumps(damaged))
     code, out, _ = harness("score", "runs")
     assert code == 0
-    assert out.startswith("coco/alexnet-256x192 val   partial   [runs/coco/alexnet-256x192/val]\n  AP ")
+    assert out.startswith(f"coco/alexnet-256x192 val   partial   [{path.parent}]\n  AP ")
     assert path.read_text() == before
 
     (data / ANNOTATIONS).write_text("{}")
     code, _, err = harness("score", "runs")
     assert code == 3
-    assert f"the annotation file is not the one that the run used: data/{ANNOTATIONS}" in err
+    assert f"the annotation file is not the one that the run used: {Path('data', ANNOTATIONS)}" in err
     assert harness("score", "data")[0] == 2
 
 
@@ -268,9 +268,9 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         ("own/on-truth", "differs"),
     ]
     assert "own boxes: another box file than the published one: sha256 b90eb504, person AP 78.9 [own/good]" in out
-    assert "checkpoint checkpoints/mine.pth is for another network than the row's config builds:" in out
+    assert f"checkpoint {Path('checkpoints/mine.pth')} is for another network than the row's config builds:" in out
     assert "checkpoint missing.pth is not in checkpoints" in out
-    assert f"checkpoint checkpoints/mine.pth has sha256 {sha256[:8]}, published is 00000000" in out
+    assert f"checkpoint {Path('checkpoints/mine.pth')} has sha256 {sha256[:8]}, published is 00000000" in out
     record = Record.load(Path("runs/own/good/val/record.json"))
     assert record.status == "own boxes"
     assert record.boxes is not None
@@ -286,7 +286,7 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
 
     code, out, err = harness(*run, "--rows", "*", "--limit", 1)
     assert (code, out) == (2, "")  # said before any row begins
-    assert "a partial run would replace the complete one in runs/own/good/val" in err
+    assert f"a partial run would replace the complete one in {Path('runs/own/good/val')}" in err
 
     # Another batch size is other content: the complete run steps aside and is not lost.
     assert harness(*run, "--rows", "good", "--batch-size", 7)[0] == 0
