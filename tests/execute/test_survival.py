@@ -328,7 +328,7 @@ def test_signals_and_a_stale_lock(demo: Path, harness: Harness, whole: str, sent
 @POSIX
 @pytest.mark.usefixtures("default_signals")
 def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
-    """A run whose parent ignores SIGINT ignores it as well, as do its workers; SIGTERM stops them all."""
+    """A run whose parent ignores SIGINT ignores it as well; SIGTERM stops it and its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process = begin(demo)
     process.send_signal(signal.SIGINT)
