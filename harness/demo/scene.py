@@ -14,7 +14,7 @@ from harness.demo.canvas import Canvas, Color, soften
 from harness.demo.person import PARTS, draw_person, sample_appearance
 from harness.demo.skeleton import Body, Rng, sample_body
 
-SIZES = [(320, 240), (400, 300), (384, 288), (300, 400), (288, 384)]
+SIZES = ((320, 240), (400, 300), (384, 288), (300, 400), (288, 384))
 """Width and height of images, px."""
 
 
@@ -32,6 +32,8 @@ class Style:
     """In a group, how far apart people stand, as parts of their height: drawn once a group from this range."""
     far_crowd: float = 0.0
     """Share of images with a distant crowd, of which nobody is annotated alone."""
+    sizes: tuple[tuple[int, int], ...] = SIZES
+    """Width and height of images, equally likely, px."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class _Place:
 
 def render_scene(rng: Rng, style: Style) -> Scene:
     """Render a random scene."""
-    width, height = SIZES[int(rng.integers(len(SIZES)))]
+    width, height = style.sizes[int(rng.integers(len(style.sizes)))]
     canvas = Canvas(_background(rng, width, height))
     for _ in range(int(rng.integers(4, 10))):
         _draw_clutter(canvas, rng)
