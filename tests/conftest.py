@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from miniature import Miniature, write_miniature
 
 from harness.cli import main
 
@@ -15,20 +16,28 @@ if TYPE_CHECKING:
     from harness.execute.plan import Settings
 
 
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Return the folder of real third-party data to run against; skip where there is none."""
-    root = Path(__file__).parents[1]
-    samples = Path(os.environ.get("HARNESS_SAMPLES") or root.parent / "shared" / "data" / "samples")
-    if not samples.is_dir():
-        pytest.skip(f"no sample data: {samples} is not there, and HARNESS_SAMPLES names no folder")
-    return samples.parent
+SAMPLES = Path(
+    os.environ.get("HARNESS_SAMPLES") or Path(__file__).parents[2] / "shared" / "data" / "samples"
+).absolute()
+"""An MMPose-style data folder with a few real images of each data set, where there is one."""
 
 
 @pytest.fixture(scope="session")
-def samples(shared_data: Path) -> Path:
-    """Return a miniature of MMPose's `data/` folder with real images, annotations and detections."""
-    return shared_data / "samples"
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
+    """Render a miniature of MMPose's `data/` folder, and return what it has; tests leave it as it is."""
+    return write_miniature(tmp_path_factory.mktemp("miniature"))
+
+
+@pytest.fixture(scope="session")
+def samples(miniature: Miniature) -> Path:
+    """Return the miniature's folder."""
+    return miniature.folder
+
+
+@pytest.fixture(scope="session", params=["miniature", *(["real"] if SAMPLES.is_dir() else [])])
+def each_samples(request: pytest.FixtureRequest) -> Path:
+    """Return the miniature's folder and, in a second test, that of real images where there is one."""
+    return SAMPLES if request.param == "real" else request.getfixturevalue("samples")
 
 
 @pytest.fixture(scope="session")
@@ -44,11 +53,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scoring_samples(samples: Path) -> Path:
-    """Predictions with known scores, beside the sample data."""
-    folder = samples.parent / "scoring"
+def scoring_samples() -> Path:
+    """Return a folder of predictions with known scores, beside the real images; skip where there is none."""
+    folder = SAMPLES.parent / "scoring"
     if not folder.is_dir():
-        pytest.skip(f"no scoring samples: {folder}")
+        pytest.skip("no predictions with known scores: HARNESS_SAMPLES names no folder with `scoring` beside it")
     return folder
 
 
@@ -84,7 +93,7 @@ def default_signals() -> Iterator[None]:
 
 @pytest.fixture
 def settings(samples: Path, tmp_path: Path) -> "Settings":
-    """Return settings for seeded weights on all sample images."""
+    """Return settings for seeded weights on all images of the miniature."""
     from harness.execute.plan import Settings
 
     return Settings(

@@ -1,4 +1,4 @@
-"""Planted faults in copies of the sample data: each is found, and named; whole data has none."""
+"""Planted faults in copies of the miniature: each is found, and named; whole data has none."""
 
 import json
 import shutil
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from miniature import Miniature
 from PIL import Image
 from scipy.io import loadmat, savemat
 
@@ -72,8 +73,8 @@ def remove(field: str, index: int, key: str) -> Callable[[Any], object]:
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_whole_data_has_no_errors_and_as_many_people_as_a_run(name: str, samples: Path) -> None:
-    files = files_of(name)
+def test_whole_data_has_no_errors_and_as_many_people_as_a_run(name: str, each_samples: Path) -> None:
+    files, samples = files_of(name), each_samples
     inspection = inspect(name, samples, decode=True)
     assert told(inspection) == []
     people = load_people(files.dataset, samples / files.annotations, samples / files.images, None, None)
@@ -91,7 +92,7 @@ def test_known_oddities_are_warnings(samples: Path) -> None:
         f"{HUMANART_BOXES}: bbox: looks like x1, y1, x2, y2; it is read as x, y, width, height"
     ]
     assert told(inspect("posetrack18", samples), "warning") == [
-        f"{POSETRACK}: annotation 1012834000010: keypoints: labelled outside of the image",
+        f"{POSETRACK}: annotation 1000303000003: keypoints: labelled outside of the image",
         f"{SEQUENCES}: 3 videos, a part of the data set: version 0.2 has 74, version 0.45 has 170",
     ]
     assert [told(inspect(name, samples), "warning") for name in ("aic", "coco", "crowdpose", "jhmdb", "mpii")] == [
@@ -108,19 +109,22 @@ def test_rows_on_detected_and_on_annotated_boxes_share_an_inspection() -> None:
     ]
 
 
-def test_counts_tell_a_part_from_another_file(samples: Path) -> None:
+def test_counts_tell_a_part_from_another_file(samples: Path, miniature: Miniature) -> None:
+    images, people, boxes = len(miniature.coco.images), miniature.coco.people, sum(miniature.coco.boxes)
     part = inspect("coco", samples, images=5000, people=6352, boxes=104125)
-    assert (told(part), told(part, "warning")) == ([], [f"{COCO}: 4 of 5,000 images: a part of the data set"])
+    assert (told(part), told(part, "warning")) == ([], [f"{COCO}: {images} of 5,000 images: a part of the data set"])
     assert told(inspect("mpii", samples, people=2958), "warning") == [
-        f"{MPII}: 5 of 2,958 people: a part of the data set"
+        f"{MPII}: {miniature.mpii.people} of 2,958 people: a part of the data set"
     ]
-    other = inspect("coco", samples, images=4, people=13, boxes=104125)
+    other = inspect("coco", samples, images=images, people=people + 1, boxes=104125)
     assert told(other) == [
-        f"{COCO}: 12 people to evaluate; the file of the published numbers has 13",
-        f"{COCO_BOXES}: 118 boxes; the file of the published numbers has 104,125",
+        f"{COCO}: {people} people to evaluate; the file of the published numbers has {people + 1}",
+        f"{COCO_BOXES}: {boxes} boxes; the file of the published numbers has 104,125",
     ]
-    assert told(inspect("coco", samples, images=4, people=12, boxes=118)) == []
-    assert told(inspect("coco", samples, images=3)) == [f"{COCO}: 4 images; the file of the published numbers has 3"]
+    assert told(inspect("coco", samples, images=images, people=people, boxes=boxes)) == []
+    assert told(inspect("coco", samples, images=3)) == [
+        f"{COCO}: {images} images; the file of the published numbers has 3"
+    ]
 
 
 def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
@@ -131,41 +135,41 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
     ("name", "path", "change", "expected"),
     [
         ("coco", COCO, update("annotations", 1, area=0),
-         ["annotation 198196: area: zero, negative or missing: no prediction can match such a person"]),
+         ["annotation 22023: area: zero, negative or missing: no prediction can match such a person"]),
         ("coco", COCO, remove("annotations", 1, "area"),
-         ["annotation 198196: area: zero, negative or missing: no prediction can match such a person"]),
-        ("coco", COCO, update("annotations", 1, id=198196.5), ["annotation 1: id: missing, or no integer"]),
-        ("coco", COCO, update("annotations", 1, id=442619),
-         ["annotation 442619: id: used for several annotations: the evaluator takes the last for all of them"]),
+         ["annotation 22023: area: zero, negative or missing: no prediction can match such a person"]),
+        ("coco", COCO, update("annotations", 1, id=22023.5), ["annotation 1: id: missing, or no integer"]),
+        ("coco", COCO, update("annotations", 1, id=11011),
+         ["annotation 11011: id: used for several annotations: the evaluator takes the last for all of them"]),
         ("coco", COCO, update("annotations", 1, image_id=7),
-         ["annotation 198196: image_id: of an image that is not listed"]),
+         ["annotation 22023: image_id: of an image that is not listed"]),
         ("coco", COCO, update("annotations", 1, category_id=2),
-         ["annotation 198196: category_id: not 1, the category of people"]),
+         ["annotation 22023: category_id: not 1, the category of people"]),
         ("coco", COCO, update("annotations", 1, keypoints=[1, 2, 2] * 21),
-         ["annotation 198196: keypoints: missing, or not 17 times x, y, visibility"]),
+         ["annotation 22023: keypoints: missing, or not 17 times x, y, visibility"]),
         ("coco", COCO, update("annotations", 1, keypoints=[1, 2, 3] * 17, num_keypoints=17),
-         ["annotation 198196: keypoints: a visibility that is not 0, 1 or 2"]),
+         ["annotation 22023: keypoints: a visibility that is not 0, 1 or 2"]),
         ("coco", COCO, update("annotations", 1, num_keypoints=0),
-         ["annotation 198196: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
+         ["annotation 22023: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
           "labelled keypoints"]),
         ("coco", COCO, update("annotations", 3, num_keypoints=2),
-         ["annotation 1202706: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
+         ["annotation 22021: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
           "labelled keypoints"]),
         ("coco", COCO, update("annotations", 1, bbox=[10, 10, 0, 30]),
-         ["annotation 198196: bbox: width or height is zero or negative, yet the person has keypoints: not "
+         ["annotation 22023: bbox: width or height is zero or negative, yet the person has keypoints: not "
           "evaluated on ground-truth boxes"]),
         ("coco", COCO, update("annotations", 1, bbox=[640, 10, 20, 30]),
-         ["annotation 198196: bbox: outside of the image, yet the person has keypoints: not evaluated on "
+         ["annotation 22023: bbox: outside of the image, yet the person has keypoints: not evaluated on "
           "ground-truth boxes"]),
         ("coco", COCO, update("annotations", 1, bbox=None),
-         ["annotation 198196: bbox: missing, or not x, y, width, height"]),
+         ["annotation 22023: bbox: missing, or not x, y, width, height"]),
         ("coco", COCO, lambda document: document["images"].append(document["images"][0]),
-         ["image 785: id: used for several images"]),
+         ["image 1101: id: used for several images"]),
         ("coco", COCO, update("images", 0, width=425, height=640),
-         ["image 785: width, height: width and height are swapped"]),
+         ["image 1101: width, height: width and height are swapped"]),
         ("coco", COCO, update("images", 0, width=320),
-         ["image 785: width, height: not the size of the image file, in the first 320x425 for 640x425"]),
-        ("coco", COCO, remove("images", 0, "height"), ["image 785: width, height: missing, or not what it must be"]),
+         ["image 1101: width, height: not the size of the image file, in the first 320x425 for 640x425"]),
+        ("coco", COCO, remove("images", 0, "height"), ["image 1101: width, height: missing, or not what it must be"]),
         ("coco", COCO, lambda document: document.pop("annotations"), ["`annotations` is no list of objects"]),
         ("coco", COCO_BOXES, update("", 3, image_id=7),
          ["box 3: image_id: of an image that the annotations do not list"]),
@@ -173,10 +177,10 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
         ("coco", COCO_BOXES, remove("", 3, "score"), ["box 3: score: missing, or not from 0 to 1"]),
         ("coco", COCO_BOXES, update("", 3, bbox=[1, 2, 3]), ["box 3: bbox: missing, or not four numbers"]),
         ("crowdpose", CROWDPOSE, remove("images", 0, "crowdIndex"),
-         ["image 106848: crowdIndex: missing; AP(E), AP(M) and AP(H) need it"]),
-        ("crowdpose", CROWDPOSE, update("images", 0, crowdIndex=33), ["image 106848: crowdIndex: not from 0 to 1"]),
+         ["image 106: crowdIndex: missing; AP(E), AP(M) and AP(H) need it"]),
+        ("crowdpose", CROWDPOSE, update("images", 0, crowdIndex=33), ["image 106: crowdIndex: not from 0 to 1"]),
         ("crowdpose", CROWDPOSE, remove("annotations", 1, "num_keypoints"),
-         ["annotation 131039: num_keypoints: missing; the evaluation reads it"]),
+         ["annotation 106001: num_keypoints: missing; the evaluation reads it"]),
         ("mpii", MPII, update("", 2, scale=0), ["person 2: scale: missing, zero or negative"]),
         ("mpii", MPII, update("", 2, joints=[[1, 2]] * 14), ["person 2: joints: missing, or not 16 times x, y"]),
         ("mpii", MPII, update("", 2, joints_vis=[2] * 16), ["person 2: joints_vis: missing, or not 16 times 0 or 1"]),
@@ -198,17 +202,17 @@ def test_planted_errors(name: str, path: str, change: Callable[[Any], object], e
     ("name", "path", "change", "expected"),
     [
         ("coco", COCO, update("annotations", 1, num_keypoints=3),
-         ["annotation 198196: num_keypoints: not the number of the labelled keypoints"]),
+         ["annotation 22023: num_keypoints: not the number of the labelled keypoints"]),
         ("coco", COCO, update("annotations", 1, keypoints=[-5, 2, 2] * 17, num_keypoints=17),
-         ["annotation 198196: keypoints: labelled outside of the image"]),
+         ["annotation 22023: keypoints: labelled outside of the image"]),
         ("coco", COCO_BOXES, update("", 3, bbox=[1, 2, 0, 3]), ["box 3: bbox: width or height is zero or negative"]),
         ("coco", COCO_BOXES, update("", 3, bbox=[700, 2, 9, 3]), ["box 3: bbox: outside of the image"]),
         ("coco", COCO_BOXES, update("", 3, category_id=44),
          ["box 3: category_id: of another category than people, not used"]),
-        ("coco", COCO_BOXES, lambda boxes: [box.update(image_id=785) for box in boxes],
-         ["images 40083, 196141, 197388: people are annotated, but there is no box: none of them can be found"]),
+        ("coco", COCO_BOXES, lambda boxes: [box.update(image_id=1101) for box in boxes],
+         ["images 2202, 3303, 4404: people are annotated, but there is no box: none of them can be found"]),
         ("crowdpose", CROWDPOSE, update("annotations", 0, num_keypoints=7),
-         ["annotation 123803: num_keypoints: not the number of the labelled keypoints, head and neck aside"]),
+         ["annotation 106000: num_keypoints: not the number of the labelled keypoints, head and neck aside"]),
         ("jhmdb", JHMDB, update("annotations", 0, bbox=[0, 62, 54, 159]),
          ["annotation 1000002280001: bbox: begins at pixel 0, and JHMDB counts from 1: perhaps somebody "
           "subtracted 1 already"]),
@@ -264,21 +268,21 @@ def test_files_that_are_missing_or_damaged(data: Path) -> None:
 
 def test_images_that_are_missing_or_damaged(data: Path) -> None:
     folder = data / "coco/val2017"
-    (folder / "000000000785.jpg").unlink()
-    (folder / "000000040083.jpg").write_bytes(b"")
-    (folder / "000000196141.jpg").write_text("<html>404</html>")
-    whole = (folder / "000000197388.jpg").read_bytes()
-    (folder / "000000197388.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "000000001101.jpg").unlink()
+    (folder / "000000002202.jpg").write_bytes(b"")
+    (folder / "000000003303.jpg").write_text("<html>404</html>")
+    whole = (folder / "000000004404.jpg").read_bytes()
+    (folder / "000000004404.jpg").write_bytes(whole[: len(whole) // 2])
     inspection = inspect("coco", data)
     assert told(inspection) == [
-        "coco/val2017: image 000000000785.jpg: missing, 1 of 4",
-        "coco/val2017: image 000000040083.jpg: an empty file",
-        "coco/val2017: image 000000197388.jpg: truncated: the file ends before the image does",
-        "coco/val2017: image 000000196141.jpg: not an image that can be read",
+        "coco/val2017: image 000000001101.jpg: missing, 1 of 5",
+        "coco/val2017: image 000000002202.jpg: an empty file",
+        "coco/val2017: image 000000004404.jpg: truncated: the file ends before the image does",
+        "coco/val2017: image 000000003303.jpg: not an image that can be read",
     ]
-    assert inspection.found.on_disk == 3
+    assert inspection.found.on_disk == 4
     (data / "mpii/images/004645041.jpg").unlink()
-    assert told(inspect("mpii", data)) == ["mpii/images: image 004645041.jpg: missing, 1 of 5"]
+    assert told(inspect("mpii", data)) == ["mpii/images: image 004645041.jpg: missing, 1 of 4"]
 
 
 @pytest.mark.parametrize("part", [0.03, 0.5, 0.99])
@@ -295,18 +299,18 @@ def test_every_truncation_is_found_without_decoding(name: str, part: float, data
 
 
 def test_damage_inside_of_an_image_is_found_by_decoding(data: Path) -> None:
-    path = data / "jhmdb/Frisbee_catch_f_cm_np1_ri_med_0/00001.png"
+    path = data / "jhmdb/Rename_Images/catch/Frisbee_catch_f_cm_np1_ri_med_0/00001.png"
     content = bytearray(path.read_bytes())
     content[1000:1400] = bytes(400)
     path.write_bytes(content)
     assert told(inspect("jhmdb", data)) == []
     assert told(inspect("jhmdb", data, decode=True)) == [
-        "jhmdb: image Frisbee_catch_f_cm_np1_ri_med_0/00001.png: not an image that can be read"
+        "jhmdb: image Rename_Images/catch/Frisbee_catch_f_cm_np1_ri_med_0/00001.png: not an image that can be read"
     ]
 
 
 def test_an_orientation_in_the_file_is_no_swapped_size(data: Path) -> None:
-    path = data / "coco/val2017/000000000785.jpg"
+    path = data / "coco/val2017/000000001101.jpg"
     with Image.open(path) as image:
         turned = image.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
@@ -314,7 +318,7 @@ def test_an_orientation_in_the_file_is_no_swapped_size(data: Path) -> None:
     turned.save(path, exif=exif)
     assert told(inspect("coco", data)) == []
     turned.save(path)
-    assert told(inspect("coco", data)) == [f"{COCO}: image 785: width, height: width and height are swapped"]
+    assert told(inspect("coco", data)) == [f"{COCO}: image 1101: width, height: width and height are swapped"]
 
 
 def test_images_nobody_needs_are_no_error(data: Path) -> None:
@@ -335,13 +339,13 @@ def test_wrong_prefixes_are_told_with_the_right_place(data: Path) -> None:
     problems = inspect("humanart", data).problems
     (missing,) = [problem for problem in problems if problem.severity == "error"]
     assert str(missing) == (
-        "images images/2D_virtual_human/digital_art/000000001648.jpg, "
-        "images/3D_virtual_human/garage_kits/000000005603.jpg, images/real_human/acrobatics/000000000590.jpg: "
+        "images images/2D_virtual_human/digital_art/000000000011.jpg, "
+        "images/3D_virtual_human/garage_kits/000000000022.jpg, images/real_human/acrobatics/000000000033.jpg: "
         "missing, 3 of 3"
     )
     assert missing.advice == (
-        "file_name has another prefix than the folders: images/2D_virtual_human/digital_art/000000001648.jpg, "
-        "looked for in ., is at HumanArt/images/2D_virtual_human/digital_art/000000001648.jpg; move the images, or "
+        "file_name has another prefix than the folders: images/2D_virtual_human/digital_art/000000000011.jpg, "
+        "looked for in ., is at HumanArt/images/2D_virtual_human/digital_art/000000000011.jpg; move the images, or "
         "take the official annotation file"
     )
 
@@ -372,14 +376,14 @@ def test_mpii_head_boxes_of_another_form(data: Path) -> None:
 
 
 def test_posetrack_files_of_two_versions(data: Path) -> None:
-    (data / SEQUENCES / "009473_mpii_test.json").unlink()
+    (data / SEQUENCES / "000202_mpii_test.json").unlink()
     edit(data / POSETRACK, lambda document: document["images"].pop(0))
     edit(
-        data / POSETRACK, lambda d: d.update(annotations=[a for a in d["annotations"] if a["image_id"] != 10128340000])
+        data / POSETRACK, lambda d: d.update(annotations=[a for a in d["annotations"] if a["image_id"] != 10003030000])
     )
     assert told(inspect("posetrack18", data)) == [
-        f"{SEQUENCES}: image 10128340000: annotated, but not in {POSETRACK}: whoever is in them counts as missed",
-        f"{POSETRACK}: image 10094730000: in no file of {SEQUENCES}",
+        f"{SEQUENCES}: image 10003030000: annotated, but not in {POSETRACK}: whoever is in them counts as missed",
+        f"{POSETRACK}: image 10002020000: in no file of {SEQUENCES}",
     ]
 
 
@@ -403,13 +407,13 @@ def test_posetrack_label_versions(videos: int, expected: list[str], data: Path) 
 
 def test_posetrack_videos_that_cannot_be_used(data: Path) -> None:
     folder = data / SEQUENCES
-    edit(folder / "012834_mpii_test.json", lambda document: document["annotations"][0].pop("bbox_head"))
+    edit(folder / "000303_mpii_test.json", lambda document: document["annotations"][0].pop("bbox_head"))
     (folder / "000001_old.json").write_text('{"annolist": []}')
     (folder / "000002_list.json").write_text("[]")
     assert told(inspect("posetrack18", data)) == [
         f"{SEQUENCES}/000001_old.json: in the format of PoseTrack 2017",
         f"{SEQUENCES}/000002_list.json: it is no object with `images` and `annotations`",
-        f"{SEQUENCES}: sequence 012834_mpii_test.json: bbox_head: missing; distances are measured by it",
+        f"{SEQUENCES}: sequence 000303_mpii_test.json: bbox_head: missing; distances are measured by it",
     ]
     shutil.rmtree(folder)
     assert told(inspect("posetrack18", data)) == [f"{SEQUENCES}: missing: no *.json of the ground truth of each video"]

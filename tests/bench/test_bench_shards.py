@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Harness
+from miniature import coco
 
 from harness.bench.outcome import BenchReport
 from harness.bench.shards import _Work, check_same, measure_shards
@@ -21,7 +22,7 @@ from harness.predictions import Predictions
 from harness.run_folder import RunFolder
 
 ROW = "shufflenet-v2-256x192"
-PEOPLE, BATCH = 22, 8
+PEOPLE, BATCH = coco.PLAN[0][-1], 8
 
 
 def small_plan(name: str, data: Path, images: int | None = None) -> Plan:
@@ -38,7 +39,7 @@ def plan(samples: Path) -> Plan:
 def test_one_batch_is_not_cut(harness: Harness, samples: Path) -> None:
     code, _, said = harness("bench", "--data", samples, "--only", "shards", "--images", 1)
     assert code == 2
-    assert "shards FAILED: 22 people are 1 batch for 2 workers" in said
+    assert f"shards FAILED: {PEOPLE} people are 1 batch for 2 workers" in said
 
 
 def test_results_that_differ(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import torch
 from conftest import Harness
+from miniature import Miniature, coco
 
 from harness.files import sha256_file
 from harness.predict.detect import zoo
 from harness.predict.people import detected_people
 from harness.score.box_ap import person_ap
 
-BOX_FILE = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
+BOX_FILE, ANNOTATIONS = coco.BOXES, coco.ANNOTATIONS
+IMAGES = len(coco.PLAN)
 
 TINY = """
 _base_ = "{zoo}/{base}.py"
@@ -49,7 +50,8 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_the_suites_own_file(harness: Harness, samples: Path) -> None:
+def test_the_suites_own_file(harness: Harness, miniature: Miniature) -> None:
+    samples = miniature.folder
     code, out, err = harness("boxes", "coco", "--data", samples)
     assert (code, err) == (0, "")
     ap = person_ap(samples / BOX_FILE, samples / ANNOTATIONS)
@@ -58,10 +60,10 @@ def test_the_suites_own_file(harness: Harness, samples: Path) -> None:
     assert ap.ap75 is not None
     assert out.splitlines() == [
         f"coco boxes   [{samples / BOX_FILE}, sha256 {sha256_file(samples / BOX_FILE)[:8]}]",
-        "  images      4",
-        "  boxes       118",
+        f"  images      {IMAGES}",
+        f"  boxes       {sum(miniature.coco.boxes)}",
         f"  person AP   {100 * ap.ap:.2f}   AP@0.5 {100 * ap.ap50:.2f}   AP@0.75 {100 * ap.ap75:.2f}",
-        "  published   56.4 of all images of COCO; here 4 of 5000 images, to which it does not apply",
+        f"  published   56.4 of all images of COCO; here {IMAGES} of 5000 images, to which it does not apply",
     ]
     assert harness("boxes", "coco", "--data", samples, "--file", samples / BOX_FILE) == (0, out, "")
     code, out, err = harness("boxes", "coco", "--data", samples, "--json")
@@ -119,7 +121,7 @@ def test_detection(harness: Harness, samples: Path, config: Path) -> None:
     assert document["detector"] == {"config": "tiny"} | settings
     people = detected_people(made, samples / ANNOTATIONS, samples / "coco" / "val2017", 0.0)
     assert len(people) == len(boxes) > 5
-    assert set(people.image_ids.tolist()) == {785}
+    assert set(people.image_ids.tolist()) == {coco.PLAN[0][0]}
     assert [list(box) for box in boxes[:1]] == [["bbox", "category_id", "image_id", "score"]]
     assert {box["category_id"] for box in boxes} == {1}
 
@@ -176,7 +178,11 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
         ("coco --data SAMPLES --detector c --weights random:0 --out old.json", 2, "old.json is there already"),
         ("coco --data SAMPLES --detector c --weights random:0 --out new.json", 2, "there is no detector config c"),
         (f"{DETECT} --checkpoint no.pth", 3, "checkpoint is missing: no.pth"),
-        (f"{DETECT.replace('SAMPLES', 'EMPTY')} --weights random:0", 3, "4 of 4 images are missing, the first is "),
+        (
+            f"{DETECT.replace('SAMPLES', 'EMPTY')} --weights random:0",
+            3,
+            f"{IMAGES} of {IMAGES} images are missing, the first is ",
+        ),
     ],
 )
 def test_errors(harness: Harness, samples: Path, arguments: str, code: int, message: str) -> None:

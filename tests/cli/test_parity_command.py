@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Harness
+from miniature import Miniature
 
 from harness.parity import ParityReport
 
@@ -14,7 +15,7 @@ def options(samples: Path) -> list[object]:
     return ["--data", samples, "--weights", "random:0", "--device", "cpu"]
 
 
-def test_all_suites_some_rows(harness: Harness, options: list[object], tmp_path: Path) -> None:
+def test_all_suites_some_rows(harness: Harness, options: list[object], miniature: Miniature, tmp_path: Path) -> None:
     out, page = tmp_path / "new" / "parity.json", tmp_path / "parity.md"
     code, printed, _ = harness(
         "parity", "--rows", "coco/alexnet-*,mpii/litehrnet-18-*", *options,
@@ -24,14 +25,14 @@ def test_all_suites_some_rows(harness: Harness, options: list[object], tmp_path:
     lines = printed.splitlines()
     assert lines[0].split() == ["run", "people", "compared", "ties", "keypoint", "px", "tie", "px", "score", "metric"]
     assert [line.split()[:2] for line in lines[1:3]] == [
-        ["coco/alexnet-256x192/val", "8"],  # of 118: 2.8 GFLOP a crop, twice a person
-        ["mpii/litehrnet-18-256x256/val", "5"],
+        ["coco/alexnet-256x192/val", "8"],  # not all: 2.8 GFLOP a crop, twice a person
+        ["mpii/litehrnet-18-256x256/val", str(miniature.mpii.people)],
     ]
     assert lines[-1] == "2 of 2 runs are equal"
     report = ParityReport.model_validate_json(out.read_text())
     assert [(run.id, run.people, run.people_total) for run in report.runs] == [
-        ("coco/alexnet-256x192/val", 8, 118),
-        ("mpii/litehrnet-18-256x256/val", 5, 5),
+        ("coco/alexnet-256x192/val", 8, sum(miniature.coco.boxes)),
+        ("mpii/litehrnet-18-256x256/val", miniature.mpii.people, miniature.mpii.people),
     ]
     assert all(run.equal and run.keypoints_compared for run in report.runs)
     assert (report.weights, report.tflop, report.failed) == ("random:0", 0.05, ())

@@ -1,5 +1,7 @@
 """`harness score SUITE --predictions FILE` through the command line's entry point."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -10,12 +12,15 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Harness
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from scipy.io import loadmat, savemat
 
 from harness.files import sha256_file
 
 NAMES = ["AP", "AP@0.5", "AP@0.75", "AP(M)", "AP(L)", "AR", "AR@0.5", "AR@0.75", "AR(M)", "AR(L)"]
 ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
+MPII, HEADS = "mpii/annotations/mpii_val.json", "mpii/annotations/mpii_gt_val.mat"
 
 
 def copy(source: Path, destination: Path) -> Path:
@@ -66,18 +71,54 @@ def test_coco_results(harness: Harness, scoring_samples: Path, truth: str, found
     assert (document["suite"], document["run"], document["schema_version"]) == ("coco", "val", 1)
 
 
-def test_nms_and_rescoring_when_asked(harness: Harness, scoring_samples: Path) -> None:
-    """The detections have no duplicates and NMS changes nothing, until each is there twice."""
-    copy(scoring_samples / "coco-four-images" / "example_coco_val.json", Path("data") / ANNOTATIONS)
-    found = json.loads((scoring_samples / "coco-four-images" / "example_coco_preds.json").read_text())
-    twice = Path("twice.json")
-    twice.write_text(json.dumps(found + found))
+@pytest.fixture
+def found(harness: Harness, samples: Path) -> list[dict[str, Any]]:
+    """Make a data folder with the miniature's annotations of COCO, and return results near them, without duplicates."""
+    document = json.loads(copy(samples / ANNOTATIONS, Path("data") / ANNOTATIONS).read_text())
+    rng = np.random.default_rng(0)
+    results = []
+    for person in document["annotations"]:
+        if person["num_keypoints"]:
+            keypoints = np.array(person["keypoints"], float).reshape(-1, 3)
+            keypoints[:, :2] += rng.choice([0.01, 0.04]) * person["area"] ** 0.5 * rng.normal(size=(17, 2))
+            keypoints[:, 2] = rng.random(17)
+            score = round(rng.random(), 6)
+            results.append(
+                {"image_id": person["image_id"], "category_id": 1, "keypoints": keypoints.ravel().tolist()}
+                | {"score": score}
+            )
+    return results
 
-    def score(*options: str) -> Any:
-        return json.loads(harness("score", "coco", "--predictions", twice, "--json", *options)[1])
+
+def write(path: str, results: list[dict[str, Any]]) -> str:
+    Path(path).write_text(json.dumps(results))
+    return path
+
+
+def test_as_pycocotools_scores(harness: Harness, found: list[dict[str, Any]]) -> None:
+    stated = json.loads(harness("score", "coco", "--predictions", write("found.json", found), "--json")[1])
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(Path("data") / ANNOTATIONS))
+        evaluator = COCOeval(truth, truth.loadRes(found), "keypoints")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    assert list(stated["metrics"]) == NAMES
+    assert list(stated["metrics"].values()) == pytest.approx(evaluator.stats.tolist(), abs=1e-9)
+    assert 0.3 < stated["metrics"]["AP"] < 0.98
+
+
+def test_nms_and_rescoring_when_asked(harness: Harness, found: list[dict[str, Any]]) -> None:
+    """The results have no duplicates and NMS changes nothing, until each is there twice."""
+    write("once.json", found)
+    write("twice.json", found + found)
+
+    def score(*options: str, name: str = "twice.json") -> Any:
+        return json.loads(harness("score", "coco", "--predictions", name, "--json", *options)[1])
 
     as_they_are, thinned = score(), score("--nms", "oks")
-    assert as_they_are["metrics"]["AP"] < 0.8 < thinned["metrics"]["AP"]
+    assert as_they_are["metrics"]["AP"] < thinned["metrics"]["AP"] - 0.1
+    assert thinned["metrics"] == score(name="once.json")["metrics"]
     assert score("--nms", "none", "--score-mode", "bbox") == as_they_are
     rescored = score("--nms", "oks", "--score-mode", "keypoint")
     assert rescored["metrics"] != thinned["metrics"]
@@ -88,23 +129,16 @@ def test_nms_and_rescoring_when_asked(harness: Harness, scoring_samples: Path) -
 
 
 @pytest.fixture
-def mpii(scoring_samples: Path, tmp_path: Path) -> Path:
-    """Make a data folder with MPII's whole validation set, from its own file, and return its predictions."""
-    heads = copy(
-        scoring_samples / "mpii-val" / "mpii_gt_val.mat", tmp_path / "data" / "mpii" / "annotations" / "mpii_gt_val.mat"
-    )
-    document = loadmat(heads)
-    joints, visible = document["pos_gt_src"].transpose(2, 0, 1), document["jnt_missing"].T == 0
-    people = [
-        {"joints": points.tolist(), "joints_vis": shown.tolist()}
-        for points, shown in zip(joints, visible.astype(int), strict=True)
-    ]
-    heads.with_name("mpii_val.json").write_text(json.dumps(people))
-    return scoring_samples / "mpii-val" / "hg_s2_b1.mat"
+def mpii(harness: Harness, samples: Path) -> Path:
+    """Make a data folder with the miniature's annotations of MPII, and return predictions near them, px from 1."""
+    for name in (MPII, HEADS):
+        copy(samples / name, Path("data") / name)
+    joints = np.array([person["joints"] for person in json.loads((samples / MPII).read_text())])
+    savemat("found.mat", {"preds": joints + np.random.default_rng(0).normal(0, 8, joints.shape)})
+    return Path("found.mat")
 
 
 def test_mpii_in_every_container(harness: Harness, mpii: Path) -> None:
-    """A 2-stack hourglass: 87.30 by MMPose's rule, joints as in pytorch-pose's README."""
     found = loadmat(mpii)["preds"]
     np.save("a.npy", found)
     Path("a.json").write_text(json.dumps(found.tolist()))
@@ -119,10 +153,7 @@ def test_mpii_in_every_container(harness: Harness, mpii: Path) -> None:
     metrics = stated[0]["metrics"]
     assert all(document["metrics"] == metrics for document in stated)
     assert len({document["sha256"] for document in stated}) == len(stated)
-    assert {name: round(100 * value, 2) for name, value in metrics.items() if name != "PCKh@0.1"} == {
-        "PCKh@0.5": 87.30, "PCKh@0.5(head)": 95.80, "PCKh@0.5(shoulder)": 94.57, "PCKh@0.5(elbow)": 88.12,
-        "PCKh@0.5(wrist)": 83.31, "PCKh@0.5(hip)": 86.24, "PCKh@0.5(knee)": 80.88, "PCKh@0.5(ankle)": 77.44,
-    }  # fmt: skip
+    assert 0.1 < metrics["PCKh@0.5"] < 0.98
     assert stated[0]["protocol"]["one_based"] is True
 
     code, out, _ = harness("score", "mpii", "--predictions", mpii)
@@ -131,13 +162,32 @@ def test_mpii_in_every_container(harness: Harness, mpii: Path) -> None:
     assert f"  PCKh@0.5     {metrics['PCKh@0.5']:.10f}\n" not in out
 
 
+def test_published_scores_of_mpii(harness: Harness, scoring_samples: Path) -> None:
+    """A 2-stack hourglass on the whole set: 87.30 by MMPose's rule, joints as in pytorch-pose's README."""
+    heads = copy(scoring_samples / "mpii-val" / "mpii_gt_val.mat", Path("data") / HEADS)
+    document = loadmat(heads)
+    joints, visible = document["pos_gt_src"].transpose(2, 0, 1), document["jnt_missing"].T == 0
+    people = [
+        {"joints": points.tolist(), "joints_vis": shown.tolist()}
+        for points, shown in zip(joints, visible.astype(int), strict=True)
+    ]
+    (Path("data") / MPII).write_text(json.dumps(people))
+    found = scoring_samples / "mpii-val" / "hg_s2_b1.mat"
+    stated = json.loads(harness("score", "mpii", "--predictions", found, "--one-based", "--json")[1])
+    assert {name: round(100 * value, 2) for name, value in stated["metrics"].items() if name != "PCKh@0.1"} == {
+        "PCKh@0.5": 87.30, "PCKh@0.5(head)": 95.80, "PCKh@0.5(shoulder)": 94.57, "PCKh@0.5(elbow)": 88.12,
+        "PCKh@0.5(wrist)": 83.31, "PCKh@0.5(hip)": 86.24, "PCKh@0.5(knee)": 80.88, "PCKh@0.5(ankle)": 77.44,
+    }  # fmt: skip
+
+
 def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
-    np.save("a.npy", loadmat(mpii)["preds"][1:])
+    found = loadmat(mpii)["preds"]
+    np.save("a.npy", found[1:])
     code, out, err = harness("score", "mpii", "--predictions", "a.npy")
     assert (code, out) == (3, "")
     assert err == (
-        "error: a.npy: expected numbers of shape (2958, 16, 2) (annotated people, keypoints, x and y), "
-        "found (2957, 16, 2)\n"
+        f"error: a.npy: expected numbers of shape ({len(found)}, 16, 2) (annotated people, keypoints, x and y), "
+        f"found ({len(found) - 1}, 16, 2)\n"
     )
 
 
@@ -181,10 +231,9 @@ def test_missing_files(harness: Harness, samples: Path) -> None:
     assert err.startswith(f"error: the annotation file is missing: {Path('data', ANNOTATIONS)}")
 
 
-def test_torch_is_not_imported(scoring_samples: Path, tmp_path: Path) -> None:
-    copy(scoring_samples / "coco-one-image" / "gt_dataset.json", tmp_path / ANNOTATIONS)
-    command = [sys.executable, "-X", "importtime", "-m", "harness", "score", "coco", "--data", str(tmp_path)]
-    command += ["--predictions", str(scoring_samples / "coco-one-image" / "dt_dataset.json")]
+def test_torch_is_not_imported(harness: Harness, found: list[dict[str, Any]]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "harness", "score", "coco"]
+    command += ["--predictions", write("found.json", found)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     imported = {line.rsplit("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert "numpy" in imported

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Harness
+from miniature import coco
 from miniatures import serve
 from PIL import Image
 from serving import Page, Server, serving
@@ -61,7 +62,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def with_samples(server: Server, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server with the real files of the samples."""
+    """A server with the files of the miniature."""
     serve(server, monkeypatch, {path: (samples / path).read_bytes() for path in sample_files(samples)})
     return server
 
@@ -108,7 +109,7 @@ def test_a_run_downloads_what_it_needs(
     ]  # fmt: skip
     assert first.splitlines()[0].endswith("partial")
     assert below(Path("data")) == {path for path in sample_files(samples) if path.startswith("coco/")}
-    assert record(f"coco/{ROW}").people == 22
+    assert record(f"coco/{ROW}").people == coco.PLAN[0][-1]
     assert {request.path.rpartition("/")[2] for request in with_samples.requests} == {
         "annotations_trainval2017.zip", "val2017.zip", Path(BOXES).name,
     }  # fmt: skip

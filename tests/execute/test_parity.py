@@ -1,4 +1,5 @@
-"""The shared engine against MMPose's own test loop: whole runs with the same network, on the sample images."""
+"""The shared engine against MMPose's own test loop: whole runs with the same network, on the miniature and
+on real images where there are some."""
 
 from dataclasses import replace
 from importlib.util import find_spec
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from engines import compare, near_truth_network
+from miniature import Miniature
 
 from harness.errors import ObtainError
 from harness.execute.plan import Plan, Settings
@@ -65,11 +67,11 @@ def test_the_slice_has_every_combination() -> None:
 
 
 @pytest.mark.parametrize("run", SLICE)
-def test_seeded_weights(run: str, settings: Settings) -> None:
+def test_seeded_weights(run: str, settings: Settings, miniature: Miniature) -> None:
     whole = run in ON_ALL_BOXES
     parity = compare(run, settings, None if whole else FEW_TFLOP)
     assert parity.id == run
-    assert not whole or parity.people == parity.people_total == 118
+    assert not whole or parity.people == parity.people_total == sum(miniature.coco.boxes)
     assert parity.keypoint_max_px <= 0.01
     assert parity.score_max <= 1e-5
     assert parity.equal
@@ -77,10 +79,12 @@ def test_seeded_weights(run: str, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("run", SLICE)
-def test_poses_near_the_truth(run: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_poses_near_the_truth(
+    run: str, settings: Settings, each_samples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seeded networks score near 0; here the metrics that are compared are in between 0 and 1."""
     metrics = watch_metrics(monkeypatch)
-    parity = compare(run, settings)
+    parity = compare(run, replace(settings, data=each_samples))
     assert parity.people == parity.people_total
     assert parity.equal
     headline = metrics[next(iter(metrics))]

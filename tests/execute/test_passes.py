@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Harness
+from miniature import coco
 
 from harness.arrays import Image
 from harness.execute import work
@@ -24,11 +25,13 @@ from harness.predictions import Predictions
 from harness.record import Record
 
 ROWS = ("shufflenet-v2-256x192", "alexnet-256x192", "litehrnet-18-256x192")
+PEOPLE = coco.PLAN[0][-1]
+"""Boxes in the first image."""
 
 
 @pytest.fixture
 def run(harness: Harness, samples: Path) -> Any:
-    """Return a function that runs rows on the first sample image, and returns exit code, output and records."""
+    """Return a function that runs rows on the first image, and returns exit code, output and records."""
 
     def call(*extra: object, rows: tuple[str, ...] = ROWS, out: str = "runs") -> tuple[int, str, dict[str, Record]]:
         code, shown, _ = harness(
@@ -153,7 +156,7 @@ def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
     for row in ROWS:
         effect = faster[row].effect
         assert effect is not None
-        assert (effect.images, effect.people) == (1, 22)
+        assert (effect.images, effect.people) == (1, PEOPLE)
         if row.startswith("litehrnet"):  # too small to gain
             assert effect.score_max == effect.keypoint_max_px == 0
             assert any("computed exactly" in warning for warning in faster[row].warnings)
@@ -167,7 +170,7 @@ def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
         moved = np.linalg.norm(keypoints(row, "fast") - keypoints(row, "runs"), axis=-1)
         assert effect.keypoint_max_px == pytest.approx(moved.max())
     assert re.search(
-        r"\neffect of the precision: coco/alexnet-256x192: on the first 22 people keypoints move by 0 px in the "
+        rf"\neffect of the precision: coco/alexnet-256x192: on the first {PEOPLE} people keypoints move by 0 px in the "
         r"median, [\d.e-]+ at most; AP \+0\.0000\n",
         shown,
     )

@@ -1,4 +1,4 @@
-"""`harness run` and `harness score` through the command line's entry point, on real images."""
+"""`harness run` and `harness score` through the command line's entry point, on the miniature."""
 
 import contextlib
 import json
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Harness
+from miniature import coco
 
 from harness.files import sha256_file
 from harness.predict import xtcocotools_ext
@@ -23,11 +24,14 @@ from harness.predict.upstream_conditions import moved_by_packages
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Record
+from harness.score.box_ap import person_ap
 from harness.spec.configs import configs_folder, read_config
 
 ROW = "alexnet-256x192"
-ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
-BOXES = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
+ANNOTATIONS, BOXES = coco.ANNOTATIONS, coco.BOXES
+FIRST, ALL = coco.PLAN[0][-1], sum(count for *_, count in coco.PLAN)
+"""Boxes in the first image and in all."""
+IMAGE = f"{coco.PLAN[0][0]:012}.jpg"
 FILES = {
     "spec.json",
     "protocol.json",
@@ -42,7 +46,7 @@ FILES = {
 
 @pytest.fixture
 def data(samples: Path, tmp_path: Path) -> Path:
-    """Return a copy of the COCO sample that a test may damage."""
+    """Return a copy of COCO's miniature that a test may damage."""
     shutil.copytree(samples / "coco", tmp_path / "data" / "coco", copy_function=shutil.copyfile)
     return tmp_path / "data"
 
@@ -59,9 +63,9 @@ def test_a_partial_run_and_its_folder(harness: Harness, data: Path) -> None:
     for name in FILES - {"predictions.parquet", "log.txt"}:
         assert json.loads((folder / name).read_text())["schema_version"] == 1
     record = Record.load(folder / "record.json")
-    assert (record.status, record.verdict, record.images, record.people) == ("partial", "partial", 1, 22)
+    assert (record.status, record.verdict, record.images, record.people) == ("partial", "partial", 1, FIRST)
     assert record.upstream_metrics is None
-    assert len(Predictions.load(folder / "predictions.parquet")) == 22
+    assert len(Predictions.load(folder / "predictions.parquet")) == FIRST
     protocol = json.loads((folder / "protocol.json").read_text())
     assert protocol["crop"] == {"input_size": [192, 256], "padding": 1.25, "affine": "plain"}
     assert protocol["decoder"]["heatmap_size"] == [40, 56]
@@ -118,7 +122,7 @@ def test_json_is_alone_on_standard_output(harness: Harness, data: Path) -> None:
     assert code == 0
     assert document["counts"] == {"partial": 1}
     assert [row["id"] for row in document["rows"]] == ["coco/alexnet-256x192"]
-    assert document["rows"][0]["runs"][0]["people"] == 22
+    assert document["rows"][0]["runs"][0]["people"] == FIRST
     assert "partial" in err
 
 
@@ -142,7 +146,7 @@ def test_scoring_again_gives_the_same(harness: Harness, data: Path) -> None:
 
 
 def renumbered(boxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return boxes of the images 1, 2, 3 and 4."""
+    """Return boxes of the images 1, 2, 3 and so on."""
     numbers = {image: i for i, image in enumerate(sorted({box["image_id"] for box in boxes}), 1)}
     return [box | {"image_id": numbers[box["image_id"]]} for box in boxes]
 
@@ -158,12 +162,12 @@ def truncate(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "verdict", "message"),
     [
-        (lambda data: (data / "coco/val2017/000000000785.jpg").unlink(), "unobtainable",
-         "1 of 4 images are missing, the first is data/coco/val2017/000000000785.jpg"),
-        (lambda data: truncate(data / "coco/val2017/000000000785.jpg"), "failed",
-         "image is truncated: data/coco/val2017/000000000785.jpg (20000 bytes)"),
+        (lambda data: (data / "coco/val2017" / IMAGE).unlink(), "unobtainable",
+         f"1 of {len(coco.PLAN)} images are missing, the first is data/coco/val2017/{IMAGE}"),
+        (lambda data: truncate(data / "coco/val2017" / IMAGE), "failed",
+         f"image is truncated: data/coco/val2017/{IMAGE} (20000 bytes)"),
         (lambda data: edit_json(data / BOXES, renumbered), "unobtainable",
-         f"4 of its image ids, such as 1, are not in data/{ANNOTATIONS}: data/{BOXES}"),
+         f"{len(coco.PLAN)} of its image ids, such as 1, are not in data/{ANNOTATIONS}: data/{BOXES}"),
         (lambda data: edit_json(data / BOXES, lambda boxes: []), "unobtainable",
          f"no person boxes in the box file: data/{BOXES}"),
         (lambda data: (data / BOXES).unlink(), "unobtainable", f"the box file is missing: data/{BOXES}"),
@@ -267,7 +271,10 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         ("own/good", "own boxes"),
         ("own/on-truth", "differs"),
     ]
-    assert "own boxes: another box file than the published one: sha256 b90eb504, person AP 78.9 [own/good]" in out
+    ap = person_ap(data / BOXES, data / ANNOTATIONS).ap
+    assert ap is not None
+    used = f"sha256 {sha256_file(data / BOXES)[:8]}, person AP {100 * ap:.1f}"
+    assert f"own boxes: another box file than the published one: {used} [own/good]" in out
     assert f"checkpoint {Path('checkpoints/mine.pth')} is for another network than the row's config builds:" in out
     assert "checkpoint missing.pth is not in checkpoints" in out
     assert f"checkpoint {Path('checkpoints/mine.pth')} has sha256 {sha256[:8]}, published is 00000000" in out
@@ -275,11 +282,11 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
     assert record.status == "own boxes"
     assert record.boxes is not None
     assert record.boxes.published is False
-    assert record.boxes.person_ap == pytest.approx(0.7891, abs=1e-4)
+    assert record.boxes.person_ap == ap
     assert Record.load(Path("runs/own/on-truth/val/record.json")).boxes is None
     assert record.weights is not None
     assert record.weights.sha256 == sha256
-    assert (record.images, record.people) == (4, 118)
+    assert (record.images, record.people) == (len(coco.PLAN), ALL)
 
     assert harness(*run, "--rows", "on-truth")[0] == 1  # it differs from its claim, and nothing else is wrong
     assert harness(*run, "--rows", "good")[0] == 0  # on other boxes no number can be off
@@ -361,7 +368,7 @@ def test_runs_of_two_contents_take_turns(harness: Harness, data: Path) -> None:
         assert harness(*run, *extra)[0] == 0
         people.append(Record.load(folder / "record.json").people)
         written.append((folder / "predictions.parquet").stat().st_mtime_ns)
-    assert people == [118, 10, 118, 10]
+    assert people == [ALL, 10, ALL, 10]
     assert written[2:] == written[:2]
     assert len(list(folder.parent.iterdir())) == 2
 
@@ -411,4 +418,4 @@ def test_on_a_terminal_bars_do_not_erase_results(data: Path) -> None:
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     assert re.search(r"[\r\n]coco/alexnet-256x192   AP 0\.448 -> .* partial\r?\n", text)
-    assert re.search(r"coco/alexnet-256x192 predict +\S+ +\d+/22 +[0-9.]+ people/s +\d:\d\d:\d\d", text)
+    assert re.search(rf"coco/alexnet-256x192 predict +\S+ +\d+/{FIRST} +[0-9.]+ people/s +\d:\d\d:\d\d", text)

@@ -59,8 +59,8 @@ def load(name: str, changes: dict[str, Any], data: Path) -> tuple[People, Protoc
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_equal_upstream(case: str, samples: Path) -> None:
-    people, protocol, dataset = load(*CASES[case], samples)
+def test_equal_upstream(case: str, each_samples: Path) -> None:
+    people, protocol, dataset = load(*CASES[case], each_samples)
     check_images(people.images)
     assert len(people) == len(dataset) > 0
     regions = crop_regions(people, protocol.crop)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from conftest import SAMPLES
 from upstream_config import build_dataset, config
 
 from harness.predict.networks import build_network, forward_heatmaps
@@ -42,8 +43,8 @@ def digest(network: Any) -> str:
     return hashed.hexdigest()
 
 
-def real_heatmaps(name: str, samples: Path) -> Array:
-    """Return heatmaps [N, K, h, w] of real people."""
+def some_heatmaps(name: str, samples: Path) -> Array:
+    """Return heatmaps [N, K, h, w] of some people."""
     network: Any = seeded(name)
     assert not network.training
     dataset = build_dataset(config(name), samples)
@@ -55,8 +56,8 @@ def real_heatmaps(name: str, samples: Path) -> Array:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_heatmaps_have_clear_peaks(name: str, samples: Path) -> None:
-    heatmaps = real_heatmaps(name, samples)
+def test_heatmaps_have_clear_peaks(name: str, each_samples: Path) -> None:
+    heatmaps = some_heatmaps(name, each_samples)
     count, keypoints, height, width = heatmaps.shape
     flat = np.sort(heatmaps.reshape(count, keypoints, -1))
     peak = 255 if "rsn" in name else 1
@@ -66,7 +67,9 @@ def test_heatmaps_have_clear_peaks(name: str, samples: Path) -> None:
     places = heatmaps.reshape(count, keypoints, -1).argmax(-1)
     assert len(np.unique(places)) > 0.5 * places.size  # not one blob for everybody
     x, y = places % width, places // width
-    assert np.mean((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)) > 0.6
+    # ViTPose answers what is rendered, which is smoother than photographs, more often at the edge.
+    least = 0.6 if each_samples == SAMPLES or "ViTPose" not in name else 0.4
+    assert np.mean((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)) > least
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "cspnext" in name or "ViTPose" in name])
@@ -82,7 +85,7 @@ def test_refinement_is_well_conditioned(name: str, samples: Path) -> None:
         ]
         return np.asarray(np.concatenate(refined) - np.stack(found))
 
-    heatmaps = real_heatmaps(name, samples)
+    heatmaps = some_heatmaps(name, samples)
     noise = 1e-6 * np.random.default_rng(0).standard_normal(heatmaps.shape, np.float32)
     exact, noisy = steps(heatmaps), steps(heatmaps * (1 + noise))
     assert np.mean(np.abs(exact) < 3) > 0.95

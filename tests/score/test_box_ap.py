@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from miniature import coco, humanart
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from harness.errors import ObtainError
 from harness.score.box_ap import PersonAP, person_ap
-
-BOX_FILE = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
 
 Boxes = list[dict[str, Any]]
 
@@ -106,17 +104,26 @@ def test_against_the_definition(
     assert measured.ap == pytest.approx(np.mean(expected), abs=1e-9)
 
 
-def test_the_sample_as_pycocotools_sums_it_up(samples: Path) -> None:
+def summed_up(annotations: Path, boxes: Any) -> list[float]:
+    """Return AP, AP@0.5 and AP@0.75 as pycocotools prints them."""
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(samples / ANNOTATIONS)
-        evaluator = COCOeval(truth, truth.loadRes(str(samples / BOX_FILE)), "bbox")
+        truth = COCO(annotations)
+        evaluator = COCOeval(truth, truth.loadRes(boxes), "bbox")
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
-    measured = person_ap(samples / BOX_FILE, samples / ANNOTATIONS)
-    assert 0.1 < evaluator.stats[0] < 0.99
-    assert [measured.ap, measured.ap50, measured.ap75] == evaluator.stats[:3].tolist()
-    assert (measured.images, measured.boxes) == (4, 118)
+    stats: list[float] = evaluator.stats[:3].tolist()
+    return stats
+
+
+def test_a_file_as_pycocotools_sums_it_up(each_samples: Path) -> None:
+    annotations, boxes = each_samples / coco.ANNOTATIONS, each_samples / coco.BOXES
+    measured = person_ap(boxes, annotations)
+    expected = summed_up(annotations, str(boxes))
+    assert 0.1 < expected[0] < 0.99
+    assert [measured.ap, measured.ap50, measured.ap75] == expected
+    assert measured.images == len(json.loads(annotations.read_bytes())["images"])
+    assert measured.boxes == len(json.loads(boxes.read_bytes()))
 
 
 def test_what_does_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,12 +192,17 @@ def test_sizes_of_images_that_are_no_numbers(tmp_path: Path) -> None:
     assert person_ap(tmp_path / "boxes.json", tmp_path / "truth.json").ap_of_corners is None
 
 
-def test_corners_read_as_widths(samples: Path) -> None:
-    """MMPose's sample of Human-Art's box file holds x1, y1, x2, y2; the other samples do not."""
-    boxes = samples / "HumanArt/person_detection_results/HumanArt_validation_detections_AP_H_56_person.json"
-    truth = samples / "HumanArt/annotations/validation_humanart.json"
-    measured = person_ap(boxes, truth)
-    assert measured.ap == pytest.approx(0.2317, abs=1e-4)
-    assert measured.ap_of_corners == pytest.approx(0.5051, abs=1e-4)
-    coco = samples / "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-    assert person_ap(coco, samples / ANNOTATIONS).ap_of_corners is None
+def test_corners_read_as_widths(each_samples: Path) -> None:
+    """MMPose's sample of Human-Art's box file, and the miniature's, hold x1, y1, x2, y2; COCO's do not."""
+    annotations, path = each_samples / humanart.ANNOTATIONS, each_samples / humanart.BOXES
+    boxes = json.loads(path.read_bytes())
+    measured = person_ap(path, annotations)
+    assert measured.ap is not None
+    assert measured.ap_of_corners is not None
+    assert measured.ap == summed_up(annotations, boxes)[0]
+    for box in boxes:
+        x1, y1, x2, y2 = box["bbox"]
+        box["bbox"] = [x1, y1, x2 - x1, y2 - y1]
+    assert measured.ap_of_corners == pytest.approx(summed_up(annotations, boxes)[0], abs=1e-12)
+    assert measured.ap_of_corners > measured.ap + 0.1
+    assert person_ap(each_samples / coco.BOXES, each_samples / coco.ANNOTATIONS).ap_of_corners is None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from miniature import coco
 from scipy.io import savemat
 
 from harness.assets.dataset import data_file
@@ -288,9 +289,9 @@ def shuffle_names(document: dict[str, Any]) -> None:
     [
         (
             change(keypoints=[0] * 45),
-            r"012834_mpii_test\.json: 'keypoints' of annotation 0 must be 51 numbers, not 45 v",
+            r"000303_mpii_test\.json: 'keypoints' of annotation 0 must be 51 numbers, not 45 v",
         ),
-        (change(scores=[]), r"012834_mpii_test\.json: 'scores' of annotation 0 must be 17 numbers, not 0 values"),
+        (change(scores=[]), r"000303_mpii_test\.json: 'scores' of annotation 0 must be 17 numbers, not 0 values"),
         (change(scores=None), "'scores' of annotation 0 must be 17 numbers, not None"),
         (change(scores=["high"] * 17), "'scores' of annotation 0 must be 17 numbers"),
         (change(keypoints=[float("nan")] * 51), r"'keypoints' of 1 poses is not finite, the first is number 0"),
@@ -299,7 +300,7 @@ def shuffle_names(document: dict[str, Any]) -> None:
         (shuffle_names, r"its keypoints must be PoseTrack18's 17, in their order, not \['right_ankle', 'left"),
         (lambda document: document["categories"][0].update(keypoints=[5] * 17), r"17, in their order, not \[5, 5"),
         (change(keypoints=[10**400] * 51), "'keypoints' of annotation 0 must be 51 numbers"),
-        (lambda document: document.update(images=[]), r"found: 1 frames with people are not among its 'images'"),
+        (lambda document: document.update(images=[]), r"found: 2 frames with people are not among its 'images'"),
         (lambda document: document["images"].append(document["images"][0]), "1 frames are listed more than once"),
         (lambda document: document.pop("images"), r"not the predictions of a PoseTrack18 sequence: KeyError\('images'"),
     ],
@@ -307,7 +308,7 @@ def shuffle_names(document: dict[str, Any]) -> None:
 def test_broken_posetrack(samples: Path, tmp_path: Path, damage: Callable[[Any], None], message: str) -> None:
     val = samples / "posetrack18" / "annotations" / "val"
     folder = write_sequences(tmp_path / "found", val, posetrack_predictions(val, 1))
-    path = folder / "012834_mpii_test.json"
+    path = folder / "000303_mpii_test.json"
     document = json.loads(path.read_text())
     damage(document)
     write(path, document)
@@ -318,7 +319,7 @@ def test_broken_posetrack(samples: Path, tmp_path: Path, damage: Callable[[Any],
 def test_posetrack_needs_all_sequences_and_no_unused_scores(samples: Path, tmp_path: Path) -> None:
     val, suite = samples / "posetrack18" / "annotations" / "val", load_suite("posetrack18")
     folder = write_sequences(tmp_path / "found", val, posetrack_predictions(val, 1))
-    path = folder / "012834_mpii_test.json"
+    path = folder / "000303_mpii_test.json"
     with pytest.raises(ObtainError, match=r"test\.json: 2 frames with people are not among its 'images'"):
         score_foreign(suite, path, samples)
     before = score_foreign(suite, folder, samples)
@@ -406,7 +407,8 @@ def test_asked_for_rescoring_and_nms(
     ],
 )
 def test_broken_results(samples: Path, tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    entry = {"image_id": 785, "category_id": 1, "keypoints": [0.0] * 51, "score": 1.0, "bbox": [0, 0, 10, 10]}
+    image_id = coco.PLAN[0][0]
+    entry = {"image_id": image_id, "category_id": 1, "keypoints": [0.0] * 51, "score": 1.0, "bbox": [0, 0, 10, 10]}
     suite = load_suite("coco")
     assert score_foreign(suite, write(tmp_path / "found.json", [entry]), samples).metrics["AP"] == 0
     with pytest.raises(ObtainError, match=message):

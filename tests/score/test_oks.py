@@ -100,9 +100,9 @@ def test_published_arithmetic(tmp_path: Path, seed: int, expected: list[float]) 
     ],
 )
 @pytest.mark.parametrize("nms", ["oks", "soft-oks"])
-def test_real_annotations(samples: Path, annotations: str, scoring: OksScoring, nms: str) -> None:
+def test_annotations(each_samples: Path, annotations: str, scoring: OksScoring, nms: str) -> None:
     """Distinct scores, so MMPose's sort needs no help."""
-    path = samples / annotations
+    path = each_samples / annotations
     scoring = scoring.model_copy(update={"nms": nms})
     truth = truth_for(path, scoring)
     rng = np.random.default_rng(0)

@@ -105,15 +105,16 @@ def test_mpii_published_scores(scoring_samples: Path) -> None:
     assert list(percent.values()) == [95.80, 94.57, 88.12, 83.31, 86.24, 80.88, 77.44]
 
 
-def test_mpii_files(samples: Path) -> None:
-    folder = samples / "mpii" / "annotations"
+def test_mpii_files(each_samples: Path) -> None:
+    folder = each_samples / "mpii" / "annotations"
     truth = load_mpii(folder / "mpii_val.json", folder / "mpii_gt_val.mat")
     reference = loadmat(folder / "mpii_gt_val.mat")
     np.testing.assert_array_equal(truth.visible, reference["jnt_missing"].T == 0)
     np.testing.assert_allclose(
         truth.joints[truth.visible], reference["pos_gt_src"].transpose(2, 0, 1)[truth.visible], atol=1e-3
     )
-    found = truth.joints - 1 + np.random.default_rng(0).normal(0, 20, truth.joints.shape).astype(np.float32)
+    noise = 0.3 * truth.head_sizes[:, None, None] * np.random.default_rng(0).normal(0, 1, truth.joints.shape)
+    found = truth.joints - 1 + noise.astype(np.float32)
     some = slice(1, 4)
     part = MpiiTruth(truth.path, truth.joints[some], truth.visible[some], truth.head_sizes[some])
     ours = score_mpii(predictions(found[some], person_ids=np.array([1, 2, 3])), truth)
@@ -189,8 +190,8 @@ def test_jhmdb_random_cases(tmp_path_factory: pytest.TempPathFactory, seed: int,
             assert value == expected if value is not None else expected <= 0
 
 
-def test_jhmdb_sample(samples: Path) -> None:
-    truth = load_truth(samples / "jhmdb" / "annotations" / "Sub1_test.json", 15)
+def test_jhmdb_files(each_samples: Path) -> None:
+    truth = load_truth(each_samples / "jhmdb" / "annotations" / "Sub1_test.json", 15)
     boxes = np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1).astype(np.float32)
     exact = truth.keypoints[..., :2].astype(np.float32) - 1
     stats = score_jhmdb(predictions(exact, boxes, truth.annotation_ids), JhmdbScoring(threshold=0.2), truth)
