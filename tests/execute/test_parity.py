@@ -12,6 +12,7 @@ from miniature import Miniature
 
 from harness.errors import ObtainError
 from harness.execute.plan import Plan, Settings
+from harness.predict import xtcocotools_ext
 from harness.protocol import Compute, DataFile
 from harness.score.evaluate import evaluate
 from harness.spec.configs import load_config
@@ -90,9 +91,16 @@ def test_poses_near_the_truth(
     headline = metrics[next(iter(metrics))]
     assert headline is not None
     assert 0.05 < headline < 0.98
-    if not run.startswith("posetrack18/") or find_spec("poseval"):
+    if theirs_evaluates(run):
         assert parity.metric_max is not None
         assert parity.metric_max <= 1e-6
+
+
+def theirs_evaluates(run: str) -> bool:
+    """Return whether MMPose's own evaluator of a run can run here."""
+    if run.startswith("posetrack18/"):
+        return find_spec("poseval") is not None
+    return run.startswith(("mpii/", "jhmdb/")) or xtcocotools_ext.install() != "stand-in"
 
 
 def watch_metrics(monkeypatch: pytest.MonkeyPatch) -> dict[str, float | None]:
