@@ -170,8 +170,8 @@ def wheel(session: nox.Session) -> None:
     session.install("build")
     session.run("python", "-m", "build", "--outdir", str(out))
     (built,) = out.glob("*.whl")
-    session.install(str(built))
-    with session.chdir(out):
+    with session.chdir(out):  # where uv finds no pyproject.toml, whose [tool.uv] is for the lock
+        session.install(str(built))
         line = "from harness.openmmlab import INSTALL; print(INSTALL)"
         session.install(*str(session.run("python", "-c", line, silent=True)).split()[2:])
         session.run("harness", "list")
