@@ -19,6 +19,13 @@ PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-d
 OLDEST = PYTHONS[0]
 # The Python that runs nox, unless it is too old.
 PYTHON = None if sys.version_info >= tuple(map(int, OLDEST.split("."))) else OLDEST
+# What mmpose and friends require and must not get: chumpy no longer builds, the headless build provides the modules of
+# opencv-python as well, and xtcocotools has no wheels for Python 3.12.
+OVERRIDES = ("chumpy; python_version < '3'", "opencv-python; python_version < '3'", "xtcocotools; python_version < '3'")
+# The arithmetic of the published numbers where it can be had: NumPy 1 with Python 3.11, and OpenCV 4.
+CONSTRAINTS = (
+    "numpy<2; python_version < '3.12'", "numpy>=2; python_version >= '3.12'", "opencv-python-headless<5"
+)  # fmt: skip
 ORACLE = "xtcocotools==1.14.3"
 GROUPS = ("--extra", "ray", "--group", "upstream", "--group", "tests", "--group", "lint")
 
@@ -170,7 +177,7 @@ def wheel(session: nox.Session) -> None:
     session.install("build")
     session.run("python", "-m", "build", "--outdir", str(out))
     (built,) = out.glob("*.whl")
-    with session.chdir(out):  # where uv finds no pyproject.toml, whose [tool.uv] is for the lock
+    with session.chdir(out):
         session.install(str(built))
         line = "from harness.openmmlab import INSTALL; print(INSTALL)"
         session.install(*str(session.run("python", "-c", line, silent=True)).split()[2:])
@@ -210,8 +217,13 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=False)
 def lock(session: nox.Session) -> None:
     """Bring requirements.lock in line with pyproject.toml; `-- --upgrade` takes the newest of everything. Needs uv."""
+    decided = []
+    for option, lines in (("--overrides", OVERRIDES), ("--constraints", CONSTRAINTS)):
+        path = Path(session.create_tmp(), f"{option.strip('-')}.txt")
+        path.write_text("\n".join(lines))
+        decided += [option, str(path)]
     session.run(
-        "uv", "pip", "compile", "pyproject.toml", *GROUPS, "--universal", "--python-version", OLDEST,
+        "uv", "pip", "compile", "pyproject.toml", *GROUPS, *decided, "--universal", "--python-version", OLDEST,
         "--only-binary", ":all:", "--no-annotate", "--no-header", "--no-emit-index-url",
         "--output-file", "requirements.lock", *session.posargs, external=True,
     )  # fmt: skip
