@@ -113,7 +113,7 @@ class PoseTrackScoring(PoseSelection):
 Scoring = OksScoring | PckhScoring | JhmdbScoring | PoseTrackScoring
 
 
-Precision = Literal["fp32", "fp32-fast", "bf16", "fp16"]
+Precision = Literal["fp32", "fp32-fast", "tf32", "bf16", "fp16"]
 """`fp32` computes as MMPose does, bit for bit; `fp32-fast` sums in another order; the others have fewer digits."""
 
 

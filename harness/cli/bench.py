@@ -70,8 +70,11 @@ def command(
     from harness.bench.outcome import BenchReport, Details
     from harness.execute.device import choose_device
     from harness.execute.environment import describe_environment
+    from harness.predict.precision import check_precision
 
-    machine = describe_environment(choose_device(None)) | {"cores": os.cpu_count()}
+    device = choose_device(None)
+    check_precision(chosen["precision"], device)
+    machine = describe_environment(device) | {"cores": os.cpu_count()}
     details = _kept(out, machine) if out and len(parts) < len(PARTS) else Details()
     report = BenchReport.of(machine, details)
     codes = {0}

@@ -96,8 +96,8 @@ precision_option = click.option(
     type=click.Choice(get_args(Precision)),
     default="fp32",
     show_default=True,
-    help="fp32 computes as MMPose does; fp32-fast sums in another order, the others have fewer digits. What that "
-    "changes is measured on the first images, and recorded.",
+    help="fp32 computes as MMPose does; fp32-fast sums in another order, the others have fewer digits (tf32 on GPUs "
+    "that have it). What that changes is measured on the first images, and recorded.",
 )
 
 compile_option = click.option(

@@ -112,6 +112,7 @@ def command(
         from harness.execute.plan import Settings
         from harness.execute.run import refuse_to_replace, run_rows
         from harness.judge.verdict import judge_row
+        from harness.predict.precision import check_precision
 
     told = Events(events)
     progress = WatchedProgress(len(rows), told)
@@ -120,6 +121,7 @@ def command(
     width = row_width(rows)
     with choose_executor(executor, address, chosen["device"], progress.advance) as workers, terminable():
         settings = Settings(**chosen | found | {"device": workers.device})
+        check_precision(settings.precision, settings.device)
         for suite, row in rows:
             refuse_to_replace(suite, row, settings)
         progress.expect(_announce(rows, settings))

@@ -19,6 +19,7 @@ from harness.execute.sizes import network_sizes
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.networks import build_network, forward_heatmaps
 from harness.predict.people import People
+from harness.predict.precision import arithmetic
 from harness.protocol import Protocol
 from harness.run_folder import RunFolder
 from harness.spec.ledger import data_paths
@@ -83,7 +84,7 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
             left.append((config, round(count * (1 - share))))
             missing |= {item.name: item for item in absent}
     left_in_all = sum(count for _, count in left)
-    seconds = _seconds(measured, left, settings.device) if left_in_all >= LONG else None
+    seconds = _seconds(measured, left, settings) if left_in_all >= LONG else None
     return Forecast(list(missing.values()), everybody, left_in_all, seconds)
 
 
@@ -103,7 +104,7 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
     return [item for item in needed_items(data_paths(config), run, settings) if item.state == "missing"]
 
 
-def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], device: str) -> float:
+def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], settings: Settings) -> float:
     """Return about how long people take, by a measurement with some people of one run, if they are there."""
     sizes = network_sizes([config for config, _ in counts])
     work = [
@@ -111,10 +112,10 @@ def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, in
         for size, (config, count) in zip(sizes, counts, strict=True)
     ]
     most = work.index(max(work))
-    on_cpu = torch.device(device).type == "cpu"
+    on_cpu = torch.device(settings.device).type == "cpu"
     sample = min(max(round(_GFLOP / sizes[most].gflop), _FEWEST), _MOST) if on_cpu else _MOST
     crop = _time(partial(_crop, *measured, sample)) / sample if measured else 0
-    operation = _time(_forward(counts[most][0], device, sample)) / (sample * sizes[most].gflop)
+    operation = _time(_forward(counts[most][0], settings, sample)) / (sample * sizes[most].gflop)
     return operation * sum(work) + crop * sum(count for _, count in counts)
 
 
@@ -126,14 +127,16 @@ def _crop(plan: Plan, people: People, sample: int) -> None:
             warp(read_image(some.images[image_id]), matrix, plan.protocol.crop.input_size)
 
 
-def _forward(config: Config, device: str, sample: int) -> Callable[[], object]:
+def _forward(config: Config, settings: Settings, sample: int) -> Callable[[], object]:
+    device = torch.device(settings.device)
     network = build_network(config).to(device)
     width, height = config.model.head.decoder.input_size
     crops = torch.zeros(sample, 3, height, width, device=device)
 
     @torch.inference_mode()
     def forward() -> None:
-        forward_heatmaps(network, crops).cpu()
+        with arithmetic(settings.precision, device):
+            forward_heatmaps(network, crops).cpu()
 
     return forward
 

@@ -2,30 +2,26 @@
 
 `fp32` is exact: the kernels, the layout and the batches of MMPose's own loop, so that not a bit differs. The others
 are faster, and what that changes is measured (`execute/effect.py`): `fp32-fast` sums in another order, with the norms
-folded into the convolutions and both sides of the flip test in one batch; `bf16` and `fp16` compute with fewer digits.
+folded into the convolutions and both sides of the flip test in one batch; `tf32`, `bf16` and `fp16` compute with fewer
+digits (`precision.py`).
 """
 
-import copy
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
 
 import torch
-from mmcv.cnn import fuse_conv_bn
 
 from harness.arrays import Image
 from harness.errors import RunError
 from harness.predict.networks import forward_heatmaps
-from harness.protocol import Flip, Protocol
+from harness.predict.precision import arithmetic, check_precision, fold_norms
+from harness.predict.stopwatch import Stopwatch
+from harness.protocol import Flip, Precision, Protocol
 
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _CPU_PIECE = 4
 """People in one go on a CPU, where what is computed between two layers should stay in its caches."""
-_FOLDED = 1e-2
-"""Folded norms may change a heatmap by this share of its maximum; more, and they were not where they seemed to be."""
-
 _SMALL = 2e6
 """Multiplications of a network's mean layer and person below which a CPU gains nothing: LiteHRNet's has 7e5, the next
 larger one's of COCO's table (HRNet-w32) 3e7."""
@@ -48,10 +44,10 @@ class Forward:
         self._network: Any = network.to(self.device)
         self._heatmaps: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: forward_heatmaps(self._network, inputs)
         self._format = torch.contiguous_format
-        self._dtype: torch.dtype | None = None
+        self._precision: Precision = "fp32"
         self._one_batch = False
         self._piece = protocol.compute.batch_size
-        self._clock = _Stopwatch(self.device)
+        self._clock = Stopwatch(self.device)
         self.warnings: list[str] = []
         """What happened that a reader of the numbers should know."""
 
@@ -107,8 +103,13 @@ class Forward:
                 torch.cuda.empty_cache()
 
     def quicken(self) -> None:
-        """Turn from exact single precision to the protocol's."""
+        """Turn from exact single precision to the protocol's.
+
+        Raises:
+            UsageError: The device does not have that precision.
+        """
         compute = self._protocol.compute
+        check_precision(compute.precision, self.device)
         if compute.precision != "fp32":
             probe = self._probe()
             heatmaps, layer = self._measured(probe)
@@ -124,12 +125,17 @@ class Forward:
 
     def _hasten(self, probe: torch.Tensor, heatmaps: torch.Tensor) -> None:
         """Give up bit equality for speed; a probe and its heatmaps show whether norms can be folded."""
-        self._fold_norms(probe, heatmaps)
+        if folded := fold_norms(self._network, probe, heatmaps):
+            self._network = folded
+        else:
+            self.warnings.append(
+                "norms are not folded into the convolutions: in this network that changes the heatmaps"
+            )
         self._one_batch = True
-        self._dtype = _AUTOCAST.get(self._protocol.compute.precision)
+        self._precision = self._protocol.compute.precision
         if self.device.type == "cpu":
             self._piece = min(self._piece, _CPU_PIECE)
-        if self.device.type == "cpu" or self._dtype:  # cuDNN's single-precision kernels like channels first
+        if self.device.type == "cpu" or self._precision != "fp32-fast":  # cuDNN's fp32 kernels like channels first
             self._format = torch.channels_last
             self._network.to(memory_format=torch.channels_last)
 
@@ -147,20 +153,10 @@ class Forward:
             for layer in self._network.modules()
             if isinstance(layer, layers)
         ]
-        heatmaps = forward_heatmaps(self._network, probe)
+        heatmaps = self._run(probe)
         for hook in hooks:
             hook.remove()
         return heatmaps, sum(counts) / len(counts) if counts else 0.0
-
-    @torch.no_grad()
-    def _fold_norms(self, probe: torch.Tensor, heatmaps: torch.Tensor) -> None:
-        folded = fuse_conv_bn(copy.deepcopy(self._network)).requires_grad_(False)
-        if (forward_heatmaps(folded, probe) - heatmaps).abs().max() > _FOLDED * heatmaps.abs().max():
-            self.warnings.append(
-                "norms are not folded into the convolutions: in this network that changes the heatmaps"
-            )
-        else:
-            self._network = folded
 
     def _normalised(self, crops: torch.Tensor) -> torch.Tensor:
         """Return the network's inputs [n, 3, H, W], as mmengine's ImgDataPreprocessor makes them."""
@@ -181,7 +177,7 @@ class Forward:
         return self._run(inputs), self._run(inputs.flip(-1))
 
     def _run(self, inputs: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
+        with arithmetic(self._precision, self.device):
             heatmaps = self._heatmaps(inputs.contiguous(memory_format=self._format))
         return heatmaps.float()
 
@@ -251,32 +247,3 @@ def _mirror(heatmaps: torch.Tensor, flip: Flip, flip_indices: tuple[int, ...]) -
     if flip.shift:
         heatmaps[..., 1:] = heatmaps[..., :-1].clone()
     return heatmaps
-
-
-class _Stopwatch:
-    """Adds up time on a device; on a GPU without waiting for it before the sum is asked for."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
-        self._seconds = 0.0
-        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
-
-    def __enter__(self) -> None:
-        if self._cuda:
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-            self._events.append((start, end))
-            start.record()
-        else:
-            self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        if self._cuda:
-            self._events[-1][1].record()
-        else:
-            self._seconds += time.perf_counter() - self._start
-
-    @property
-    def seconds(self) -> float:
-        if self._cuda:
-            torch.cuda.synchronize()
-        return self._seconds + sum(float(start.elapsed_time(end)) for start, end in self._events) / 1000

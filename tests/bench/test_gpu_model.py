@@ -50,10 +50,11 @@ def test_arithmetic() -> None:
     assert model.crops_min == pytest.approx((12 + 60_000 * 1.2e-3) / 2 / 60)
     assert model.decoding_min == pytest.approx(60_000 * (0.02 + 0.06 + 0.02) / 1000 / 60)
     assert model.scoring_min == pytest.approx(2 * 60 * (0.01 + 2 * 0.02 + 0.05) / 60)  # two rows, then the third
-    fp32, bf16 = model.estimates
+    fp32, tf32, bf16 = model.estimates
     assert fp32.forward_min == pytest.approx(6e15 / (67e12 * 0.35) / 60)
     assert bf16.forward_min == pytest.approx((3.6e15 / 0.15 + 2.4e15 / 0.45) / 989e12 / 60)
     assert bf16.efficiency == pytest.approx(6 / (3.6 / 0.15 + 2.4 / 0.45))
+    assert tf32.forward_min == pytest.approx((3.6e15 / 0.15 + 2.4e15 / 0.45) / 495e12 / 60)
     assert fp32.binds == "GPU"
     assert fp32.total_min == pytest.approx(0.5 + fp32.forward_min + model.scoring_min)
     assert any("30 s" in assumption for assumption in model.assumptions)

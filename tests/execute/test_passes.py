@@ -199,6 +199,16 @@ def test_noise_floor(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("--noise", rows=rows)[2] == records
 
 
+def test_precision_that_a_device_lacks(harness: Harness, samples: Path) -> None:
+    code, _, err = harness(
+        "run", "coco", "--rows", ROWS[0], "--data", samples, "--weights", "random:0", "--limit", 1, "--device", "cpu",
+        "--precision", "tf32",
+    )  # fmt: skip
+    assert code == 2
+    assert "--precision tf32 needs an NVIDIA GPU" in err
+    assert not Path("runs").exists()
+
+
 def test_precision_is_not_for_upstream(harness: Harness, samples: Path) -> None:
     code, _, err = harness(
         "run", "coco", "--data", samples, "--engine", "upstream", "--precision", "bf16", "--offline"

@@ -28,6 +28,12 @@ def draw_people(folder: Path, counts: Sequence[int]) -> People:
     return People.from_boxes(list(range(len(image_ids))), image_ids, list(corners), [0.5] * len(image_ids), images)
 
 
+def some_crops(count: int, height: int = 64, width: int = 48) -> torch.Tensor:
+    """Return crops [count, height, width, 3] of noise."""
+    crops = np.random.default_rng(0).integers(0, 255, (count, height, width, 3), np.uint8)
+    return torch.from_numpy(crops)
+
+
 def protocol(**compute: Any) -> Protocol:
     """Return COCO's usual protocol, with three keypoints and crops of 48x64."""
     file = {"path": "coco/annotations/some.json", "sha256": "0" * 64}

@@ -3,10 +3,9 @@
 import shutil
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from small_passes import SmallNetwork, protocol
+from small_passes import SmallNetwork, protocol, some_crops
 
 from harness.errors import RunError
 from harness.predict import forward as forward_module
@@ -21,11 +20,6 @@ from harness.spec.configs import configs_folder, read_config
 def small_networks_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let networks of a few numbers count as large."""
     monkeypatch.setattr(forward_module, "_SMALL", 0)
-
-
-def some_crops(count: int, height: int = 64, width: int = 48) -> torch.Tensor:
-    crops = np.random.default_rng(0).integers(0, 255, (count, height, width, 3), np.uint8)
-    return torch.from_numpy(crops)
 
 
 def test_out_of_memory_halves_the_batch_and_is_told() -> None:

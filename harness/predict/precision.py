@@ -1,0 +1,73 @@
+"""Precisions: the arithmetic of a network's products, and the changes to a network that make it faster."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+
+from harness.errors import UsageError
+from harness.predict.networks import forward_heatmaps
+from harness.protocol import Precision
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""The precisions that are computed by torch's autocast, and its type."""
+_FOLDED = 1e-2
+"""The share of a heatmap's maximum by which folded norms may change it; a larger change means that a norm was not
+applied where it seemed to be."""
+_AMPERE = (8, 0)
+"""The first compute capability with TF32."""
+
+
+@contextmanager
+def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Compute products in a precision; what torch is set to otherwise is restored at the end.
+
+    TF32 is off in every other precision: by default, torch lets cuDNN compute convolutions of single precision in it.
+    """
+    dtype = AUTOCAST.get(precision)
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = precision == "tf32"
+    try:
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
+
+
+def check_precision(precision: Precision, device: str | torch.device) -> None:
+    """Refuse TF32 where a device does not have it: it would compute in single precision, and the record say TF32.
+
+    A GPU of another machine cannot be asked, and is taken to have it.
+
+    Raises:
+        UsageError: The device has no TF32.
+    """
+    device = torch.device(device)
+    if precision != "tf32" or (device.type == "cuda" and not torch.cuda.is_available()):
+        return
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < _AMPERE:
+        raise UsageError(
+            f"--precision tf32 needs an NVIDIA GPU of compute capability 8.0 or later (A100, RTX 30), not {device}",
+            "use --precision fp32-fast",
+        )
+
+
+@torch.no_grad()
+def fold_norms(network: torch.nn.Module, probe: torch.Tensor, heatmaps: torch.Tensor) -> torch.nn.Module | None:
+    """Return a copy of a network with its norms folded into its convolutions.
+
+    Args:
+        network: In evaluation mode.
+        probe: Inputs [n, 3, H, W].
+        heatmaps: What the network gives for them.
+
+    Returns:
+        None where that changes the heatmaps: a norm was not applied where it seemed to be.
+    """
+    folded: torch.nn.Module = fuse_conv_bn(copy.deepcopy(network)).requires_grad_(False)
+    with arithmetic("fp32", probe.device):
+        difference = (forward_heatmaps(folded, probe) - heatmaps).abs().max()
+    return None if difference > _FOLDED * heatmaps.abs().max() else folded
