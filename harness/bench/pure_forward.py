@@ -10,6 +10,7 @@ from harness.execute.device import choose_device
 from harness.execute.plan import Settings, make_plan
 from harness.predict.forward import Forward
 from harness.predict.shared import crop_batches
+from harness.predict.uploads import uploads_to
 from harness.spec.load import load_suite
 
 
@@ -28,8 +29,9 @@ def forward_seconds(suite_file: Path, data: Path, precision: str) -> float:
     forward = Forward(plan.network(), protocol)
     if not protocol.compute.exact:
         forward.quicken()
+    uploads = uploads_to(forward.device)
     for crops in batches:
-        forward(forward.load(crops))
+        forward(uploads.load(crops))
     return forward.seconds
 
 

@@ -14,7 +14,8 @@ from harness.execute.device import free_memory
 from harness.execute.obtain import check_files, obtain_images
 from harness.execute.plan import Plan
 from harness.execute.shards import Shard, ShardNotes
-from harness.predict.forward import Forward, is_out_of_memory
+from harness.predict.forward import Forward
+from harness.predict.memory import is_out_of_memory
 from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice, pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from harness.arrays import Image, Indices
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.people import People
+from harness.predict.uploads import HostUploads, Uploads
 from harness.protocol import Crop
 
 _AHEAD = 2
@@ -22,7 +23,7 @@ _THREADS = 16
 
 
 def crop_stream(
-    people: People, crops: Sequence[Crop], size: int, threads: int | None = None
+    people: People, crops: Sequence[Crop], size: int, threads: int | None = None, uploads: Uploads | None = None
 ) -> Generator[tuple[Indices, list[Image]], None, None]:
     """Cut everybody out, image by image, in the order of the images whatever the threads do.
 
@@ -33,6 +34,8 @@ def crop_stream(
         crops: The geometries wanted.
         size: How many people to yield at a time; the last time there may be fewer.
         threads: None for one on each processor that this process may use.
+        uploads: Where crops go from here; None for a CPU. Those that it has begun to copy by the time the next crops
+            are asked for stay as they are until they are copied.
 
     Yields:
         The numbers [n] of people and, for each geometry, their crops [n, H, W, 3] BGR, which are theirs until the next
@@ -46,7 +49,9 @@ def crop_stream(
     order, groups = _by_image(people)
     blocks: dict[int, list[Image]] = {}
     """Crops of `size` people by geometry, filled by whoever has some of these people in their image."""
-    spare: list[list[Image]] = []
+    spare: deque[tuple[list[Image], Callable[[], object]]] = deque()
+    """Blocks to be filled again, and what waits until they may be."""
+    uploads = uploads or HostUploads()
 
     def cut(path: Path, first: int, end: int) -> int:
         image = read_image(path)
@@ -60,14 +65,17 @@ def crop_stream(
     work, coming = iter(groups), deque[Future[int]]()
     with ThreadPoolExecutor(threads, "crops") as pool:
 
+        def empty_block() -> list[Image]:
+            if not spare:
+                return [uploads.empty((size, height, width, 3)) for width, height in shapes]
+            block, wait = spare.popleft()
+            wait()
+            return block
+
         def begin(path: Path, first: int, end: int) -> None:
             for number in range(first // size, (end - 1) // size + 1):
                 if number not in blocks:
-                    blocks[number] = (
-                        spare.pop()
-                        if spare
-                        else [np.empty((size, height, width, 3), np.uint8) for width, height in shapes]
-                    )
+                    blocks[number] = empty_block()
             coming.append(pool.submit(cut, path, first, end))
 
         try:
@@ -82,10 +90,11 @@ def crop_stream(
                     index = order[given * size : (given + 1) * size]
                     block = blocks.pop(given)
                     yield index, [filled[: len(index)] for filled in block]
-                    spare.append(block)
+                    spare.append((block, uploads.fence()))
                     given += 1
         finally:  # whoever reads the stream may stop before its end
             pool.shutdown(wait=False, cancel_futures=True)
+            uploads.fence()()  # then the blocks' memory is given back
 
 
 def processors() -> int:

@@ -8,15 +8,17 @@ digits (`precision.py`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 from typing import Protocol as Interface
 
 import torch
 
-from harness.arrays import Image
 from harness.errors import RunError
+from harness.predict.cuda_graph import Replays, recorder_for
+from harness.predict.memory import is_out_of_memory
 from harness.predict.networks import forward_heatmaps
-from harness.predict.precision import arithmetic, check_precision, fold_norms
+from harness.predict.precision import PRODUCTS, arithmetic, cast_weights, check_precision, fold_norms
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Flip, Precision, Protocol
 
@@ -25,9 +27,6 @@ _CPU_PIECE = 4
 _SMALL = 2e6
 """Multiplications of a network's mean layer and person below which a CPU gains nothing: LiteHRNet's has 7e5, the next
 larger one's of COCO's table (HRNet-w32) 3e7."""
-
-_OUT_OF_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
-"""How errors say it that have no class of their own."""
 
 
 class Forward:
@@ -47,6 +46,7 @@ class Forward:
         self._precision: Precision = "fp32"
         self._one_batch = False
         self._piece = protocol.compute.batch_size
+        self._replays = self._recording(exact=True)
         self._clock = Stopwatch(self.device)
         self.warnings: list[str] = []
         """What happened that a reader of the numbers should know."""
@@ -55,11 +55,6 @@ class Forward:
     def seconds(self) -> float:
         """What the forward passes took so far, on the device, flip test included."""
         return self._clock.seconds
-
-    def load(self, crops: Image) -> torch.Tensor:
-        """Bring crops [n, H, W, 3] to the device, without waiting for it."""
-        tensor = torch.from_numpy(crops)
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
 
     @torch.inference_mode()
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
@@ -85,9 +80,9 @@ class Forward:
             try:
                 with self._clock:
                     starts = range(0, len(crops), self._piece)
-                    pieces = [self._sides(self._normalised(crops[i : i + self._piece]), mirrored) for i in starts]
-                    plain, turned = zip(*pieces, strict=True)
-                    return torch.cat(plain), torch.cat(turned) if mirrored else None
+                    pieces = [self._sides(crops[i : i + self._piece], mirrored) for i in starts]
+                    plain, *turned = (torch.cat(side) for side in zip(*pieces, strict=True))
+                    return plain, turned[0] if mirrored else None
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -99,6 +94,8 @@ class Forward:
             self.warnings.append(
                 f"out of memory on {self.device}: from there on {self._piece} people in one go, not {had}"
             )
+            if self._replays:
+                self._replays.forget()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -122,17 +119,25 @@ class Forward:
         if compute.compiled:
             compiled: Any = torch.compile(self._heatmaps, dynamic=False)
             self._heatmaps = compiled
+        self._replays = self._recording(exact=compute.exact)
+
+    def _recording(self, exact: bool) -> Replays | None:
+        recorder = recorder_for(self.device, exact)
+        compute = partial(self._computed, mirrored=self._protocol.flip.enabled)
+        return Replays(compute, recorder, exact) if recorder else None
 
     def _hasten(self, probe: torch.Tensor, heatmaps: torch.Tensor) -> None:
         """Give up bit equality for speed; a probe and its heatmaps show whether norms can be folded."""
-        if folded := fold_norms(self._network, probe, heatmaps):
-            self._network = folded
-        else:
+        folded = fold_norms(self._network, probe, heatmaps)
+        if folded is None:
             self.warnings.append(
                 "norms are not folded into the convolutions: in this network that changes the heatmaps"
             )
+        else:
+            self._network = folded
         self._one_batch = True
         self._precision = self._protocol.compute.precision
+        cast_weights(self._network, self._precision)
         if self.device.type == "cpu":
             self._piece = min(self._piece, _CPU_PIECE)
         if self.device.type == "cpu" or self._precision != "fp32-fast":  # cuDNN's fp32 kernels like channels first
@@ -147,11 +152,10 @@ class Forward:
     def _measured(self, probe: torch.Tensor) -> tuple[torch.Tensor, float]:
         """Return a probe's heatmaps and how many multiplications a layer takes for it, on average."""
         counts: list[float] = []
-        layers = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
         hooks = [
             layer.register_forward_hook(lambda of, _, out: counts.append(out.numel() * of.weight[0].numel()))
             for layer in self._network.modules()
-            if isinstance(layer, layers)
+            if isinstance(layer, PRODUCTS)
         ]
         heatmaps = self._run(probe)
         for hook in hooks:
@@ -161,19 +165,30 @@ class Forward:
     def _normalised(self, crops: torch.Tensor) -> torch.Tensor:
         """Return the network's inputs [n, 3, H, W], as mmengine's ImgDataPreprocessor makes them."""
         preprocessor = self._network.data_preprocessor
-        # Contiguous, as upstream has it: torch picks other kernels, which round otherwise, for channels-last inputs.
-        inputs = crops.permute(0, 3, 1, 2).contiguous()
+        # In exact precision contiguous, as upstream has it: torch picks other kernels, which round otherwise, for
+        # channels-last inputs.
+        inputs = crops.permute(0, 3, 1, 2).contiguous(memory_format=self._format)
         if preprocessor._channel_conversion:
             inputs = inputs.flip(1)
         normalised: torch.Tensor = (inputs.float() - preprocessor.mean) / preprocessor.std
         return normalised
 
-    def _sides(self, inputs: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _sides(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, ...]:
+        """Return the heatmaps of crops and, if asked for, of the mirrored crops; batches of full size by a graph."""
+        if self._replays and len(crops) == self._piece and mirrored == self._protocol.flip.enabled:
+            sides = self._replays(crops)
+            if self._replays.failure:
+                self.warnings.append(f"computed without a CUDA graph: {self._replays.failure}")
+                self._replays = None
+            return sides
+        return self._computed(crops, mirrored)
+
+    def _computed(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, ...]:
+        inputs = self._normalised(crops)
         if not mirrored:
-            return self._run(inputs), None
+            return (self._run(inputs),)
         if self._one_batch:
-            both = self._run(torch.cat([inputs, inputs.flip(-1)]))
-            return both[: len(inputs)], both[len(inputs) :]
+            return self._run(torch.cat([inputs, inputs.flip(-1)])).tensor_split(2)
         return self._run(inputs), self._run(inputs.flip(-1))
 
     def _run(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -187,16 +202,13 @@ class SharedForward:
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
+        self.device = forward.device
         self._crops: torch.Tensor | None = None
         self._both: tuple[torch.Tensor, torch.Tensor | None]
 
     def of(self, protocol: Protocol) -> "HeatmapSource":
         """Return what gives a protocol its heatmaps."""
         return _SharedHeatmaps(self, protocol)
-
-    def load(self, crops: Image) -> torch.Tensor:
-        """As `Forward.load`."""
-        return self._forward.load(crops)
 
     def both(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """As `Forward.both`."""
@@ -208,11 +220,12 @@ class SharedForward:
 class HeatmapSource(Interface):
     """What turns crops into heatmaps."""
 
-    def load(self, crops: Image) -> torch.Tensor:
-        """Bring crops [n, H, W, 3] to the device."""
+    @property
+    def device(self) -> torch.device:
+        """Where it does so."""
 
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        """Return the heatmaps [n, K, h, w] of crops [n, H, W, 3], flip test included."""
+        """Return the heatmaps [n, K, h, w] of crops [n, H, W, 3] there, flip test included."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +233,9 @@ class _SharedHeatmaps:
     shared: SharedForward
     protocol: Protocol
 
-    def load(self, crops: Image) -> torch.Tensor:
-        return self.shared.load(crops)
+    @property
+    def device(self) -> torch.device:
+        return self.shared.device
 
     @torch.inference_mode()
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
@@ -236,14 +250,15 @@ def flip_tested(heatmaps: torch.Tensor, mirrored: torch.Tensor | None, protocol:
     return _mirror(mirrored, protocol.flip, protocol.flip_indices).add_(heatmaps).mul_(0.5)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the CPU's memory, was too small for what was asked of it."""
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
-
-
 def _mirror(heatmaps: torch.Tensor, flip: Flip, flip_indices: tuple[int, ...]) -> torch.Tensor:
     """Return a copy of heatmaps, mirrored back (`flip_heatmaps` in mmpose/models/utils/tta.py)."""
-    heatmaps = heatmaps.flip(-1)[:, list(flip_indices)]
+    heatmaps = heatmaps.flip(-1).index_select(1, _on_device(flip_indices, heatmaps.device))
     if flip.shift:
         heatmaps[..., 1:] = heatmaps[..., :-1].clone()
     return heatmaps
+
+
+@lru_cache
+def _on_device(indices: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Return indices as a tensor, made once: a GPU is waited for when numbers are copied to it."""
+    return torch.tensor(indices, device=device)

@@ -13,6 +13,8 @@ from harness.protocol import Precision
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """The precisions that are computed by torch's autocast, and its type."""
+PRODUCTS = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
+"""The layers that compute nearly all products of a network."""
 _FOLDED = 1e-2
 """The share of a heatmap's maximum by which folded norms may change it; a larger change means that a norm was not
 applied where it seemed to be."""
@@ -71,3 +73,13 @@ def fold_norms(network: torch.nn.Module, probe: torch.Tensor, heatmaps: torch.Te
     with arithmetic("fp32", probe.device):
         difference = (forward_heatmaps(folded, probe) - heatmaps).abs().max()
     return None if difference > _FOLDED * heatmaps.abs().max() else folded
+
+
+def cast_weights(network: torch.nn.Module, precision: Precision) -> None:
+    """Cast the weights of convolutions and linear layers as autocast does at every pass, to the same numbers.
+
+    All else stays in single precision: norms, softmax and the sums of a transformer's residuals lose digits otherwise.
+    """
+    for layer in network.modules() if precision in AUTOCAST else ():
+        if isinstance(layer, PRODUCTS):
+            layer.to(AUTOCAST[precision])

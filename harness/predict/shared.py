@@ -1,5 +1,6 @@
 """The shared engine: several networks on the same people, whose images and crops are made once for all of them."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +15,12 @@ from harness.predict.crops import Regions, crop_regions
 from harness.predict.decode import Decoding, begin_decoding
 from harness.predict.forward import Forward, HeatmapSource
 from harness.predict.people import People
+from harness.predict.uploads import Uploads, uploads_to
 from harness.predictions import Predictions
 from harness.protocol import Crop, Protocol
+
+_LEAST_AHEAD = 2
+"""Batches that a GPU has to do at least before its results are waited for."""
 
 Lane = tuple[Crop, int]
 """A geometry and a batch size: the networks of a lane see the same batches."""
@@ -51,7 +56,9 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
     lanes: dict[Lane, list[int]] = {}
     for number, estimator in enumerate(estimators):
         lanes.setdefault(estimator.lane, []).append(number)
-    collectors = [_Collector(estimator, people) for estimator in estimators]
+    ahead = -(-_LEAST_AHEAD // len(estimators))
+    collectors = [_Collector(estimator, people, ahead) for estimator in estimators]
+    uploads = uploads_to(estimators[0].forward.device)
     failures: dict[int, Exception] = {}
 
     def attempt(number: int, work: Callable[[], None]) -> None:
@@ -60,10 +67,10 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
         except Exception as error:  # noqa: BLE001 (whatever one network fails with is told of it alone)
             failures[number] = error
 
-    for lane, index, crops in crop_batches(people, list(lanes)):
+    for lane, index, crops in crop_batches(people, list(lanes), uploads):
         running = [number for number in lanes[lane] if number not in failures]
         if running:
-            loaded = estimators[running[0]].forward.load(crops)
+            loaded = uploads.load(crops)
             for number in running:
                 attempt(number, partial(collectors[number].take, index, loaded))
         if len(failures) == len(estimators):
@@ -74,14 +81,16 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
     return [failures.get(number) or collector.predictions() for number, collector in enumerate(collectors)]
 
 
-def crop_batches(people: People, lanes: Sequence[Lane]) -> Iterator[tuple[Lane, Indices, Image]]:
+def crop_batches(
+    people: People, lanes: Sequence[Lane], uploads: Uploads | None = None
+) -> Iterator[tuple[Lane, Indices, Image]]:
     """Cut people out in batches [n, H, W, 3] of each lane's size; the last ones may be smaller.
 
-    A batch's crops are its reader's until the next batch is asked for.
+    A batch's crops are its reader's until the next batch is asked for, and as `crop_stream` says of uploads.
     """
     geometries = list(dict.fromkeys(crop for crop, _ in lanes))
     batchers = {lane: _Batcher(lane[1]) for lane in lanes}
-    for index, cuts in crop_stream(people, geometries, max(size for _, size in lanes)):
+    for index, cuts in crop_stream(people, geometries, max(size for _, size in lanes), uploads=uploads):
         for lane, batcher in batchers.items():
             for batch in batcher.add(index, cuts[geometries.index(lane[0])]):
                 yield lane, *batch
@@ -136,16 +145,22 @@ class _Batcher:
 class _Collector:
     """Gathers one network's predictions.
 
-    A batch's keypoints are fetched after the next batch has been launched, so that a GPU does not wait for them.
+    A batch's keypoints are fetched after the next ones have been launched, so that a GPU does not wait for them.
+
+    Args:
+        estimator: The network.
+        people: Everybody.
+        ahead: How many next ones.
     """
 
-    def __init__(self, estimator: Estimator, people: People) -> None:
+    def __init__(self, estimator: Estimator, people: People, ahead: int) -> None:
         self._estimator = estimator
         self._people = people
         self._regions = crop_regions(people, estimator.protocol.crop)
         self._keypoints: Floating | None = None
         self._scores = np.empty((len(people), estimator.protocol.num_keypoints), np.float32)
-        self._pending: tuple[Indices, Decoding] | None = None
+        self._ahead = ahead
+        self._pending: deque[tuple[Indices, Decoding]] = deque()
 
     def take(self, index: Indices, crops: torch.Tensor) -> None:
         """Estimate the people of a batch of crops [n, H, W, 3]."""
@@ -153,19 +168,19 @@ class _Collector:
         heatmaps = self._estimator.forward(crops)
         if self._estimator.heatmaps_seen:
             self._estimator.heatmaps_seen(index, heatmaps.cpu().numpy())
-        launched = index, begin_decoding(heatmaps, protocol.decoder, protocol.crop.input_size)
-        self.settle()
-        self._pending = launched
+        self._pending.append((index, begin_decoding(heatmaps, protocol.decoder, protocol.crop.input_size)))
+        self.settle(self._ahead)
 
-    def settle(self) -> None:
-        """Fetch what has been launched.
+    def settle(self, left: int = 0) -> None:
+        """Fetch what has been launched, but for the last batches.
 
         Raises:
             RunError: The heatmaps are not finite numbers.
         """
-        if self._pending is None:
-            return
-        (index, decoding), self._pending = self._pending, None
+        while len(self._pending) > left:
+            self._fetch(*self._pending.popleft())
+
+    def _fetch(self, index: Indices, decoding: Decoding) -> None:
         keypoints, scores = decoding.result()
         if not np.isfinite(scores).all():  # the maximum of a heatmap with a NaN in it is NaN
             raise RunError(
