@@ -63,7 +63,10 @@ address_option = click.option(
 )
 
 batch_size_option = click.option(
-    "--batch-size", type=click.IntRange(min=1), metavar="N", help="People a batch.  [default: the config's]"
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="People a batch.  [default: the config's; 128 on a GPU unless --precision is fp32]",
 )
 
 

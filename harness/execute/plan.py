@@ -23,6 +23,9 @@ from harness.spec.configs import load_config
 from harness.spec.ledger import image_folder, read_protocol
 from harness.spec.schema import Row, Run, Suite
 
+LARGE_BATCH = 128
+"""People a batch on a GPU where the precision is not exact: fewer do not keep a large one busy with a small network."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -38,7 +41,7 @@ class Settings:
     engine: Literal["shared", "upstream"]
     device: str
     batch_size: int | None
-    """People a batch; None for the config's own."""
+    """People a batch; None for the config's own, or `LARGE_BATCH` on a GPU where the precision is not exact."""
     fetch: bool = False
     """Download what is missing."""
     boxes: Path | None = None
@@ -162,6 +165,8 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
         device=settings.device,
         warp=upstream_warp() if settings.engine == "upstream" else "opencv-4",
     )
+    if not (settings.batch_size or compute.exact) and torch.device(settings.device).type == "cuda":
+        compute = compute.model_copy(update={"batch_size": max(compute.batch_size, LARGE_BATCH)})
     protocol = read_protocol(
         config, lambda path, what: data_file(settings.data, path, what), settings.limit, compute
     )  # fmt: skip
