@@ -1,6 +1,7 @@
 """Precisions: what torch is set to meanwhile, and afterwards."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from small_passes import SmallNetwork, protocol, some_crops
 from harness.errors import UsageError
 from harness.predict import forward as forward_module
 from harness.predict.forward import Forward
-from harness.predict.precision import arithmetic, check_precision
+from harness.predict.networks import forward_heatmaps
+from harness.predict.precision import AUTOCAST, arithmetic, check_precision, fold_norms
 from harness.protocol import Precision
 
 CPU = torch.device("cpu")
@@ -39,8 +41,8 @@ class Watched(SmallNetwork):
 @pytest.mark.parametrize(
     ("precision", "allowed", "autocast"),
     [
-        ("fp32", False, None), ("fp32-fast", False, None), ("tf32", True, None), ("bf16", False, torch.bfloat16),
-        ("fp16", False, torch.float16),
+        ("fp32", False, None), ("fp32-fast", False, None), ("tf32", True, None), ("bf16", True, torch.bfloat16),
+        ("fp16", True, torch.float16),
     ],
 )  # fmt: skip
 def test_settings_of_torch(precision: Precision, allowed: bool, autocast: torch.dtype | None) -> None:
@@ -98,3 +100,20 @@ def test_tf32_is_refused_where_it_would_be_something_else(monkeypatch: pytest.Mo
                 check_precision("tf32", "cuda:1")
         else:
             check_precision("tf32", "cuda:1")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_weights_are_cast_once_to_what_autocast_makes_of_them(precision: Precision) -> None:
+    crops = some_crops(4)
+    forward = Forward(SmallNetwork(), protocol(precision=precision))
+    forward.quicken()
+    network, dtype, probe = forward._network, AUTOCAST[precision], forward._probe()
+    assert (network.conv.weight.dtype, network.head.weight.dtype) == (dtype, torch.float32)
+    plain: Any = fold_norms(SmallNetwork(), probe, forward_heatmaps(SmallNetwork(), probe))
+    inputs = forward._normalised(crops)
+    with torch.inference_mode(), torch.autocast("cpu", dtype):
+        features = plain.extract_feat(inputs)
+        assert features.dtype == dtype
+        assert torch.equal(network.extract_feat(inputs), features)
+    heatmaps = forward(crops)
+    assert not torch.equal(heatmaps, heatmaps.to(dtype).float())  # all digits are there
