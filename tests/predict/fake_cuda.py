@@ -44,19 +44,35 @@ class FakeStream:
         self._cuda.events.append(f"{self.name} after {stream.name}")
 
 
-class FakeGraph(TorchDispatchMode):
+class Recordable(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses what no CUDA graph can have: a wait for the device, or arrays in the memory of the host."""
+
+    device = "cpu"
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name.partition("::")[2]
+        tensors = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, torch.Tensor)]
+        if name in WAITED_FOR or any(values.device.type != self.device and values.dim() for values in tensors):
+            raise RuntimeError(f"CUDA error: operation not permitted when stream is capturing ({name})")
+        return func(*args, **(kwargs or {}))
+
+
+class RecordableOnMeta(Recordable):  # type: ignore[no-untyped-call]
+    """The same for networks without numbers."""
+
+    device = "meta"
+
+
+class FakeGraph(Recordable):  # type: ignore[no-untyped-call]
     """Records operations; a replay does them again on the same memory, as a CUDA graph does."""
 
     def __init__(self, cuda: "FakeCuda") -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._cuda = cuda
         self.operations: list[tuple[Callable[..., Any], Any, Any, Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func._schema.name.partition("::")[2]
-        if name in WAITED_FOR:
-            raise RuntimeError(f"CUDA error: operation not permitted when stream is capturing ({name})")
-        made = func(*args, **(kwargs or {}))
+        made = super().__torch_dispatch__(func, types, args, kwargs)
         self.operations.append((func, args, kwargs or {}, made))
         return made
 

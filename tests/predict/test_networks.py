@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from fake_cuda import RecordableOnMeta
 
 from harness.predict.networks import build_network, forward_heatmaps
 from harness.spec.configs import load_config
@@ -24,13 +25,17 @@ def test_there_are_76_configs_and_the_demos() -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_build_and_run(name: str) -> None:
+    """Also that a CUDA graph can have all of it."""
     config = load_config(*RUNS[name])
     network = build_network(config)
     assert not network.training
     assert not any(isinstance(module, torch.nn.SyncBatchNorm) for module in network.modules())
+    codec = config.model.head.decoder
+    width, height = codec.input_size
     if sum(parameter.numel() for parameter in network.parameters()) < SMALL:
-        codec = config.model.head.decoder
-        width, height = codec.input_size
         with torch.inference_mode():
             heatmaps = forward_heatmaps(network, torch.zeros(1, 3, height, width))
         assert heatmaps.shape == (1, config.model.head.out_channels, *codec.heatmap_size[::-1])
+    network, crops = network.to("meta"), torch.zeros(1, 3, height, width, device="meta")
+    with torch.inference_mode(), RecordableOnMeta():  # type: ignore[no-untyped-call]
+        forward_heatmaps(network, crops)
