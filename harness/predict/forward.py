@@ -18,7 +18,7 @@ from harness.errors import RunError
 from harness.predict.cuda_graph import Replays, recorder_for
 from harness.predict.memory import is_out_of_memory
 from harness.predict.networks import forward_heatmaps
-from harness.predict.precision import PRODUCTS, arithmetic, check_precision, fold_norms, lower
+from harness.predict.precision import PRODUCTS, arithmetic, cast_weights, check_precision, fold_norms
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Flip, Precision, Protocol
 
@@ -109,13 +109,13 @@ class Forward:
         check_precision(compute.precision, self.device)
         if compute.precision != "fp32":
             probe = self._probe()
-            heatmaps, layer, last = self._measured(probe)
+            heatmaps, layer = self._measured(probe)
             if compute.precision == "fp32-fast" and self.device.type == "cpu" and layer < _SMALL:
                 self.warnings.append(
                     "computed exactly: layers as small as this network's are not faster in another way"
                 )
             else:
-                self._hasten(probe, heatmaps, last)
+                self._hasten(probe, heatmaps)
         if compute.compiled:
             compiled: Any = torch.compile(self._heatmaps, dynamic=False)
             self._heatmaps = compiled
@@ -126,7 +126,7 @@ class Forward:
         compute = partial(self._computed, mirrored=self._protocol.flip.enabled)
         return Replays(compute, recorder, exact) if recorder else None
 
-    def _hasten(self, probe: torch.Tensor, heatmaps: torch.Tensor, last: str) -> None:
+    def _hasten(self, probe: torch.Tensor, heatmaps: torch.Tensor) -> None:
         """Give up bit equality for speed; a probe and its heatmaps show whether norms can be folded."""
         folded = fold_norms(self._network, probe, heatmaps)
         if folded is None:
@@ -137,7 +137,7 @@ class Forward:
             self._network = folded
         self._one_batch = True
         self._precision = self._protocol.compute.precision
-        lower(self._network, self._precision, last)
+        cast_weights(self._network, self._precision)
         if self.device.type == "cpu":
             self._piece = min(self._piece, _CPU_PIECE)
         if self.device.type == "cpu" or self._precision != "fp32-fast":  # cuDNN's fp32 kernels like channels first
@@ -149,22 +149,18 @@ class Forward:
         return torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(self.device)
 
     @torch.no_grad()
-    def _measured(self, probe: torch.Tensor) -> tuple[torch.Tensor, float, str]:
-        """Return a probe's heatmaps, how many multiplications a layer takes for it on average, and the last one."""
-        names = {layer: name for name, layer in self._network.named_modules() if isinstance(layer, PRODUCTS)}
+    def _measured(self, probe: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Return a probe's heatmaps and how many multiplications a layer takes for it, on average."""
         counts: list[float] = []
-        last = ""
-
-        def passed(layer: Any, _: object, out: torch.Tensor) -> None:
-            nonlocal last
-            last = names[layer]
-            counts.append(out.numel() * layer.weight[0].numel())
-
-        hooks = [layer.register_forward_hook(passed) for layer in names]
+        hooks = [
+            layer.register_forward_hook(lambda of, _, out: counts.append(out.numel() * of.weight[0].numel()))
+            for layer in self._network.modules()
+            if isinstance(layer, PRODUCTS)
+        ]
         heatmaps = self._run(probe)
         for hook in hooks:
             hook.remove()
-        return heatmaps, sum(counts) / len(counts) if counts else 0.0, last
+        return heatmaps, sum(counts) / len(counts) if counts else 0.0
 
     def _normalised(self, crops: torch.Tensor) -> torch.Tensor:
         """Return the network's inputs [n, 3, H, W], as mmengine's ImgDataPreprocessor makes them."""

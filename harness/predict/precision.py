@@ -1,9 +1,8 @@
 """Precisions: the arithmetic of a network's products, and the changes to a network that make it faster."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from mmcv.cnn import fuse_conv_bn
@@ -27,13 +26,12 @@ _AMPERE = (8, 0)
 def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
     """Compute products in a precision; what torch is set to otherwise is restored at the end.
 
-    By default, torch lets cuDNN compute convolutions of single precision in TF32. Here that is off in fp32 and
-    fp32-fast; in bf16 and fp16 it serves the layer that autocast leaves out (`lower`), whose inputs lose nothing by it.
+    TF32 is off in every other precision: by default, torch lets cuDNN compute convolutions of single precision in it.
     """
     dtype = AUTOCAST.get(precision)
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
     before = convolutions.allow_tf32, products.allow_tf32
-    convolutions.allow_tf32 = products.allow_tf32 = precision not in ("fp32", "fp32-fast")
+    convolutions.allow_tf32 = products.allow_tf32 = precision == "tf32"
     try:
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             yield
@@ -77,27 +75,11 @@ def fold_norms(network: torch.nn.Module, probe: torch.Tensor, heatmaps: torch.Te
     return None if difference > _FOLDED * heatmaps.abs().max() else folded
 
 
-def lower(network: torch.nn.Module, precision: Precision, last: str) -> None:
-    """Prepare a network for autocast.
+def cast_weights(network: torch.nn.Module, precision: Precision) -> None:
+    """Cast the weights of convolutions and linear layers once, to the numbers that autocast makes of them each time.
 
-    Weights of convolutions and linear layers are cast once, to the numbers to which autocast would cast them at every
-    pass. The last layer keeps single precision: heatmaps of 8 bits have several equal maxima. All else stays as it is:
-    norms, softmax and the sums of a transformer's residuals lose digits otherwise.
-
-    Args:
-        network: It is changed.
-        precision: Nothing is done where it is not one of autocast.
-        last: The name of the layer that comes last in a pass.
+    All else stays as it is: norms, softmax and the sums of a transformer's residuals lose digits otherwise.
     """
-    if precision not in AUTOCAST:
-        return
-    for name, layer in network.named_modules():
-        if name == last:
-            layer.forward = partial(_in_single_precision, layer.forward)
-        elif isinstance(layer, PRODUCTS):
+    for layer in network.modules() if precision in AUTOCAST else ():
+        if isinstance(layer, PRODUCTS):
             layer.to(AUTOCAST[precision])
-
-
-def _in_single_precision(forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
-    with torch.autocast(inputs.device.type, enabled=False):
-        return forward(inputs.float())
