@@ -1,5 +1,6 @@
 """A stand-in for torch.cuda on a CPU: streams that note the order of things, and graphs that can be replayed."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +17,17 @@ WAITED_FOR = ("_local_scalar_dense", "nonzero", "lift_fresh", "_unique2", "is_no
 class FakeEvent:
     """The end of what a stream was given so far."""
 
-    def __init__(self, cuda: "FakeCuda", stream: str) -> None:
+    def __init__(self, cuda: "FakeCuda", stream: str = "") -> None:
         self._cuda, self._stream = cuda, stream
+
+    def record(self, stream: "FakeStream") -> None:
+        """Be the end of what a stream was given so far."""
+        self._stream = stream.name
+        self._milliseconds = next(self._cuda.milliseconds)
+
+    def elapsed_time(self, later: "FakeEvent") -> float:
+        """Return the milliseconds to a later one."""
+        return float(later._milliseconds - self._milliseconds)
 
     def synchronize(self) -> None:
         """Wait."""
@@ -104,6 +114,8 @@ class FakeCuda:
         self.fails_at_end = False
         """Whether recordings fail when they end, which leaves the stream as it is meanwhile, as torch does."""
         self.crops_are_pinned = True
+        self.milliseconds = itertools.count(0, 10)
+        """The time at each event, where it is asked for."""
         self._names = iter(["side", "second side", "third side"])
         self._pools = iter(range(1000))
         replaced = {
@@ -113,7 +125,8 @@ class FakeCuda:
             "CUDAGraph": self._graph,
             "graph": self._recording,
             "graph_pool_handle": lambda: next(self._pools),
-            "synchronize": lambda device=None: None,
+            "synchronize": lambda device=None: self.events.append(f"wait for {device}"),
+            "Event": lambda enable_timing: FakeEvent(self),
         }
         for name, replacement in replaced.items():
             monkeypatch.setattr(torch.cuda, name, replacement)
