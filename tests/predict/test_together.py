@@ -1,6 +1,7 @@
 """Several networks in one pass: each as if it were alone."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from small_passes import SmallNetwork, draw_people, protocol
 
 from harness.errors import RunError
+from harness.predict import shared
 from harness.predict.forward import Forward
 from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_shared, predict_together
@@ -80,3 +82,25 @@ def test_progress_counts_everybody_once(people: People) -> None:
     counts: list[int] = []
     predict_shared(SmallNetwork(), people, protocol(), counts.append)
     assert sum(counts) == len(people)
+
+
+@pytest.mark.parametrize(("networks", "ahead"), [(1, 2), (2, 1), (3, 1)])
+def test_results_are_read_when_the_next_batches_are_launched(
+    people: People, networks: int, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    begin = shared.begin_decoding
+
+    class Noted:
+        def __init__(self, *arguments: Any) -> None:
+            order.append("launch")
+            self._decoding = begin(*arguments)
+
+        def result(self) -> Any:
+            order.append("read")
+            return self._decoding.result()
+
+    monkeypatch.setattr(shared, "begin_decoding", Noted)
+    together(people, *((SmallNetwork(number), protocol()) for number in range(networks)))
+    assert order.count("launch") == order.count("read") == networks * 6
+    assert order[: order.index("read")] == ["launch"] * (networks * ahead + 1)
