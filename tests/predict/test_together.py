@@ -10,6 +10,7 @@ from small_passes import SmallNetwork, draw_people, protocol
 
 from harness.errors import RunError
 from harness.predict import shared
+from harness.predict.decode import begin_decoding
 from harness.predict.forward import Forward
 from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_shared, predict_together
@@ -89,12 +90,11 @@ def test_results_are_read_when_the_next_batches_are_launched(
     people: People, networks: int, ahead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    begin = shared.begin_decoding
 
     class Noted:
         def __init__(self, *arguments: Any) -> None:
             order.append("launch")
-            self._decoding = begin(*arguments)
+            self._decoding = begin_decoding(*arguments)
 
         def result(self) -> Any:
             order.append("read")
