@@ -24,6 +24,7 @@ VERBS = {
     "boxes": "Measure a detector's box file, or make one with an mmdet detector.",
     "report": "Write pages of all rows and what was measured of them.",
     "parity": "Compare our engine with MMPose's own test loop.",
+    "doctor": "Say what this machine has, and check what a device computes.",
     "bench": "Measure our engine beside MMPose's own code.",
 }
 INTERRUPTED = 130

@@ -1,5 +1,8 @@
 """Which device to run on, and that it computes in single precision."""
 
+import contextlib
+from collections.abc import Iterator
+
 import psutil
 import torch
 
@@ -24,6 +27,22 @@ def choose_device(name: str | None) -> str:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"--device {name} is not here: {str(error).splitlines()[0]}", "use --device cpu") from error
     return name
+
+
+def has_tf32(device: str) -> bool:
+    """Return whether a device is a GPU with TF32: one of compute capability 8 or later."""
+    return torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+
+
+@contextlib.contextmanager
+def torch_defaults() -> Iterator[None]:
+    """Let convolutions run in TF32 meanwhile, which is torch's default; matrix products stay in single precision."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def free_memory(device: str) -> int:

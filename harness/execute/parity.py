@@ -55,7 +55,7 @@ def compare_engines(
     unique = np.zeros((len(people), protocol.num_keypoints), bool)
 
     def look(index: Indices, heatmaps: Float32) -> None:
-        unique[index] = _unique_maxima(protocol.decoder, heatmaps)
+        unique[index] = unique_maxima(protocol.decoder, heatmaps)
 
     ours = predict_shared(network, people, protocol, lambda _: None, look)
     config = point_at(plan.config, str(settings.data))
@@ -77,20 +77,21 @@ def compare_engines(
         keypoint_max_px=float(distances[unique].max(initial=0)),
         tie_max_px=float(distances[~unique].max(initial=0)),
         score_max=float(scores[unique].max(initial=0)),
-        metric_max=_largest_difference(evaluate(ours, protocol, settings.data), metrics),
+        metric_max=largest_difference(evaluate(ours, protocol, settings.data), metrics),
     )
 
 
-def _unique_maxima(decoder: Decoder, heatmaps: Float32) -> Bool:
-    """Return which keypoints [N, K] have a unique maximum in heatmaps [N, K, h, w]."""
+def unique_maxima(decoder: Decoder, heatmaps: Float32, share: float = UNIQUE) -> Bool:
+    """Return which keypoints [N, K] have a unique maximum in heatmaps [N, K, h, w], by a share of its value."""
     if decoder.codec == "megvii":  # which looks for the maximum of the blurred heatmap
         assert decoder.blur_kernel_size is not None
         heatmaps = modulate(heatmaps, decoder.blur_kernel_size)
     second, first = np.moveaxis(np.partition(heatmaps.reshape(*heatmaps.shape[:2], -1), -2)[..., -2:], -1, 0)
-    return np.asarray(first - second > UNIQUE * np.abs(first))
+    return np.asarray(first - second > share * np.abs(first))
 
 
-def _largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:
+def largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:
+    """Return the largest difference of a metric, a fraction; None without the other side's metrics."""
     if theirs is None:
         return None
     return max(difference(ours[name], value) for name, value in theirs.items())

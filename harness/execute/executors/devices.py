@@ -92,7 +92,7 @@ class Devices:
                 process.join()
                 connection.close()
                 connection = None
-                self._done.put((task, Lost(f"the process for {device} died: {_cause(process.exitcode)}")))
+                self._done.put((task, Lost(f"the process for {device} died: {cause_of_death(process.exitcode)}")))
 
     def _start(self, number: int, device: str) -> Connection:
         ours, theirs = _CONTEXT.Pipe()
@@ -116,7 +116,8 @@ def _work(connection: Connection, device: str) -> None:
         connection.send(portable(worker.do(task)))
 
 
-def _cause(exit_code: int | None) -> str:
+def cause_of_death(exit_code: int | None) -> str:
+    """Return what ended a process, from its exit code: the name of a signal, or the code itself."""
     if exit_code is not None and exit_code < 0:
         killed = signal.Signals(-exit_code).name
         return f"{killed}{', perhaps for want of memory' if killed == 'SIGKILL' else ''}"

@@ -1,0 +1,124 @@
+"""`harness doctor`: what this machine has, and whether a device computes right."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import checkpoints_option, data_option, json_option
+from harness.errors import HarnessError, UsageError
+from harness.files import write_json
+
+if TYPE_CHECKING:
+    from harness.doctor.outcome import Examination, Outcome
+    from harness.doctor.suites import SuiteState
+
+MINUTES = 10.0
+_COLUMNS = ("suite", "annotations", "images", "boxes", "other", "checkpoints", "rows", "can run", "with seeded weights")
+
+
+@click.command("doctor")
+@click.option("--device", metavar="NAME", help="Check what this device computes: cuda, cuda:1, or cpu to rehearse.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), default=MINUTES, show_default=True, metavar="N",
+    help="With --device: stop after so many; the most important checks come first.",
+)  # fmt: skip
+@click.option(
+    "--only", metavar="PATTERN[,PATTERN]",
+    help="With --device: only checks whose group/name matches, e.g. 'network/coco/hrnet*' or 'precision/*'.",
+)  # fmt: skip
+@data_option
+@checkpoints_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="With --device: write JSON after every check."
+)
+@json_option
+def command(
+    device: str | None,
+    minutes: float,
+    only: str | None,
+    data: Path,
+    checkpoints: Path,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Say what this machine has: packages and their known traps, devices, disk, and what of each suite can run.
+
+    With --device, check that it computes right, on people that are rendered for it: each distinct network of the
+    published runs, each decoder, the flip test, precisions, a want of memory, interruptions, and MMPose's own loop
+    against ours; this last one on --data where data sets are there.
+    Exit code 3 if a check failed, or if a package is absent without which no network runs.
+    """
+    if device is None and (out or only):
+        raise UsageError("--out and --only are for the checks of a device", "name it with --device")
+
+    from harness.doctor.machine import describe_machine
+    from harness.doctor.suites import suite_states
+
+    machine = describe_machine(data)
+    states = list(suite_states(data, checkpoints))
+    for line in (*_page(machine), "", *_suite_table(states)):
+        click.echo(line, err=as_json)
+    fatal = any(fact["fatal"] for facts in machine.values() for fact in facts)
+    if device is None or fatal:
+        if as_json:
+            document = {"schema_version": 1, "machine": machine, "suites": [state.model_dump() for state in states]}
+            click.echo(json.dumps(document, indent=2))
+        return HarnessError.exit_code if fatal else 0
+
+    from harness.doctor.examine import examine
+    from harness.execute.device import choose_device
+
+    chosen = choose_device(device)
+    click.echo(f"\nchecks on {chosen}, {minutes:g} minutes at most", err=as_json)
+
+    def done(outcome: "Outcome", so_far: "Examination") -> None:
+        if outcome.seconds is not None:
+            click.echo(_line(outcome), err=as_json)
+        if out:
+            write_json(out, so_far.model_dump(mode="json"))
+
+    examination = examine(chosen, data, minutes, only, machine, done)
+    for line in _summary(examination):
+        click.echo(line, err=as_json)
+    if as_json:
+        click.echo(json.dumps(examination.model_dump(mode="json"), indent=2))
+    return HarnessError.exit_code if examination.count("failed") else 0
+
+
+def _page(machine: dict[str, Any]) -> list[str]:
+    lines = []
+    for section, facts in machine.items():
+        lines.append(section)
+        for fact in facts:
+            lines.append(f"{'!' if fact['remark'] else ' '} {fact['subject']:<24} {fact['value']}")
+            if fact["remark"]:
+                lines.append(f"    {fact['remark']}")
+    return lines
+
+
+def _suite_table(states: list["SuiteState"]) -> list[str]:
+    rows = [
+        (one.name, one.annotations, one.images, one.boxes, one.other, one.checkpoints, str(one.rows), str(one.ready),
+         str(one.seeded))
+        for one in states
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (_COLUMNS, *rows)]  # fmt: skip
+
+
+def _line(outcome: "Outcome") -> str:
+    figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
+    said = "; ".join(text for text in (outcome.reason, figures) if text)
+    seconds = "" if outcome.seconds is None else f"{outcome.seconds:.1f} s"
+    return f"{outcome.status:<8} {outcome.group:<10} {outcome.name:<44} {seconds:>8}  {said}".rstrip()
+
+
+def _summary(examination: "Examination") -> list[str]:
+    lines = [""]
+    for status in ("failed", "not run"):
+        lines += [_line(check) for check in examination.checks if check.status == status]
+    counts = ", ".join(f"{examination.count(status)} {status}" for status in ("passed", "failed", "not run"))
+    return [*lines, f"{counts}, in {examination.seconds:.0f} s with {examination.workers} processes"]

@@ -1,0 +1,1 @@
+"""The doctor: what a machine has, and whether all that runs need computes right on its devices."""

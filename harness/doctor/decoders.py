@@ -1,0 +1,87 @@
+"""Decoding on the device against the exact decoders, and the flip test against its definition."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from harness.arrays import Float32
+from harness.doctor.check import Finding
+from harness.doctor.networks import protocol_of
+from harness.parity import KEYPOINT_TOLERANCE
+from harness.predict.decode import begin_decoding, exact
+from harness.predict.forward import flip_tested
+from harness.protocol import Decoder, Protocol, Size
+from harness.spec.configs import load_config
+from harness.spec.load import published_suites, select
+
+PEOPLE = 24
+KEYPOINTS = 17
+
+
+def published_protocols() -> list[Protocol]:
+    """Return the protocol of each published run, without its data files."""
+    return [
+        protocol_of(load_config(suite, row, run), "cpu", 1)
+        for suite, rows in select(published_suites(), None)
+        for row in rows
+        for run in row.runs.values()
+    ]
+
+
+def check_decoder(decoder: Decoder, input_size: Size, device: str) -> Finding:
+    """Decode drawn heatmaps on the device, good and bad ones, and compare with the exact decoder."""
+    finding = Finding(figures={"keypoints": 0})
+    pixels, scores, certain = 0.0, 0.0, []
+    for heatmaps in _heatmaps(decoder):
+        expected_points, expected_scores = exact.decode(heatmaps, decoder, input_size)
+        decoding = begin_decoding(torch.from_numpy(heatmaps).to(device), decoder, input_size)
+        certain.append(float(decoding.locate().certain.mean()))
+        points, values = decoding.result()
+        pixels = max(pixels, float(np.abs(points - expected_points).max()))
+        scale = max(1.0, float(np.abs(expected_scores).max()))
+        scores = max(scores, float(np.abs(values - expected_scores).max()) / scale)
+        finding.figures["keypoints"] += points.shape[0] * points.shape[1]  # type: ignore[operator]
+    finding.at_most("keypoint_px", pixels, KEYPOINT_TOLERANCE)
+    finding.at_most("score", scores, 1e-6)
+    finding.figures["decided_on_device_share"] = round(float(np.mean(certain)), 3)
+    return finding
+
+
+def _heatmaps(decoder: Decoder) -> Iterator[Float32]:
+    """Yield heatmaps [N, K, h, w]: one peak each, at borders as well; several peaks, equal ones too; noise; nothing."""
+    rng = np.random.default_rng(0)
+    width, height = decoder.heatmap_size
+    peak = 255.0 if decoder.codec == "megvii" else 1.0
+    grid_y, grid_x = np.mgrid[:height, :width]
+
+    def peaks(low: float) -> Float32:
+        shape = (PEOPLE, KEYPOINTS, 1, 1)
+        x, y = rng.uniform(low, width - low, shape), rng.uniform(low, height - low, shape)
+        drawn: Float32 = np.exp(-((grid_x - x) ** 2 + (grid_y - y) ** 2) / (2 * rng.uniform(1, 3, shape) ** 2))
+        return drawn
+
+    noise = rng.normal(0, 0.01, (PEOPLE, KEYPOINTS, height, width))
+    flat = np.zeros_like(noise)
+    for drawn in (peaks(4), peaks(-2) + noise, peaks(0) + peaks(0), np.round(peaks(0) + peaks(0), 1), noise, flat):
+        yield (peak * drawn).astype(np.float32)
+
+
+def check_flip_test(protocols: list[Protocol], device: str) -> Finding:
+    """Average heatmaps with mirrored ones on the device as each protocol asks for, and compare with numpy's bits."""
+    rng = np.random.default_rng(0)
+    finding = Finding(figures={"ways": 0})
+    ways = {(protocol.flip, protocol.flip_indices): protocol for protocol in protocols}
+    for (flip, pairs), protocol in ways.items():
+        heatmaps, mirrored = rng.normal(0, 1, (2, 3, len(pairs), 64, 48)).astype(np.float32)
+        expected = heatmaps
+        if flip.enabled:
+            turned = mirrored[..., ::-1][:, list(pairs)].copy()
+            if flip.shift:
+                turned[..., 1:] = turned[..., :-1].copy()
+            expected = (heatmaps + turned) * np.float32(0.5)
+        found = flip_tested(*(torch.from_numpy(maps).to(device) for maps in (heatmaps, mirrored)), protocol)
+        wrong = int((found.cpu().numpy() != expected).sum())
+        finding.require(wrong == 0, f"{protocol.dataset} ({flip}): {wrong} of {expected.size} values differ")
+        finding.figures["ways"] += 1  # type: ignore[operator]
+    return finding

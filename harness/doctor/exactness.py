@@ -1,0 +1,131 @@
+"""MMPose's own loop and ours, both on the device in single precision, on the same people with the same weights."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from harness.arrays import Bool, Float32, Indices
+from harness.doctor.check import Finding
+from harness.doctor.networks import SEED, RunId
+from harness.doctor.outcome import NotRun
+from harness.errors import ObtainError
+from harness.execute.device import has_tf32, torch_defaults
+from harness.execute.parity import largest_difference, unique_maxima
+from harness.execute.plan import Settings, make_plan
+from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
+from harness.predict.crops import warp
+from harness.predict.people import check_images
+from harness.predict.shared import predict_shared
+from harness.predict.upstream import predict_upstream
+from harness.predictions import Predictions
+from harness.score.evaluate import evaluate
+from harness.spec.ledger import point_at
+from harness.spec.load import load_suite, select_rows
+
+PEOPLE = {"cpu": 4, "cuda": 48}
+OURS_WARPS = 5
+"""From this release of OpenCV on, its warpAffine gives other pixels than before."""
+
+
+def check_exactness(run: RunId, device: str, data: Path) -> Finding:
+    """Run both loops with the same algorithms, and MMPose's once more: its own differences widen the bound.
+
+    Args:
+        run: A published run.
+        device: The device.
+        data: A data folder that has what the run evaluates on.
+    """
+    suite = load_suite(run[0])
+    (row,) = select_rows(suite, run[1])
+    kind = torch.device(device).type
+    settings = Settings(
+        data=data, checkpoints=data, out=data, seed=SEED, limit=None, engine="shared", device=device, batch_size=None
+    )
+    try:
+        plan = make_plan(suite, row, run[2], settings)
+        people = plan.people().first_people(PEOPLE.get(kind, PEOPLE["cuda"]))
+        check_images(people.images)
+    except ObtainError as error:
+        raise NotRun(f"needs data: {str(error).splitlines()[0]}") from error
+    protocol = plan.protocol.model_copy(update={"limit": len(people.images)})
+    network = plan.network()
+    unique: Bool = np.zeros((len(people), protocol.num_keypoints), bool)
+
+    def look(index: Indices, heatmaps: Float32) -> None:
+        unique[index] = unique_maxima(protocol.decoder, heatmaps)
+
+    def theirs() -> tuple[Predictions, Any]:
+        config = point_at(plan.config, str(data))  # the loop changes it
+        config.test_dataloader.num_workers = 0  # other processes might not see which warp is used
+        with tempfile.TemporaryDirectory() as scratch:
+            return predict_upstream(network, config, people, protocol, lambda _: None, Path(scratch, "log.txt"))
+
+    changed = int(cv2.__version__.partition(".")[0]) >= OURS_WARPS
+    with our_warp() if changed else contextlib.nullcontext():
+        with same_algorithms():
+            ours = predict_shared(network, people, protocol, lambda _: None, look)
+            first, metrics = theirs()
+            second, _ = theirs()
+        by_choice, _ = theirs()
+        with torch_defaults():
+            by_default = theirs()[0] if has_tf32(device) else None
+
+    def apart(one: Predictions, other: Predictions) -> float:
+        return float(np.abs(one.keypoints - other.keypoints).max(axis=-1)[unique].max(initial=0))
+
+    def metrics_apart(one: Predictions, other: Predictions) -> float:
+        values = (evaluate(made, protocol, data) for made in (one, other))
+        return largest_difference(*values) or 0.0
+
+    finding = Finding(note="MMPose's crops are by our warp: OpenCV's has changed" if changed else "")
+    finding.figures |= {"people": len(people), "compared": int(unique.sum()), "ties": int((~unique).sum())}
+    own, own_metric = apart(second, first), metrics_apart(second, first)
+    finding.add("mmpose_twice_px", own)
+    finding.add("mmpose_twice_metric", own_metric)
+    finding.at_most("keypoint_px", apart(ours, first), max(KEYPOINT_TOLERANCE, own))
+    finding.at_most("score", float(np.abs(ours.keypoint_scores - first.keypoint_scores)[unique].max(initial=0)), 1e-4)
+    moved = max(metrics_apart(ours, first), largest_difference(evaluate(ours, protocol, data), metrics) or 0.0)
+    finding.at_most("metric", moved, max(METRIC_TOLERANCE, own_metric))
+    finding.figures["metrics_of"] = "both evaluators" if metrics is not None else "our evaluator"
+    finding.add("other_algorithms_px", apart(by_choice, first))
+    if by_default is not None:
+        finding.add("tf32_px", apart(by_default, first))
+        finding.add("tf32_metric", metrics_apart(by_default, first))
+    finding.require(bool(unique.mean() > 0.5), f"only {unique.mean():.0%} of the keypoints can be compared")
+    return finding
+
+
+@contextlib.contextmanager
+def same_algorithms() -> Iterator[None]:
+    """Let cuDNN choose among deterministic algorithms only, by rule and not by trial."""
+    cudnn: Any = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+
+
+@contextlib.contextmanager
+def our_warp() -> Iterator[None]:
+    """Let MMPose's TopdownAffine cut its crops with `harness.predict.crops.warp` meanwhile, in this process."""
+    from mmpose.datasets.transforms import topdown_transforms as module
+
+    def warp_affine(image: Any, matrix: Any, size: tuple[int, int], flags: int) -> Any:
+        assert flags == cv2.INTER_LINEAR
+        return warp(image, matrix, size)
+
+    original = module.cv2
+    module.cv2 = SimpleNamespace(warpAffine=warp_affine, INTER_LINEAR=cv2.INTER_LINEAR)
+    try:
+        yield
+    finally:
+        module.cv2 = original

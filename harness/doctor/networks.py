@@ -1,0 +1,168 @@
+"""Each distinct network of the published runs, with seeded weights: on the device and on the CPU."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from harness.arrays import Float32, Indices
+from harness.doctor.check import Finding
+from harness.doctor.people import rendered_people, settled
+from harness.files import content_key
+from harness.predict.forward import Forward, SharedForward
+from harness.predict.networks import build_network
+from harness.predict.people import People
+from harness.predict.seeded import seed_weights
+from harness.predict.shared import Estimator, predict_together
+from harness.predictions import Predictions
+from harness.protocol import Compute, DataFile, Protocol
+from harness.spec.configs import load_config
+from harness.spec.ledger import read_protocol
+from harness.spec.load import load_suite, published_suites, select, select_rows
+
+PEOPLE = 2
+KEYPOINT_LIMIT, SCORE_LIMIT = 0.05, 1e-3
+"""Image px, and fractions: how far the device may be from the CPU."""
+SEED = 0
+
+RunId = tuple[str, str, str]
+"""Suite, row and run."""
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """A network that one run or several have."""
+
+    runs: tuple[RunId, ...]
+    family: str
+    """Its backbone."""
+
+    @property
+    def name(self) -> str:
+        """The first of its runs, and how many others there are."""
+        return " ".join(["/".join(self.runs[0]), *([f"and {len(self.runs) - 1} more"] if len(self.runs) > 1 else [])])
+
+
+def distinct_networks() -> list[Distinct]:
+    """Return the networks of all published runs: one of each family first, and small ones before large ones.
+
+    Networks are the same where model, input size and the height of the peaks are: what seeded weights depend on.
+    A published table begins with its best and largest networks, so the order of the rows reversed is the order of cost.
+    """
+    groups: dict[str, list[RunId]] = {}
+    families: dict[str, str] = {}
+    for suite, rows in sorted(select(published_suites(), None), key=lambda one: -len(one[1])):
+        for row in reversed(rows):
+            for run in row.runs:
+                key, family = _identity(load_config(suite, row, row.runs[run]))
+                groups.setdefault(key, []).append((suite.name, row.id, run))
+                families[key] = family
+    found = [Distinct(tuple(runs), families[key]) for key, runs in groups.items()]
+    first = {network.family: network for network in reversed(found)}
+    return sorted(found, key=lambda network: first[network.family] is not network)
+
+
+def _identity(config: Config) -> tuple[str, str]:
+    """Return a key of what decides about a seeded network, and its family."""
+    model = config.model.to_dict()
+    decoder = model["head"].pop("decoder")
+    for part, field in (("head", "loss"), ("backbone", "init_cfg")):
+        model[part].pop(field, None)
+    model.pop("test_cfg", None)
+    peak = decoder["type"] == "MegviiHeatmap"
+    return content_key(model, peak, list(decoder["input_size"])), model["backbone"]["type"]
+
+
+def protocol_of(config: Config, device: str, batch_size: int, **compute: Any) -> Protocol:
+    """Return the protocol of a config, whose data files need not be there."""
+    how = Compute(engine="shared", device=device, batch_size=batch_size, **compute)
+    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, how)
+
+
+def read_config_of(run: RunId) -> Config:
+    """Return the config of a published run."""
+    suite = load_suite(run[0])
+    (row,) = select_rows(suite, run[1])
+    return load_config(suite, row, row.runs[run[2]])
+
+
+def seeded_network(config: Config) -> Any:
+    """Return the config's network with seeded weights, on the CPU."""
+    network = build_network(config)
+    seed_weights(network, config, SEED)
+    return network
+
+
+def check_network(runs: Sequence[RunId], device: str, data: Path) -> Finding:
+    """Compare what the device and the CPU make of the same people with the same network.
+
+    Args:
+        runs: Those that have the network.
+        device: The device.
+        data: As `render_people` leaves it.
+    """
+    configs = [read_config_of(run) for run in runs]
+    network = seeded_network(configs[0])
+    people = rendered_people(data, PEOPLE)
+    seconds, predictions, heatmaps = {}, {}, {}
+    for place in ("cpu", device):  # the network moves
+        start = time.perf_counter()
+        protocols = list(dict.fromkeys(protocol_of(config, place, len(people)) for config in configs))
+        protocols = list({_estimated(protocol): protocol for protocol in protocols}.values())
+        predictions[place], heatmaps[place] = _predict(network, protocols, people)
+        seconds["cpu_s" if place == "cpu" else "device_s"] = round(time.perf_counter() - start, 2)
+
+    finding = Finding()
+    compared = ties = 0
+    pixels = scores = values = 0.0
+    for number, protocol in enumerate(protocols):
+        exact, found = predictions["cpu"][number], predictions[device][number]
+        mask = settled(protocol.decoder, heatmaps["cpu"][number])
+        compared += int(mask.sum())
+        ties += int((~mask).sum())
+        apart = np.abs(found.keypoints - exact.keypoints).max(axis=-1)
+        pixels = max(pixels, float(apart[mask].max(initial=0)))
+        scores = max(scores, float(np.abs(found.keypoint_scores - exact.keypoint_scores)[mask].max(initial=0)))
+        scale = float(np.abs(heatmaps["cpu"][number]).max())
+        values = max(values, float(np.abs(heatmaps[device][number] - heatmaps["cpu"][number]).max()) / scale)
+    finding.figures |= {"people": len(people), "protocols": len(protocols), "compared": compared, "ties": ties}
+    finding.at_most("keypoint_px", pixels, KEYPOINT_LIMIT)
+    finding.at_most("score", scores, SCORE_LIMIT)
+    finding.add("heatmap_share", values)
+    finding.figures |= seconds
+    finding.require(compared > ties, f"only {compared} of {compared + ties} keypoints can be compared")
+    return finding
+
+
+def _estimated(protocol: Protocol) -> str:
+    """Return what of a protocol takes part in predictions of given people."""
+    return protocol.model_dump_json(include={"crop", "flip", "flip_indices", "decoder", "num_keypoints"})
+
+
+def _predict(
+    network: Any, protocols: Sequence[Protocol], people: People
+) -> tuple[list[Predictions], list[Float32]]:  # fmt: skip
+    """Return the predictions of each protocol and its heatmaps [N, K, h, w], flip test included."""
+    shared = SharedForward(Forward(network, protocols[0]))
+    seen: list[dict[int, Float32]] = [{} for _ in protocols]
+
+    def look_with(number: int) -> Any:
+        def look(index: Indices, heatmaps: Float32) -> None:
+            seen[number].update(zip(index.tolist(), heatmaps, strict=True))
+
+        return look
+
+    estimators = [
+        Estimator(shared.of(protocol), protocol, lambda _: None, look_with(number))
+        for number, protocol in enumerate(protocols)
+    ]
+    outcomes = []
+    for outcome in predict_together(estimators, people):
+        if isinstance(outcome, Exception):
+            raise outcome
+        outcomes.append(outcome)
+    return outcomes, [np.stack([maps[person] for person in range(len(people))]) for maps in seen]

@@ -1,0 +1,80 @@
+"""The people that checks run on: small rendered data sets in the layout of MMPose's data/ folder."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from harness.arrays import Bool, Float32
+from harness.demo import dataset
+from harness.execute.parity import unique_maxima
+from harness.predict.decode.exact.heatmaps import maxima, modulate
+from harness.predict.people import People, annotated_people
+from harness.protocol import Decoder
+from harness.spec.load import DEMO, load_suite
+
+RENDERED = ("coco", "crowdpose", "mpii")
+"""The suites whose data set is rendered; the other data sets have forms of their own."""
+IMAGES = 16
+MARGIN = 1e-3
+"""Share of a heatmap's maximum by which values must differ for their order to hold on every device."""
+
+
+def render_people(data: Path, images: int = IMAGES) -> None:
+    """Render data sets into an empty data folder: those of `RENDERED`, and the demo's in COCO's form.
+
+    Args:
+        data: Gets MMPose's layout, so that the published rows run on it.
+        images: How many each.
+    """
+
+    def unseen(_: int, __: int | None) -> None: ...
+
+    demo = data / "demo/coco"
+    dataset.write_coco(demo, dataset.Part("val", 0, images), unseen)
+    coco, crowdpose, mpii = (load_suite(name).dataset for name in RENDERED)
+    shutil.copytree(demo, data / "coco")
+    dataset.write_crowdpose(data / "crowdpose", dataset.Part("images", 0, images), unseen)
+    dataset.write_mpii(data / "mpii", dataset.Part("images", 0, images), unseen)
+    for written, expected in (
+        ("coco/val", coco.images),
+        ("coco/annotations/person_keypoints_val.json", coco.annotations),
+        ("coco/annotations/detections_val.json", coco.boxes),
+        ("crowdpose/annotations/crowdpose_images.json", crowdpose.annotations),
+        ("crowdpose/annotations/detections_images.json", crowdpose.boxes),
+        ("mpii/annotations/mpii_images.json", mpii.annotations),
+        ("mpii/annotations/mpii_gt_images.mat", mpii.extra["headboxes"]),
+    ):
+        assert expected is not None
+        (data / expected).parent.mkdir(exist_ok=True)
+        (data / written).rename(data / expected)
+
+
+def rendered_people(data: Path, count: int) -> People:
+    """Return the first `count` people of the rendered data set in COCO's form."""
+    demo = load_suite(DEMO).dataset
+    assert demo.annotations is not None
+    return annotated_people(data / demo.annotations, data / demo.images).first_people(count)
+
+
+def settled(decoder: Decoder, heatmaps: Float32) -> Bool:
+    """Return which keypoints [N, K] of heatmaps [N, K, h, w] do not depend on rounding.
+
+    Their maximum is unique. MSRA's and Megvii's codecs also take a step towards the higher neighbour: there, the
+    neighbours of the maximum differ as well.
+    """
+    unique = unique_maxima(decoder, heatmaps, MARGIN)
+    if decoder.codec not in ("msra", "megvii"):
+        return unique
+    if decoder.codec == "megvii":
+        assert decoder.blur_kernel_size is not None
+        heatmaps = modulate(heatmaps, decoder.blur_kernel_size)
+    points, values = maxima(heatmaps)
+    x, y = points.clip(0).astype(int).transpose(2, 0, 1)
+    bordered = np.pad(heatmaps, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    people, keypoints = np.indices(x.shape)
+    for dx, dy in ((1, 0), (0, 1)):
+        ahead = bordered[people, keypoints, y + 1 + dy, x + 1 + dx]
+        behind = bordered[people, keypoints, y + 1 - dy, x + 1 - dx]
+        unique &= np.abs(ahead - behind) > MARGIN * np.abs(values)
+    return np.asarray(unique)

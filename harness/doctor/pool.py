@@ -1,0 +1,114 @@
+"""Worker processes that do checks, several at a time, until the time is over.
+
+A process for each: a check that kills its process, or hangs, leaves the others running.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, Self
+
+from harness.doctor.check import Check
+from harness.doctor.outcome import Outcome
+from harness.execute.child import leave_ends_to_parent
+from harness.execute.executors.devices import cause_of_death
+
+_CONTEXT = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+
+
+class Pool:
+    """Processes on one device; they begin at once, so that imports overlap with what the caller does.
+
+    Args:
+        device: Such as `cuda:1`.
+        workers: How many processes.
+        threads: Of torch on the CPU, for each process.
+    """
+
+    def __init__(self, device: str, workers: int, threads: int) -> None:
+        self._arguments = (device, threads)
+        self._processes: dict[Connection, Any] = {}
+        for _ in range(workers):
+            self._start()
+
+    def outcomes(
+        self, checks: Sequence[Check], deadline: float, clock: Callable[[], float] = time.monotonic
+    ) -> Iterator[Outcome]:
+        """Yield the outcome of each check as it is done; at the deadline, those of checks that are not.
+
+        Args:
+            checks: The most important first.
+            deadline: In seconds of the clock.
+            clock: Tells the time.
+        """
+        waiting, busy = deque(checks), dict[Connection, tuple[Check, float]]()
+        while waiting or busy:
+            for connection in [free for free in self._processes if free not in busy]:
+                if waiting:
+                    busy[connection] = waiting.popleft(), clock()
+                    with contextlib.suppress(OSError):  # of a process that died: receiving from it says so below
+                        connection.send(busy[connection][0])
+            left = deadline - clock()
+            if left <= 0:
+                break
+            for ready in wait(list(busy), timeout=left):
+                assert isinstance(ready, Connection)
+                check, begun = busy.pop(ready)
+                try:
+                    outcome = ready.recv()
+                except (EOFError, OSError):
+                    cause = self._replace(ready)
+                    seconds = clock() - begun
+                    outcome = check.outcome("failed", reason=f"its process died: {cause}", seconds=seconds)
+                yield outcome
+        now = clock()
+        for connection, (check, begun) in busy.items():
+            self._processes.pop(connection).kill()
+            yield check.outcome("not run", reason=f"out of time: stopped after {now - begun:.0f} s")
+        for check in waiting:
+            yield check.outcome("not run", reason="out of time")
+
+    def _start(self) -> None:
+        ours, theirs = _CONTEXT.Pipe()
+        # Not daemons, which may have no children of their own: checks of executors start some.
+        process = _CONTEXT.Process(target=_work, args=(theirs, *self._arguments))
+        process.start()
+        theirs.close()
+        self._processes[ours] = process
+
+    def _replace(self, connection: Connection) -> str:
+        """Start another process in place of one that died, and return what it died of."""
+        process = self._processes.pop(connection)
+        process.join()
+        connection.close()
+        self._start()
+        return cause_of_death(process.exitcode)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes.values():
+            process.kill()
+
+
+def _work(connection: Connection, device: str, threads: int) -> None:
+    """Do checks until nobody asks for more; the life of a worker process."""
+    leave_ends_to_parent()
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that checks start
+    import torch
+
+    from harness.execute.device import choose_device
+
+    choose_device(device)
+    torch.set_num_threads(threads)
+    while True:
+        try:
+            check = connection.recv()
+        except EOFError:
+            return
+        connection.send(check.run())

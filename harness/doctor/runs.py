@@ -1,0 +1,154 @@
+"""Runs of the demo on the device: interrupted and resumed, and by two workers; the bits are those of a plain run."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.doctor.check import Finding
+from harness.execute.executors.base import Executor, Lost
+from harness.execute.executors.devices import Devices
+from harness.execute.executors.here import Here
+from harness.execute.passes import predict_in_passes
+from harness.execute.plan import Plan, Settings, make_plan
+from harness.execute.work import Result, Task
+from harness.predictions import Predictions
+from harness.protocol import Precision
+from harness.run_folder import RunFolder
+from harness.score.evaluate import evaluate
+from harness.spec.load import DEMO, load_suite, select_rows
+
+ROW = "litehrnet-18-128x96"
+BATCH = 8
+TASKS_BEFORE_STOP = 3
+
+
+class Unwatched:
+    """A watcher that tells nobody."""
+
+    def stage(self, of: str, name: str, people: int | None = None) -> None:
+        """As `Watcher.stage`."""
+
+    def advance(self, people: int) -> None:
+        """As `Watcher.advance`."""
+
+    def download(self, name: str, done: int, total: int | None) -> None:
+        """As `Watcher.download`."""
+
+
+class Counting(Here):
+    """An executor in this process that counts tasks, and is interrupted after some.
+
+    Args:
+        device: The device.
+        most: Tasks that it does before Ctrl-C; None for no end.
+    """
+
+    def __init__(self, device: str, most: int | None = None) -> None:
+        super().__init__(device, lambda _: None)
+        self.done = 0
+        self._most = most
+
+    def next(self) -> tuple[Task, list[Result] | Lost]:
+        """As `Executor.next`.
+
+        Raises:
+            KeyboardInterrupt: So many tasks are done.
+        """
+        if self.done == self._most:
+            raise KeyboardInterrupt
+        self.done += 1
+        return super().next()
+
+
+def demo_plan(device: str, data: Path, row: str = ROW, precision: Precision = "fp32", batch_size: int = BATCH) -> Plan:
+    """Return the plan of a row of the demo on rendered people."""
+    suite = load_suite(DEMO)
+    (found,) = select_rows(suite, row)
+    settings = Settings(
+        data=data, checkpoints=data, out=data, seed=None, limit=None, engine="shared", device=device,
+        batch_size=batch_size, precision=precision,
+    )  # fmt: skip
+    return make_plan(suite, found, "val", settings)
+
+
+def predict(plan: Plan, folder: Path, executor: Executor, task_seconds: float = 0.0) -> Predictions:
+    """Predict a run in a folder, in tasks of a batch each.
+
+    Raises:
+        Exception: What the run failed with.
+    """
+    with executor:
+        for item in predict_in_passes(
+            [("demo", plan, RunFolder(folder))], plan.people(), executor, Unwatched(), task_seconds
+        ):
+            if item is not None:
+                _, outcome = item
+                if isinstance(outcome, Exception):
+                    raise outcome
+                return outcome[0]
+    raise AssertionError("a pass has an outcome for each run")
+
+
+def check_interrupted(device: str, data: Path) -> Finding:
+    """Interrupt a run after some tasks; the same command does the others only, and the bits are the same."""
+    plan = demo_plan(device, data)
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = Counting(device)
+        expected = predict(plan, Path(scratch, "whole"), whole)
+        try:
+            predict(plan, Path(scratch, "stopped"), Counting(device, TASKS_BEFORE_STOP))
+        except KeyboardInterrupt:
+            pass
+        else:
+            return Finding(problems=[f"{whole.done} tasks are too few to interrupt"])
+        rest = Counting(device)
+        found = predict(plan, Path(scratch, "stopped"), rest)
+    finding = Finding(figures={"people": len(expected), "tasks": whole.done, "tasks_after_stop": rest.done})
+    finding.require(
+        rest.done == whole.done - TASKS_BEFORE_STOP,
+        f"{rest.done} tasks were done after the stop, {whole.done - TASKS_BEFORE_STOP} were left",
+    )
+    _compare_bits(finding, found, expected)
+    return finding
+
+
+def check_two_workers(device: str, data: Path) -> Finding:
+    """Let two processes share the device: both work, and the bits are those of one."""
+    plan = demo_plan(device, data)
+    with tempfile.TemporaryDirectory() as scratch:
+        expected = predict(plan, Path(scratch, "one"), Counting(device))
+        found = predict(plan, Path(scratch, "two"), Devices([device, device], lambda _: None))
+        processes = set(re.findall(r"process (\d+) on", RunFolder(Path(scratch, "two")).log.read_text()))
+    finding = Finding(figures={"people": len(expected), "workers": len(processes)})
+    finding.require(len(processes) == 2, f"{len(processes)} processes did the work, not 2")
+    _compare_bits(finding, found, expected)
+    return finding
+
+
+def check_demo_precision(precision: Precision, row: str, device: str, data: Path) -> Finding:
+    """Measure how far keypoints and AP of a trained network move between exact single precision and another one."""
+    limit = 1.0
+    plans = [demo_plan(device, data, row, each, 32) for each in ("fp32", precision)]
+    with tempfile.TemporaryDirectory() as scratch:
+        exact, faster = (
+            predict(plan, Path(scratch, plan.protocol.compute.precision), Counting(device), 1e9) for plan in plans
+        )
+    moved = np.linalg.norm(faster.keypoints - exact.keypoints, axis=-1)
+    finding = Finding(figures={"people": len(exact)})
+    finding.at_most("median_px", float(np.median(moved)), limit)
+    before, after = (evaluate(made, plans[0].protocol, data)["AP"] or 0.0 for made in (exact, faster))
+    for name, value in (("p99_px", np.quantile(moved, 0.99)), ("max_px", moved.max()), ("AP_change", after - before)):
+        finding.add(name, float(value))
+    return finding
+
+
+def _compare_bits(finding: Finding, found: Predictions, expected: Predictions) -> None:
+    """Note a problem where two predictions differ by a bit."""
+    for name in ("keypoints", "keypoint_scores"):
+        ours: Any = getattr(found, name)
+        other: Any = getattr(expected, name)
+        wrong = int((ours != other).sum())
+        finding.require(wrong == 0, f"{wrong} of {other.size} numbers of {name} differ")

@@ -1,0 +1,100 @@
+"""What of each suite can run on a data folder: which files are there, row by row."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.assets.checkpoint_files import find_checkpoint
+from harness.errors import ObtainError
+from harness.spec.load import load_suite, suite_names
+from harness.spec.schema import Dataset, Row, Suite
+from harness.spec.sources import load_sources
+
+ABSENT, NONE = "absent", "-"
+
+
+class SuiteState(BaseModel):
+    """A suite on a data folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    annotations: str
+    """`there`, `absent`, or how many of several files are there."""
+    images: str
+    """`there` means a folder that is not empty; `harness check --data` counts."""
+    boxes: str
+    other: str
+    """Further files that the evaluation reads."""
+    checkpoints: str
+    rows: int
+    ready: int
+    """Rows all of whose files are there."""
+    seeded: int
+    """Rows that can run with seeded weights in place of their checkpoints."""
+
+
+def suite_states(data: Path, checkpoints: Path) -> Iterator[SuiteState]:
+    """Yield the state of each suite.
+
+    Args:
+        data: An MMPose data/ folder; it need not be there.
+        checkpoints: The folder of checkpoints.
+    """
+    for name in suite_names():
+        suite = load_suite(name)
+        datasets = [suite.dataset_of(row) for row in suite.rows]
+        images = {path for dataset in datasets for path in _image_folders(name, dataset)}
+        checkpoints_there = {
+            (row.id, run): _has_checkpoint(checkpoints, row, run) for row in suite.rows for run in row.runs
+        }  # fmt: skip
+        seeded = [row.id for row in suite.rows if _has_data(data, suite, row)]
+        lacking = {row for (row, _), there in checkpoints_there.items() if not there}
+        yield SuiteState(
+            name=name,
+            annotations=_state(data, {suite.annotations(row, run) for row in suite.rows for run in row.runs.values()}),
+            images=_state(data, images),
+            boxes=_state(data, {dataset.boxes for dataset in datasets if dataset.boxes}),
+            other=_state(data, {path for dataset in datasets for path in dataset.extra.values()}),
+            checkpoints=_share(sum(checkpoints_there.values()), len(checkpoints_there)),
+            rows=len(suite.rows),
+            ready=sum(row not in lacking for row in seeded),
+            seeded=len(seeded),
+        )
+
+
+def _state(data: Path, paths: set[str]) -> str:
+    return _share(sum(_there(data / path) for path in paths), len(paths)) if paths else NONE
+
+
+def _share(found: int, total: int) -> str:
+    return {0: ABSENT, total: "there"}.get(found, f"{found} of {total}")
+
+
+def _there(path: Path) -> bool:
+    """Return whether there is a file, or a folder with anything but annotations in it."""
+    return path.is_file() or (path.is_dir() and any(child.name != "annotations" for child in path.iterdir()))
+
+
+def _image_folders(suite: str, dataset: Dataset) -> set[str]:
+    """Return the folders of a data set's images; where their names are relative to the data folder, as published."""
+    if dataset.images != ".":
+        return {dataset.images}
+    return {entry.path for entry in load_sources(suite).files if entry.kind == "folder"}
+
+
+def _has_data(data: Path, suite: Suite, row: Row) -> bool:
+    dataset = suite.dataset_of(row)
+    paths = {suite.annotations(row, run) for run in row.runs.values()} | {*dataset.extra.values()}
+    paths |= _image_folders(suite.name, dataset)
+    if row.boxes == "detector" and dataset.boxes:
+        paths.add(dataset.boxes)
+    return all(_there(data / path) for path in paths)
+
+
+def _has_checkpoint(folder: Path, row: Row, run: str) -> bool:
+    try:
+        return find_checkpoint(folder, row.runs[run].checkpoint).is_file()
+    except ObtainError:
+        return False
