@@ -1,6 +1,7 @@
 """`harness doctor`: what this machine has, and whether a device computes right."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +118,9 @@ def _line(outcome: "Outcome") -> str:
 
 
 def _summary(examination: "Examination") -> list[str]:
-    lines = [""]
-    for status in ("failed", "not run"):
-        lines += [_line(check) for check in examination.checks if check.status == status]
+    lines = ["", *(_line(check) for check in examination.checks if check.status == "failed")]
+    reasons = Counter((check.group, check.reason) for check in examination.checks if check.status == "not run")
+    lines += [f"{'not run':<8} {group:<10} {f'{count} checks':<44} {'':>8}  {reason}"
+              for (group, reason), count in reasons.items()]  # fmt: skip
     counts = ", ".join(f"{examination.count(status)} {status}" for status in ("passed", "failed", "not run"))
     return [*lines, f"{counts}, in {examination.seconds:.0f} s with {examination.workers} processes"]

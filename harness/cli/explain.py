@@ -62,7 +62,7 @@ def command(
     if as_json:
         click.echo(explanation.model_dump_json(indent=2))
     else:
-        for line in _lines(explanation, suite.metrics):
+        for line in _lines(explanation, suite.metrics, rerun):
             click.echo(line)
     return 0 if explanation.as_run.lands or explanation.causes else 1
 
@@ -99,7 +99,7 @@ def _claims(suite: "Suite", row: "Row", run: str, targets: tuple[str, ...]) -> "
     return claims
 
 
-def _lines(explanation: "Explanation", metrics: "dict[str, Metric]") -> list[str]:
+def _lines(explanation: "Explanation", metrics: "dict[str, Metric]", rerun: bool) -> list[str]:
     lines = [f"{explanation.row} {explanation.run}", f"  as run   {_values(explanation.as_run, metrics)}"]
     causes = explanation.causes
     if explanation.as_run.lands:
@@ -113,7 +113,7 @@ def _lines(explanation: "Explanation", metrics: "dict[str, Metric]") -> list[str
     else:
         lines += ["", "Nothing that was tried lands on the claims, or comes any closer to them."]
     if explanation.not_tried:
-        lines += ["", f"Not tried without --rerun: {', '.join(explanation.not_tried)}"]
+        lines += ["", f"Not tried{'' if rerun else ' without --rerun'}: {', '.join(explanation.not_tried)}"]
     return lines
 
 

@@ -124,7 +124,7 @@ def our_warp() -> Iterator[None]:
         return warp(image, matrix, size)
 
     original = module.cv2
-    module.cv2 = SimpleNamespace(warpAffine=warp_affine, INTER_LINEAR=cv2.INTER_LINEAR)
+    module.cv2 = SimpleNamespace(**vars(original) | {"warpAffine": warp_affine})
     try:
         yield
     finally:

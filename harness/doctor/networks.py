@@ -108,32 +108,30 @@ def check_network(runs: Sequence[RunId], device: str, data: Path) -> Finding:
     configs = [read_config_of(run) for run in runs]
     network = seeded_network(configs[0])
     people = rendered_people(data, PEOPLE)
-    seconds, predictions, heatmaps = {}, {}, {}
+    seconds, outcomes = [], []
     for place in ("cpu", device):  # the network moves
         start = time.perf_counter()
-        protocols = list(dict.fromkeys(protocol_of(config, place, len(people)) for config in configs))
-        protocols = list({_estimated(protocol): protocol for protocol in protocols}.values())
-        predictions[place], heatmaps[place] = _predict(network, protocols, people)
-        seconds["cpu_s" if place == "cpu" else "device_s"] = round(time.perf_counter() - start, 2)
+        every = (protocol_of(config, place, len(people)) for config in configs)
+        protocols = list({_estimated(protocol): protocol for protocol in every}.values())
+        outcomes.append(_predict(network, protocols, people))
+        seconds.append(round(time.perf_counter() - start, 2))
 
     finding = Finding()
     compared = ties = 0
     pixels = scores = values = 0.0
-    for number, protocol in enumerate(protocols):
-        exact, found = predictions["cpu"][number], predictions[device][number]
-        mask = settled(protocol.decoder, heatmaps["cpu"][number])
+    for protocol, (exact, exact_maps), (found, found_maps) in zip(protocols, *outcomes, strict=True):
+        mask = settled(protocol.decoder, exact_maps)
         compared += int(mask.sum())
         ties += int((~mask).sum())
         apart = np.abs(found.keypoints - exact.keypoints).max(axis=-1)
         pixels = max(pixels, float(apart[mask].max(initial=0)))
         scores = max(scores, float(np.abs(found.keypoint_scores - exact.keypoint_scores)[mask].max(initial=0)))
-        scale = float(np.abs(heatmaps["cpu"][number]).max())
-        values = max(values, float(np.abs(heatmaps[device][number] - heatmaps["cpu"][number]).max()) / scale)
+        values = max(values, float(np.abs(found_maps - exact_maps).max() / np.abs(exact_maps).max()))
     finding.figures |= {"people": len(people), "protocols": len(protocols), "compared": compared, "ties": ties}
     finding.at_most("keypoint_px", pixels, KEYPOINT_LIMIT)
     finding.at_most("score", scores, SCORE_LIMIT)
     finding.add("heatmap_share", values)
-    finding.figures |= seconds
+    finding.figures |= {"cpu_s": seconds[0], "device_s": seconds[1]}
     finding.require(compared > ties, f"only {compared} of {compared + ties} keypoints can be compared")
     return finding
 
@@ -143,9 +141,7 @@ def _estimated(protocol: Protocol) -> str:
     return protocol.model_dump_json(include={"crop", "flip", "flip_indices", "decoder", "num_keypoints"})
 
 
-def _predict(
-    network: Any, protocols: Sequence[Protocol], people: People
-) -> tuple[list[Predictions], list[Float32]]:  # fmt: skip
+def _predict(network: Any, protocols: Sequence[Protocol], people: People) -> list[tuple[Predictions, Float32]]:
     """Return the predictions of each protocol and its heatmaps [N, K, h, w], flip test included."""
     shared = SharedForward(Forward(network, protocols[0]))
     seen: list[dict[int, Float32]] = [{} for _ in protocols]
@@ -160,9 +156,9 @@ def _predict(
         Estimator(shared.of(protocol), protocol, lambda _: None, look_with(number))
         for number, protocol in enumerate(protocols)
     ]
-    outcomes = []
-    for outcome in predict_together(estimators, people):
+    found = []
+    for outcome, maps in zip(predict_together(estimators, people), seen, strict=True):
         if isinstance(outcome, Exception):
             raise outcome
-        outcomes.append(outcome)
-    return outcomes, [np.stack([maps[person] for person in range(len(people))]) for maps in seen]
+        found.append((outcome, np.stack([maps[person] for person in range(len(people))])))
+    return found

@@ -4,6 +4,7 @@ A process for each: a check that kills its process, or hangs, leaves the others 
 """
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import time
@@ -112,3 +113,6 @@ def _work(connection: Connection, device: str, threads: int) -> None:
         except EOFError:
             return
         connection.send(check.run())
+        gc.collect()
+        if device != "cpu":  # other workers want the memory
+            torch.cuda.empty_cache()

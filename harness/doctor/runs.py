@@ -63,7 +63,9 @@ class Counting(Here):
         return super().next()
 
 
-def demo_plan(device: str, data: Path, row: str = ROW, precision: Precision = "fp32", batch_size: int = BATCH) -> Plan:
+def demo_plan(
+    device: str, data: Path, batch_size: int, row: str = ROW, precision: Precision = "fp32"
+) -> Plan:  # fmt: skip
     """Return the plan of a row of the demo on rendered people."""
     suite = load_suite(DEMO)
     (found,) = select_rows(suite, row)
@@ -94,7 +96,7 @@ def predict(plan: Plan, folder: Path, executor: Executor, task_seconds: float = 
 
 def check_interrupted(device: str, data: Path) -> Finding:
     """Interrupt a run after some tasks; the same command does the others only, and the bits are the same."""
-    plan = demo_plan(device, data)
+    plan = demo_plan(device, data, BATCH)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Counting(device)
         expected = predict(plan, Path(scratch, "whole"), whole)
@@ -117,7 +119,7 @@ def check_interrupted(device: str, data: Path) -> Finding:
 
 def check_two_workers(device: str, data: Path) -> Finding:
     """Let two processes share the device: both work, and the bits are those of one."""
-    plan = demo_plan(device, data)
+    plan = demo_plan(device, data, BATCH)
     with tempfile.TemporaryDirectory() as scratch:
         expected = predict(plan, Path(scratch, "one"), Counting(device))
         found = predict(plan, Path(scratch, "two"), Devices([device, device], lambda _: None))
@@ -131,7 +133,7 @@ def check_two_workers(device: str, data: Path) -> Finding:
 def check_demo_precision(precision: Precision, row: str, device: str, data: Path) -> Finding:
     """Measure how far keypoints and AP of a trained network move between exact single precision and another one."""
     limit = 1.0
-    plans = [demo_plan(device, data, row, each, 32) for each in ("fp32", precision)]
+    plans = [demo_plan(device, data, 32, row, each) for each in ("fp32", precision)]
     with tempfile.TemporaryDirectory() as scratch:
         exact, faster = (
             predict(plan, Path(scratch, plan.protocol.compute.precision), Counting(device), 1e9) for plan in plans

@@ -12,6 +12,7 @@ import torch
 from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, protocol_of, read_config_of, seeded_network
 from harness.doctor.people import rendered_people, settled
+from harness.doctor.runs import demo_plan
 from harness.errors import RunError
 from harness.predict.decode import decode
 from harness.predict.forward import Forward
@@ -145,11 +146,11 @@ def check_out_of_memory(device: str, data: Path) -> Finding:
 
 def check_not_a_number(device: str, data: Path) -> Finding:
     """Give one keypoint's last layer a NaN: the run fails and says what is wrong."""
-    config = read_config_of(("coco", "litehrnet-18-256x192", "val"))
-    network = seeded_network(config)
+    plan = demo_plan(device, data, 2)
+    network: Any = plan.network()
     network.head.final_layer.bias[3] = float("nan")
     try:
-        predict_shared(network, rendered_people(data, 2), protocol_of(config, device, 2), lambda _: None)
+        predict_shared(network, rendered_people(data, 2), plan.protocol, lambda _: None)
     except RunError as error:
         return Finding(
             figures={"error": str(error).splitlines()[0]},

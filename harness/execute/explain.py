@@ -10,13 +10,14 @@ from mmengine.config import Config
 
 from harness.assets.dataset import data_file
 from harness.errors import DifferenceError
+from harness.execute.device import has_tf32, torch_defaults
 from harness.execute.plan import Plan, Settings, make_plan
 from harness.execute.watcher import Watcher
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
 from harness.predict.forward import Forward, SharedForward
 from harness.predict.people import check_images
-from harness.predict.shared import Estimator, predict_together
+from harness.predict.shared import Estimator, predict_shared, predict_together
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Decoder, Protocol
 from harness.run_folder import RunFolder
@@ -33,8 +34,10 @@ KERNELS = (7, 11, 15, 17)
 PAIRED = 5
 """If nothing alone lands on the claims, so many of the closest trials are combined with every other way to score."""
 NEEDS_NETWORK = [
-    "boxes", "flip test", "shift of the mirrored heatmaps", "mirror pairs", "decoder", "padding", "affine", "colours"
+    "boxes", "flip test", "shift of the mirrored heatmaps", "mirror pairs", "decoder", "padding", "affine", "colours",
+    "convolutions in TF32",
 ]  # fmt: skip
+NEEDS_TF32 = ["convolutions in TF32 (on a GPU that has it)"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def explain(
         run=run,
         as_run=judged((), as_run.measured),
         trials=rank(trials),
-        not_tried=[] if rerun else NEEDS_NETWORK,
+        not_tried=NEEDS_NETWORK if not rerun else [] if has_tf32(settings.device) else NEEDS_TF32,
     )
 
 
@@ -154,7 +157,19 @@ def _reruns(suite: Suite, row: Row, run: str, settings: Settings, folder: RunFol
                 raise predictions
             measured = evaluate(predictions, other.protocol, settings.data)
             tried.append(_Tried((change,), predictions, other.protocol, measured))
+    if plan.protocol.compute.exact and has_tf32(settings.device):
+        tried.append(_in_tf32(suite.row_id(row), plan, watcher))
     return tried
+
+
+def _in_tf32(name: str, plan: Plan, watcher: Watcher) -> _Tried:
+    """Predict as MMPose's own scripts do on such a GPU, where torch lets convolutions run in TF32."""
+    people = plan.people()
+    watcher.stage(name, "predict", len(people))
+    with torch_defaults():
+        predictions = predict_shared(plan.network(), people, plan.protocol, watcher.advance)
+    change = Change("convolutions", "single precision", "TF32", usual=True)
+    return _Tried((change,), predictions, plan.protocol, evaluate(predictions, plan.protocol, plan.settings.data))
 
 
 def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change, Plan]]:

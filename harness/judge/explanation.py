@@ -58,7 +58,7 @@ class Explanation(BaseModel):
     trials: list[Trial]
     """The best explanation first: those that land, by how little they change, then the others by their distance."""
     not_tried: list[str]
-    """Settings that need the network again."""
+    """Settings that need the network again, or another device."""
 
     @property
     def causes(self) -> list[Trial]:

@@ -1,0 +1,197 @@
+"""`harness doctor` through its real entry point."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self, get_args
+
+import psutil
+import pytest
+import torch
+from conftest import Harness
+
+from harness.doctor import examine, machine
+from harness.doctor.check import Check, Finding
+from harness.doctor.examine import EXACT_FIRST, choose_workers, plan_checks
+from harness.doctor.outcome import NotRun, Outcome
+from harness.doctor.suites import suite_states
+from harness.files import write_json
+from harness.protocol import Precision
+from harness.spec.load import load_suite
+
+Patch = pytest.MonkeyPatch
+
+
+def good() -> Finding:
+    return Finding(figures={"px": 0.25})
+
+
+def bad() -> Finding:
+    return Finding(problems=["px is 3, the limit is 0.05"])
+
+
+def lacking() -> Finding:
+    raise NotRun("needs a GPU")
+
+
+class Inline:
+    """Stands in for the pool of workers: checks run in this process."""
+
+    def __init__(self, device: str, workers: int, threads: int) -> None: ...
+
+    def outcomes(self, checks: Sequence[Check], deadline: float, clock: Any) -> Iterator[Outcome]:
+        yield from (check.run() for check in checks)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def three_checks(monkeypatch: Patch) -> None:
+    checks = [Check("arithmetic", work.__name__, work) for work in (good, lacking, bad)]
+    monkeypatch.setattr(examine, "Pool", Inline)
+    monkeypatch.setattr(examine, "plan_checks", lambda *_: checks)
+    monkeypatch.setattr(examine, "render_people", lambda _: None)
+
+
+def test_the_page(harness: Harness) -> None:
+    code, out, _ = harness("doctor")
+    assert code == 0
+    assert [line for line in out.splitlines() if line in ("packages", "devices", "storage")]
+    (line,) = [line for line in out.splitlines() if line.split()[:1] == ["coco"]]
+    assert line.split() == ["coco", "absent", "absent", "absent", "-", "absent", "41", "0", "0"]
+    code, out, err = harness("doctor", "--json")
+    document = json.loads(out)
+    assert {fact["subject"] for fact in document["machine"]["packages"]} >= {"python", "torch", "mmpose", "xtcocotools"}
+    assert [suite["name"] for suite in document["suites"]][:2] == ["aic", "coco"]
+    assert "packages" in err
+
+
+def test_checks_of_a_device(harness: Harness, three_checks: None, tmp_path: Path, monkeypatch: Patch) -> None:
+    from harness.cli import doctor
+
+    written: list[list[str]] = []
+
+    def watched(path: Path, value: Any) -> None:
+        write_json(path, value)
+        written.append([check["status"] + check["reason"] for check in json.loads(path.read_text())["checks"]])
+
+    monkeypatch.setattr(doctor, "write_json", watched)
+    out = tmp_path / "new" / "doctor.json"
+    code, printed, _ = harness("doctor", "--device", "cpu", "--minutes", 1, "--out", out, "--json")
+    assert code == 3
+    document = json.loads(printed)
+    assert document == json.loads(out.read_text())
+    assert [check["status"] for check in document["checks"]] == ["passed", "not run", "failed"]
+    assert written == [
+        ["passed", "not runnot begun", "not runnot begun"],
+        ["passed", "not runneeds a GPU", "not runnot begun"],
+        ["passed", "not runneeds a GPU", "failedpx is 3, the limit is 0.05"],
+    ]
+    code, printed, _ = harness("doctor", "--device", "cpu", "--only", "*/good,*/lacking")
+    assert code == 0
+    assert printed.splitlines()[-1].startswith("1 passed, 0 failed, 1 not run, in ")
+    assert "passed   arithmetic good" in printed
+
+
+def test_wrong_usage(harness: Harness) -> None:
+    code, _, said = harness("doctor", "--out", "doctor.json")
+    assert (code, "name it with --device" in said) == (2, True)
+    code, _, said = harness("doctor", "--device", "cuda:99")
+    assert (code, "--device cuda:99 is not here" in said) == (2, True)
+
+
+def test_the_plan_has_everything_and_each_name_once() -> None:
+    checks = plan_checks("cpu", Path("nowhere"), Path("rendered"))
+    names = [f"{check.group}/{check.name}" for check in checks]
+    assert len(names) == len(set(names))
+    groups = {check.group: sum(other.group == check.group for other in checks) for check in checks}
+    assert groups["network"] == 62
+    assert groups["decoder"] == 10
+    assert groups["precision"] == 4 * (len(get_args(Precision)) - 1)
+    exact = [check for check in checks if check.group == "exactness"]
+    assert tuple(check.name for check in exact[: len(EXACT_FIRST)]) == EXACT_FIRST
+    # COCO's, MPII's and CrowdPose's runs are on rendered people; each other data set is told of once.
+    counts = {suite: sum(check.name.startswith(f"{suite}/") for check in exact) for suite in ("coco", "mpii", "aic")}
+    assert counts == {"coco": 41, "mpii": 18, "aic": 1}
+
+
+def test_real_data_is_taken_where_it_is(rendered: Path) -> None:
+    checks = {check.name: check for check in plan_checks("cpu", rendered, Path("rendered"))}
+    assert checks["coco/resnet-50-256x192/val"].arguments[-1] == rendered
+
+
+def test_what_suites_can_run(rendered: Path, tmp_path: Path) -> None:
+    row = load_suite("coco").rows[3]
+    (tmp_path / row.runs["val"].checkpoint.file_name).write_bytes(b"weights")
+    states = {state.name: state for state in suite_states(rendered, tmp_path)}
+    coco = states["coco"]
+    assert (coco.annotations, coco.images, coco.boxes, coco.other, coco.checkpoints) == (
+        "there", "there", "there", "-", "1 of 41"
+    )  # fmt: skip
+    assert (coco.rows, coco.ready, coco.seeded) == (41, 1, 41)
+    assert (states["mpii"].ready, states["mpii"].seeded, states["mpii"].other) == (0, 18, "there")
+    assert (states["humanart"].images, states["humanart"].seeded) == ("absent", 0)
+    assert (states["jhmdb"].annotations, states["jhmdb"].images) == ("absent", "absent")
+
+
+@pytest.mark.parametrize(
+    ("versions", "package", "remark"),
+    [
+        ({"opencv-python-headless": "5.0.0.90"}, "opencv-python-headless", "MMPose's own crops move, ours do not"),
+        ({"numpy": "2.5.1"}, "numpy", "OKS-NMS"),
+        ({"torch": "2.10.0+cu128"}, "torch", "tested with 2.11 to 2.14"),
+        ({"mmcv": "2.1.0"}, "mmcv", "pip uninstall mmcv"),
+        ({"mmcv-lite": "2.2.0"}, "mmcv-lite", "refuse 2.2"),
+        ({"mmpose": "1.2.0"}, "mmpose", "1.3.2"),
+        ({"opencv-python": "4.11.0"}, "opencv-python", "pip uninstall opencv-python"),
+    ],
+)
+def test_traps(versions: dict[str, str], package: str, remark: str, monkeypatch: Patch) -> None:
+    version = machine._version
+    monkeypatch.setattr(machine, "_version", lambda name: versions.get(name) or version(name))
+    facts = {fact.subject: fact for fact in machine.package_facts()}
+    assert remark in facts[package].remark
+    assert not facts[package].fatal
+
+
+def test_without_mmpose(harness: Harness, monkeypatch: Patch) -> None:
+    version = machine._version
+    monkeypatch.setattr(machine, "_version", lambda name: None if name == "mmpose" else version(name))
+    code, out, _ = harness("doctor", "--device", "cpu")
+    assert code == 3
+    assert 'no network runs without it: pip install --no-deps "mmpose>=1.3.2,<1.4"' in out
+    assert "checks on cpu" not in out
+
+
+def test_a_gpu_is_described(monkeypatch: Patch) -> None:
+    """In an imitation of torch.cuda."""
+    card = SimpleNamespace(name="NVIDIA H100", major=9, minor=0)
+    for name, value in {
+        "is_available": True, "device_count": 1, "get_device_properties": card, "mem_get_info": (79.5e9, 80e9)
+    }.items():  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    monkeypatch.setattr(machine, "_drivers", lambda: "580.1")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    facts = {fact.subject: fact for fact in machine.device_facts()}
+    assert facts["cuda:0"].value == "NVIDIA H100, 79.5 of 80.0 GB free, compute capability 9.0, driver 580.1"
+    assert facts["tf32 by default"].value == "convolutions on, matrix products off"
+    assert "--precision fp32 turns it off" in facts["tf32 by default"].remark
+    assert "benchmark off" in facts["cudnn"].value
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    facts = {fact.subject: fact for fact in machine.device_facts()}
+    assert "torch cannot use it" in facts["gpu"].remark
+
+
+def test_workers_fit_into_memory(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(examine, "processors", lambda: 64)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=500e9))
+    assert choose_workers("cpu") == 16
+    monkeypatch.setattr(examine, "free_memory", lambda _: 20e9)
+    assert choose_workers("cuda") == 3
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e9))
+    assert choose_workers("cpu") == 1
