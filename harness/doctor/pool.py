@@ -15,8 +15,7 @@ from typing import Any, Self
 
 from harness.doctor.check import Check
 from harness.doctor.outcome import Outcome
-from harness.execute.child import leave_ends_to_parent
-from harness.execute.executors.devices import cause_of_death
+from harness.execute.child import cause_of_death, leave_ends_to_parent
 
 _CONTEXT = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
 

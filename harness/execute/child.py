@@ -17,3 +17,11 @@ def _die_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
+
+
+def cause_of_death(exit_code: int | None) -> str:
+    """Return what ended a process, from its exit code: the name of a signal, or the code itself."""
+    if exit_code is not None and exit_code < 0:
+        killed = signal.Signals(-exit_code).name
+        return f"{killed}{', perhaps for want of memory' if killed == 'SIGKILL' else ''}"
+    return f"exit code {exit_code}"

@@ -104,8 +104,8 @@ def test_wrong_usage(harness: Harness) -> None:
     assert (code, "--device cuda:99 is not here" in said) == (2, True)
 
 
-def test_the_plan_has_everything_and_each_name_once() -> None:
-    checks = plan_checks("cpu", Path("nowhere"), Path("rendered"))
+def test_the_plan_has_everything_and_each_name_once(rendered: Path) -> None:
+    checks = plan_checks("cpu", rendered, Path("elsewhere"))
     names = [f"{check.group}/{check.name}" for check in checks]
     assert len(names) == len(set(names))
     groups = {check.group: sum(other.group == check.group for other in checks) for check in checks}
@@ -114,14 +114,20 @@ def test_the_plan_has_everything_and_each_name_once() -> None:
     assert groups["precision"] == 4 * (len(get_args(Precision)) - 1)
     exact = [check for check in checks if check.group == "exactness"]
     assert tuple(check.name for check in exact[: len(EXACT_FIRST)]) == EXACT_FIRST
-    # COCO's, MPII's and CrowdPose's runs are on rendered people; each other data set is told of once.
+    # Runs are on the user's data where it is there; each data set that is nowhere is told of once.
+    assert all(check.arguments[-1] == rendered for check in exact)
     counts = {suite: sum(check.name.startswith(f"{suite}/") for check in exact) for suite in ("coco", "mpii", "aic")}
     assert counts == {"coco": 41, "mpii": 18, "aic": 1}
 
 
-def test_real_data_is_taken_where_it_is(rendered: Path) -> None:
-    checks = {check.name: check for check in plan_checks("cpu", rendered, Path("rendered"))}
-    assert checks["coco/resnet-50-256x192/val"].arguments[-1] == rendered
+def test_rendered_people_stand_in_for_data_that_is_not_there() -> None:
+    nowhere, rendered = Path("nowhere"), Path("rendered")
+    runs = [
+        ("aic", "hrnet-w32-256x192", "val"),
+        ("aic", "resnet-101-256x192", "val"),
+        ("coco", "hrnet-w32-256x192", "val"),
+    ]
+    assert [*examine._exact_runs(runs, nowhere, rendered)] == [(runs[0], nowhere), (runs[2], rendered)]
 
 
 def test_what_suites_can_run(rendered: Path, tmp_path: Path) -> None:

@@ -2,13 +2,12 @@
 
 import multiprocessing
 import queue
-import signal
 import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
-from harness.execute.child import leave_ends_to_parent
+from harness.execute.child import cause_of_death, leave_ends_to_parent
 from harness.execute.device import choose_device, free_memory
 from harness.execute.environment import describe_environment
 from harness.execute.executors.base import Lost, Progress, portable
@@ -114,11 +113,3 @@ def _work(connection: Connection, device: str) -> None:
         except EOFError:
             return
         connection.send(portable(worker.do(task)))
-
-
-def cause_of_death(exit_code: int | None) -> str:
-    """Return what ended a process, from its exit code: the name of a signal, or the code itself."""
-    if exit_code is not None and exit_code < 0:
-        killed = signal.Signals(-exit_code).name
-        return f"{killed}{', perhaps for want of memory' if killed == 'SIGKILL' else ''}"
-    return f"exit code {exit_code}"
