@@ -4,10 +4,8 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
@@ -20,18 +18,19 @@ from harness.execute.device import has_tf32, torch_defaults
 from harness.execute.parity import largest_difference, unique_maxima
 from harness.execute.plan import Settings, make_plan
 from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
-from harness.predict.crops import warp
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_conditions import upstream_warp
+from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
 from harness.score.evaluate import evaluate
 from harness.spec.ledger import point_at
 from harness.spec.load import load_suite, select_rows
 
 PEOPLE = {"cpu": 4, "cuda": 48}
-OURS_WARPS = 5
-"""From this release of OpenCV on, its warpAffine gives other pixels than before."""
+BATCH = {"cpu": 2, "cuda": 16}
+"""Several batches: from the second on, a GPU may compute by a CUDA graph."""
 
 
 def check_exactness(run: RunId, device: str, data: Path) -> Finding:
@@ -46,8 +45,9 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
     (row,) = select_rows(suite, run[1])
     kind = torch.device(device).type
     settings = Settings(
-        data=data, checkpoints=data, out=data, seed=SEED, limit=None, engine="shared", device=device, batch_size=None
-    )
+        data=data, checkpoints=data, out=data, seed=SEED, limit=None, engine="shared", device=device,
+        batch_size=BATCH.get(kind, BATCH["cuda"]),
+    )  # fmt: skip
     try:
         plan = make_plan(suite, row, run[2], settings)
         people = plan.people().first_people(PEOPLE.get(kind, PEOPLE["cuda"]))
@@ -61,21 +61,24 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
     def look(index: Indices, heatmaps: Float32) -> None:
         unique[index] = unique_maxima(protocol.decoder, heatmaps)
 
+    changed = upstream_warp() == "opencv-5"
+
     def theirs() -> tuple[Predictions, Any]:
         config = point_at(plan.config, str(data))  # the loop changes it
-        config.test_dataloader.num_workers = 0  # other processes might not see which warp is used
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch, our_warp(config) if changed else contextlib.nullcontext():
             return predict_upstream(network, config, people, protocol, lambda _: None, Path(scratch, "log.txt"))
 
-    changed = int(cv2.__version__.partition(".")[0]) >= OURS_WARPS
-    with our_warp() if changed else contextlib.nullcontext():
-        with same_algorithms():
-            ours = predict_shared(network, people, protocol, lambda _: None, look)
-            first, metrics = theirs()
-            second, _ = theirs()
-        by_choice, _ = theirs()
-        with torch_defaults():
-            by_default = theirs()[0] if has_tf32(device) else None
+    with same_algorithms():
+        ours = predict_shared(network, people, protocol, lambda _: None, look)
+        first, metrics = theirs()
+        second, _ = theirs()
+    by_choice, _ = theirs()
+    with torch_defaults():
+        by_default = theirs()[0] if has_tf32(device) else None
+
+    same = all(
+        np.array_equal(getattr(ours, name), getattr(first, name)) for name in ("person_ids", "boxes", "crop_areas")
+    )
 
     def apart(one: Predictions, other: Predictions) -> float:
         return float(np.abs(one.keypoints - other.keypoints).max(axis=-1)[unique].max(initial=0))
@@ -85,6 +88,7 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
         return largest_difference(*values) or 0.0
 
     finding = Finding(note="MMPose's crops are by our warp: OpenCV's has changed" if changed else "")
+    finding.require(same, "the loops differ in people or boxes")
     finding.figures |= {"people": len(people), "compared": int(unique.sum()), "ties": int((~unique).sum())}
     own, own_metric = apart(second, first), metrics_apart(second, first)
     finding.add("mmpose_twice_px", own)
@@ -112,20 +116,3 @@ def same_algorithms() -> Iterator[None]:
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark = before
-
-
-@contextlib.contextmanager
-def our_warp() -> Iterator[None]:
-    """Let MMPose's TopdownAffine cut its crops with `harness.predict.crops.warp` meanwhile, in this process."""
-    from mmpose.datasets.transforms import topdown_transforms as module
-
-    def warp_affine(image: Any, matrix: Any, size: tuple[int, int], flags: int) -> Any:
-        assert flags == cv2.INTER_LINEAR
-        return warp(image, matrix, size)
-
-    original = module.cv2
-    module.cv2 = SimpleNamespace(**vars(original) | {"warpAffine": warp_affine})
-    try:
-        yield
-    finally:
-        module.cv2 = original

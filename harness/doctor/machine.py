@@ -14,10 +14,10 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from harness.assets.cache import cache_folder
-from harness.predict.crop_stream import processors
+from harness.openmmlab import INSTALL, PACKAGES
 
 NEEDED = ("torch", "numpy", "opencv", "numba", "mmengine", "mmcv", "mmdet", "mmpretrain", "mmpose", "pycocotools")
-"""Without one of these no network runs; of the first four of MMPose's family, any release that imports."""
+"""Without one of these no network runs."""
 VARIANTS = {
     "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
     "mmcv": ("mmcv-lite", "mmcv"),
@@ -81,8 +81,8 @@ def package_facts() -> Iterator[Fact]:
 
 
 def _absent(name: str) -> Fact:
-    step = 'pip install --no-deps "mmpose>=1.3.2,<1.4"' if name == "mmpose" else f"pip install {name}"
     package = VARIANTS.get(name, (name,))[0]
+    step = INSTALL if name in PACKAGES else f"pip install {package}"
     return Fact(subject=package, value="absent", remark=f"no network runs without it: {step}", fatal=True)
 
 
@@ -114,9 +114,10 @@ def _compiled_operators() -> Fact:
 def device_facts() -> Iterator[Fact]:
     """Yield the processor, the GPUs and how torch computes on them by its defaults."""
     memory = psutil.virtual_memory()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Fact(
         subject="cpu",
-        value=f"{platform.machine()}, {processors()} of {os.cpu_count()} cores usable, "
+        value=f"{platform.machine()}, {usable} of {os.cpu_count()} cores usable, "
         f"{_gb(memory.available)} of {_gb(memory.total)} GB free",
     )
     if importlib.util.find_spec("torch") is None:

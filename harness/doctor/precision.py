@@ -7,6 +7,7 @@ import torch
 
 from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, protocol_of, read_config_of, seeded_network
+from harness.doctor.outcome import NotRun
 from harness.doctor.people import rendered_people
 from harness.execute.device import has_tf32, torch_defaults
 from harness.predict.forward import Forward
@@ -48,8 +49,19 @@ def check_single_precision(device: str) -> Finding:
     return finding
 
 
+def require_precision(precision: Precision, device: str) -> None:
+    """Make sure that a device has a precision.
+
+    Raises:
+        NotRun: It does not.
+    """
+    if str(precision) == "tf32" and not has_tf32(device):
+        raise NotRun("needs a GPU of compute capability 8 or later")
+
+
 def check_precision(precision: Precision, run: RunId, device: str, data: Path) -> Finding:
     """Measure how far keypoints move between exact single precision and another one, both on the device."""
+    require_precision(precision, device)
     config = read_config_of(run)
     people = rendered_people(data, PEOPLE)
 

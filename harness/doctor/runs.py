@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.doctor.check import Finding
+from harness.doctor.precision import require_precision
 from harness.execute.executors.base import Executor, Lost
 from harness.execute.executors.devices import Devices
 from harness.execute.executors.here import Here
@@ -132,6 +133,7 @@ def check_two_workers(device: str, data: Path) -> Finding:
 
 def check_demo_precision(precision: Precision, row: str, device: str, data: Path) -> Finding:
     """Measure how far keypoints and AP of a trained network move between exact single precision and another one."""
+    require_precision(precision, device)
     limit = 1.0
     plans = [demo_plan(device, data, 32, row, each) for each in ("fp32", precision)]
     with tempfile.TemporaryDirectory() as scratch:

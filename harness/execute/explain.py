@@ -1,9 +1,11 @@
 """Explains a gap: scores a run's predictions in other ways and, if asked to, makes others with the same network."""
 
 import copy
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from mmengine.config import Config
@@ -17,12 +19,15 @@ from harness.judge.alternatives import Alternative, Metrics, misreadings, scorin
 from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
 from harness.predict.forward import Forward, SharedForward
 from harness.predict.people import check_images
-from harness.predict.shared import Estimator, predict_shared, predict_together
+from harness.predict.shared import Estimator, predict_together
+from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Decoder, Protocol
 from harness.run_folder import RunFolder
 from harness.score.evaluate import evaluate
 from harness.spec.configs import configs_folder
+from harness.spec.ledger import point_at
 from harness.spec.metainfo import FILES, read_metainfo
 from harness.spec.schema import Claim, Row, Suite
 
@@ -163,13 +168,15 @@ def _reruns(suite: Suite, row: Row, run: str, settings: Settings, folder: RunFol
 
 
 def _in_tf32(name: str, plan: Plan, watcher: Watcher) -> _Tried:
-    """Predict as MMPose's own scripts do on such a GPU, where torch lets convolutions run in TF32."""
-    people = plan.people()
+    """Predict with MMPose's own loop as its scripts run it on such a GPU, where torch computes convolutions in TF32."""
+    people, protocol = plan.people(), plan.protocol
+    config = point_at(plan.config, str(plan.settings.data))
     watcher.stage(name, "predict", len(people))
-    with torch_defaults():
-        predictions = predict_shared(plan.network(), people, plan.protocol, watcher.advance)
+    with torch_defaults(), our_warp(config), tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch, "log.txt")
+        predictions, _ = predict_upstream(plan.network(), config, people, protocol, watcher.advance, log)
     change = Change("convolutions", "single precision", "TF32", usual=True)
-    return _Tried((change,), predictions, plan.protocol, evaluate(predictions, plan.protocol, plan.settings.data))
+    return _Tried((change,), predictions, protocol, evaluate(predictions, protocol, plan.settings.data))
 
 
 def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change, Plan]]:

@@ -159,6 +159,22 @@ def test_nothing_lands_on_an_impossible_claim(right: Made, settings: Settings) -
     assert any(len(trial.changes) == 2 for trial in explanation.trials)
 
 
+def test_tf32_is_said_to_be_untried_where_there_is_none(
+    right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(right, settings)
+    monkeypatch.setattr("harness.execute.explain._reruns", lambda *_: [])
+    claims = claims_of(right, settings)
+
+    def not_tried(rerun: bool) -> list[str]:
+        return explain(SUITE, ROW, "val", settings, claims, rerun, Unseen()).not_tried
+
+    assert "convolutions in TF32" in not_tried(False)
+    assert not_tried(True) == ["convolutions in TF32 (on a GPU that has it)"]
+    monkeypatch.setattr("harness.execute.explain.has_tf32", lambda _: True)
+    assert not_tried(True) == []
+
+
 def test_command(harness: Harness, right: Made, settings: Settings) -> None:
     save(scoring(score_mode="bbox")(right), settings)
     targets = [f"--target={claim.metric}={claim.value:.3f}" for claim in claims_of(right, settings)]
