@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import checkpoints_option, data_option, json_option
+from harness.cli.stopping import terminable
 from harness.errors import HarnessError, UsageError
 from harness.files import write_json
 
@@ -80,7 +81,8 @@ def command(
         if out:
             write_json(out, so_far.model_dump(mode="json"))
 
-    examination = examine(chosen, data, minutes, only, machine, done)
+    with terminable():
+        examination = examine(chosen, data, minutes, only, machine, done)
     for line in _summary(examination):
         click.echo(line, err=as_json)
     if as_json:

@@ -17,7 +17,7 @@ from harness.errors import ObtainError
 from harness.execute.device import has_tf32, torch_defaults
 from harness.execute.parity import largest_difference, unique_maxima
 from harness.execute.plan import Settings, make_plan
-from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
+from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
@@ -90,11 +90,16 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
     finding = Finding(note="MMPose's crops are by our warp: OpenCV's has changed" if changed else "")
     finding.require(same, "the loops differ in people or boxes")
     finding.figures |= {"people": len(people), "compared": int(unique.sum()), "ties": int((~unique).sum())}
-    own, own_metric = apart(second, first), metrics_apart(second, first)
+
+    def scores_apart(one: Predictions, other: Predictions) -> float:
+        return float(np.abs(one.keypoint_scores - other.keypoint_scores)[unique].max(initial=0))
+
+    own, own_score, own_metric = apart(second, first), scores_apart(second, first), metrics_apart(second, first)
     finding.add("mmpose_twice_px", own)
+    finding.add("mmpose_twice_score", own_score)
     finding.add("mmpose_twice_metric", own_metric)
     finding.at_most("keypoint_px", apart(ours, first), max(KEYPOINT_TOLERANCE, own))
-    finding.at_most("score", float(np.abs(ours.keypoint_scores - first.keypoint_scores)[unique].max(initial=0)), 1e-4)
+    finding.at_most("score", scores_apart(ours, first), max(SCORE_TOLERANCE, own_score))
     moved = max(metrics_apart(ours, first), largest_difference(evaluate(ours, protocol, data), metrics) or 0.0)
     finding.at_most("metric", moved, max(METRIC_TOLERANCE, own_metric))
     finding.figures["metrics_of"] = "both evaluators" if metrics is not None else "our evaluator"

@@ -17,6 +17,8 @@ from harness.doctor.check import Check
 from harness.doctor.outcome import Outcome
 from harness.execute.child import cause_of_death, leave_ends_to_parent
 
+_PATIENCE = 10.0
+"""Seconds that a process which was killed may take to end: a driver may keep it."""
 _CONTEXT = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
 
 
@@ -67,7 +69,7 @@ class Pool:
                 yield outcome
         now = clock()
         for connection, (check, begun) in busy.items():
-            self._processes.pop(connection).kill()
+            self._processes[connection].kill()
             yield check.outcome("not run", reason=f"out of time: stopped after {now - begun:.0f} s")
         for check in waiting:
             yield check.outcome("not run", reason="out of time")
@@ -94,6 +96,8 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         for process in self._processes.values():
             process.kill()
+        for process in self._processes.values():
+            process.join(_PATIENCE)
 
 
 def _work(connection: Connection, device: str, threads: int) -> None:
