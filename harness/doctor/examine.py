@@ -23,16 +23,18 @@ from harness.doctor.trouble import check_not_a_number, check_out_of_memory
 from harness.execute.device import free_memory
 from harness.predict.crop_stream import processors
 from harness.protocol import Precision
-from harness.spec.load import load_suite
+from harness.spec.load import DEMO, load_suite
 
 EXACT_FIRST = (
+    "demo/litehrnet-18-128x96/val", "demo/litehrnet-18-dark-128x96/val", "demo/litehrnet-18-udp-128x96/val",
     "coco/litehrnet-18-256x192/val", "coco/resnet-50-256x192/val", "coco/cspnext-tiny-256x192/val",
     "coco/mspn-1stg-256x192/val", "coco/resnet-101-dark-256x192/val", "coco/vitpose-s-256x192/val",
     "coco/alexnet-256x192/val", "mpii/litehrnet-18-256x256/val", "crowdpose/resnet-50-256x192/val",
 )  # fmt: skip
-"""A run for each codec, for both flip tests and for the usual kinds of layers."""
+"""The demo's trained networks; a run for each codec, for both flip tests and for the usual kinds of layers."""
 SEEDED: tuple[RunId, ...] = (("coco", "resnet-50-256x192", "val"), ("coco", "vitpose-s-256x192", "val"))
 TRAINED = ("litehrnet-18-128x96", "litehrnet-18-dark-128x96")
+EXACT_TRAINED = (*TRAINED, "litehrnet-18-udp-128x96")
 """Rows of the demo, whose networks are trained."""
 WORKERS = 16
 WORKER_BYTES = 6e9
@@ -55,7 +57,10 @@ def plan_checks(device: str, data: Path, rendered: Path) -> list[Check]:
     ]  # fmt: skip
     exact = [
         Check("exactness", "/".join(run), check_exactness, (run, device, folder))
-        for run, folder in _exact_runs([run for network in networks for run in network.runs], data, rendered)
+        for run, folder in (
+            *(((DEMO, row, "val"), rendered) for row in EXACT_TRAINED),
+            *_exact_runs([run for network in networks for run in network.runs], data, rendered),
+        )
     ]
     exact.sort(key=lambda check: EXACT_FIRST.index(check.name) if check.name in EXACT_FIRST else len(EXACT_FIRST))
     first = sum(check.name in EXACT_FIRST for check in exact)
