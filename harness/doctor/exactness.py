@@ -29,6 +29,7 @@ from harness.spec.ledger import point_at
 from harness.spec.load import DEMO, load_suite, select_rows
 
 PEOPLE = {"cpu": 4, "cuda": 48}
+"""By the kind of the device."""
 BATCH = {"cpu": 2, "cuda": 16}
 """Several batches: from the second on, a GPU may compute by a CUDA graph."""
 

@@ -34,8 +34,9 @@ EXACT_FIRST = (
 """The demo's trained networks; a run for each codec, for both flip tests and for the usual kinds of layers."""
 SEEDED: tuple[RunId, ...] = (("coco", "resnet-50-256x192", "val"), ("coco", "vitpose-s-256x192", "val"))
 TRAINED = ("litehrnet-18-128x96", "litehrnet-18-dark-128x96")
+"""Rows of the demo, whose networks are trained, for the precisions."""
 EXACT_TRAINED = (*TRAINED, "litehrnet-18-udp-128x96")
-"""Rows of the demo, whose networks are trained."""
+"""The same for the comparison of both loops."""
 WORKERS = 16
 WORKER_BYTES = 6e9
 """What a worker may need of memory: the largest network twice, and what it computes."""
@@ -149,7 +150,7 @@ def examine(
     examination = Examination(machine=machine, device=device, minutes=minutes, workers=workers)
     with (
         tempfile.TemporaryDirectory(prefix="harness-doctor-") as scratch,
-        Pool(device, workers, max(1, processors() // workers)) as pool,
+        Pool(device, workers, max(1, torch.get_num_threads() // workers)) as pool,
     ):
         rendered = Path(scratch)
         checks = [check for check in plan_checks(device, data.absolute(), rendered) if _wanted(check, only)]
