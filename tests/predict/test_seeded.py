@@ -1,6 +1,7 @@
 """Seeded weights are the same everywhere, differ by seed, and give heatmaps with clear peaks."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,9 +99,11 @@ def test_the_same_in_another_process_with_other_threads_and_random_state() -> No
     here = digest(seeded(NETWORKS[0]))
     assert torch.equal(torch.get_rng_state(), before)
     program = (
-        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(2); torch.rand(7)\n"
+        "import torch; torch.set_num_threads(2); torch.rand(7)\n"
         "from test_seeded import NETWORKS, digest, seeded; print(digest(seeded(NETWORKS[0])))"
     )
-    command = [sys.executable, "-W", "ignore", "-c", program, str(Path(__file__).parent)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1] == here
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split()[-1] == here
     assert digest(seeded(NETWORKS[0], seed=1)) != here
