@@ -47,7 +47,7 @@ def test_neither_torch_nor_mmpose_is_imported() -> None:
 
 def test_mmpose_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ObtainError, match=r'mmpose is not installed.*\n.*nox -s reproduce.*"mmpose>=1\.3\.2,<1\.4"'):
+    with pytest.raises(ObtainError, match=r"mmpose is not installed.*\n.*pip install --no-deps .*mmpose==1\.3\.2"):
         configs_folder()
 
 
