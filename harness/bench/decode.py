@@ -98,13 +98,13 @@ def check_keypoints(codec: str, upstream: Floating, ours: Floating) -> float:
     return largest
 
 
-def draw_heatmaps(people: int, height: float) -> Float32:
-    """Draw heatmaps [people, 17, 64, 48] like those of a trained network.
+def draw_heatmaps(people: int, height: float, size: tuple[int, int] = HEATMAP_SIZE) -> Float32:
+    """Draw heatmaps [people, 17, 64, 48], or of another size, like those of a trained network.
 
     Gaussians of 0.05 to 1 times `height` on noise, a third of them with a lower one elsewhere; the same on every call.
     """
     rng = np.random.default_rng(0)
-    width, tall = HEATMAP_SIZE
+    width, tall = size
     shape = (people, KEYPOINTS, 1)
     across, down = np.arange(width, dtype=np.float32), np.arange(tall, dtype=np.float32)
 

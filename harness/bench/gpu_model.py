@@ -95,6 +95,17 @@ def read_gflop(parity: Path) -> dict[str, float]:
     return {run.id.split("/")[1]: run.gflop for run in runs if run.id.startswith("coco/")}
 
 
+def forward_flop(table: Table, gflop: Mapping[str, float]) -> dict[TableRow, float]:
+    """Return the operations of each row for all boxes, from those for one crop in 10⁹."""
+    return {row: table.boxes * gflop[row.id] * row.passes * 1e9 for row in table.rows}
+
+
+def forward_minutes(flop: Mapping[TableRow, float], speed: Speed) -> float:
+    """Return the minutes that the operations of rows take at the shares of the peak that are assumed."""
+    shares = {row: speed.transformer_share if row.transformer else speed.share for row in flop}
+    return sum(flop[row] / (speed.peak * 1e12 * shares[row]) for row in flop) / 60
+
+
 def model_gpu(
     table: Table,
     gflop: Mapping[str, float],
@@ -123,7 +134,7 @@ def model_gpu(
     if missing := [row.id for row in table.rows if row.id not in gflop]:
         raise ObtainError(f"the forward work of {len(missing)} rows is not known, such as {missing[0]}")
     names = tuple(map(geometry_name, table.geometries))
-    flop = {row: table.boxes * gflop[row.id] * row.passes * 1e9 for row in table.rows}
+    flop = forward_flop(table, gflop)
     all_flop = sum(flop.values())
     crops_s = (table.images * prepare.image_ms + table.boxes * sum(map(prepare.warp_ms.__getitem__, names))) / 1000
     crops_min = crops_s / cores / 60
@@ -134,8 +145,7 @@ def model_gpu(
     scoring_min = math.ceil(len(table.rows) / cores) * row_s / 60
     estimates = []
     for precision, speed in PRECISIONS.items():
-        shares = {row: speed.transformer_share if row.transformer else speed.share for row in flop}
-        forward_min = sum(flop[row] / (speed.peak * 1e12 * shares[row]) for row in flop) / 60
+        forward_min = forward_minutes(flop, speed)
         at_once: dict[Literal["GPU", "crops", "decoding"], float] = {
             "GPU": forward_min, "crops": crops_min, "decoding": decoding_min,
         }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import check_data_folder, data_option, json_option, precision_option
+from harness.cli.options import check_data_folder, data_option, device_option, json_option, precision_option
 from harness.errors import HarnessError, UsageError
 from harness.files import write_json, write_text
 
@@ -19,6 +19,9 @@ ROUNDS = {"prepare": 7, "decode": 7, "score": 3, "ten-rows": 1, "one-row": 3, "s
 """How often each comparison is repeated."""
 PARTS = (*ROUNDS, "memory")
 """The measurements, in their order."""
+GPU = "gpu"
+"""The one that is asked for alone, with files of its own."""
+GPU_MINUTES = 10.0
 PREPARED_IMAGES = 24
 DECODED_PEOPLE = 1024
 SHARDED_IMAGES = 24
@@ -26,9 +29,13 @@ SHARDED_IMAGES = 24
 
 def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str]:
     names = value.split(",") if value else PARTS
+    if GPU in names:
+        if len(names) > 1:
+            raise click.BadParameter(f"{GPU!r} is measured alone: its outcome is another one")
+        return [GPU]
     for name in names:
         if name not in PARTS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(PARTS)}")
+            raise click.BadParameter(f"{name!r} is none of {', '.join((*PARTS, GPU))}")
     return [name for name in PARTS if name in names]
 
 
@@ -36,7 +43,12 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 @data_option
 @click.option(
     "--only", "parts", callback=_parts, metavar="NAME[,NAME]",
-    help=f"Measure a part: {', '.join(PARTS)}. The others stay as they are in --out.",
+    help=f"Measure a part: {', '.join(PARTS)}. The others stay as they are in --out. Or gpu, alone: what a GPU does.",
+)  # fmt: skip
+@device_option
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="N",
+    help=f"With --only gpu: begin nothing new after so many; the most important comes first.  [default: {GPU_MINUTES}]",
 )  # fmt: skip
 @click.option(
     "--rounds", type=click.IntRange(min=1), metavar="N",
@@ -46,7 +58,8 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     "--images", type=click.IntRange(min=1), metavar="N",
     help=f"Let whole runs and shards have the first N images only.  [default: all, {SHARDED_IMAGES} for shards]",
 )  # fmt: skip
-@click.option("--rows", metavar="ID[,ID]", help="The rows of COCO that are run at once.  [default: ten small ones]")
+@click.option("--rows", metavar="ID[,ID]", help="The rows of COCO that are run at once; with --only gpu, "
+              "whose networks are measured.  [default: ten small ones; all]")  # fmt: skip
 @click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
 @precision_option
 @click.option(
@@ -57,15 +70,23 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file.")
 @json_option
 def command(
-    parts: list[str], out: Path | None, markdown: Path | None, parity: Path, as_json: bool, **chosen: Any
+    parts: list[str], device: str | None, minutes: float | None, out: Path | None, markdown: Path | None, parity: Path,
+    as_json: bool, **chosen: Any,
 ) -> int:  # fmt: skip
     """Measure the shared engine beside upstream's own code: on the same work, in turn, with equal results.
 
     The data folder has COCO's layout; of its images, a part of COCO is enough. The files are written after every part.
-    A model of what the whole table takes on a GPU is computed from the parts that are there.
+    A model of what the whole table takes on a GPU is computed from the parts that are there. With --only gpu, a GPU is
+    measured: forward passes, decoding, crops, whole runs and MMPose's script; on a CPU that is a rehearsal.
     Exit code 1 if a result differs from upstream's, 3 if something could not be measured.
     """
     check_data_folder(chosen["data"])
+    if parts == [GPU]:
+        from harness.cli.bench_gpu import measure_gpu
+
+        return measure_gpu(device, chosen["data"], chosen["rows"], minutes or GPU_MINUTES, out, markdown, as_json)
+    if device or minutes:
+        raise UsageError("--device and --minutes are for --only gpu", "the other parts choose the device themselves")
 
     from harness.bench.outcome import BenchReport, Details
     from harness.execute.device import choose_device

@@ -1,0 +1,54 @@
+"""How much is measured: on a GPU enough for its speed, on a CPU a little of everything, to rehearse."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes of the measurements."""
+
+    batch: int | None
+    """People a batch at most; None for those of a run."""
+    seconds: float
+    """That a rate is measured for."""
+    images: int
+    """In the data of whole runs; the given ones serve under many ids."""
+    boxes: tuple[int, ...]
+    """In a whole run: the first of these numbers for which the time suffices, or the last."""
+    cropped_images: int
+    """That crops are made from, in one round."""
+    upstream_images: int
+    """For MMPose's test script."""
+
+
+FULL = Scale(
+    batch=None, seconds=0.25, images=5000, boxes=(104_125, 52_000, 20_000, 8_000), cropped_images=1000,
+    upstream_images=80,
+)  # fmt: skip
+TINY = Scale(batch=2, seconds=0.01, images=4, boxes=(40,), cropped_images=2, upstream_images=2)
+
+
+def scale_for(device: torch.device) -> Scale:
+    """Return the sizes for a device."""
+    return FULL if device.type == "cuda" else TINY
+
+
+class Deadline:
+    """The end of the time that a measurement may take."""
+
+    def __init__(self, minutes: float) -> None:
+        self._begun = time.monotonic()
+        self._seconds = 60 * minutes
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self._begun
+
+    @property
+    def left(self) -> float:
+        """Seconds to the end; less than zero behind it."""
+        return self._seconds - self.spent

@@ -1,0 +1,35 @@
+"""`harness bench --only gpu`: what a GPU does, in minutes."""
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.bench.gpu.measure import Measurement
+from harness.bench.gpu.outcome import GpuReport
+from harness.errors import HarnessError
+from harness.execute.device import choose_device
+from harness.files import write_json, write_text
+from harness.report.gpu import gpu_markdown, gpu_summary
+
+
+def measure_gpu(
+    device: str | None, data: Path, rows: str | None, minutes: float, out: Path | None, markdown: Path | None,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Measure a device, write the report after everything that was measured, and return the exit code."""
+    import torch
+
+    def keep(report: GpuReport) -> None:
+        if out:
+            write_json(out, report.model_dump(mode="json"))
+        if markdown:
+            write_text(markdown, gpu_markdown(report))
+
+    measurement = Measurement(torch.device(choose_device(device)), data, rows, minutes, keep)
+    report = measurement.run(lambda line: click.echo(line, err=True))
+    for line in gpu_summary(report):
+        click.echo(line, err=as_json)
+    if as_json:
+        click.echo(json.dumps(report.model_dump(mode="json"), indent=2))
+    return HarnessError.exit_code if report.failed else 0
