@@ -40,7 +40,8 @@ def gpu_markdown(report: GpuReport) -> str:
         "## Ways to compute them",
         "",
         "`eager`: as MMPose builds the network, kernel by kernel; `channels_last`: norms folded, both sides of the "
-        "flip test in one batch; `graph`: that as one CUDA graph (in fp32, the graph of `eager`); `compiled`: `--compile`.",
+        "flip test in one batch; `graph`: that as one CUDA graph (in fp32, the graph of `eager`); `compiled`: "
+        "`--compile`.",
         "",
         *_table(("rows", "precision", *WAYS), "ll" + "r" * len(WAYS), _ways(report)),
         "",

@@ -1,6 +1,5 @@
 """All measurements of a GPU, in order of importance, each kept as soon as it is done."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from harness.bench.gpu.crops import measure_crops
 from harness.bench.gpu.decoding import distinct_decoders, measure_decoders
 from harness.bench.gpu.forward import first_choices, measure_networks, other_work
+from harness.bench.gpu.machine import describe_machine
 from harness.bench.gpu.networks import CHOSEN, distinct_networks
 from harness.bench.gpu.outcome import GpuReport, NetworkRates
 from harness.bench.gpu.peaks import peaks_of
@@ -22,7 +22,6 @@ from harness.bench.rounds import circumstances
 from harness.bench.whole_runs import ONE_ROW
 from harness.bench.workload import plan_row
 from harness.errors import HarnessError
-from harness.execute.environment import describe_environment
 from harness.protocol import Precision
 
 _FIRST = 0.5
@@ -35,16 +34,8 @@ _SLACK = 1.3
 """The same, of the forward passes."""
 _UPSTREAM_S = 40.0
 """What MMPose's script takes on a part of the boxes."""
-
-
-def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Return what a run's environment.json has, the number of cores, and what of the GPU decides about speed."""
-    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
-    machine = describe_environment(str(device)) | {"cores": os.cpu_count(), "cudnn": cudnn}
-    if device.type == "cuda":
-        machine["compute_capability"] = ".".join(map(str, torch.cuda.get_device_capability(device)))
-        machine["multiprocessors"] = torch.cuda.get_device_properties(device).multi_processor_count
-    return machine
+_LEAST_S = 5.0
+"""What a process gets that is begun just before the end."""
 
 
 class Measurement:
@@ -158,7 +149,7 @@ class Measurement:
         sizes = self._scale.boxes
         boxes = next((size for size in sizes if self._run_s(rows, precision, size) < left), sizes[-1])
         data = write_data(self._data, self._scale.images, boxes, scratch / "data")
-        run = measure_run(",".join(rows), data, precision, self._device, scratch, max(left, 60))
+        run = measure_run(",".join(rows), data, precision, self._device, scratch, max(left, _LEAST_S))
         self._add(runs=(*self.report.runs, run))
 
     def _run_s(self, rows: tuple[str, ...], precision: Precision, boxes: int) -> float:
@@ -172,5 +163,5 @@ class Measurement:
     def _upstream(self, row: str, scratch: Path) -> None:
         images = self._scale.upstream_images
         data = write_data(self._data, images, round(images * self._table.boxes / self._table.images), scratch / "data")
-        run = measure_upstream(row, data, images, scratch, max(self._deadline.left, 60))
+        run = measure_upstream(row, data, images, scratch, max(self._deadline.left, _LEAST_S))
         self._add(upstream=(*self.report.upstream, run))

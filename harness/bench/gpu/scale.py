@@ -28,7 +28,7 @@ FULL = Scale(
     batch=None, seconds=0.25, images=5000, boxes=(104_125, 52_000, 20_000, 8_000), cropped_images=1000,
     upstream_images=80,
 )  # fmt: skip
-TINY = Scale(batch=2, seconds=0.01, images=4, boxes=(40,), cropped_images=2, upstream_images=2)
+TINY = Scale(batch=2, seconds=0.01, images=2, boxes=(8,), cropped_images=2, upstream_images=2)
 
 
 def scale_for(device: torch.device) -> Scale:

@@ -1,0 +1,240 @@
+"""The steps of a session, their share of its time, and what is kept of them."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from harness.gpu_session import facts
+from harness.gpu_session.facts import Facts
+from harness.gpu_session.process import run_within, shortened
+
+ROOT = Path(__file__).parents[2]
+"""The project's checkout, or site-packages."""
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+COMPARED = "resnet-50-256x192,litehrnet-18-*,hrnet-w48-dark-*,hrnet-w48-udp-*,mspn-1stg-*,vitpose-s-*,cspnext-tiny-*"
+"""Rows on which MMPose's own loop is compared with ours: every codec, and plain and UDP crops."""
+_SUMMARY = 9_500
+"""Characters that are printed at the end."""
+_END_S = 8.0
+"""Kept for the end of the session: a step that has to be killed, and the summary."""
+_OWN_END_S = 12.0
+"""That a step with a bound of its own may go on behind it."""
+_LEAST_S = 5.0
+"""Less is not worth beginning a step."""
+_LAST_LINES = 6
+
+VERSIONS = """
+import json, torch
+from harness.bench.gpu.machine import describe_machine
+print(json.dumps(describe_machine(torch.device("{device}"))))
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One process, and what it leaves."""
+
+    name: str
+    share: float
+    """Of the time that is left, against those of the steps that are to come."""
+    command: Callable[[float], list[str]]
+    """Returns the command for so many seconds."""
+    facts: Callable[[str], Facts] = lambda output: {"lines": output.strip().splitlines()[-_LAST_LINES:]}
+    """Returns what came out, from the files or from the output."""
+    lacks: str | None = None
+    """Why it cannot run."""
+
+
+@dataclass
+class Session:
+    """Runs the steps one after the other."""
+
+    arguments: argparse.Namespace
+    results: dict[str, Any] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.out: Path = self.arguments.out.absolute()
+        self.out.mkdir(parents=True, exist_ok=True)
+        (self.out / "log.txt").write_text("")
+        self._scratch = tempfile.TemporaryDirectory(prefix="gpu-session-", ignore_cleanup_errors=True)
+        self.scratch = Path(self._scratch.name)
+        paths = [str(ROOT), str(self.scratch / "site"), os.environ.get("PYTHONPATH", "")]
+        self.environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": "ignore",
+            "HARNESS_CACHE": str(self.scratch / "cache"),
+        }
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left for steps."""
+        return 60 * self.arguments.minutes - _END_S - (time.monotonic() - self.begun)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step ran to its end."""
+        return all(result["status"] == "done" for result in self.results.values())
+
+    def run(self) -> None:
+        """Run all steps, and keep summary.json after each."""
+        chosen = [name for name in self.arguments.only.split(",") if name]
+        steps = [step for step in self._steps() if not chosen or step.name in chosen or step.name == "wheels"]
+        for number, step in enumerate(steps):
+            coming = [step, *(other for other in steps[number + 1 :] if other.lacks is None)]
+            self._run(step, self.left * step.share / sum(other.share for other in coming))
+
+    def close(self) -> None:
+        """Remove what is of no use behind the session."""
+        self._scratch.cleanup()
+
+    def _run(self, step: Step, seconds: float) -> None:
+        result: dict[str, Any] = {"status": step.lacks or "no time left", "seconds": 0.0, "lines": []}
+        if step.lacks is None and seconds > _LEAST_S:
+            ended = run_within(step.command(seconds), seconds, self.environment, self.scratch)
+            status = "done" if ended.code in (0, 1, 3) else "out of time" if ended.code is None else "failed"
+            result |= {"status": status, "exit_code": ended.code, "seconds": round(ended.seconds, 1)}
+            with (self.out / "log.txt").open("a") as log:
+                log.write(
+                    f"===== {step.name}: {status}, {ended.code}, {ended.seconds:.1f} s\n{shortened(ended.output)}\n"
+                )
+            try:
+                result |= step.facts(ended.output)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                result["lines"] = [f"its outcome cannot be read: {type(error).__name__}: {error}"]
+            if ended.code != 0 or not result["lines"]:
+                result["lines"] += ended.output.strip().splitlines()[-_LAST_LINES:]
+        self.results[step.name] = result
+        self._keep()
+        print(f"[{time.monotonic() - self.begun:5.0f} s] {step.name}: {result['status']}", flush=True)
+
+    def _keep(self) -> None:
+        document = {
+            "schema_version": 1,
+            "minutes": self.arguments.minutes,
+            "seconds": round(time.monotonic() - self.begun, 1),
+            "device": self.arguments.device,
+            "steps": self.results,
+        }
+        part = self.out / "summary.json.part"
+        part.write_text(json.dumps(document, indent=1))
+        part.replace(self.out / "summary.json")
+
+    def summary(self) -> str:
+        """Return what came out of all steps, in fewer than 10,000 characters."""
+        lines = []
+        for name, result in self.results.items():
+            code = f", exit code {result['exit_code']}" if result.get("exit_code") else ""
+            lines.append(f"{name}: {result['status']}{code}, {result['seconds']:.0f} s")
+            lines += [f"    {line[:220]}" for line in result["lines"]]
+        lines.append(f"{time.monotonic() - self.begun:.0f} s in all; everything is in {self.out}")
+        return shortened("\n".join(lines), _SUMMARY)
+
+    def _steps(self) -> Iterator[Step]:
+        given, device = self.arguments, self.arguments.device
+        data = given.data or given.subset
+        no_data = None if data else "no --data"
+        if given.wheels:
+            wheels = sorted(str(path) for path in given.wheels.glob("*.whl"))
+            site = str(self.scratch / "site")
+            pip = [
+                "pip",
+                "install",
+                "-q",
+                "--no-index",
+                "--no-deps",
+                "--no-compile",
+                "--no-cache-dir",
+                "--target",
+                site,
+            ]
+            lacks = None if wheels else f"no wheels in {given.wheels}"
+            yield Step("wheels", 8, lambda _: [sys.executable, "-m", *pip, *wheels], lacks=lacks)
+        yield Step(
+            "machine", 5, lambda _: [sys.executable, "-c", VERSIONS.format(device=device)], self._machine
+        )  # fmt: skip
+        yield Step("doctor's page", 4, lambda _: self._harness("doctor", *self._data(data)), self._page)
+        runs = self.scratch / "demo"
+        yield Step(
+            "demo", 10,
+            lambda _: self._harness("run", "demo", "--device", device, "--precision", "fp32", "--out", runs, "--data",
+                                    self.scratch / "demo-data"),
+            lambda _: facts.demo_facts(runs, ROOT / "results"),
+        )  # fmt: skip
+        yield Step(
+            "doctor", 24,
+            lambda seconds: self._harness("doctor", "--device", device, *self._data(data), "--minutes",
+                                          self._own_minutes(seconds), "--out", self.out / "doctor.json"),
+            lambda _: facts.doctor_facts(self.out / "doctor.json"),
+        )  # fmt: skip
+        yield Step(
+            "parity", 12,
+            lambda _: self._harness("parity", "coco", "--device", device, *self._data(data), "--weights", "random:0",
+                                    "--limit", 2, "--rows", COMPARED, "--out", self.out / "parity.json"),
+            lambda _: facts.parity_facts(self.out / "parity.json"),
+            no_data,
+        )  # fmt: skip
+        yield Step(
+            "bench", 36,
+            lambda seconds: self._harness("bench", "--only", "gpu", "--device", device,
+                                          *self._data(given.subset or data), "--minutes", self._own_minutes(seconds),
+                                          "--out", self.out / "gpu.json", "--markdown", self.out / "gpu.md"),
+            lambda _: facts.bench_facts(self.out / "gpu.json"),
+            no_data,
+        )  # fmt: skip
+        yield from self._trained()
+
+    def _trained(self) -> Iterator[Step]:
+        """Yield a step for each precision; the facts of each are about all so far."""
+        given = self.arguments
+        lacks = None if given.weights and given.subset else "no --weights or no --subset"
+        suite = given.weights and (given.weights / "tinypose.yaml" if given.weights.is_dir() else given.weights)
+        folders: dict[str, Path] = {}
+
+        def step(precision: str) -> Step:
+            folder = folders[precision] = self.scratch / f"trained-{precision}"
+            words = ("run", suite, "--device", given.device, "--precision", precision, "--data", given.subset, "--out",
+                     folder, "--offline")  # fmt: skip
+            return Step(
+                f"trained {precision}", 3.5, lambda _: self._harness(*words),
+                lambda _: facts.trained_facts({name: folders[name] for name in ("fp32", precision)}, suite.stem), lacks,
+            )  # fmt: skip
+
+        yield from [step(precision) for precision in PRECISIONS]
+
+    def _harness(self, *words: object) -> list[str]:
+        return [sys.executable, "-m", "harness", *map(str, words)]
+
+    def _data(self, folder: Path | None) -> Sequence[str]:
+        return ("--data", str(folder)) if folder else ()
+
+    def _own_minutes(self, seconds: float) -> str:
+        return f"{max(seconds - _OWN_END_S, _LEAST_S) / 60:.2f}"
+
+    def _machine(self, output: str) -> Facts:
+        line = next((line for line in output.splitlines() if line.startswith("{")), "")
+        found = json.loads(line) if line else {}
+        gpu = found.get("gpu") or {}
+        what = {"python": found.get("python"), **found.get("packages", {})}
+        lines = [
+            f"GPU {gpu.get('name')}, {gpu.get('memory')} bytes, driver {gpu.get('driver')}, compute capability "
+            f"{found.get('compute_capability')}, CUDA {found.get('cuda')}, cuDNN {found.get('cudnn')}",
+            f"CPU {found.get('cpu')}, {found.get('cores')} cores",
+            ", ".join(f"{name} {version}" for name, version in what.items()),
+        ]
+        return {"machine": found, "lines": lines if found else []}
+
+    def _page(self, output: str) -> Facts:
+        """Keep the page in the log; the terminal gets what it remarks on."""
+        lines = output.splitlines()
+        return {"lines": [f"{line} {below.strip()}" for line, below in pairwise(lines)
+                          if line.startswith("!")]}  # fmt: skip
