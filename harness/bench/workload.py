@@ -112,7 +112,9 @@ def plan_row(name: str, data: Path, images: int | None = None) -> Plan:
     return make_plan(suite, row, RUN, settings)
 
 
-def make_workload(rows: str, data: Path, images: int | None, scratch: Path) -> Workload:
+def make_workload(
+    rows: str, data: Path, images: int | None, scratch: Path, checkpoints: Path | None = None
+) -> Workload:  # fmt: skip
     """Write checkpoints, configs and a suite into a scratch folder.
 
     Args:
@@ -120,6 +122,7 @@ def make_workload(rows: str, data: Path, images: int | None, scratch: Path) -> W
         data: An MMPose data/ folder.
         images: Take the first so many images of the annotation file; None for all.
         scratch: An empty folder.
+        checkpoints: A folder in which they are kept for further workloads; None for `scratch`.
 
     Raises:
         UsageError: There are no such rows.
@@ -135,13 +138,14 @@ def make_workload(rows: str, data: Path, images: int | None, scratch: Path) -> W
         documents.write(configs[0], data)
     jobs, rows_with_checkpoints = [], []
     for row, config in zip(chosen, configs, strict=True):
-        network = build_network(config)
-        seed_weights(network, config, SEED)
-        job = Job(row.id, scratch / f"{row.id}.py", scratch / f"{row.id}.pth", _scoring(config))
-        checkpoint = save_checkpoint(network, job.checkpoint)
+        job = Job(row.id, scratch / f"{row.id}.py", (checkpoints or scratch) / f"{row.id}.pth", _scoring(config))
+        if not job.checkpoint.is_file():
+            network = build_network(config)
+            seed_weights(network, config, SEED)
+            save_checkpoint(network, job.checkpoint)
         point_at(config, str(data)).dump(job.config)
         jobs.append(job)
-        rows_with_checkpoints.append(with_checkpoint(row, checkpoint))
+        rows_with_checkpoints.append(with_checkpoint(row, describe_checkpoint(job.checkpoint)))
     written = write_suite(suite, rows_with_checkpoints, scratch / "suite.yaml")
     return Workload(written, data, len(documents.annotations["images"]), len(documents.boxes), tuple(jobs))
 
@@ -149,6 +153,11 @@ def make_workload(rows: str, data: Path, images: int | None, scratch: Path) -> W
 def save_checkpoint(network: torch.nn.Module, path: Path) -> Checkpoint:
     """Save a network's weights as MMPose does, and return how a suite names them."""
     torch.save({"meta": {}, "state_dict": network.state_dict()}, path)
+    return describe_checkpoint(path)
+
+
+def describe_checkpoint(path: Path) -> Checkpoint:
+    """Return how a suite names a checkpoint that is there."""
     return Checkpoint(url=path.as_uri(), sha256=sha256_file(path))
 
 

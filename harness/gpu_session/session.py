@@ -65,6 +65,7 @@ class Session:
         self.out: Path = self.arguments.out.absolute()
         self.out.mkdir(parents=True, exist_ok=True)
         (self.out / "log.txt").write_text("")
+        self._seconds: float = 60 * self.arguments.minutes - _END_S
         self._scratch = tempfile.TemporaryDirectory(prefix="gpu-session-", ignore_cleanup_errors=True)
         self.scratch = Path(self._scratch.name)
         paths = [str(ROOT), str(self.scratch / "site"), os.environ.get("PYTHONPATH", "")]
@@ -78,7 +79,7 @@ class Session:
     @property
     def left(self) -> float:
         """Seconds that are left for steps."""
-        return 60 * self.arguments.minutes - _END_S - (time.monotonic() - self.begun)
+        return self._seconds - (time.monotonic() - self.begun)
 
     @property
     def complete(self) -> bool:

@@ -1,6 +1,7 @@
 """People a second of a network, in each precision and in each way of computing it."""
 
 import copy
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,6 @@ import torch
 from harness.bench.gpu.networks import CHOSEN, Distinct, of_rows, ordinary_network, protocol_of, random_crops
 from harness.bench.gpu.outcome import NetworkRates, Peaks, Rate, Way
 from harness.bench.gpu.scale import Deadline, Scale
-from harness.errors import HarnessError
 from harness.predict.forward import Forward, flip_tested
 from harness.predict.networks import count_flops, forward_heatmaps
 from harness.predict.precision import arithmetic
@@ -105,12 +105,13 @@ def _measured(
         protocol = protocol_of(network.configs[0], device, precision, scale.batch, compiled=way == "compiled")
         try:
             people_s = _rate(copy.deepcopy(built), protocol, way, device, scale.seconds)
-        except (HarnessError, RuntimeError) as error:
-            reason = str(error).splitlines()[0][:200]
+        except Exception as error:  # noqa: BLE001 (a compiler may raise anything; the other choices go on)
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             rates = rates.model_copy(update={"failures": rates.failures | {f"{precision} {way}": reason}})
             continue
         finally:
             if device.type == "cuda":
+                gc.collect()  # a network refers to itself through its graph
                 torch.cuda.empty_cache()
         share = people_s * rates.gflop * rates.passes / 1000 / peaks.of(precision) if peaks else None
         rate = Rate(
@@ -159,7 +160,7 @@ def _eager(network: Any, protocol: Protocol, device: torch.device) -> Callable[[
 
     @torch.inference_mode()
     def compute(crops: torch.Tensor) -> torch.Tensor:
-        inputs = (crops.permute(0, 3, 1, 2).flip(1).float() - preprocessor.mean) / preprocessor.std
+        inputs = (crops.permute(0, 3, 1, 2).contiguous().flip(1).float() - preprocessor.mean) / preprocessor.std
         with arithmetic(protocol.compute.precision, device):
             plain = forward_heatmaps(network, inputs).float()
             mirrored = forward_heatmaps(network, inputs.flip(-1)).float() if protocol.flip.enabled else None

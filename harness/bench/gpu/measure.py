@@ -16,7 +16,7 @@ from harness.bench.gpu.outcome import GpuReport, NetworkRates
 from harness.bench.gpu.peaks import peaks_of
 from harness.bench.gpu.scale import Deadline, Scale, scale_for
 from harness.bench.gpu.table import TEN, with_conclusions
-from harness.bench.gpu.whole_runs import measure_run, measure_upstream, write_data
+from harness.bench.gpu.whole_runs import Places, measure_run, measure_upstream, write_data
 from harness.bench.gpu_model import read_table
 from harness.bench.rounds import circumstances
 from harness.bench.whole_runs import ONE_ROW
@@ -73,17 +73,20 @@ class Measurement:
         Args:
             told: Called with each step's name when it begins, and with what it failed of.
         """
-        for name, needed, step in self._steps():
-            if self._deadline.left < needed:
-                self._add(left_out=(*self.report.left_out, name))
-                continue
-            told(f"{name} ...")
-            try:
-                with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-                    step(Path(scratch).absolute())
-            except (HarnessError, RuntimeError, OSError) as error:
-                told(f"{name} FAILED: {error}")
-                self._add(failed=self.report.failed | {name: str(error)[:1000]})
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            self._folder = Path(folder).absolute()
+            for name, needed, step in self._steps():
+                if self._deadline.left < needed:
+                    self._add(left_out=(*self.report.left_out, name))
+                    continue
+                told(f"{name} ...")
+                try:
+                    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
+                        step(Path(scratch).absolute())
+                except Exception as error:  # noqa: BLE001 (a GPU is at hand rarely: the other steps go on)
+                    reason = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+                    told(f"{name} FAILED: {reason}")
+                    self._add(failed=self.report.failed | {name: reason[:1000]})
         return self.report
 
     def _steps(self) -> Iterator[tuple[str, float, Callable[[Path], None]]]:
@@ -101,7 +104,7 @@ class Measurement:
 
         ten = TEN[:2] if tiny else TEN
         yield "forward passes of all networks", 0, lambda _: self._first_forward()
-        yield "crops", 0, self._crops
+        yield "crops", 0, lambda _: self._crops()
         yield "decoders", 0, lambda _: self._decoders()
         yield run((ONE_ROW,), "bf16")
         yield upstream(ONE_ROW)
@@ -132,11 +135,14 @@ class Measurement:
     def _other_forward(self) -> None:
         self._forward(other_work(self._networks, self._device), _OTHER)
 
-    def _crops(self, scratch: Path) -> None:
-        images = self._scale.cropped_images
-        data = write_data(self._data, images, round(images * self._table.boxes / self._table.images), scratch)
+    def _data_of(self, boxes: int) -> Path:
+        """Return a data folder with so many boxes; it is written once."""
+        folder = self._folder / f"data-{boxes}"
+        return folder if folder.exists() else write_data(self._data, self._scale.images, boxes, folder)
+
+    def _crops(self) -> None:
         protocols = [protocol for network in self._networks for _, protocol in network.protocols(self._device)]
-        people = plan_row(ONE_ROW, data).people()
+        people = plan_row(ONE_ROW, self._data_of(self._scale.part_of), self._scale.cropped_images).people()
         self._add(crops=measure_crops(people, protocols, self._device))
 
     def _decoders(self) -> None:
@@ -148,8 +154,8 @@ class Measurement:
         left = self._deadline.left
         sizes = self._scale.boxes
         boxes = next((size for size in sizes if self._run_s(rows, precision, size) < left), sizes[-1])
-        data = write_data(self._data, self._scale.images, boxes, scratch / "data")
-        run = measure_run(",".join(rows), data, precision, self._device, scratch, max(left, _LEAST_S))
+        places = Places(self._data_of(boxes), scratch, self._folder)
+        run = measure_run(",".join(rows), places, precision, self._device, max(left, _LEAST_S))
         self._add(runs=(*self.report.runs, run))
 
     def _run_s(self, rows: tuple[str, ...], precision: Precision, boxes: int) -> float:
@@ -161,7 +167,6 @@ class Measurement:
         return _STARTUP_S + len(rows) * _ROW_S + _SLACK * forward
 
     def _upstream(self, row: str, scratch: Path) -> None:
-        images = self._scale.upstream_images
-        data = write_data(self._data, images, round(images * self._table.boxes / self._table.images), scratch / "data")
-        run = measure_upstream(row, data, images, scratch, max(self._deadline.left, _LEAST_S))
+        places = Places(self._data_of(self._scale.part_of), scratch, self._folder)
+        run = measure_upstream(row, places, self._scale.upstream_images, max(self._deadline.left, _LEAST_S))
         self._add(upstream=(*self.report.upstream, run))

@@ -142,6 +142,11 @@ class WholeRun(Part):
         return self.wall_s / (self.forward_s + self.exact_forward_s)
 
     @property
+    def predictions(self) -> int:
+        """People times rows."""
+        return self.boxes * len(self.rows)
+
+    @property
     def besides_s(self) -> float:
         """Seconds besides the pass: imports, networks, scoring, writing."""
         return self.wall_s - self.predict_s

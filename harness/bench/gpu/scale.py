@@ -18,17 +18,19 @@ class Scale:
     """In the data of whole runs; the given ones serve under many ids."""
     boxes: tuple[int, ...]
     """In a whole run: the first of these numbers for which the time suffices, or the last."""
+    part_of: int
+    """Boxes in the data of which a part is for what follows."""
     cropped_images: int
-    """That crops are made from, in one round."""
+    """That crops are made from."""
     upstream_images: int
     """For MMPose's test script."""
 
 
 FULL = Scale(
-    batch=None, seconds=0.25, images=5000, boxes=(104_125, 52_000, 20_000, 8_000), cropped_images=1000,
-    upstream_images=80,
+    batch=None, seconds=0.25, images=5000, boxes=(104_125, 52_000, 20_000, 8_000), part_of=104_125,
+    cropped_images=1000, upstream_images=80,
 )  # fmt: skip
-TINY = Scale(batch=2, seconds=0.01, images=2, boxes=(8,), cropped_images=2, upstream_images=2)
+TINY = Scale(batch=2, seconds=0.01, images=2, boxes=(8,), part_of=42, cropped_images=2, upstream_images=2)
 
 
 def scale_for(device: torch.device) -> Scale:

@@ -48,7 +48,7 @@ def table_time(
     decoding_us = {row: decoder.device_us for decoder in report.decoders for row in decoder.rows}
     decoding_s = table.boxes * 1e-6 * sum(decoding_us.get(row.id, 0) for row in table.rows)
     crops_s = table.boxes / report.crops.rates[-1].boxes_s if report.crops else None
-    besides_s = _besides_s(report, len(table.rows))
+    besides_s = _besides_s(report, len(table.rows) * table.boxes)
     total_s = None
     if crops_s is not None and besides_s is not None and all(row.id in decoding_us for row in table.rows):
         total_s = max(forward_s + decoding_s, crops_s) + besides_s
@@ -77,23 +77,17 @@ def _minutes(seconds: float | None) -> float | None:
     return None if seconds is None else seconds / 60
 
 
-def _besides_s(report: GpuReport, rows: int) -> float | None:
-    """Return the seconds besides the pass for so many rows: a straight line through a run of one row and of several.
+def _besides_s(report: GpuReport, predictions: int) -> float | None:
+    """Return the seconds besides the pass for so many predictions: start-up once, and scoring for each of them.
 
-    Scoring is most of them. Runs of fewer boxes than the table has would give too little, so they do not count.
+    They are those of a straight line through the first run of one row and the first of several.
     """
-    whole = [run for run in report.runs if report.rehearsal or run.boxes == max(one.boxes for one in report.runs)]
-    pairs = [
-        (one, several)
-        for one in whole
-        for several in whole
-        if one.precision == several.precision and len(one.rows) == 1 < len(several.rows)
-    ]
-    if not pairs:
+    one = next((run for run in report.runs if len(run.rows) == 1), None)
+    several = next((run for run in report.runs if len(run.rows) > 1), None)
+    if one is None or several is None or several.predictions <= one.predictions:
         return None
-    one, several = pairs[0]
-    slope = max((several.besides_s - one.besides_s) / (len(several.rows) - 1), 0)
-    return one.besides_s + slope * (rows - 1)
+    slope = max((several.besides_s - one.besides_s) / (several.predictions - one.predictions), 0)
+    return max(one.besides_s + slope * (predictions - one.predictions), 0)
 
 
 def _targets(report: GpuReport) -> list[Target]:

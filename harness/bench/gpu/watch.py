@@ -42,7 +42,8 @@ def watch(device: torch.device) -> Iterator[Seen]:
     if device.type != "cuda" or program is None:
         yield seen
         return
-    chosen = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    chosen = f"GPU-{uuid}" if uuid else str(device.index or 0)
     question = ["--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
     with tempfile.TemporaryFile("w+") as file:
         process = subprocess.Popen(

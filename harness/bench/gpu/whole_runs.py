@@ -1,5 +1,6 @@
 """Whole runs on a device: `harness run` on as many images and boxes as COCO's, and MMPose's test script on fewer."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -39,24 +40,35 @@ def write_data(data: Path, images: int, boxes: int, folder: Path) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Places:
+    """Folders of a whole run."""
+
+    data: Path
+    """As `write_data` leaves it."""
+    scratch: Path
+    """Empty; gets what the run writes."""
+    checkpoints: Path
+    """Gets each row's seeded checkpoint, once for all runs."""
+
+
 def measure_run(
-    rows: str, data: Path, precision: Precision, device: torch.device, scratch: Path, seconds: float
+    rows: str, places: Places, precision: Precision, device: torch.device, seconds: float
 ) -> WholeRun:  # fmt: skip
     """Measure one process that evaluates rows.
 
     Args:
         rows: Ids or patterns of rows of COCO, separated by commas.
-        data: As `write_data` leaves it.
+        places: Its folders.
         precision: Of the networks.
         device: Where they are computed.
-        scratch: An empty folder for checkpoints and the run's output.
         seconds: That it may take.
 
     Raises:
         RunError: It fails, or takes longer.
     """
-    work = make_workload(rows, data, None, scratch)
-    out, log = scratch / "runs", scratch / "log.txt"
+    work = make_workload(rows, places.data, None, places.scratch, places.checkpoints)
+    out, log = places.scratch / "runs", places.scratch / "log.txt"
     command = ["-m", "harness.bench.own_peak", "run", str(work.suite), "--data", str(work.data), "--offline"]
     options = ["--precision", precision, "--device", str(device), "--out", str(out)]
     with watch(device) as seen:
@@ -78,25 +90,24 @@ def measure_run(
     )
 
 
-def measure_upstream(row: str, data: Path, images: int, scratch: Path, seconds: float) -> UpstreamRun:
+def measure_upstream(row: str, places: Places, images: int, seconds: float) -> UpstreamRun:
     """Measure MMPose's own test script on the first images, with the config's own batches and loaders.
 
     Args:
         row: The id of a row of COCO.
-        data: As `write_data` leaves it.
-        images: So many of them.
-        scratch: An empty folder.
+        places: Its folders.
+        images: So many of the data's.
         seconds: That it may take.
 
     Raises:
         RunError: It fails, or takes longer.
     """
-    work = make_workload(row, data, images, scratch)
+    work = make_workload(row, places.data, images, places.scratch, places.checkpoints)
     (job,) = work.jobs
-    report = scratch / "upstream"
-    arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(scratch / "work")]
+    report = places.scratch / "upstream"
+    arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(places.scratch / "work")]
     wall = run_python(
-        ["-m", "harness.bench.upstream_script", *arguments], scratch / "log.txt", seconds=seconds
+        ["-m", "harness.bench.upstream_script", *arguments], places.scratch / "log.txt", seconds=seconds
     )  # fmt: skip
     found = read_json(report.with_suffix(".json"), "what MMPose's test script gave")
     return UpstreamRun(
