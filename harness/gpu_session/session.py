@@ -25,11 +25,13 @@ _SUMMARY = 9_500
 """Characters that are printed at the end."""
 _END_S = 8.0
 """Kept for the end of the session: a step that has to be killed, and the summary."""
-_OWN_END_S = 12.0
-"""That a step with a bound of its own may go on behind it."""
+_OWN_END_S = 20.0
+"""That a step with a bound of its own needs besides: imports before it, what is under way behind it."""
 _LEAST_S = 5.0
 """Less is not worth beginning a step."""
 _LAST_LINES = 6
+_ON_CPU = {"parity": ("--tflop", "0.05"), "trained": ("--rows", "*128x96-msra*", "--limit", "8")}
+"""What makes steps small enough to be rehearsed on a CPU."""
 
 VERSIONS = """
 import json, torch
@@ -180,7 +182,7 @@ class Session:
         yield Step(
             "parity", 12,
             lambda _: self._harness("parity", "coco", "--device", device, *self._data(data), "--weights", "random:0",
-                                    "--limit", 2, "--rows", COMPARED, "--out", self.out / "parity.json"),
+                                    "--limit", 2, "--rows", COMPARED, *self._on_cpu("parity"), "--out", self.out / "parity.json"),
             lambda _: facts.parity_facts(self.out / "parity.json"),
             no_data,
         )  # fmt: skip
@@ -202,9 +204,10 @@ class Session:
         folders: dict[str, Path] = {}
 
         def step(precision: str) -> Step:
+            small = self._on_cpu("trained")
             folder = folders[precision] = self.scratch / f"trained-{precision}"
             words = ("run", suite, "--device", given.device, "--precision", precision, "--data", given.subset, "--out",
-                     folder, "--offline")  # fmt: skip
+                     folder, "--offline", *small)  # fmt: skip
             return Step(
                 f"trained {precision}", 3.5, lambda _: self._harness(*words),
                 lambda _: facts.trained_facts({name: folders[name] for name in ("fp32", precision)}, suite.stem), lacks,
@@ -217,6 +220,9 @@ class Session:
 
     def _data(self, folder: Path | None) -> Sequence[str]:
         return ("--data", str(folder)) if folder else ()
+
+    def _on_cpu(self, step: str) -> Sequence[str]:
+        return _ON_CPU[step] if self.arguments.device == "cpu" else ()
 
     def _own_minutes(self, seconds: float) -> str:
         return f"{max(seconds - _OWN_END_S, _LEAST_S) / 60:.2f}"

@@ -30,8 +30,8 @@ from harness.bench.gpu.outcome import (
     WholeRun,
 )
 from harness.bench.gpu.peaks import peaks_of
-from harness.bench.gpu.scale import TINY, Deadline
-from harness.bench.gpu.table import TEN, with_conclusions
+from harness.bench.gpu.scale import TEN, TINY, Deadline
+from harness.bench.gpu.table import with_conclusions
 from harness.bench.gpu.watch import Seen, read_lines, watch
 from harness.bench.gpu.whole_runs import Places, measure_run, measure_upstream, write_data
 from harness.bench.gpu_model import Table, TableRow
@@ -159,7 +159,7 @@ def test_known_rates_are_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(found) == 1
     (rate,) = found[0].rates
     assert rate.share == pytest.approx(rate.people_s * found[0].gflop * 2 / 10_000)
-    assert rate.batch == 2
+    assert rate.batch == 1
     assert os.environ["HARNESS_CUDA"] == "nostreams"  # as before
 
 

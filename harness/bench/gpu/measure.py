@@ -15,7 +15,7 @@ from harness.bench.gpu.networks import CHOSEN, distinct_networks
 from harness.bench.gpu.outcome import GpuReport, NetworkRates
 from harness.bench.gpu.peaks import peaks_of
 from harness.bench.gpu.scale import Deadline, Scale, scale_for
-from harness.bench.gpu.table import TEN, with_conclusions
+from harness.bench.gpu.table import with_conclusions
 from harness.bench.gpu.whole_runs import Places, measure_run, measure_upstream, write_data
 from harness.bench.gpu_model import read_table
 from harness.bench.rounds import circumstances
@@ -102,19 +102,19 @@ class Measurement:
             needed = 0.0 if tiny else _UPSTREAM_S
             return f"{row} by MMPose's script", needed, lambda scratch: self._upstream(row, scratch)
 
-        ten = TEN[:2] if tiny else TEN
+        one, several = self._scale.one, self._scale.several
         yield "forward passes of all networks", 0, lambda _: self._first_forward()
         yield "crops", 0, lambda _: self._crops()
         yield "decoders", 0, lambda _: self._decoders()
-        yield run((ONE_ROW,), "bf16")
-        yield upstream(ONE_ROW)
-        yield run(ten, "bf16")
+        yield run((one,), "bf16")
+        yield upstream(one)
+        yield run(several, "bf16")
         yield "forward passes in other precisions and ways", 0, lambda _: self._other_forward()
         yield from (run((row,), "bf16") for row in (() if tiny else CHOSEN[1:]))
-        yield run((ONE_ROW,), "fp32")
-        yield from (upstream(row) for row in ten if row != ONE_ROW)
+        yield run((one,), "fp32")
+        yield from (upstream(row) for row in several if row != one)
         if not tiny:
-            yield run((ONE_ROW,), "tf32")
+            yield run((one,), "tf32")
             yield from (run((row,), "fp32") for row in CHOSEN[1:])
 
     def _add(self, **parts: Any) -> None:

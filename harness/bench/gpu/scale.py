@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from harness.bench.whole_runs import ONE_ROW, TEN_ROWS
+
+TEN = tuple(TEN_ROWS.split(","))
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -24,13 +28,19 @@ class Scale:
     """That crops are made from."""
     upstream_images: int
     """For MMPose's test script."""
+    one: str
+    """The row that is run alone."""
+    several: tuple[str, ...]
+    """Those that are run at once."""
 
 
 FULL = Scale(
     batch=None, seconds=0.25, images=5000, boxes=(104_125, 52_000, 20_000, 8_000), part_of=104_125,
-    cropped_images=1000, upstream_images=80,
+    cropped_images=1000, upstream_images=80, one=ONE_ROW, several=TEN,
 )  # fmt: skip
-TINY = Scale(batch=2, seconds=0.01, images=2, boxes=(8,), part_of=42, cropped_images=2, upstream_images=2)
+TINY = Scale(batch=1, seconds=0.01, images=2, boxes=(8,), part_of=42, cropped_images=2, upstream_images=2,
+    one="alexnet-256x192", several=("alexnet-256x192", "shufflenet-v2-256x192"),
+)  # fmt: skip
 
 
 def scale_for(device: torch.device) -> Scale:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from harness.bench.gpu.outcome import DecoderRate, GpuReport, NetworkRates, TableTime, Target, UpstreamRun, WholeRun
+from harness.bench.gpu.scale import TEN
 from harness.bench.gpu_model import PRECISIONS, Table, forward_flop, forward_minutes
-from harness.bench.whole_runs import ONE_ROW, TEN_ROWS
+from harness.bench.whole_runs import ONE_ROW
 from harness.protocol import Precision
 
-TEN = tuple(TEN_ROWS.split(","))
 TABLE_MINUTES: dict[Precision, float] = {"bf16": 15, "tf32": 40}
 WALL_OVER_FORWARD, ONE_ROW_RATIO, TEN_ROWS_RATIO, DECODING_SHARE = 1.15, 10.0, 30.0, 0.03
 """The targets, on an H100 or H200 with 16 cores."""
