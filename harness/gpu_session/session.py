@@ -182,7 +182,8 @@ class Session:
         yield Step(
             "parity", 12,
             lambda _: self._harness("parity", "coco", "--device", device, *self._data(data), "--weights", "random:0",
-                                    "--limit", 2, "--rows", COMPARED, *self._on_cpu("parity"), "--out", self.out / "parity.json"),
+                                    "--limit", 2, "--rows", COMPARED, "--out", self.out / "parity.json",
+                                    *self._on_cpu("parity")),
             lambda _: facts.parity_facts(self.out / "parity.json"),
             no_data,
         )  # fmt: skip
