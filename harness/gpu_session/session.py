@@ -33,6 +33,7 @@ _LAST_LINES = 6
 _ON_CPU = {"parity": ("--tflop", "0.05"), "trained": ("--rows", "*128x96-msra*", "--limit", "8")}
 """What makes steps small enough to be rehearsed on a CPU."""
 
+PIP = ("-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target")
 VERSIONS = """
 import json, torch
 from harness.bench.gpu.machine import describe_machine
@@ -70,12 +71,14 @@ class Session:
         self._seconds: float = 60 * self.arguments.minutes - _END_S
         self._scratch = tempfile.TemporaryDirectory(prefix="gpu-session-", ignore_cleanup_errors=True)
         self.scratch = Path(self._scratch.name)
+        (self.scratch / "tmp").mkdir()
         paths = [str(ROOT), str(self.scratch / "site"), os.environ.get("PYTHONPATH", "")]
         self.environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "ignore",
             "HARNESS_CACHE": str(self.scratch / "cache"),
+            "TMPDIR": str(self.scratch / "tmp"),  # a process that is killed leaves its files
         }
 
     @property
@@ -149,19 +152,8 @@ class Session:
         if given.wheels:
             wheels = sorted(str(path) for path in given.wheels.glob("*.whl"))
             site = str(self.scratch / "site")
-            pip = [
-                "pip",
-                "install",
-                "-q",
-                "--no-index",
-                "--no-deps",
-                "--no-compile",
-                "--no-cache-dir",
-                "--target",
-                site,
-            ]
             lacks = None if wheels else f"no wheels in {given.wheels}"
-            yield Step("wheels", 8, lambda _: [sys.executable, "-m", *pip, *wheels], lacks=lacks)
+            yield Step("wheels", 8, lambda _: [sys.executable, *PIP, site, *wheels], lacks=lacks)
         yield Step(
             "machine", 5, lambda _: [sys.executable, "-c", VERSIONS.format(device=device)], self._machine
         )  # fmt: skip

@@ -77,6 +77,18 @@ def test_another_machine(harness: Harness, samples: Path, tmp_path: Path) -> Non
     assert "is no outcome of `harness bench`" in said
 
 
+def test_a_gpu_is_measured_alone(harness: Harness, samples: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "gpu.json", tmp_path / "gpu.md"
+    chosen = ("--only", "gpu", "--device", "cpu", "--rows", "alexnet-*", "--minutes", 1e-6)
+    code, printed, said = harness("bench", "--data", samples, *chosen, "--out", out, "--markdown", page, "--json")
+    assert code == 0
+    report = json.loads(out.read_text())
+    assert json.loads(printed) == report
+    assert "crops" in report["left_out"]
+    assert "not measured" in said
+    assert "- decoders: no time was left" in page.read_text()
+
+
 def test_missing_data(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, _, said = harness("bench", "--data", tmp_path / "empty", "--only", "prepare")
@@ -87,5 +99,7 @@ def test_missing_data(harness: Harness, tmp_path: Path) -> None:
 def test_wrong_usage(harness: Harness, samples: Path, tmp_path: Path) -> None:
     assert harness("bench", "--data", tmp_path / "none")[0] == 2
     assert harness("bench", "--data", samples, "--only", "decoding")[0] == 2
+    assert harness("bench", "--data", samples, "--only", "decode,gpu")[0] == 2
+    assert harness("bench", "--data", samples, "--only", "decode", "--device", "cpu")[0] == 2
     assert harness("bench", "--data", samples, "--only", "prepare", "--row", "resnet-51")[0] == 2
     assert harness("bench", "--data", samples, "--only", "prepare", "--row", "resnet-*")[0] == 2

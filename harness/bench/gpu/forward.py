@@ -54,14 +54,18 @@ def other_work(networks: Sequence[Distinct], device: torch.device) -> list[Work]
     every: tuple[Choice, ...] = tuple((precision, way) for precision in precisions for way in ways)
     exact: tuple[Choice, ...] = (("fp32", "graph"),) if on_gpu else ()
     half: tuple[Choice, ...] = (("fp16", "graph"),) if on_gpu else ()
-    chosen = list(of_rows(list(networks), CHOSEN))
+    chosen = list(of_rows(networks, CHOSEN))
     return [
         *((network, (("fp32", "eager"),)) for network in networks),
         *((network, (*every, *exact)) for network in chosen),
         *((network, half) for network in networks),
-        *((network, (("bf16", "compiled"),)) for network in chosen),
         *((network, (*every, *exact)) for network in networks if network not in chosen),
     ]
+
+
+def compiled_work(networks: Sequence[Distinct]) -> list[Work]:
+    """Return what comes last, because a compiler may take minutes."""
+    return [(network, (("bf16", "compiled"),)) for network in of_rows(networks, CHOSEN)]
 
 
 def measure_networks(

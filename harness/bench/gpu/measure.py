@@ -1,7 +1,7 @@
 """All measurements of a GPU, in order of importance, each kept as soon as it is done."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 
 from harness.bench.gpu.crops import measure_crops
 from harness.bench.gpu.decoding import distinct_decoders, measure_decoders
-from harness.bench.gpu.forward import first_choices, measure_networks, other_work
+from harness.bench.gpu.forward import Work, compiled_work, first_choices, measure_networks, other_work
 from harness.bench.gpu.machine import describe_machine
 from harness.bench.gpu.networks import CHOSEN, distinct_networks
 from harness.bench.gpu.outcome import GpuReport, NetworkRates
@@ -28,7 +28,7 @@ _FIRST = 0.5
 """Share of the minutes that the forward passes of all networks may take before anything else is measured."""
 _OTHER = 0.6
 """Share of what is left then that further precisions and ways may take before further whole runs."""
-_STARTUP_S, _ROW_S = 30.0, 5.0
+_STARTUP_S, _ROW_S = 20.0, 3.0
 """What a whole run takes besides its forward passes, for the decision whether time suffices: once, and for each row."""
 _SLACK = 1.3
 """The same, of the forward passes."""
@@ -54,7 +54,6 @@ class Measurement:
     ) -> None:  # fmt: skip
         self._device = device
         self._data = data
-        self._patterns = patterns
         self._keep = keep
         self._scale: Scale = scale_for(device)
         self._deadline = Deadline(minutes)
@@ -116,13 +115,14 @@ class Measurement:
         if not tiny:
             yield run((one,), "tf32")
             yield from (run((row,), "fp32") for row in CHOSEN[1:])
+        yield "compiled networks", 0, lambda _: self._compiled_forward()
 
     def _add(self, **parts: Any) -> None:
         parts["seconds"] = round(self._deadline.spent, 1)
         self.report = with_conclusions(self.report.model_copy(update=parts), self._table)
         self._keep(self.report)
 
-    def _forward(self, work: Any, share: float) -> None:
+    def _forward(self, work: Sequence[Work], share: float) -> None:
         deadline = Deadline(share * self._deadline.left / 60)
         peaks = self.report.peaks
         for _ in measure_networks(work, self._known, self._device, peaks, self._scale, deadline):
@@ -134,6 +134,9 @@ class Measurement:
 
     def _other_forward(self) -> None:
         self._forward(other_work(self._networks, self._device), _OTHER)
+
+    def _compiled_forward(self) -> None:
+        self._forward(compiled_work(self._networks), 1)
 
     def _data_of(self, boxes: int) -> Path:
         """Return a data folder with so many boxes; it is written once."""

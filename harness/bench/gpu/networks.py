@@ -1,6 +1,6 @@
 """The distinct networks of COCO's table, with weights that compute numbers of an ordinary size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,6 @@ def random_crops(count: int, protocol: Protocol, device: torch.device) -> torch.
     return torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8, device=device, generator=generator)
 
 
-def of_rows(networks: list[Distinct], rows: tuple[str, ...]) -> Iterator[Distinct]:
+def of_rows(networks: Sequence[Distinct], rows: tuple[str, ...]) -> Iterator[Distinct]:
     """Yield the networks that one of the rows has."""
     yield from (network for network in networks if set(network.rows) & set(rows))
