@@ -1,14 +1,17 @@
 """What is measured of a GPU, on the CPU with tiny sizes, and what is concluded from it."""
 
 import os
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from harness.bench.gpu import measure
+from harness.bench.gpu import forward, measure
 from harness.bench.gpu.forward import (
     compiled_work,
     first_choices,
@@ -196,6 +199,45 @@ def test_what_nvidia_smi_says() -> None:
     with watch(CPU) as nothing:
         pass
     assert (nothing.mean_busy, nothing.peak_mb) == (None, None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program that stands in for nvidia-smi is a shell script")
+def test_a_gpu_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\necho "$@" >"$0.said"\necho "40, 10"\ntouch "$0.ready"\nexec sleep 60\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid="12-ab"))
+    deadline = time.monotonic() + 20
+    with watch(CUDA) as seen:
+        while not (tmp_path / "nvidia-smi.ready").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert time.monotonic() < deadline
+    assert seen.mean_busy == 0.4
+    assert seen.peak_mb == pytest.approx(10.48576)
+    assert (tmp_path / "nvidia-smi.said").read_text().startswith("-i GPU-12-ab --query-gpu=utilization.gpu,memory.used")
+
+
+def test_a_graph_that_fails_is_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ungraphed:
+        def __init__(self, *_: object) -> None:
+            self.warnings: list[str] = []
+
+        def quicken(self) -> None:
+            self.warnings.append("norms are not folded into the convolutions")
+
+        def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+            if len(crops) > 1:
+                self.warnings.append("computed without a CUDA graph: a reason")
+            return crops
+
+    monkeypatch.setattr(forward, "Forward", Ungraphed)
+    (network,) = distinct_networks(ROWS)
+    (_, protocol) = next(network.protocols(CPU))
+    compute = forward._pass(None, protocol, "graph")
+    assert compute(torch.ones(1)).sum() == 1
+    with pytest.raises(RuntimeError, match="without a CUDA graph: a reason"):
+        compute(torch.ones(2))
 
 
 def whole_run(rows: list[str], precision: Precision, **changes: Any) -> WholeRun:
