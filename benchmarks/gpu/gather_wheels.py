@@ -20,8 +20,8 @@ from packaging.requirements import Requirement
 
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 NAMES = (
-    "addict", "annotated-types", "click", "filelock", "importlib-metadata", "json-tricks", "lazy-importer", "mat4py",
-    "mmcv-lite", "mmdet", "mmengine", "mmpose", "mmpretrain", "model-index", "modelindex", "munkres", "ordered-set",
+    "addict", "annotated-types", "click", "filelock", "importlib-metadata", "json-tricks", "lazy-importer", "markdown",
+    "mat4py", "mmcv-lite", "mmdet", "mmengine", "mmpose", "mmpretrain", "model-index", "modelindex", "munkres", "ordered-set",
     "platformdirs", "pycocotools", "pydantic", "pydantic-core", "setuptools", "shapely", "termcolor", "terminaltables",
     "typing-inspection", "yapf", "zipp",
 )  # fmt: skip

@@ -160,7 +160,7 @@ def test_known_rates_are_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> 
     (network,) = distinct_networks(ROWS)
     known: dict[tuple[str, ...], NetworkRates] = {}
     work: Any = [(network, (("fp32", "eager"),))] * 2
-    found = list(measure_networks(work, known, CPU, PEAKS, TINY, Deadline(1)))
+    found = list(measure_networks(work, known, CPU, PEAKS, TINY, Deadline(5), lambda *_: None))
     assert len(found) == 1
     (rate,) = found[0].rates
     assert rate.share == pytest.approx(rate.people_s * found[0].gflop * 2 / 10_000)
@@ -178,6 +178,21 @@ def test_rate_is_of_the_median_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.bench.gpu.forward.time.perf_counter", lambda: clock[0])
     assert people_per_second(compute, torch.zeros(10, 1), CPU, 6) == 10
     assert next(costs, None) is None
+
+
+def test_a_network_that_cannot_be_built_leaves_the_others(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(config: Any, _: torch.device) -> Any:
+        raise RunError(f"no module in {Path(config.filename).stem[:12]}")
+
+    monkeypatch.setattr(forward, "ordinary_network", build)
+    monkeypatch.setattr(measure, "measure_run", lambda *_: whole_run(["a"], "bf16"))
+    monkeypatch.setattr(measure, "measure_upstream", lambda *_: upstream_run("a"))
+    report = Measurement(CPU, samples, "alexnet-*,shufflenet-v1-*", 5, lambda _: None).run(lambda _: None)
+    assert report.failed == {
+        "forward passes of alexnet-256x192": "no module in td-hm_alexne",
+        "forward passes of shufflenet-v1-256x192": "no module in td-hm_shuffl",
+    }
+    assert report.decoders
 
 
 @pytest.mark.parametrize(

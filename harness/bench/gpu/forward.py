@@ -70,7 +70,7 @@ def compiled_work(networks: Sequence[Distinct]) -> list[Work]:
 
 def measure_networks(
     work: Sequence[Work], known: dict[tuple[str, ...], NetworkRates], device: torch.device, peaks: Peaks | None,
-    scale: Scale, deadline: Deadline,
+    scale: Scale, deadline: Deadline, failed: Callable[[str, str], object],
 ) -> Iterator[NetworkRates]:  # fmt: skip
     """Yield the rates of each network when they are measured, those that are known included.
 
@@ -81,13 +81,18 @@ def measure_networks(
         peaks: Of the device.
         scale: How long.
         deadline: When to end.
+        failed: Called with the row and the reason where a network cannot be built; the others go on.
     """
     for network, choices in work:
         rates = known.get(network.rows)
         wanted = [one for one in choices if rates is None or not (rates.rate(*one) or " ".join(one) in rates.failures)]
         if not wanted or deadline.left < max(_LEAST_S.get(way, 0.0) for _, way in wanted):
             continue
-        known[network.rows] = _measured(network, wanted, rates, device, peaks, scale, deadline)
+        try:
+            known[network.rows] = _measured(network, wanted, rates, device, peaks, scale, deadline)
+        except Exception as error:  # noqa: BLE001 (as below)
+            failed(network.rows[0], str(error))
+            continue
         yield known[network.rows]
 
 

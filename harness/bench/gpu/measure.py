@@ -125,7 +125,11 @@ class Measurement:
     def _forward(self, work: Sequence[Work], share: float) -> None:
         deadline = Deadline(share * self._deadline.left / 60)
         peaks = self.report.peaks
-        for _ in measure_networks(work, self._known, self._device, peaks, self._scale, deadline):
+
+        def failed(row: str, reason: str) -> None:
+            self._add(failed=self.report.failed | {f"forward passes of {row}": reason[:1000]})
+
+        for _ in measure_networks(work, self._known, self._device, peaks, self._scale, deadline, failed):
             self._add(networks=tuple(self._known.values()))
 
     def _first_forward(self) -> None:
