@@ -21,9 +21,9 @@ from packaging.requirements import Requirement
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 NAMES = (
     "addict", "annotated-types", "click", "filelock", "importlib-metadata", "json-tricks", "lazy-importer", "markdown",
-    "mat4py", "mmcv-lite", "mmdet", "mmengine", "mmpose", "mmpretrain", "model-index", "modelindex", "munkres", "ordered-set",
-    "platformdirs", "pycocotools", "pydantic", "pydantic-core", "setuptools", "shapely", "termcolor", "terminaltables",
-    "typing-inspection", "yapf", "zipp",
+    "mat4py", "mmcv-lite", "mmdet", "mmengine", "mmpose", "mmpretrain", "model-index", "modelindex", "munkres",
+    "ordered-set", "platformdirs", "pycocotools", "pydantic", "pydantic-core", "setuptools", "shapely", "termcolor",
+    "terminaltables", "typing-inspection", "yapf", "zipp",
 )  # fmt: skip
 XTCOCOTOOLS = "xtcocotools==1.14.3"
 XTCOCOTOOLS_PYTHON, XTCOCOTOOLS_PLATFORM = "3.11", "manylinux_2_17_x86_64"

@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path, help="a folder for at most 8 small files: summary.json, log.txt, gpu.md, ...")
     parser.add_argument("--minutes", type=float, default=13, help="end after so many (default: 13)")
     parser.add_argument("--device", default="cuda", help="cuda, or cpu to rehearse (default: cuda)")
-    parser.add_argument("--data", type=Path, help="a data folder that MMPose's own loop is compared on: a few images")
+    parser.add_argument("--data", type=Path, help="a data folder with a few images, for MMPose's own loop against ours")
     parser.add_argument("--subset", type=Path, help="a data folder with some of COCO's images, for whole runs")
     parser.add_argument("--weights", type=Path, help="a suite file of trained networks, or a folder with tinypose.yaml")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels that are unpacked first, for the session alone")

@@ -56,21 +56,6 @@ def doctor_facts(path: Path) -> Facts:
     return {"counts": counts, "failed": [f"{check['group']}/{check['name']}" for check in failed], "lines": lines}
 
 
-def parity_facts(path: Path) -> Facts:
-    """Sum up how far the two engines are apart."""
-    report = read(path) or {}
-    runs = report.get("runs", [])
-    largest = {
-        name: max((run[name] for run in runs), default=None)
-        for name in ("keypoint_max_px", "tie_max_px", "score_max", "metric_max")
-    }
-    lines = [f"{len(runs)} runs compared; largest differences: "
-             + ", ".join(f"{name} {value:.3g}" for name, value in largest.items())] if runs else []  # fmt: skip
-    lines += [f"{run['id']}: {run['keypoint_max_px']:.3g} px, metrics {run['metric_max']:.2g}" for run in runs]
-    lines += [f"{one['id']}: {_one_line(one['reason'])}" for one in report.get("failed", [])]
-    return {"largest": largest, "lines": lines}
-
-
 def bench_facts(path: Path) -> Facts:
     """Return the targets and the times of the whole table."""
     report = read(path) or {}

@@ -19,8 +19,6 @@ from harness.gpu_session.process import run_within, shortened
 ROOT = Path(__file__).parents[2]
 """The project's checkout, or site-packages."""
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
-COMPARED = "resnet-50-256x192,litehrnet-18-*,hrnet-w48-dark-*,hrnet-w48-udp-*,mspn-1stg-*,vitpose-s-*,cspnext-tiny-*"
-"""Rows on which MMPose's own loop is compared with ours: every codec, and plain and UDP crops."""
 _SUMMARY = 9_500
 """Characters that are printed at the end."""
 _END_S = 8.0
@@ -30,8 +28,8 @@ _OWN_END_S = 20.0
 _LEAST_S = 5.0
 """Less is not worth beginning a step."""
 _LAST_LINES = 6
-_ON_CPU = {"parity": ("--tflop", "0.05"), "trained": ("--rows", "*128x96-msra*", "--limit", "8")}
-"""What makes steps small enough to be rehearsed on a CPU."""
+_ON_CPU = ("--rows", "*128x96-msra*", "--limit", "8")
+"""What makes runs of trained networks small enough to be rehearsed on a CPU."""
 
 PIP = ("-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target")
 VERSIONS = """
@@ -172,12 +170,11 @@ class Session:
             lambda _: facts.doctor_facts(self.out / "doctor.json"),
         )  # fmt: skip
         yield Step(
-            "parity", 12,
-            lambda _: self._harness("parity", "coco", "--device", device, *self._data(data), "--weights", "random:0",
-                                    "--limit", 2, "--rows", COMPARED, "--out", self.out / "parity.json",
-                                    *self._on_cpu("parity")),
-            lambda _: facts.parity_facts(self.out / "parity.json"),
-            no_data,
+            "exactness", 14,
+            lambda seconds: self._harness("doctor", "--device", device, *self._data(data), "--only", "exactness/*",
+                                          "--minutes", self._own_minutes(seconds), "--out",
+                                          self.out / "exactness.json"),
+            lambda _: facts.doctor_facts(self.out / "exactness.json"),
         )  # fmt: skip
         yield Step(
             "bench", 36,
@@ -197,7 +194,7 @@ class Session:
         folders: dict[str, Path] = {}
 
         def step(precision: str) -> Step:
-            small = self._on_cpu("trained")
+            small = _ON_CPU if given.device == "cpu" else ()
             folder = folders[precision] = self.scratch / f"trained-{precision}"
             words = ("run", suite, "--device", given.device, "--precision", precision, "--data", given.subset, "--out",
                      folder, "--offline", *small)  # fmt: skip
@@ -213,9 +210,6 @@ class Session:
 
     def _data(self, folder: Path | None) -> Sequence[str]:
         return ("--data", str(folder)) if folder else ()
-
-    def _on_cpu(self, step: str) -> Sequence[str]:
-        return _ON_CPU[step] if self.arguments.device == "cpu" else ()
 
     def _own_minutes(self, seconds: float) -> str:
         return f"{max(seconds - _OWN_END_S, _LEAST_S) / 60:.2f}"

@@ -126,7 +126,7 @@ def test_commands_exist(tmp_path: Path) -> None:
     session.close()
     names = [step.name for step in steps]
     assert names[:5] == ["wheels", "machine", "doctor's page", "demo", "doctor"]
-    assert names[5:] == ["parity", "bench", *(f"trained {precision}" for precision in PRECISIONS)]
+    assert names[5:] == ["exactness", "bench", *(f"trained {precision}" for precision in PRECISIONS)]
     assert all(step.lacks is None for step in steps)
     for step in steps:
         command = step.command(100)
@@ -140,9 +140,9 @@ def test_what_is_not_given(tmp_path: Path) -> None:
     session = Session(arguments(tmp_path / "out"))
     lacks = {step.name: step.lacks for step in session._steps()}
     session.close()
-    assert lacks["parity"] == lacks["bench"] == "no --data"
+    assert lacks["bench"] == "no --data"
     assert lacks["trained fp32"] == "no --weights or no --subset"
-    assert lacks["demo"] is lacks["doctor"] is None
+    assert lacks["demo"] is lacks["doctor"] is lacks["exactness"] is None
 
 
 def record(folder: Path, name: str, verdict: str, ap: float | None) -> None:
@@ -176,7 +176,6 @@ def test_facts_of_files_that_are_missing_or_broken(tmp_path: Path) -> None:
     broken.write_text('{"checks": [')
     for path in (broken, tmp_path / "none.json"):
         assert facts.doctor_facts(path)["lines"] == []
-        assert facts.parity_facts(path)["lines"] == []
         assert facts.bench_facts(path)["targets"] == []
     assert facts.trained_facts({"fp32": tmp_path}, "tiny")["moved"] == {}
 
@@ -188,7 +187,3 @@ def test_facts_of_reports(tmp_path: Path) -> None:
     ]
     write_json(tmp_path / "doctor.json", {"checks": checks})
     assert facts.doctor_facts(tmp_path / "doctor.json")["lines"] == ["1 passed, 1 failed", "failed: run/b: a reason"]
-    run = {"id": "coco/a/val", "keypoint_max_px": 0.001, "tie_max_px": 2.0, "score_max": 0.0, "metric_max": 0.0}
-    write_json(tmp_path / "parity.json", {"runs": [run], "failed": [{"id": "coco/b/val", "reason": "no images"}]})
-    lines = facts.parity_facts(tmp_path / "parity.json")["lines"]
-    assert lines[1:] == ["coco/a/val: 0.001 px, metrics 0", "coco/b/val: no images"]
