@@ -47,13 +47,25 @@ def demo_facts(runs: Path, results: Path) -> Facts:
 
 
 def doctor_facts(path: Path) -> Facts:
-    """Count the checks of the doctor, and name those that failed."""
+    """Count the checks of the doctor, name those that failed, and give the largest figure of each group in px."""
     checks = (read(path) or {}).get("checks", [])
     counts = Counter(check["status"] for check in checks)
     lines = [", ".join(f"{count} {status}" for status, count in counts.items())] if checks else []
     failed = [check for check in checks if check["status"] == "failed"]
     lines += [f"failed: {check['group']}/{check['name']}: {_one_line(check.get('reason'))}" for check in failed]
-    return {"counts": counts, "failed": [f"{check['group']}/{check['name']}" for check in failed], "lines": lines}
+    largest: dict[str, float] = {}
+    for check in checks:
+        for name, value in (check.get("figures") or {}).items():
+            if name.endswith("_px") and isinstance(value, int | float):
+                key = f"{check['group']} {name}"
+                largest[key] = max(value, largest.get(key, 0))
+    lines += [f"largest {name}: {value:.3g}" for name, value in largest.items()]
+    return {
+        "counts": counts,
+        "largest": largest,
+        "failed": [f"{check['group']}/{check['name']}" for check in failed],
+        "lines": lines,
+    }
 
 
 def bench_facts(path: Path) -> Facts:

@@ -182,8 +182,13 @@ def test_facts_of_files_that_are_missing_or_broken(tmp_path: Path) -> None:
 
 def test_facts_of_reports(tmp_path: Path) -> None:
     checks = [
-        {"group": "network", "name": "a", "status": "passed"},
+        {"group": "network", "name": "a", "status": "passed", "figures": {"keypoint_px": 0.02, "ties": 3}},
+        {"group": "network", "name": "c", "status": "passed", "figures": {"keypoint_px": 0.01}},
         {"group": "run", "name": "b", "status": "failed", "reason": "a\nreason"},
     ]
     write_json(tmp_path / "doctor.json", {"checks": checks})
-    assert facts.doctor_facts(tmp_path / "doctor.json")["lines"] == ["1 passed, 1 failed", "failed: run/b: a reason"]
+    assert facts.doctor_facts(tmp_path / "doctor.json")["lines"] == [
+        "2 passed, 1 failed",
+        "failed: run/b: a reason",
+        "largest network keypoint_px: 0.02",
+    ]
