@@ -19,6 +19,8 @@ from harness.gpu_session.__main__ import main
 from harness.gpu_session.process import run_within, shortened
 from harness.gpu_session.session import PRECISIONS, Session, Step
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="groups of processes are those of POSIX")
+
 CHILD = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
