@@ -22,6 +22,7 @@ from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import upstream_warp
+from harness.predict.upstream_numpy import numpy_1_crops
 from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
 from harness.score.evaluate import evaluate
@@ -66,7 +67,8 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
 
     def theirs() -> tuple[Predictions, Any]:
         config = point_at(plan.config, str(data))  # the loop changes it
-        with tempfile.TemporaryDirectory() as scratch, our_warp(config) if changed else contextlib.nullcontext():
+        warped = our_warp(config) if changed else contextlib.nullcontext()
+        with tempfile.TemporaryDirectory() as scratch, numpy_1_crops(config), warped:
             return predict_upstream(network, config, people, protocol, lambda _: None, Path(scratch, "log.txt"))
 
     with same_algorithms():

@@ -21,6 +21,7 @@ from harness.predict.forward import Forward, SharedForward
 from harness.predict.people import check_images
 from harness.predict.shared import Estimator, predict_together
 from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_numpy import numpy_1_crops
 from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Decoder, Protocol
@@ -172,7 +173,7 @@ def _in_tf32(name: str, plan: Plan, watcher: Watcher) -> _Tried:
     people, protocol = plan.people(), plan.protocol
     config = point_at(plan.config, str(plan.settings.data))
     watcher.stage(name, "predict", len(people))
-    with torch_defaults(), our_warp(config), tempfile.TemporaryDirectory() as scratch:
+    with torch_defaults(), numpy_1_crops(config), our_warp(config), tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "log.txt")
         predictions, _ = predict_upstream(plan.network(), config, people, protocol, watcher.advance, log)
     change = Change("convolutions", "single precision", "TF32", usual=True)

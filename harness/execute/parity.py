@@ -15,6 +15,7 @@ from harness.predict.networks import count_flops
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_numpy import numpy_1_crops
 from harness.protocol import Decoder
 from harness.score.evaluate import difference, evaluate
 from harness.spec.ledger import point_at
@@ -59,7 +60,8 @@ def compare_engines(
 
     ours = predict_shared(network, people, protocol, lambda _: None, look)
     config = point_at(plan.config, str(settings.data))
-    theirs, metrics = predict_upstream(network, config, people, protocol, lambda _: None, log)
+    with numpy_1_crops(config):
+        theirs, metrics = predict_upstream(network, config, people, protocol, lambda _: None, log)
     for field in ("person_ids", "image_ids", "boxes", "box_scores", "crop_areas"):
         if not np.array_equal(getattr(ours, field), getattr(theirs, field)):
             raise RunError(f"the engines differ in {field}", "report it: this is a bug")

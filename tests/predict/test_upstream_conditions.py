@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from harness.predict import upstream_conditions, xtcocotools_ext
-from harness.predict.upstream_conditions import NUMPY_2, OPENCV_5, moved_by_packages, upstream_warp, why_not_evaluated
+from harness.predict.upstream_conditions import (
+    NUMPY_2,
+    NUMPY_2_CROPS,
+    OPENCV_5,
+    moved_by_packages,
+    upstream_warp,
+    why_not_evaluated,
+)
 from harness.protocol import (
     Boxes,
     Compute,
@@ -28,7 +35,8 @@ POSETRACK = PoseTrackScoring(sigmas=(0.1,), sequences=FILE)
 
 def protocol(scoring: Scoring, limit: int | None = None) -> Protocol:
     return Protocol(
-        dataset="CocoDataset", annotations=FILE, num_keypoints=1, flip_indices=(0,), limit=limit, scoring=scoring,
+        dataset="MpiiDataset" if scoring is PCKH else "CocoDataset", annotations=FILE, num_keypoints=1,
+        flip_indices=(0,), limit=limit, scoring=scoring,
         boxes=Boxes(source="ground-truth"), crop=Crop(input_size=(8, 8), padding=1.25, affine="plain"),
         flip=Flip(enabled=False, shift=False), decoder=Decoder(codec="msra", heatmap_size=(2, 2)),
         compute=Compute(engine="upstream", batch_size=1, device="cpu"),
@@ -41,7 +49,7 @@ def protocol(scoring: Scoring, limit: int | None = None) -> Protocol:
         ("4.11.0", "1.26.4", OKS, []),
         ("4.13.0", "2.5.2", OKS, [NUMPY_2]),
         ("4.13.0", "2.0.0", POSETRACK, [NUMPY_2]),
-        ("4.13.0", "2.5.2", PCKH, []),
+        ("4.13.0", "2.5.2", PCKH, [NUMPY_2_CROPS]),
         ("5.0.0", "1.26.4", PCKH, [OPENCV_5]),
         ("5.1.0-pre", "2.5.2", OKS, [OPENCV_5, NUMPY_2]),
     ],
@@ -52,6 +60,9 @@ def test_what_moves(
     monkeypatch.setattr(cv2, "__version__", opencv)
     monkeypatch.setattr(np, "__version__", numpy)
     assert moved_by_packages(protocol(scoring)) == expected
+    udp = protocol(scoring)
+    udp = udp.model_copy(update={"crop": udp.crop.model_copy(update={"affine": "udp"})})
+    assert (NUMPY_2_CROPS in moved_by_packages(udp)) == numpy.startswith("2")
     assert upstream_warp() == ("opencv-5" if opencv.startswith("5") else "opencv-4")
 
 
