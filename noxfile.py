@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -171,9 +172,8 @@ def pythons(session: nox.Session) -> None:
 @nox.session(python=PYTHON, reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it as the README says, and use it outside the repository."""
-    out = Path(session.create_tmp()).absolute()
+    out = Path(tempfile.mkdtemp())
     results = Path("results").absolute()
-    shutil.rmtree(out, ignore_errors=True)
     session.install("build")
     session.run("python", "-m", "build", "--outdir", str(out))
     (built,) = out.glob("*.whl")
@@ -199,10 +199,10 @@ def opencv5(session: nox.Session) -> None:
 
 
 def _demo_is_the_same(session: nox.Session) -> None:
-    out = Path(session.create_tmp()).absolute() / "runs"
+    out = f"runs/{session.name}"
     shutil.rmtree(out, ignore_errors=True)
-    session.run("harness", "run", "demo", "--out", str(out))
-    session.run("python", "tests/demo/same_metrics.py", str(out), "results")
+    session.run("harness", "run", "demo", "--out", out)
+    session.run("python", "tests/demo/same_metrics.py", out, "results")
 
 
 @nox.session(python=OLDEST)  # NumPy 2 declares other types than NumPy 1, which comes with the oldest Python
