@@ -7,6 +7,7 @@ overrides of the row, the batch size and the weights are ours.
 import contextlib
 import json
 import logging
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,6 +75,8 @@ def predict_upstream(
         loader.batch_size = protocol.compute.batch_size
         # The loop runs once. Workers kept beyond it die in a garbage collection, which waits ten seconds for them.
         loader.persistent_workers = False
+        if "ray" in sys.modules:  # gRPC, which Ray brings, crashes in processes that are forked
+            loader.num_workers = 0
         with DefaultScope.overwrite_default_scope("mmpose"):
             dataset = DATASETS.build(loader.dataset)
         if limited:

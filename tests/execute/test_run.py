@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -384,6 +385,22 @@ def test_the_upstream_engine(harness: Harness, data: Path) -> None:
     assert theirs.warnings == moved_by_packages(protocol)
     assert theirs.upstream_metrics == pytest.approx(theirs.metrics, abs=1e-9)
     assert theirs.metrics == ours.metrics
+
+
+def test_the_upstream_engine_forks_nothing_beside_ray(
+    harness: Harness, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's gRPC crashes in a forked process: a data loader's worker then ends without a word."""
+
+    def fork() -> int:
+        raise AssertionError("a process was forked")
+
+    monkeypatch.setitem(sys.modules, "ray", sys.modules.get("ray") or types.ModuleType("ray"))
+    monkeypatch.setattr(os, "fork", fork, raising=False)
+    code, _, _ = harness(
+        "run", "coco", "--rows", ROW, "--weights", "random:0", "--limit", 1, "--out", "theirs", "--engine", "upstream"
+    )
+    assert code == 0
 
 
 def test_the_upstream_engine_without_its_evaluator(
