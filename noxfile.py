@@ -24,9 +24,7 @@ PYTHON = None if sys.version_info >= tuple(map(int, OLDEST.split("."))) else OLD
 # opencv-python as well, and xtcocotools has no wheels for Python 3.12.
 OVERRIDES = ("chumpy; python_version < '3'", "opencv-python; python_version < '3'", "xtcocotools; python_version < '3'")
 # The arithmetic of the published numbers where it can be had: NumPy 1 with Python 3.11, and OpenCV 4.
-CONSTRAINTS = (
-    "numpy<2; python_version < '3.12'", "numpy>=2; python_version >= '3.12'", "opencv-python-headless<5"
-)  # fmt: skip
+CONSTRAINTS = ("numpy<2; python_version < '3.12'", "numpy>=2; python_version >= '3.12'", "opencv-python-headless<5")
 ORACLE = "xtcocotools==1.14.3"
 GROUPS = ("--extra", "ray", "--group", "upstream", "--group", "tests", "--group", "lint")
 
@@ -120,7 +118,7 @@ def regress(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Simulate whether 95 % intervals hold the true value 95 times in 100, and what the paired test finds."""
     install(session)
-    session.run("pytest", "-s", "tests/score/simulate_coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    session.run("pytest", "-s", "tests/metrics/simulate_coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(python=PYTHON)
@@ -136,7 +134,7 @@ def cluster(session: nox.Session) -> None:
     the bench measures of workers.
     """
     install(session)
-    files = ("tests/execute/three_nodes.py", "tests/bench/shards_round.py")
+    files = ("tests/run/three_nodes.py", "tests/speed/shards_round.py")
     session.run("pytest", "-s", *(session.posargs or files), env={"OMP_NUM_THREADS": "1"})
 
 
@@ -147,7 +145,7 @@ def soak(session: nox.Session) -> None:
     """
     install(session)
     often = {"HARNESS_FUZZ_CASES": "10000", "HARNESS_SOAK_KILLS": "200", "OMP_NUM_THREADS": "1"} | os.environ
-    session.run("pytest", "-s", *(session.posargs or ("tests/execute/random_kills.py", "tests/fuzz")), env=often)
+    session.run("pytest", "-s", *(session.posargs or ("tests/run/random_kills.py", "tests/fuzz")), env=often)
 
 
 @nox.session(python=PYTHON)
@@ -223,17 +221,47 @@ def lock(session: nox.Session) -> None:
         path.write_text("\n".join(lines))
         decided += [option, str(path)]
     session.run(
-        "uv", "pip", "compile", "pyproject.toml", *GROUPS, *decided, "--universal", "--python-version", OLDEST,
-        "--only-binary", ":all:", "--no-annotate", "--no-header", "--no-emit-index-url",
-        "--output-file", "requirements.lock", *session.posargs, external=True,
-    )  # fmt: skip
+        "uv",
+        "pip",
+        "compile",
+        "pyproject.toml",
+        *GROUPS,
+        *decided,
+        "--universal",
+        "--python-version",
+        OLDEST,
+        "--only-binary",
+        ":all:",
+        "--no-annotate",
+        "--no-header",
+        "--no-emit-index-url",
+        "--output-file",
+        "requirements.lock",
+        *session.posargs,
+        external=True,
+    )
     _shorten_markers(Path("requirements.lock"))
     for python, platform in itertools.product(PYTHONS, PLATFORMS):  # each locked package has a wheel for each
         session.run(
-            "uv", "pip", "install", "--dry-run", "--quiet", "--target", session.create_tmp(), "--no-deps",
-            "--only-binary", ":all:", "--python-version", python, "--python-platform", platform,
-            "--requirement", "requirements.lock", external=True, env={"MACOSX_DEPLOYMENT_TARGET": "14.0"},
-        )  # fmt: skip
+            "uv",
+            "pip",
+            "install",
+            "--dry-run",
+            "--quiet",
+            "--target",
+            session.create_tmp(),
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--python-version",
+            python,
+            "--python-platform",
+            platform,
+            "--requirement",
+            "requirements.lock",
+            external=True,
+            env={"MACOSX_DEPLOYMENT_TARGET": "14.0"},
+        )
         session.log(f"Python {python}, {platform}: every package has a wheel")
 
 

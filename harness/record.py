@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import ObtainError, brief, first_problems
 from harness.files import read_json, write_json
-from harness.spec.schema import Claim
+from harness.suites.schema import Claim
 
 SCHEMA_VERSION = 1
 
 Status = Literal["complete", "own boxes", "partial", "unobtainable", "failed"]
 Verdict = Literal[
     "reproduced", "within noise", "differs", "contradicted", "own boxes", "partial", "unobtainable", "failed", "not run"
-]  # fmt: skip
+]
 
 
 class Part(BaseModel):

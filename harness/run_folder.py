@@ -11,7 +11,7 @@ from harness.errors import MALFORMED, ObtainError, brief, first_problems
 from harness.files import read_json, write_json
 from harness.protocol import Protocol
 from harness.record import Estimation, Record
-from harness.spec.schema import Metric, Row, Suite
+from harness.suites.schema import Metric, Row, Suite
 
 SCHEMA_VERSION = 1
 

@@ -13,7 +13,7 @@ from miniature import Miniature, write_miniature
 from harness.cli import main
 
 if TYPE_CHECKING:
-    from harness.execute.plan import Settings
+    from harness.run.plan import Settings
 
 
 SAMPLES = Path(
@@ -44,7 +44,7 @@ def each_samples(request: pytest.FixtureRequest) -> Path:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder with all that the demo suite evaluates on, obtained as a run obtains it."""
     from harness.assets.fetch import data_items, obtain
-    from harness.spec.sources import load_sources
+    from harness.suites.sources import load_sources
 
     data = tmp_path_factory.mktemp("demo") / "data"
     for item in data_items([entry.path for entry in load_sources("demo").files], data):
@@ -94,7 +94,7 @@ def default_signals() -> Iterator[None]:
 @pytest.fixture
 def settings(samples: Path, tmp_path: Path) -> "Settings":
     """Return settings for seeded weights on all images of the miniature."""
-    from harness.execute.plan import Settings
+    from harness.run.plan import Settings
 
     return Settings(
         data=samples,

@@ -49,8 +49,10 @@ def test_hard_cases_of_coco(samples: Path) -> None:
 def test_hard_cases_of_the_others(samples: Path) -> None:
     indices = [image["crowdIndex"] for image in read(samples, crowdpose.ANNOTATIONS)["images"]]
     assert [sum(low <= index <= high for index in indices) for low, high in ((0, 0.1), (0.1001, 0.8), (0.8001, 1))] == [
-        1, 1, 1,
-    ]  # fmt: skip
+        1,
+        1,
+        1,
+    ]
     assert any(person["keypoints_21"][51:] for person in read(samples, humanart.ANNOTATIONS)["annotations"])
     shown = np.array([person["joints_vis"] for person in read(samples, mpii.ANNOTATIONS)])
     assert 0 < (shown == 0).sum() < shown.size / 2

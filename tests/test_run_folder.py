@@ -13,7 +13,7 @@ from harness.errors import ObtainError
 from harness.predictions import Predictions
 from harness.record import Record
 from harness.run_folder import RunFolder
-from harness.spec.load import load_suite
+from harness.suites.load import load_suite
 
 
 @pytest.fixture

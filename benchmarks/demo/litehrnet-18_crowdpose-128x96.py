@@ -3,7 +3,7 @@ _base_ = ["litehrnet-18_coco-128x96.py"]
 train_cfg = dict(max_epochs=7)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
-    dict(type="CosineAnnealingLR", begin=0, end=7, T_max=7, eta_min=2e-5, by_epoch=True, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", begin=0, end=7, T_max=7, eta_min=2e-5, by_epoch=True, convert_to_iter_based=True)
 ]
 
 model = dict(head=dict(out_channels=14))

@@ -3,7 +3,7 @@ _base_ = ["litehrnet-18_coco-128x96.py"]
 train_cfg = dict(max_epochs=2)
 optim_wrapper = dict(optimizer=dict(lr=7e-4))
 param_scheduler = [
-    dict(type="CosineAnnealingLR", begin=0, end=2, T_max=2, eta_min=2e-5, by_epoch=True, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", begin=0, end=2, T_max=2, eta_min=2e-5, by_epoch=True, convert_to_iter_based=True)
 ]
 
 codec = dict(type="MSRAHeatmap", input_size=(96, 128), heatmap_size=(24, 32), sigma=2, unbiased=True)

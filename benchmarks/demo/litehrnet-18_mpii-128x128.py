@@ -3,7 +3,7 @@ _base_ = ["mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_litehrnet-18_8xb6
 train_cfg = dict(max_epochs=8)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
-    dict(type="CosineAnnealingLR", begin=0, end=8, T_max=8, eta_min=2e-5, by_epoch=True, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", begin=0, end=8, T_max=8, eta_min=2e-5, by_epoch=True, convert_to_iter_based=True)
 ]
 
 codec = dict(type="MSRAHeatmap", input_size=(128, 128), heatmap_size=(32, 32), sigma=2)

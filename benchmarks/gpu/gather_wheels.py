@@ -20,11 +20,36 @@ from packaging.requirements import Requirement
 
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 NAMES = (
-    "addict", "annotated-types", "click", "filelock", "importlib-metadata", "json-tricks", "lazy-importer", "markdown",
-    "mat4py", "mmcv-lite", "mmdet", "mmengine", "mmpose", "mmpretrain", "model-index", "modelindex", "munkres",
-    "ordered-set", "platformdirs", "pycocotools", "pydantic", "pydantic-core", "setuptools", "shapely", "termcolor",
-    "terminaltables", "typing-inspection", "yapf", "zipp",
-)  # fmt: skip
+    "addict",
+    "annotated-types",
+    "click",
+    "filelock",
+    "importlib-metadata",
+    "json-tricks",
+    "lazy-importer",
+    "markdown",
+    "mat4py",
+    "mmcv-lite",
+    "mmdet",
+    "mmengine",
+    "mmpose",
+    "mmpretrain",
+    "model-index",
+    "modelindex",
+    "munkres",
+    "ordered-set",
+    "platformdirs",
+    "pycocotools",
+    "pydantic",
+    "pydantic-core",
+    "setuptools",
+    "shapely",
+    "termcolor",
+    "terminaltables",
+    "typing-inspection",
+    "yapf",
+    "zipp",
+)
 XTCOCOTOOLS = "xtcocotools==1.14.3"
 XTCOCOTOOLS_PYTHON, XTCOCOTOOLS_PLATFORM = "3.11", "manylinux_2_17_x86_64"
 MOST_MB = 40
@@ -40,9 +65,11 @@ def wanted(lock: str, names: tuple[str, ...], python: str, platform: str) -> lis
     machine = "aarch64" if "aarch64" in platform else "arm64" if "arm64" in platform else "x86_64"
     system = "darwin" if platform.startswith("macosx") else "win32" if platform.startswith("win") else "linux"
     target = {
-        "python_version": python, "python_full_version": f"{python}.0", "sys_platform": system,
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": system,
         "platform_machine": "AMD64" if system == "win32" else machine,
-    }  # fmt: skip
+    }
     found: dict[str, str] = {}
     for line in lock.splitlines():
         if not line.strip() or line.startswith("#"):

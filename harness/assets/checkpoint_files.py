@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.errors import ObtainError
 from harness.files import sha256_file
-from harness.spec.schema import Checkpoint
+from harness.suites.schema import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ HEAD_TIMEOUT = (5.0, 10.0)
 MAX_REDIRECTS = 10
 _CHUNK = 1 << 17
 
-Progress = Callable[[int, int | None], object]
+OnBytes = Callable[[int, int | None], object]
 """Called with the bytes that are there, and all bytes if their number is known."""
 
 
@@ -84,11 +84,11 @@ class _Wanted:
     sha256: str
     """The digits that are known, of which there may be none."""
     what: str
-    progress: Progress
+    progress: OnBytes
 
 
 def download(
-    urls: Sequence[str], target: Path, *, size: int | None, sha256: str | None, what: str, progress: Progress
+    urls: Sequence[str], target: Path, *, size: int | None, sha256: str | None, what: str, progress: OnBytes
 ) -> Downloaded:
     """Return a file, downloaded unless it is there already.
 

@@ -21,8 +21,8 @@ from harness.assets.download import download
 from harness.assets.render import render
 from harness.errors import ObtainError
 from harness.files import read_json, sha256_file, write_json
-from harness.spec.schema import Checkpoint
-from harness.spec.sources import (
+from harness.suites.schema import Checkpoint
+from harness.suites.sources import (
     DataEntry,
     Download,
     Source,
@@ -37,7 +37,7 @@ HASHED = 1 << 26
 """Files up to so many bytes (64 MiB), which are annotations and boxes, are hashed to see whether they are the published
 ones; that is quicker than the message can be read."""
 
-Progress = Callable[[str, int, int | None], object]
+OnFileBytes = Callable[[str, int, int | None], object]
 """Called with what is being done to which file, the bytes done, and all bytes if their number is known."""
 
 
@@ -164,7 +164,7 @@ def checkpoint_item(checkpoint: Checkpoint, folder: Path) -> Item:
     return Item(checkpoint.file_name, "checkpoint", target, state, "", checkpoint)
 
 
-def obtain(item: Item, data: Path, progress: Progress) -> None:
+def obtain(item: Item, data: Path, progress: OnFileBytes) -> None:
     """Download an item and unpack it, or render it.
 
     Raises:
@@ -173,10 +173,13 @@ def obtain(item: Item, data: Path, progress: Progress) -> None:
     if isinstance(item.source, Checkpoint):
         checkpoint = item.source
         download(
-            [checkpoint.url], item.target, size=None, what="the checkpoint",
+            [checkpoint.url],
+            item.target,
+            size=None,
+            what="the checkpoint",
             sha256=None if checkpoint.hash_is_stale else checkpoint.sha256,
             progress=partial(progress, f"download {item.name}"),
-        )  # fmt: skip
+        )
     elif item.rendered:
         assert isinstance(item.source, Source)
         render(item.source, data, partial(progress, f"render {item.rendered}"))
@@ -194,7 +197,7 @@ def obtain(item: Item, data: Path, progress: Progress) -> None:
             raise ObtainError(f"{error}{_steps(item.source, data)}") from error
 
 
-def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
+def _obtain_data(source: Source, data: Path, progress: OnFileBytes) -> None:
     wanted = source.download
     assert wanted is not None
     plain = wanted.to is not None
@@ -207,10 +210,12 @@ def _obtain_data(source: Source, data: Path, progress: Progress) -> None:
         known = {name: note.get(name) if isinstance(note, dict) else None for name in known}
     try:
         found = download(
-            wanted.urls, target, **known,
+            wanted.urls,
+            target,
+            **known,
             what=f"{source.entry.what if plain else 'an archive'} of {source.sources.title}",
             progress=partial(progress, f"download {wanted.name}"),
-        )  # fmt: skip
+        )
     except ObtainError as error:
         if not noted:
             raise

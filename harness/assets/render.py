@@ -9,7 +9,7 @@ from filelock import FileLock
 from harness.assets.cache import disk_errors
 from harness.errors import ObtainError
 from harness.files import sha256_file
-from harness.spec.sources import Source, sources_of_entries
+from harness.suites.sources import Source, sources_of_entries
 
 
 def render(source: Source, data: Path, progress: Callable[[int, int | None], object]) -> None:

@@ -13,7 +13,7 @@ from harness.errors import HarnessError, UsageError
 from harness.files import write_json, write_text
 
 if TYPE_CHECKING:
-    from harness.bench.outcome import BenchReport, Details
+    from harness.speed.outcome import BenchReport, Details
 
 ROUNDS = {"prepare": 7, "decode": 7, "score": 3, "ten-rows": 1, "one-row": 3, "shards": 5}
 """How often each comparison is repeated."""
@@ -42,37 +42,60 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 @click.command("bench")
 @data_option
 @click.option(
-    "--only", "parts", callback=_parts, metavar="NAME[,NAME]",
+    "--only",
+    "parts",
+    callback=_parts,
+    metavar="NAME[,NAME]",
     help=f"Measure a part: {', '.join(PARTS)}. The others stay as they are in --out. Or gpu, alone: what a GPU does.",
-)  # fmt: skip
+)
 @device_option
 @click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="N",
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
     help=f"With --only gpu: begin nothing new after so many; the most important comes first.  [default: {GPU_MINUTES}]",
-)  # fmt: skip
+)
 @click.option(
-    "--rounds", type=click.IntRange(min=1), metavar="N",
+    "--rounds",
+    type=click.IntRange(min=1),
+    metavar="N",
     help=f"Do every comparison so often.  [default: {', '.join(f'{n} {name}' for name, n in ROUNDS.items())}]",
-)  # fmt: skip
+)
 @click.option(
-    "--images", type=click.IntRange(min=1), metavar="N",
+    "--images",
+    type=click.IntRange(min=1),
+    metavar="N",
     help=f"Let whole runs and shards have the first N images only.  [default: all, {SHARDED_IMAGES} for shards]",
-)  # fmt: skip
-@click.option("--rows", metavar="ID[,ID]", help="The rows of COCO that are run at once; with --only gpu, "
-              "whose networks are measured.  [default: ten small ones; all]")  # fmt: skip
+)
+@click.option(
+    "--rows",
+    metavar="ID[,ID]",
+    help="The rows of COCO that are run at once; with --only gpu, "
+    "whose networks are measured.  [default: ten small ones; all]",
+)
 @click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
 @precision_option
 @click.option(
-    "--parity", type=click.Path(path_type=Path), default=Path("results/parity.json"), show_default=True,
-    metavar="FILE", help="Where the forward work of each row is from, for the model of a GPU.",
-)  # fmt: skip
+    "--parity",
+    type=click.Path(path_type=Path),
+    default=Path("results/parity.json"),
+    show_default=True,
+    metavar="FILE",
+    help="Where the forward work of each row is from, for the model of a GPU.",
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome as JSON to a file.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file.")
 @json_option
 def command(
-    parts: list[str], device: str | None, minutes: float | None, out: Path | None, markdown: Path | None, parity: Path,
-    as_json: bool, **chosen: Any,
-) -> int:  # fmt: skip
+    parts: list[str],
+    device: str | None,
+    minutes: float | None,
+    out: Path | None,
+    markdown: Path | None,
+    parity: Path,
+    as_json: bool,
+    **chosen: Any,
+) -> int:
     """Measure the shared engine beside upstream's own code: on the same work, in turn, with equal results.
 
     The data folder has COCO's layout; of its images, a part of COCO is enough. The files are written after every part.
@@ -88,10 +111,10 @@ def command(
     if device or minutes:
         raise UsageError("--device and --minutes are for --only gpu", "the other parts choose the device themselves")
 
-    from harness.bench.outcome import BenchReport, Details
-    from harness.execute.device import choose_device
-    from harness.execute.environment import describe_environment
     from harness.predict.precision import check_precision
+    from harness.run.device import choose_device
+    from harness.run.environment import describe_environment
+    from harness.speed.outcome import BenchReport, Details
 
     device = choose_device(None)
     check_precision(chosen["precision"], device)
@@ -123,8 +146,8 @@ def command(
 
 def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Yield each measurement's name, and what does it and returns fields of `Details`."""
-    from harness.bench import decode, gpu_model, memory, prepare, score, shards, whole_runs, workload
-    from harness.spec.configs import load_config
+    from harness.speed import decode, gpu_model, memory, prepare, score, shards, whole_runs, workload
+    from harness.suites.configs import load_config
 
     data, images, precision = chosen["data"], chosen["images"], chosen["precision"]
     suite, row = workload.find_row(chosen["row"] or whole_runs.ONE_ROW)
@@ -160,15 +183,20 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
         return {"memory": memory.measure_memory(data)}
 
     ways = (
-        measure_prepare, measure_decode, measure_score, measure_ten_rows, measure_one_row, measure_shards,
+        measure_prepare,
+        measure_decode,
+        measure_score,
+        measure_ten_rows,
+        measure_one_row,
+        measure_shards,
         measure_memory,
-    )  # fmt: skip
+    )
     yield from ((name, way) for name, way in zip(PARTS, ways, strict=True) if name in parts)
 
 
 def _kept(out: Path, machine: dict[str, Any]) -> "Details":
     """Return the parts that an earlier outcome has."""
-    from harness.bench.outcome import BenchReport, Details
+    from harness.speed.outcome import BenchReport, Details
 
     try:
         earlier = BenchReport.model_validate_json(out.read_bytes())
@@ -185,8 +213,8 @@ def _kept(out: Path, machine: dict[str, Any]) -> "Details":
 
 def _with_model(details: "Details", parity: Path) -> "Details":
     """Bring the model of a GPU in line with the parts that it is made from."""
-    from harness.bench.gpu_model import model_gpu, read_gflop, read_table
     from harness.predict.crop_stream import processors
+    from harness.speed.gpu_model import model_gpu, read_gflop, read_table
 
     if details.prepare is None or details.decode is None or details.score is None:
         return details.model_copy(update={"gpu_model": None})

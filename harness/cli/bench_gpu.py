@@ -5,18 +5,23 @@ from pathlib import Path
 
 import click
 
-from harness.bench.gpu.measure import Measurement
-from harness.bench.gpu.outcome import GpuReport
 from harness.errors import HarnessError
-from harness.execute.device import choose_device
 from harness.files import write_json, write_text
 from harness.report.gpu import gpu_markdown, gpu_summary
+from harness.run.device import choose_device
+from harness.speed.gpu.measure import Measurement
+from harness.speed.gpu.outcome import GpuReport
 
 
 def measure_gpu(
-    device: str | None, data: Path, rows: str | None, minutes: float, out: Path | None, markdown: Path | None,
+    device: str | None,
+    data: Path,
+    rows: str | None,
+    minutes: float,
+    out: Path | None,
+    markdown: Path | None,
     as_json: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Measure a device, write the report after everything that was measured, and return the exit code."""
     import torch
 

@@ -23,8 +23,8 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from harness.score.box_ap import PersonAP
-    from harness.spec.schema import Dataset
+    from harness.metrics.box_ap import PersonAP
+    from harness.suites.schema import Dataset
 
 SCHEMA_VERSION = 1
 
@@ -32,23 +32,41 @@ SCHEMA_VERSION = 1
 @click.command("boxes")
 @click.argument("name", metavar="SUITE")
 @data_option
-@click.option("--file", "box_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="The box file to measure.  [default: the suite's own]")  # fmt: skip
-@click.option("--detector", metavar="CONFIG",
-              help="Detect people, with a config of mmdet's zoo such as faster-rcnn_r50_fpn_1x_coco, or a config file.",
-              )  # fmt: skip
-@click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
-              help="The detector's weights.  [default: those of mmdet's zoo, downloaded]")  # fmt: skip
+@click.option(
+    "--file",
+    "box_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The box file to measure.  [default: the suite's own]",
+)
+@click.option(
+    "--detector",
+    metavar="CONFIG",
+    help="Detect people, with a config of mmdet's zoo such as faster-rcnn_r50_fpn_1x_coco, or a config file.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The detector's weights.  [default: those of mmdet's zoo, downloaded]",
+)
 @weights_option
 @trust_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The box file to write, a new one.")
 @limit_option
 @device_option
-@click.option("--batch-size", type=click.IntRange(min=1), metavar="N",
-              help="Images a batch; more than 1 moves boxes a little, as smaller images are padded.  [default: 1]",
-              )  # fmt: skip
-@click.option("--score-threshold", type=click.FloatRange(0, 1), metavar="S",
-              help="Drop boxes with a lower score, beside those that the config drops.  [default: 0]")  # fmt: skip
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Images a batch; more than 1 moves boxes a little, as smaller images are padded.  [default: 1]",
+)
+@click.option(
+    "--score-threshold",
+    type=click.FloatRange(0, 1),
+    metavar="S",
+    help="Drop boxes with a lower score, beside those that the config drops.  [default: 0]",
+)
 @json_option
 def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detection: Any) -> int:
     """Measure how well a box file finds people, beside what was published of the suite's own.
@@ -56,7 +74,7 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
     With --detector, an mmdet detector first makes the file, over all images of the suite's annotation file and in the
     format of the published files. Its checkpoint may run no code.
     """
-    from harness.spec.load import load_suite
+    from harness.suites.load import load_suite
 
     suite = load_suite(name)
     row = next((row for row in suite.rows if row.boxes == "detector"), None)
@@ -82,7 +100,7 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
     path = box_file or data / str(dataset.boxes)
 
     from harness.files import sha256_file
-    from harness.score.box_ap import person_ap
+    from harness.metrics.box_ap import person_ap
 
     measured = person_ap(path, annotations, image_ids)
     document = {
@@ -102,10 +120,19 @@ def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detec
 
 
 def _detect(
-    annotations: Path, folder: Path, *, detector: str, checkpoint: Path | None, seed: int | None, out: Path | None,
-    limit: int | None, device: str | None, batch_size: int | None, score_threshold: float | None,
+    annotations: Path,
+    folder: Path,
+    *,
+    detector: str,
+    checkpoint: Path | None,
+    seed: int | None,
+    out: Path | None,
+    limit: int | None,
+    device: str | None,
+    batch_size: int | None,
+    score_threshold: float | None,
     trust_checkpoint: bool,
-) -> tuple[list[int], dict[str, Any]]:  # fmt: skip
+) -> tuple[list[int], dict[str, Any]]:
     """Write the box file, and return the images it is for and what made it."""
     if None not in (checkpoint, seed):
         raise UsageError("--checkpoint and --weights are two answers to one question")
@@ -115,9 +142,9 @@ def _detect(
         raise UsageError(f"{out} is there already; box files are not replaced", "name another --out FILE")
 
     from harness.assets.cache import disk_errors
-    from harness.execute.device import choose_device
     from harness.files import atomic_path, sha256_file
     from harness.predict.detect import build_detector, detect_people, listed_images, load_detector_config
+    from harness.run.device import choose_device
 
     chosen, device = load_detector_config(detector), choose_device(device)
     images = listed_images(annotations, folder, limit)
@@ -150,9 +177,13 @@ def _zoo_checkpoint(config: "Config") -> Path:
     digits = re.search(r"-([0-9a-f]{8})\.pth$", name)
     with DownloadProgress() as progress:
         return download(
-            [url], cache_folder() / "detectors" / name, size=None, sha256=digits[1] if digits else None,
-            what="the detector's weights", progress=partial(progress.update, name),
-        ).path  # fmt: skip
+            [url],
+            cache_folder() / "detectors" / name,
+            size=None,
+            sha256=digits[1] if digits else None,
+            what="the detector's weights",
+            progress=partial(progress.update, name),
+        ).path
 
 
 def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | None:

@@ -11,9 +11,9 @@ import click
 
 from harness.cli.options import check_data_folder, json_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
-from harness.spec.audit import Audit, Finding, audit_suite
-from harness.spec.load import load_suite, published_suites
-from harness.spec.schema import Suite
+from harness.suites.audit import Audit, Finding, audit_suite
+from harness.suites.load import load_suite, published_suites
+from harness.suites.schema import Suite
 
 if TYPE_CHECKING:
     from harness.assets.inspect import Inspection
@@ -193,9 +193,13 @@ def _count(found: int | None, expected: int | None = None) -> str:
 def _wrapped(text: str, indent: int) -> list[str]:
     """Wrap at spaces only: paths stay whole."""
     return textwrap.wrap(
-        text, 116, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False,
+        text,
+        116,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_long_words=False,
         break_on_hyphens=False,
-    )  # fmt: skip
+    )
 
 
 def _data_document(inspected: Inspected, absent_is_error: bool) -> dict[str, Any]:

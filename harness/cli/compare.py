@@ -15,30 +15,54 @@ from harness.judge.comparison import NOISE_FLOOR
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")
 @rows_option
-@click.option("--data", type=click.Path(path_type=Path), metavar="DIR",
-              help="An MMPose data/ folder: what moved is resampled on its annotations, for p-values.")  # fmt: skip
-@click.option("--noise-floor", type=click.FloatRange(min=0, max=1), default=NOISE_FLOOR, show_default=True,
-              metavar="X", help="How far a metric may move, a fraction, where the records have no wider measured "
-              "noise floor.")  # fmt: skip
-@click.option("--resamples", type=click.IntRange(min=100), default=1000, show_default=True, metavar="N",
-              help="Of the images, for p-values.")  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="An MMPose data/ folder: what moved is resampled on its annotations, for p-values.",
+)
+@click.option(
+    "--noise-floor",
+    type=click.FloatRange(min=0, max=1),
+    default=NOISE_FLOOR,
+    show_default=True,
+    metavar="X",
+    help="How far a metric may move, a fraction, where the records have no wider measured noise floor.",
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=100),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Of the images, for p-values.",
+)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML to a file.")
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write a page for a pull request to a file.")  # fmt: skip
+@click.option(
+    "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a page for a pull request to a file."
+)
 @json_option
 def command(
-    new: Path, baseline: Path, suites: tuple[str, ...], glob: str | None, data: Path | None, noise_floor: float,
-    resamples: int, junit: Path | None, markdown: Path | None, as_json: bool,
-) -> int:  # fmt: skip
+    new: Path,
+    baseline: Path,
+    suites: tuple[str, ...],
+    glob: str | None,
+    data: Path | None,
+    noise_floor: float,
+    resamples: int,
+    junit: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+) -> int:
     """Show what moved between two folders of runs, such as `runs` and `results`.
 
     NEW and BASELINE are folders that `harness run` was given as --out; SUITE and --rows choose among their runs. Red,
     with exit code 1, is a metric that moved further than the noise floor, up or down, and a run that vanished, broke or
     cannot be compared. Changes of protocol and environment are named, and are not red by themselves.
     """
-    from harness.execute.compare import pair_by_resampling, read_outcomes
     from harness.judge.comparison import compare
     from harness.report.comparison import comparison_junit, comparison_markdown, comparison_text
+    from harness.run.compare import pair_by_resampling, read_outcomes
 
     if data:
         check_data_folder(data)

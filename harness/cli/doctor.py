@@ -23,13 +23,18 @@ _COLUMNS = ("suite", "annotations", "images", "boxes", "other", "checkpoints", "
 @click.command("doctor")
 @click.option("--device", metavar="NAME", help="Check what this device computes: cuda, cuda:1, or cpu to rehearse.")
 @click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), default=MINUTES, show_default=True, metavar="N",
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=MINUTES,
+    show_default=True,
+    metavar="N",
     help="With --device: stop after so many; the most important checks come first.",
-)  # fmt: skip
+)
 @click.option(
-    "--only", metavar="PATTERN[,PATTERN]",
+    "--only",
+    metavar="PATTERN[,PATTERN]",
     help="With --device: only checks whose group/name matches, e.g. 'network/coco/hrnet*' or 'precision/*'.",
-)  # fmt: skip
+)
 @data_option
 @checkpoints_option
 @click.option(
@@ -37,13 +42,7 @@ _COLUMNS = ("suite", "annotations", "images", "boxes", "other", "checkpoints", "
 )
 @json_option
 def command(
-    device: str | None,
-    minutes: float,
-    only: str | None,
-    data: Path,
-    checkpoints: Path,
-    out: Path | None,
-    as_json: bool,
+    device: str | None, minutes: float, only: str | None, data: Path, checkpoints: Path, out: Path | None, as_json: bool
 ) -> int:
     """Say what this machine has: packages and their known traps, devices, disk, and what of each suite can run.
 
@@ -70,7 +69,7 @@ def command(
         return HarnessError.exit_code if fatal else 0
 
     from harness.doctor.examine import examine
-    from harness.execute.device import choose_device
+    from harness.run.device import choose_device
 
     chosen = choose_device(device)
     click.echo(f"\nchecks on {chosen}, {minutes:g} minutes at most", err=as_json)
@@ -103,13 +102,24 @@ def _page(machine: dict[str, Any]) -> list[str]:
 
 def _suite_table(states: list["SuiteState"]) -> list[str]:
     rows = [
-        (one.name, one.annotations, one.images, one.boxes, one.other, one.checkpoints, str(one.rows), str(one.ready),
-         str(one.seeded))
+        (
+            one.name,
+            one.annotations,
+            one.images,
+            one.boxes,
+            one.other,
+            one.checkpoints,
+            str(one.rows),
+            str(one.ready),
+            str(one.seeded),
+        )
         for one in states
-    ]  # fmt: skip
+    ]
     widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (_COLUMNS, *rows)]  # fmt: skip
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (_COLUMNS, *rows)
+    ]
 
 
 def _line(outcome: "Outcome") -> str:
@@ -122,7 +132,9 @@ def _line(outcome: "Outcome") -> str:
 def _summary(examination: "Examination") -> list[str]:
     lines = ["", *(_line(check) for check in examination.checks if check.status == "failed")]
     reasons = Counter((check.group, check.reason) for check in examination.checks if check.status == "not run")
-    lines += [f"{'not run':<8} {group:<10} {f'{count} checks':<44} {'':>8}  {reason}"
-              for (group, reason), count in reasons.items()]  # fmt: skip
+    lines += [
+        f"{'not run':<8} {group:<10} {f'{count} checks':<44} {'':>8}  {reason}"
+        for (group, reason), count in reasons.items()
+    ]
     counts = ", ".join(f"{examination.count(status)} {status}" for status in ("passed", "failed", "not run"))
     return [*lines, f"{counts}, in {examination.seconds:.0f} s with {examination.workers} processes"]

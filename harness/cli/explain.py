@@ -9,7 +9,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.judge.explanation import Explanation, Trial
-    from harness.spec.schema import Claim, Metric, Row, Suite
+    from harness.suites.schema import Claim, Metric, Row, Suite
 
 SHOWN = 8
 """Trials that do not land and are shown all the same."""
@@ -21,15 +21,18 @@ SHOWN = 8
 @click.option(
     "--rerun", is_flag=True, help="Also try what needs the network again; it takes about as long as ten runs."
 )
-@click.option("--target", "targets", multiple=True, metavar="METRIC=VALUE",
-              help="Explain this value, in the table's unit, not the row's claims.")  # fmt: skip
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Explain this value, in the table's unit, not the row's claims.",
+)
 @settings_options
 @trust_option
 @out_option
 @json_option
-def command(
-    row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...], as_json: bool, **chosen: Any
-) -> int:  # fmt: skip
+def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...], as_json: bool, **chosen: Any) -> int:
     """Say which settings turn a run's numbers into the claimed ones.
 
     ROW is a row's full id, e.g. coco/hrnet-w32-256x192, that `harness run` has evaluated. Its predictions are scored in
@@ -37,7 +40,7 @@ def command(
     With --rerun, which takes the same options as the run did, its network is asked again: other boxes, flip test,
     shift, decoder, padding, affine, colours. Exit code 1 if nothing lands on the claims.
     """
-    from harness.spec.load import load_suite, select_rows
+    from harness.suites.load import load_suite, select_rows
 
     suite_name, _, name = row_id.rpartition("/")
     if not suite_name:
@@ -52,9 +55,9 @@ def command(
     claims = _claims(suite, rows[0], run, targets)
     check_data_folder(chosen["data"])
     from harness.cli.progress import TerminalProgress
-    from harness.execute.device import choose_device
-    from harness.execute.explain import explain
-    from harness.execute.plan import Settings
+    from harness.run.device import choose_device
+    from harness.run.explain import explain
+    from harness.run.plan import Settings
 
     settings = Settings(**chosen | {"device": choose_device(chosen["device"])}, engine="shared")
     with TerminalProgress(1) as progress:
@@ -76,7 +79,7 @@ def _run_name(suite: "Suite", row: "Row", run: str | None) -> str:
 
 
 def _claims(suite: "Suite", row: "Row", run: str, targets: tuple[str, ...]) -> "list[Claim]":
-    from harness.spec.schema import Claim
+    from harness.suites.schema import Claim
 
     if targets:
         claims = []

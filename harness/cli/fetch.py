@@ -14,7 +14,7 @@ from harness.errors import HarnessError, ObtainError
 
 if TYPE_CHECKING:
     from harness.assets.fetch import Item
-    from harness.spec.schema import Row, Suite
+    from harness.suites.schema import Row, Suite
 
 SCHEMA_VERSION = 1
 
@@ -28,14 +28,14 @@ SCHEMA_VERSION = 1
 @json_option
 def command(
     suites: tuple[str, ...], glob: str | None, data: Path, checkpoints: Path, dry_run: bool, as_json: bool
-) -> int:  # fmt: skip
+) -> int:
     """Download what runs of SUITE need and is not there; without one, of all tables. The demo's data is rendered.
 
     Data goes into the layout of MMPose's data/ folder, downloads resume, and every file is verified before it takes its
     name. What no program may download is named with what to do. HARNESS_CACHE names the folder of archives and
     checkpoints; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured. Exit code 3 if anything is still missing.
     """
-    from harness.spec.load import published_suites, select, suite_names
+    from harness.suites.load import published_suites, select, suite_names
 
     groups = _needed(select(suites or published_suites(), glob), data, checkpoints)
     items = [item for _, group in groups for item in group]
@@ -65,8 +65,8 @@ def command(
 def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path) -> "list[tuple[str, list[Item]]]":
     """Return what each suite needs besides what the ones before it do, under its title."""
     from harness.assets.fetch import checkpoint_item, data_items
-    from harness.spec.configs import load_config
-    from harness.spec.ledger import data_paths
+    from harness.suites.configs import load_config
+    from harness.suites.ledger import data_paths
 
     groups: dict[str, list[Item]] = {}
     seen: set[Path] = set()
@@ -165,7 +165,15 @@ def _total(items: "list[Item]", sizes: dict[str, int]) -> str:
 
 def _as_json(item: "Item", sizes: dict[str, int]) -> dict[str, Any]:
     return {
-        "name": item.name, "what": item.what, "path": str(item.target), "state": item.state,
-        "remark": item.remark or None, "rendered": item.rendered, "download": item.download, "urls": item.urls,
-        "size": _size(item, sizes), "in_cache": item.cached is not None, "instructions": item.instructions,
-    }  # fmt: skip
+        "name": item.name,
+        "what": item.what,
+        "path": str(item.target),
+        "state": item.state,
+        "remark": item.remark or None,
+        "rendered": item.rendered,
+        "download": item.download,
+        "urls": item.urls,
+        "size": _size(item, sizes),
+        "in_cache": item.cached is not None,
+        "instructions": item.instructions,
+    }

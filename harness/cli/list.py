@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
-from harness.spec.load import published_suites, select
-from harness.spec.schema import Claim, Row, Suite
+from harness.suites.load import published_suites, select
+from harness.suites.schema import Claim, Row, Suite
 
 
 @click.command("list")

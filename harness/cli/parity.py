@@ -32,9 +32,14 @@ HEADINGS = ("people", "compared", "ties", "keypoint px", "tie px", "score", "met
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file.")
 @json_option
 def command(
-    suites: tuple[str, ...], glob: str | None, tflop: float | None, out: Path | None, markdown: Path | None,
-    as_json: bool, **chosen: Any,
-) -> int:  # fmt: skip
+    suites: tuple[str, ...],
+    glob: str | None,
+    tflop: float | None,
+    out: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> int:
     """Run both engines on the same people with the same weights, and show how far apart their numbers are.
 
     SUITE is a name or a YAML file; without one, all published tables are compared. The files are written after every
@@ -42,7 +47,7 @@ def command(
     Exit code 1 if a keypoint away from ties is off by more than 0.01 px, a score by 1e-5 or a metric by 1e-6; 3 if a
     run could not be compared.
     """
-    from harness.spec.load import published_suites, select
+    from harness.suites.load import published_suites, select
 
     work = [
         (suite, row, run)
@@ -52,13 +57,13 @@ def command(
     ]
     check_data_folder(chosen["data"])
 
-    from harness.execute.device import choose_device
-    from harness.execute.environment import describe_environment
-    from harness.execute.parity import compare_engines
-    from harness.execute.plan import Settings
     from harness.parity import Failure, ParityReport
     from harness.predict.upstream_conditions import OPENCV_5, upstream_warp
     from harness.report.parity import parity_markdown
+    from harness.run.device import choose_device
+    from harness.run.environment import describe_environment
+    from harness.run.parity import compare_engines
+    from harness.run.plan import Settings
 
     ids = [f"{suite.row_id(row)}/{run}" for suite, row, run in work]
     width = max(map(len, ids))
@@ -69,8 +74,12 @@ def command(
         click.echo(f"warning: {OPENCV_5}", err=True)
     report = ParityReport(
         weights="checkpoints" if chosen["seed"] is None else f"random:{chosen['seed']}",
-        tflop=tflop, environment=environment, seconds=0, runs=(), failed=(),
-    )  # fmt: skip
+        tflop=tflop,
+        environment=environment,
+        seconds=0,
+        runs=(),
+        failed=(),
+    )
     if out and (earlier := _read_report(out)) and report.continues(earlier):
         report = earlier
     done: set[str] = set()

@@ -80,7 +80,7 @@ class DownloadProgress(_Bars):
 
 
 class TerminalProgress(_Bars):
-    """A `Watcher` that draws a bar for the whole work, and one for the stage at work.
+    """A `RunProgress` that draws a bar for the whole work, and one for the stage at work.
 
     Args:
         rows: How many rows there are to do.

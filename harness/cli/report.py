@@ -14,16 +14,35 @@ PARITY = Path("results/parity.json")
 
 @click.command("report")
 @click.argument("results", nargs=-1, metavar="[RESULTS...]", type=click.Path(path_type=Path))
-@click.option("--suite", "suites", multiple=True, metavar="SUITE",
-              help="Show this suite, by name or by the path of its YAML file; may be repeated.  [default: all of the "
-              "project's own]")  # fmt: skip
-@click.option("--data", type=click.Path(path_type=Path), metavar="DIR",
-              help="An MMPose data/ folder: the worst and the median cases are then shown as pictures.")  # fmt: skip
-@click.option("--parity", type=click.Path(path_type=Path), metavar="FILE",
-              help="What `harness parity` counted: FLOPs of rows whose records do not have them.  "
-              f"[default: {PARITY}, if it is there]")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default=Path("reports/site"), show_default=True, metavar="DIR",
-              help="Where the site goes.")  # fmt: skip
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="SUITE",
+    help="Show this suite, by name or by the path of its YAML file; may be repeated.  [default: all of the "
+    "project's own]",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="An MMPose data/ folder: the worst and the median cases are then shown as pictures.",
+)
+@click.option(
+    "--parity",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What `harness parity` counted: FLOPs of rows whose records do not have them.  "
+    f"[default: {PARITY}, if it is there]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reports/site"),
+    show_default=True,
+    metavar="DIR",
+    help="Where the site goes.",
+)
 @json_option
 def command(
     results: tuple[Path, ...], suites: tuple[str, ...], data: Path | None, parity: Path | None, out: Path, as_json: bool
@@ -37,7 +56,7 @@ def command(
     from harness.report.results import read_results
     from harness.report.site import write_site
     from harness.report.sizes import read_sizes
-    from harness.spec.load import load_suite, suite_names
+    from harness.suites.load import load_suite, suite_names
 
     loaded = [load_suite(suite) for suite in suites or suite_names()]
     if data is not None:

@@ -30,8 +30,8 @@ from harness.errors import HarnessError, UsageError
 from harness.imports import quick_imports
 
 if TYPE_CHECKING:
-    from harness.execute.plan import Settings
-    from harness.spec.schema import Row, Suite
+    from harness.run.plan import Settings
+    from harness.suites.schema import Row, Suite
 
 
 @click.command("run")
@@ -88,7 +88,7 @@ def command(
     protocol, environment and record. What is there already and was made from the same content is not made again; so the
     same command goes on after an interruption, and several processes may share an output folder.
     """
-    from harness.spec.load import DEMO, select
+    from harness.suites.load import DEMO, select
 
     work = select(suites or (DEMO,), glob)
     rows = [(suite, row) for suite, selected in work for row in selected]
@@ -108,11 +108,11 @@ def command(
     check_writable(chosen["out"])
     with quick_imports():
         from harness.cli.events import Events, WatchedProgress
-        from harness.execute.executors.choose import choose_executor
-        from harness.execute.plan import Settings
-        from harness.execute.run import refuse_to_replace, run_rows
         from harness.judge.verdict import judge_row
         from harness.predict.precision import check_precision
+        from harness.run.executors.choose import choose_executor
+        from harness.run.plan import Settings
+        from harness.run.rows import refuse_to_replace, run_rows
 
     told = Events(events)
     progress = WatchedProgress(len(rows), told)
@@ -156,7 +156,7 @@ def command(
 
 def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) -> int:
     """Show how far runs are; the exit code is that of a run that ended so."""
-    from harness.execute.status import run_status
+    from harness.run.status import run_status
 
     found = run_status(rows, out)
     counts = Counter(status.state for status in found)
@@ -176,7 +176,7 @@ def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) ->
 def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
     """Say on standard error what is to be fetched, and how long a long run takes; return the people of all rows."""
     from harness.cli.amounts import show_duration, show_sizes
-    from harness.execute.forecast import forecast
+    from harness.run.forecast import forecast
 
     if not settings.data.exists():
         click.echo(f"there is no data folder {settings.data} yet: it will be made", err=True)

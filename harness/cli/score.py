@@ -12,20 +12,35 @@ from harness.errors import HarnessError, ObtainError, UsageError
 
 @click.command("score")
 @click.argument("targets", nargs=-1, required=True, metavar="RUN_DIR... | SUITE")
-@click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True, metavar="DIR",
-              help="An MMPose data/ folder; only its annotations are read.")  # fmt: skip
-@click.option("--predictions", type=click.Path(path_type=Path), metavar="FILE",
-              help="Score these predictions under SUITE: COCO results (.json); for MPII and JHMDB an array [people, "
-              "keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "
-              "for each sequence.")  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    metavar="DIR",
+    help="An MMPose data/ folder; only its annotations are read.",
+)
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Score these predictions under SUITE: COCO results (.json); for MPII and JHMDB an array [people, "
+    "keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "
+    "for each sequence.",
+)
 @click.option("--run", metavar="NAME", help="Whose annotations to take, where a suite has several, e.g. sub1 of JHMDB.")
 @click.option("--array", metavar="NAME", help="The keypoints' name in a file with several arrays that fit.")
 @click.option("--one-based", is_flag=True, help="The array counts pixels from 1.")
-@click.option("--score-mode", type=click.Choice(["bbox", "keypoint", "bbox_keypoint"]),
-              help="Score poses anew as MMPose does, a pose's own score for its box's.  [default: bbox, as they are]",
-              )  # fmt: skip
-@click.option("--nms", type=click.Choice(["oks", "soft-oks", "none"]),
-              help="Drop duplicate poses as MMPose does.  [default: none]")  # fmt: skip
+@click.option(
+    "--score-mode",
+    type=click.Choice(["bbox", "keypoint", "bbox_keypoint"]),
+    help="Score poses anew as MMPose does, a pose's own score for its box's.  [default: bbox, as they are]",
+)
+@click.option(
+    "--nms",
+    type=click.Choice(["oks", "soft-oks", "none"]),
+    help="Drop duplicate poses as MMPose does.  [default: none]",
+)
 @json_option
 def command(
     targets: tuple[str, ...], data: Path, predictions: Path | None, as_json: bool, one_based: bool, **options: Any
@@ -48,7 +63,7 @@ def command(
 
 def _score_runs(folders: list[Path], data: Path, as_json: bool) -> bool:
     """Score all runs below some folders, and return whether one cannot be."""
-    from harness.execute.rescore import rescore
+    from harness.run.rescore import rescore
     from harness.run_folder import RunFolder
 
     found = [RunFolder(path.parent) for folder in folders for path in sorted(folder.rglob("predictions.parquet"))]
@@ -73,8 +88,8 @@ def _score_runs(folders: list[Path], data: Path, as_json: bool) -> bool:
 
 
 def _score_foreign(targets: tuple[str, ...], data: Path, predictions: Path, as_json: bool, **options: Any) -> None:
-    from harness.score.foreign import score_foreign
-    from harness.spec.load import load_suite
+    from harness.metrics.foreign import score_foreign
+    from harness.suites.load import load_suite
 
     if len(targets) != 1:
         raise UsageError(f"--predictions is scored under one SUITE, not {len(targets)}: {' '.join(targets)}")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.record import Effect, JudgedClaim, Record, Verdict
-from harness.spec.schema import Row, Suite
+from harness.suites.schema import Row, Suite
 
 COLOURS: dict[Verdict, str] = {
     "reproduced": "green",

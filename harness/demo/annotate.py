@@ -9,20 +9,38 @@ from harness.demo.scene import Person
 
 FACE = ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
 LIMBS = [
-    f"{side}_{joint}"
-    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    for side in ("left", "right")
-]  # fmt: skip
+    f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
+]
 
 COCO = [*FACE, *LIMBS]
 CROWDPOSE = [*LIMBS, "top_head", "neck"]
 MPII = [
-    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "neck", "upper_neck",
-    "top_head", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
-]  # fmt: skip
+    "right_ankle",
+    "right_knee",
+    "right_hip",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "pelvis",
+    "neck",
+    "upper_neck",
+    "top_head",
+    "right_wrist",
+    "right_elbow",
+    "right_shoulder",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+]
 
-_AROUND = {"shoulder": ("trunk", "upper_arm"), "elbow": ("upper_arm", "forearm"), "wrist": ("forearm",),
-           "hip": ("trunk", "thigh"), "knee": ("thigh", "shin"), "ankle": ("shin",)}  # fmt: skip
+_AROUND = {
+    "shoulder": ("trunk", "upper_arm"),
+    "elbow": ("upper_arm", "forearm"),
+    "wrist": ("forearm",),
+    "hip": ("trunk", "thigh"),
+    "knee": ("thigh", "shin"),
+    "ankle": ("shin",),
+}
 
 ABSENT, HIDDEN, VISIBLE = 0, 1, 2
 """COCO's visibility flags: not labelled, labelled although hidden, labelled."""

@@ -11,16 +11,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from harness.demo.annotate import (
-    ABSENT,
-    COCO,
-    CROWDPOSE,
-    MPII,
-    VISIBLE,
-    label_keypoints,
-    visible_box,
-    whole_box,
-)
+from harness.demo.annotate import ABSENT, COCO, CROWDPOSE, MPII, VISIBLE, label_keypoints, visible_box, whole_box
 from harness.demo.detector import Box, detect
 from harness.demo.scene import Person, Scene, Style, render_scene
 from harness.demo.skeleton import Rng
@@ -33,7 +24,7 @@ COCO_STYLE = Style(people=(1, 1, 2, 2, 3, 4, 5), heights=(85, 430), crowded=0.3,
 MPII_STYLE = Style(people=(1, 1, 2), heights=(110, 330), crowded=0.0)
 CROWD_STYLE = Style(people=(2, 3, 4, 5, 6), heights=(110, 230), crowded=1.0, spread=(0.04, 0.8))
 
-Progress = Callable[[int, int | None], object]
+OnImages = Callable[[int, int | None], object]
 """Called with the bytes of images written so far, of a number that nobody knows yet: None."""
 
 
@@ -53,7 +44,7 @@ CROWD_VAL, CROWD_TRAIN = Part("val", 0, 60), Part("train", 1, 500)
 MPII_VAL, MPII_TRAIN = Part("val", 0, 130), Part("train", 1, 900)
 
 
-def write_coco(folder: Path, part: Part, progress: Progress) -> None:
+def write_coco(folder: Path, part: Part, progress: OnImages) -> None:
     """Write images, annotations and detections in COCO's form.
 
     Args:
@@ -87,7 +78,7 @@ def write_coco(folder: Path, part: Part, progress: Progress) -> None:
     _write_json(folder / "annotations" / f"detections_{part.name}.json", detections)
 
 
-def write_crowdpose(folder: Path, part: Part, progress: Progress) -> None:
+def write_crowdpose(folder: Path, part: Part, progress: OnImages) -> None:
     """Write images, annotations and detections in CrowdPose's form; arguments as for `write_coco`."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -132,7 +123,7 @@ def crowd_index(people: list[tuple[tuple[float, float, float, float], list[int]]
     return round(min(sum(ratios) / max(len(ratios), 1), 1.0), 4)
 
 
-def write_mpii(folder: Path, part: Part, progress: Progress) -> None:
+def write_mpii(folder: Path, part: Part, progress: OnImages) -> None:
     """Write images, annotations and head boxes in MPII's form, pixels counted from 1; arguments as for `write_coco`."""
     people: list[dict[str, Any]] = []
     heads: list[list[list[float]]] = []
@@ -170,7 +161,7 @@ def _head_box(person: Person) -> list[list[float]]:
     return [np.round(low, 1).tolist(), np.round(high, 1).tolist()]
 
 
-def _scenes(folder: Path, part: Part, style: Style, kind: int, progress: Progress) -> Iterator[tuple[int, Scene, Rng]]:
+def _scenes(folder: Path, part: Part, style: Style, kind: int, progress: OnImages) -> Iterator[tuple[int, Scene, Rng]]:
     """Render a part's images and write them; give each with its id and a generator for what else is random about it."""
     (folder / part.name).mkdir(parents=True)
     written = 0
@@ -194,7 +185,7 @@ def _labels(person: Person, names: list[str]) -> list[int]:
 
 def _annotation(
     known: list[dict[str, Any]], image_id: int, box: tuple[float, ...], labels: list[int]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     return {
         "id": len(known) + 1,
         "image_id": image_id,

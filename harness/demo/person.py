@@ -10,19 +10,43 @@ from harness.demo.canvas import NOBODY, Canvas, Color, Disc, shade
 from harness.demo.skeleton import SIDES, Body, Rng
 
 PARTS = [
-    "head", "trunk", "left_upper_arm", "left_forearm", "right_upper_arm", "right_forearm",
-    "left_thigh", "left_shin", "right_thigh", "right_shin",
-]  # fmt: skip
+    "head",
+    "trunk",
+    "left_upper_arm",
+    "left_forearm",
+    "right_upper_arm",
+    "right_forearm",
+    "left_thigh",
+    "left_shin",
+    "right_thigh",
+    "right_shin",
+]
 
 SKIN: list[Color] = [(178, 206, 241), (150, 184, 228), (120, 160, 214), (86, 128, 190), (58, 92, 150), (40, 66, 112)]
 HAIR: list[Color] = [(20, 22, 28), (30, 44, 66), (38, 66, 110), (80, 150, 200), (34, 60, 160), (150, 150, 155)]
 TOPS: list[Color] = [
-    (40, 40, 190), (50, 90, 220), (50, 150, 230), (70, 200, 235), (140, 130, 225), (90, 40, 150), (60, 130, 110),
-    (60, 100, 60), (50, 70, 120), (235, 235, 235), (45, 45, 48), (120, 120, 122),
-]  # fmt: skip
+    (40, 40, 190),
+    (50, 90, 220),
+    (50, 150, 230),
+    (70, 200, 235),
+    (140, 130, 225),
+    (90, 40, 150),
+    (60, 130, 110),
+    (60, 100, 60),
+    (50, 70, 120),
+    (235, 235, 235),
+    (45, 45, 48),
+    (120, 120, 122),
+]
 TROUSERS: list[Color] = [
-    (90, 135, 165), (50, 75, 105), (45, 85, 80), (38, 38, 42), (95, 95, 98), (45, 40, 110), (120, 170, 200),
-]  # fmt: skip
+    (90, 135, 165),
+    (50, 75, 105),
+    (45, 85, 80),
+    (38, 38, 42),
+    (95, 95, 98),
+    (45, 40, 110),
+    (120, 170, 200),
+]
 SHOES: list[Color] = [(30, 30, 34), (35, 55, 85), (225, 225, 228), (40, 40, 180)]
 
 
@@ -113,8 +137,16 @@ def draw_person(
     def layer(depth: float, draw: Callable[..., None], *arguments: object) -> None:
         layers.append((depth, lambda: draw(*arguments)))
 
-    def limb(part: str, a: Float64, b: Float64, radii: tuple[float, float], color: Color, covered: float, cloth: Color,
-             nearer: float) -> None:  # fmt: skip
+    def limb(
+        part: str,
+        a: Float64,
+        b: Float64,
+        radii: tuple[float, float],
+        color: Color,
+        covered: float,
+        cloth: Color,
+        nearer: float,
+    ) -> None:
         """Draw a limb from a to b, of which a part is covered by cloth."""
 
         def draw() -> None:
@@ -124,8 +156,9 @@ def draw_person(
             if covered > 0:
                 end = min(covered, 1.0)
                 middle = a + end * (b - a)
-                canvas.shaded([disc(a, first * 1.12), disc(middle, (first + end * (second - first)) * 1.15)], cloth,
-                              label(part))  # fmt: skip
+                canvas.shaded(
+                    [disc(a, first * 1.12), disc(middle, (first + end * (second - first)) * 1.15)], cloth, label(part)
+                )
 
         layers.append((float(a[2] + b[2]) / 2 - nearer, draw))
 
@@ -138,8 +171,13 @@ def draw_person(
         layer(float(hand[2]) - 0.03, canvas.shaded, [disc(hand, 0.026)], look.skin, label(f"{side}_forearm"))
         limb(f"{side}_thigh", hip, knee, (0.058, 0.042), look.skin, 2 * look.legs, look.trousers, -0.01)
         limb(f"{side}_shin", knee, ankle, (0.042, 0.027), look.skin, 2 * look.legs - 1, look.trousers, 0)
-        layer(float(ankle[2] + toe[2]) / 2 - 0.01, canvas.shaded, [disc(heel, 0.028), disc(toe, 0.022)], look.shoes,
-              label(f"{side}_shin"))  # fmt: skip
+        layer(
+            float(ankle[2] + toe[2]) / 2 - 0.01,
+            canvas.shaded,
+            [disc(heel, 0.028), disc(toe, 0.022)],
+            look.shoes,
+            label(f"{side}_shin"),
+        )
 
     trunk, wide = label("trunk"), look.build
     left, up, forward = body.trunk
@@ -162,9 +200,13 @@ def draw_person(
 
 
 def _layer_head(
-    canvas: Canvas, body: Body, look: Appearance, disc: Callable[[Float64, float], Disc], label: int,
+    canvas: Canvas,
+    body: Body,
+    look: Appearance,
+    disc: Callable[[Float64, float], Disc],
+    label: int,
     layer: Callable[..., None],
-) -> None:  # fmt: skip
+) -> None:
     joints = body.joints
     left, up, forward = body.head
     centre = joints["head"]

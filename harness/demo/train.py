@@ -16,8 +16,8 @@ from mmengine.runner import Runner
 
 from harness.demo import dataset
 from harness.predict.stand_ins import install_stand_ins
-from harness.spec.configs import read_config
-from harness.spec.load import BENCHMARKS
+from harness.suites.configs import read_config
+from harness.suites.load import BENCHMARKS
 
 CONFIGS = {path.stem: path for path in sorted((BENCHMARKS / "demo").glob("*.py"))}
 START = {

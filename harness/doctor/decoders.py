@@ -12,8 +12,8 @@ from harness.parity import KEYPOINT_TOLERANCE
 from harness.predict.decode import begin_decoding, exact
 from harness.predict.forward import flip_tested
 from harness.protocol import Decoder, Protocol, Size
-from harness.spec.configs import load_config
-from harness.spec.load import published_suites, select
+from harness.suites.configs import load_config
+from harness.suites.load import published_suites, select
 
 PEOPLE = 24
 KEYPOINTS = 17

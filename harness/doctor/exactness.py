@@ -14,9 +14,7 @@ from harness.doctor.check import Finding
 from harness.doctor.networks import SEED, RunId
 from harness.doctor.outcome import NotRun
 from harness.errors import ObtainError
-from harness.execute.device import has_tf32, torch_defaults
-from harness.execute.parity import largest_difference, unique_maxima
-from harness.execute.plan import Settings, make_plan
+from harness.metrics.evaluate import evaluate
 from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
@@ -25,9 +23,11 @@ from harness.predict.upstream_conditions import upstream_warp
 from harness.predict.upstream_numpy import numpy_1_crops
 from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
-from harness.score.evaluate import evaluate
-from harness.spec.ledger import point_at
-from harness.spec.load import DEMO, load_suite, select_rows
+from harness.run.device import has_tf32, torch_defaults
+from harness.run.parity import largest_difference, unique_maxima
+from harness.run.plan import Settings, make_plan
+from harness.suites.ledger import point_at
+from harness.suites.load import DEMO, load_suite, select_rows
 
 PEOPLE = {"cpu": 4, "cuda": 48}
 """By the kind of the device."""
@@ -47,9 +47,15 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
     (row,) = select_rows(suite, run[1])
     kind = torch.device(device).type
     settings = Settings(
-        data=data, checkpoints=data, out=data, seed=None if run[0] == DEMO else SEED, limit=None, engine="shared",
-        device=device, batch_size=BATCH.get(kind, BATCH["cuda"]),
-    )  # fmt: skip
+        data=data,
+        checkpoints=data,
+        out=data,
+        seed=None if run[0] == DEMO else SEED,
+        limit=None,
+        engine="shared",
+        device=device,
+        batch_size=BATCH.get(kind, BATCH["cuda"]),
+    )
     try:
         plan = make_plan(suite, row, run[2], settings)
         people = plan.people().first_people(PEOPLE.get(kind, PEOPLE["cuda"]))

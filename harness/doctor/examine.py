@@ -20,17 +20,25 @@ from harness.doctor.pool import Pool
 from harness.doctor.precision import check_precision, check_single_precision
 from harness.doctor.runs import check_demo_precision, check_interrupted, check_two_workers
 from harness.doctor.trouble import check_not_a_number, check_out_of_memory
-from harness.execute.device import free_memory
 from harness.predict.crop_stream import processors
 from harness.protocol import Precision
-from harness.spec.load import DEMO, load_suite
+from harness.run.device import free_memory
+from harness.suites.load import DEMO, load_suite
 
 EXACT_FIRST = (
-    "demo/litehrnet-18-128x96/val", "demo/litehrnet-18-dark-128x96/val", "demo/litehrnet-18-udp-128x96/val",
-    "coco/litehrnet-18-256x192/val", "coco/resnet-50-256x192/val", "coco/cspnext-tiny-256x192/val",
-    "coco/mspn-1stg-256x192/val", "coco/resnet-101-dark-256x192/val", "coco/vitpose-s-256x192/val",
-    "coco/alexnet-256x192/val", "mpii/litehrnet-18-256x256/val", "crowdpose/resnet-50-256x192/val",
-)  # fmt: skip
+    "demo/litehrnet-18-128x96/val",
+    "demo/litehrnet-18-dark-128x96/val",
+    "demo/litehrnet-18-udp-128x96/val",
+    "coco/litehrnet-18-256x192/val",
+    "coco/resnet-50-256x192/val",
+    "coco/cspnext-tiny-256x192/val",
+    "coco/mspn-1stg-256x192/val",
+    "coco/resnet-101-dark-256x192/val",
+    "coco/vitpose-s-256x192/val",
+    "coco/alexnet-256x192/val",
+    "mpii/litehrnet-18-256x256/val",
+    "crowdpose/resnet-50-256x192/val",
+)
 """The demo's trained networks; a run for each codec, for both flip tests and for the usual kinds of layers."""
 SEEDED: tuple[RunId, ...] = (("coco", "resnet-50-256x192", "val"), ("coco", "vitpose-s-256x192", "val"))
 TRAINED = ("litehrnet-18-128x96", "litehrnet-18-dark-128x96")
@@ -53,9 +61,7 @@ def plan_checks(device: str, data: Path, rendered: Path) -> list[Check]:
     protocols = published_protocols()
     networks = distinct_networks()
     families = len({network.family for network in networks})
-    compared = [
-        Check("network", network.name, check_network, (network.runs, device, rendered)) for network in networks
-    ]  # fmt: skip
+    compared = [Check("network", network.name, check_network, (network.runs, device, rendered)) for network in networks]
     exact = [
         Check("exactness", "/".join(run), check_exactness, (run, device, folder))
         for run, folder in (

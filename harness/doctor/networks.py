@@ -20,9 +20,9 @@ from harness.predict.seeded import seed_weights
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions
 from harness.protocol import Compute, DataFile, Protocol
-from harness.spec.configs import load_config
-from harness.spec.ledger import read_protocol
-from harness.spec.load import load_suite, published_suites, select, select_rows
+from harness.suites.configs import load_config
+from harness.suites.ledger import read_protocol
+from harness.suites.load import load_suite, published_suites, select, select_rows
 
 PEOPLE = 2
 KEYPOINT_LIMIT, SCORE_LIMIT = 0.05, 1e-3

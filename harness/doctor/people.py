@@ -7,11 +7,11 @@ import numpy as np
 
 from harness.arrays import Bool, Float32
 from harness.demo import dataset
-from harness.execute.parity import unique_maxima
 from harness.predict.decode.exact.heatmaps import maxima, modulate
 from harness.predict.people import People, annotated_people
 from harness.protocol import Decoder
-from harness.spec.load import DEMO, load_suite
+from harness.run.parity import unique_maxima
+from harness.suites.load import DEMO, load_suite
 
 RENDERED = ("coco", "crowdpose", "mpii")
 """The suites whose data set is rendered; the other data sets have forms of their own."""

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from harness.doctor.check import Check
 from harness.doctor.outcome import Outcome
-from harness.execute.child import cause_of_death, leave_ends_to_parent
+from harness.run.process import cause_of_death, leave_ends_to_parent
 
 _PATIENCE = 10.0
 """Seconds that a process which was killed may take to end: a driver may keep it."""
@@ -106,7 +106,7 @@ def _work(connection: Connection, device: str, threads: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that checks start
     import torch
 
-    from harness.execute.device import choose_device
+    from harness.run.device import choose_device
 
     choose_device(device)
     torch.set_num_threads(threads)

@@ -9,11 +9,11 @@ from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, protocol_of, read_config_of, seeded_network
 from harness.doctor.outcome import NotRun
 from harness.doctor.people import rendered_people
-from harness.execute.device import has_tf32, torch_defaults
 from harness.predict.forward import Forward
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions
 from harness.protocol import Precision, Protocol
+from harness.run.device import has_tf32, torch_defaults
 
 SINGLE = 2e-5
 """Share of the largest value that sums of a few thousand products may be off by in single precision; TF32 is off by

@@ -9,17 +9,17 @@ import numpy as np
 
 from harness.doctor.check import Finding
 from harness.doctor.precision import require_precision
-from harness.execute.executors.base import Executor, Lost
-from harness.execute.executors.devices import Devices
-from harness.execute.executors.here import Here
-from harness.execute.passes import predict_in_passes
-from harness.execute.plan import Plan, Settings, make_plan
-from harness.execute.work import Result, Task
+from harness.metrics.evaluate import evaluate
 from harness.predictions import Predictions
 from harness.protocol import Precision
+from harness.run.executors.base import Executor, Lost
+from harness.run.executors.devices import Devices
+from harness.run.executors.here import Here
+from harness.run.passes import predict_in_passes
+from harness.run.plan import Plan, Settings, make_plan
+from harness.run.worker import Result, Task
 from harness.run_folder import RunFolder
-from harness.score.evaluate import evaluate
-from harness.spec.load import DEMO, load_suite, select_rows
+from harness.suites.load import DEMO, load_suite, select_rows
 
 ROW = "litehrnet-18-128x96"
 BATCH = 8
@@ -27,16 +27,16 @@ TASKS_BEFORE_STOP = 3
 
 
 class Unwatched:
-    """A watcher that tells nobody."""
+    """A progress that tells nobody."""
 
     def stage(self, of: str, name: str, people: int | None = None) -> None:
-        """As `Watcher.stage`."""
+        """As `RunProgress.stage`."""
 
     def advance(self, people: int) -> None:
-        """As `Watcher.advance`."""
+        """As `RunProgress.advance`."""
 
     def download(self, name: str, done: int, total: int | None) -> None:
-        """As `Watcher.download`."""
+        """As `RunProgress.download`."""
 
 
 class Counting(Here):
@@ -64,16 +64,21 @@ class Counting(Here):
         return super().next()
 
 
-def demo_plan(
-    device: str, data: Path, batch_size: int, row: str = ROW, precision: Precision = "fp32"
-) -> Plan:  # fmt: skip
+def demo_plan(device: str, data: Path, batch_size: int, row: str = ROW, precision: Precision = "fp32") -> Plan:
     """Return the plan of a row of the demo on rendered people."""
     suite = load_suite(DEMO)
     (found,) = select_rows(suite, row)
     settings = Settings(
-        data=data, checkpoints=data, out=data, seed=None, limit=None, engine="shared", device=device,
-        batch_size=batch_size, precision=precision,
-    )  # fmt: skip
+        data=data,
+        checkpoints=data,
+        out=data,
+        seed=None,
+        limit=None,
+        engine="shared",
+        device=device,
+        batch_size=batch_size,
+        precision=precision,
+    )
     return make_plan(suite, found, "val", settings)
 
 

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.assets.checkpoint_files import find_checkpoint
 from harness.errors import ObtainError
-from harness.spec.load import load_suite, suite_names
-from harness.spec.schema import Dataset, Row, Suite
-from harness.spec.sources import load_sources
+from harness.suites.load import load_suite, suite_names
+from harness.suites.schema import Dataset, Row, Suite
+from harness.suites.sources import load_sources
 
 ABSENT, NONE = "absent", "-"
 
@@ -48,7 +48,7 @@ def suite_states(data: Path, checkpoints: Path) -> Iterator[SuiteState]:
         images = {path for dataset in datasets for path in _image_folders(name, dataset)}
         checkpoints_there = {
             (row.id, run): _has_checkpoint(checkpoints, row, run) for row in suite.rows for run in row.runs
-        }  # fmt: skip
+        }
         seeded = [row.id for row in suite.rows if _has_data(data, suite, row)]
         lacking = {row for (row, _), there in checkpoints_there.items() if not there}
         yield SuiteState(

@@ -20,8 +20,10 @@ def read(path: Path) -> Any:
 
 def records(folder: Path, suite: str) -> dict[str, Any]:
     """Return the records of a suite's runs in a results folder, by row and run."""
-    found = {path.parent.relative_to(folder / suite).as_posix(): read(path)
-             for path in sorted(folder.glob(f"{suite}/*/*/record.json"))}  # fmt: skip
+    found = {
+        path.parent.relative_to(folder / suite).as_posix(): read(path)
+        for path in sorted(folder.glob(f"{suite}/*/*/record.json"))
+    }
     return {name: record for name, record in found.items() if record}
 
 
@@ -41,8 +43,11 @@ def demo_facts(runs: Path, results: Path) -> Facts:
         f"{equal} of {len(published)} have the metrics of results/ to the last bit; largest difference "
         f"{_number(max(moved, default=None))}",
     ]
-    lines += [f"{name}: {record['verdict']}, {record.get('reason')}" for name, record in found.items()
-              if record["verdict"] != "reproduced"]  # fmt: skip
+    lines += [
+        f"{name}: {record['verdict']}, {record.get('reason')}"
+        for name, record in found.items()
+        if record["verdict"] != "reproduced"
+    ]
     return {"reproduced": reproduced, "equal": equal, "of": len(published), "lines": lines}
 
 
@@ -86,8 +91,11 @@ def bench_facts(path: Path) -> Facts:
             f"host {run['host_mb']:.0f} MB, GPU {_number(run['device_mb'])} MB"
         )
     lines += [f"failed: {name}: {_one_line(reason)}" for name, reason in report.get("failed", {}).items()]
-    failures = [(network["rows"][0], what, why) for network in report.get("networks", [])
-                for what, why in network["failures"].items()]  # fmt: skip
+    failures = [
+        (network["rows"][0], what, why)
+        for network in report.get("networks", [])
+        for what, why in network["failures"].items()
+    ]
     lines += [f"failed: {row} {what}: {_one_line(why)}" for row, what, why in failures]
     measured = sum(bool(network["rates"]) for network in report.get("networks", []))
     lines.append(f"{measured} networks measured; no time for: {', '.join(report.get('left_out', [])) or 'nothing'}")

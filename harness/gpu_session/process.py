@@ -32,9 +32,13 @@ def run_within(command: Sequence[str], seconds: float, environment: Mapping[str,
     start = time.monotonic()
     with path.open("wb") as file:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=dict(environment),
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
             start_new_session=True,
-        )  # fmt: skip
+        )
         try:
             code: int | None = process.wait(seconds)
         except subprocess.TimeoutExpired:

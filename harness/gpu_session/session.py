@@ -34,7 +34,7 @@ _ON_CPU = ("--rows", "*128x96-msra*", "--limit", "8")
 PIP = ("-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target")
 VERSIONS = """
 import json, torch
-from harness.bench.gpu.machine import describe_machine
+from harness.speed.gpu.machine import describe_machine
 print(json.dumps(describe_machine(torch.device("{device}"))))
 """
 
@@ -152,38 +152,78 @@ class Session:
             site = str(self.scratch / "site")
             lacks = None if wheels else f"no wheels in {given.wheels}"
             yield Step("wheels", 8, lambda _: [sys.executable, *PIP, site, *wheels], lacks=lacks)
-        yield Step(
-            "machine", 5, lambda _: [sys.executable, "-c", VERSIONS.format(device=device)], self._machine
-        )  # fmt: skip
+        yield Step("machine", 5, lambda _: [sys.executable, "-c", VERSIONS.format(device=device)], self._machine)
         yield Step("doctor's page", 4, lambda _: self._harness("doctor", *self._data(data)), self._page)
         runs = self.scratch / "demo"
         yield Step(
-            "demo", 10,
-            lambda _: self._harness("run", "demo", "--device", device, "--precision", "fp32", "--out", runs, "--data",
-                                    self.scratch / "demo-data"),
+            "demo",
+            10,
+            lambda _: self._harness(
+                "run",
+                "demo",
+                "--device",
+                device,
+                "--precision",
+                "fp32",
+                "--out",
+                runs,
+                "--data",
+                self.scratch / "demo-data",
+            ),
             lambda _: facts.demo_facts(runs, ROOT / "results"),
-        )  # fmt: skip
+        )
         yield Step(
-            "doctor", 24,
-            lambda seconds: self._harness("doctor", "--device", device, *self._data(data), "--minutes",
-                                          self._own_minutes(seconds), "--out", self.out / "doctor.json"),
+            "doctor",
+            24,
+            lambda seconds: self._harness(
+                "doctor",
+                "--device",
+                device,
+                *self._data(data),
+                "--minutes",
+                self._own_minutes(seconds),
+                "--out",
+                self.out / "doctor.json",
+            ),
             lambda _: facts.doctor_facts(self.out / "doctor.json"),
-        )  # fmt: skip
+        )
         yield Step(
-            "exactness", 14,
-            lambda seconds: self._harness("doctor", "--device", device, *self._data(data), "--only", "exactness/*",
-                                          "--minutes", self._own_minutes(seconds), "--out",
-                                          self.out / "exactness.json"),
+            "exactness",
+            14,
+            lambda seconds: self._harness(
+                "doctor",
+                "--device",
+                device,
+                *self._data(data),
+                "--only",
+                "exactness/*",
+                "--minutes",
+                self._own_minutes(seconds),
+                "--out",
+                self.out / "exactness.json",
+            ),
             lambda _: facts.doctor_facts(self.out / "exactness.json"),
-        )  # fmt: skip
+        )
         yield Step(
-            "bench", 36,
-            lambda seconds: self._harness("bench", "--only", "gpu", "--device", device,
-                                          *self._data(given.subset or data), "--minutes", self._own_minutes(seconds),
-                                          "--out", self.out / "gpu.json", "--markdown", self.out / "gpu.md"),
+            "bench",
+            36,
+            lambda seconds: self._harness(
+                "bench",
+                "--only",
+                "gpu",
+                "--device",
+                device,
+                *self._data(given.subset or data),
+                "--minutes",
+                self._own_minutes(seconds),
+                "--out",
+                self.out / "gpu.json",
+                "--markdown",
+                self.out / "gpu.md",
+            ),
             lambda _: facts.bench_facts(self.out / "gpu.json"),
             no_data,
-        )  # fmt: skip
+        )
         yield from self._trained()
 
     def _trained(self) -> Iterator[Step]:
@@ -196,12 +236,27 @@ class Session:
         def step(precision: str) -> Step:
             small = _ON_CPU if given.device == "cpu" else ()
             folder = folders[precision] = self.scratch / f"trained-{precision}"
-            words = ("run", suite, "--device", given.device, "--precision", precision, "--data", given.subset, "--out",
-                     folder, "--offline", *small)  # fmt: skip
+            words = (
+                "run",
+                suite,
+                "--device",
+                given.device,
+                "--precision",
+                precision,
+                "--data",
+                given.subset,
+                "--out",
+                folder,
+                "--offline",
+                *small,
+            )
             return Step(
-                f"trained {precision}", 3.5, lambda _: self._harness(*words),
-                lambda _: facts.trained_facts({name: folders[name] for name in ("fp32", precision)}, suite.stem), lacks,
-            )  # fmt: skip
+                f"trained {precision}",
+                3.5,
+                lambda _: self._harness(*words),
+                lambda _: facts.trained_facts({name: folders[name] for name in ("fp32", precision)}, suite.stem),
+                lacks,
+            )
 
         yield from [step(precision) for precision in PRECISIONS]
 
@@ -230,5 +285,4 @@ class Session:
     def _page(self, output: str) -> Facts:
         """Keep the page in the log; the terminal gets what it remarks on."""
         lines = output.splitlines()
-        return {"lines": [f"{line} {below.strip()}" for line, below in pairwise(lines)
-                          if line.startswith("!")]}  # fmt: skip
+        return {"lines": [f"{line} {below.strip()}" for line, below in pairwise(lines) if line.startswith("!")]}

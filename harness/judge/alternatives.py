@@ -12,7 +12,7 @@ import numpy as np
 from harness.judge.explanation import Change
 from harness.predictions import Predictions
 from harness.protocol import OksScoring, PoseSelection, Protocol
-from harness.spec.schema import Claim
+from harness.suites.schema import Claim
 
 Scored = tuple[Predictions, Protocol]
 Metrics = Mapping[str, float | None]

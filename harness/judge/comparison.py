@@ -27,8 +27,14 @@ AP: 1e-4 are six of COCO's 6,352, and a tenth of the last digit that tables prin
 _ROUNDING = 1e-12
 """Of a difference itself: in binary, 0.8 - 0.7 is more than 0.1."""
 
-_HARMLESS = {"compute.batch_size", "compute.device", "boxes.file.path", "annotations.path", "scoring.headboxes.path",
-             "scoring.sequences.path"}  # fmt: skip
+_HARMLESS = {
+    "compute.batch_size",
+    "compute.device",
+    "boxes.file.path",
+    "annotations.path",
+    "scoring.headboxes.path",
+    "scoring.sequences.path",
+}
 """Protocol fields that may change without a warning."""
 
 State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
@@ -307,9 +313,7 @@ def _conditions(outcome: Outcome) -> dict[str, JsonValue]:
     }
 
 
-def _environment_changes(
-    new: Mapping[str, Outcome], baseline: Mapping[str, Outcome]
-) -> Iterator[EnvironmentChange]:  # fmt: skip
+def _environment_changes(new: Mapping[str, Outcome], baseline: Mapping[str, Outcome]) -> Iterator[EnvironmentChange]:
     runs: dict[str, tuple[Change, list[str]]] = {}
     for run in new.keys() & baseline.keys():
         now, before = new[run].environment, baseline[run].environment

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.judge.verdict import judge_claims, overall
 from harness.record import JudgedClaim, Verdict
-from harness.spec.schema import Claim, Metric
+from harness.suites.schema import Claim, Metric
 
 SCHEMA_VERSION = 1
 

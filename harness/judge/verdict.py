@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.record import JudgedClaim, Noise, Record, Status, Verdict
-from harness.spec.schema import Claim, Metric, Row
+from harness.suites.schema import Claim, Metric, Row
 
 # From good to bad; a row is as good as the worst metric that its table prints.
 _ORDER: list[Verdict] = ["reproduced", "within noise", "differs"]
@@ -105,9 +105,7 @@ def judge_run(
     return judged, overall(judged, status)
 
 
-def judge_row(
-    row: Row, metrics: Mapping[str, Metric], records: Sequence[Record]
-) -> tuple[list[JudgedClaim], Verdict]:  # fmt: skip
+def judge_row(row: Row, metrics: Mapping[str, Metric], records: Sequence[Record]) -> tuple[list[JudgedClaim], Verdict]:
     """Judge a row by the mean of its runs."""
     if len(records) < len(row.runs):
         return [], "not run"

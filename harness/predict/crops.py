@@ -92,8 +92,9 @@ def crop_regions(people: People, crop: Crop) -> Regions:
     width, height = crop.input_size
     aspect = width / height
     w, h = np.hsplit(people.sizes * np.float32(crop.padding), 2)
-    sizes = np.where(w > h * np.float32(aspect), np.hstack([w, w / np.float32(aspect)]),
-                     np.hstack([h * np.float32(aspect), h]))  # fmt: skip
+    sizes = np.where(
+        w > h * np.float32(aspect), np.hstack([w, w / np.float32(aspect)]), np.hstack([h * np.float32(aspect), h])
+    )
     matrices = _udp_matrices if crop.affine == "udp" else _plain_matrices
     return Regions(people.centers, sizes, matrices(people.centers, sizes, crop.input_size))
 

@@ -120,9 +120,7 @@ class _Recorder(Hook):  # type: ignore[misc]
         self._progress = progress
         self._columns: dict[str, list[Any]] = {}
 
-    def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:  # fmt: skip
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Take one batch of mmpose's PoseDataSample."""
         for sample in outputs:
             found, given = sample.pred_instances, sample.gt_instances

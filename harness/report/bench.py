@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from statistics import median
 
-from harness.bench.outcome import (
+from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
+from harness.speed.outcome import (
     SCORING_TOLERANCE,
     BenchReport,
     Comparison,
@@ -15,7 +16,6 @@ from harness.bench.outcome import (
     Spread,
     TenRows,
 )
-from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
 
 PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-headless", "opencv-python", "xtcocotools")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from harness.errors import HarnessError
+from harness.metrics.diagnosis.model import Case, Diagnosis, Kind, Point
 from harness.openmmlab import openmmlab_needed
-from harness.score.diagnosis.model import Case, Diagnosis, Kind, Point
 
 MARGIN = 0.2
 """Of the longer side, around box and keypoints."""
@@ -79,8 +79,8 @@ def _links(dataset: str) -> tuple[tuple[str, str], ...]:
         with openmmlab_needed():
             from mmengine.config import Config
 
-            from harness.spec.configs import configs_folder
-            from harness.spec.metainfo import FILES
+            from harness.suites.configs import configs_folder
+            from harness.suites.metainfo import FILES
         info = Config.fromfile(configs_folder() / "_base_" / "datasets" / f"{FILES[dataset]}.py").dataset_info
     except (KeyError, HarnessError, OSError):
         return ()

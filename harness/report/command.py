@@ -4,7 +4,7 @@ import shlex
 
 from harness.report.results import Result
 from harness.report.standings import Standing
-from harness.spec.load import BENCHMARKS
+from harness.suites.load import BENCHMARKS
 
 
 def reproduce_command(standing: Standing, result: Result | None = None) -> str:

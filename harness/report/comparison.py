@@ -136,9 +136,15 @@ def _headline(run: RunComparison) -> str:
     red = [movement for movement in run.metrics if movement.red]
     first = red[0]
     return _row(
-        run.id, first.metric, _side(first, "baseline"), _side(first, "new"), _difference(first),
-        f"{first.noise_floor:.3g}", _p_value(first), f"{len(red)} of {len(run.metrics)}",
-    )  # fmt: skip
+        run.id,
+        first.metric,
+        _side(first, "baseline"),
+        _side(first, "new"),
+        _difference(first),
+        f"{first.noise_floor:.3g}",
+        _p_value(first),
+        f"{len(red)} of {len(run.metrics)}",
+    )
 
 
 def _all_movements(runs: Iterable[RunComparison]) -> list[str]:

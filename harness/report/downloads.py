@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.report.standings import Cell, Standing, table_metrics
-from harness.spec.schema import Suite
+from harness.suites.schema import Suite
 
 SCHEMA_VERSION = 1
 PARTS = ("published", "source", "measured", "difference", "low", "high", "verdict")

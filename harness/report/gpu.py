@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.bench.gpu.outcome import GpuReport, NetworkRates, Rate, Way
 from harness.protocol import Precision
+from harness.speed.gpu.outcome import GpuReport, NetworkRates, Rate, Way
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 WAYS: tuple[Way, ...] = ("eager", "channels_last", "graph", "compiled")
@@ -26,8 +26,18 @@ def gpu_markdown(report: GpuReport) -> str:
         "are from a straight line through whole runs of one row and of several.",
         "",
         *_table(
-            ("precision", "forward, min", "decoding", "crops", "start-up and scoring", "all", "share of the peak",
-             "forward by the model"), "lrrrrrrr", _times(report),
+            (
+                "precision",
+                "forward, min",
+                "decoding",
+                "crops",
+                "start-up and scoring",
+                "all",
+                "share of the peak",
+                "forward by the model",
+            ),
+            "lrrrrrrr",
+            _times(report),
         ),
         "",
         "## Forward passes, people a second",
@@ -49,7 +59,8 @@ def gpu_markdown(report: GpuReport) -> str:
         "",
         *_table(
             ("codec", "heatmaps", "rows", "people a second", "µs of the GPU a person", "share of forward, bf16"),
-            "llrrrr", _decoding(report),
+            "llrrrr",
+            _decoding(report),
         ),
         "",
         "## Crops",
@@ -63,7 +74,8 @@ def gpu_markdown(report: GpuReport) -> str:
         "",
         *_table(
             ("rows", "precision", "boxes", "wall, s", "forward, s", "ratio", "busy", "host, MB", "GPU, MB"),
-            "llrrrrrrr", _runs(report),
+            "llrrrrrrr",
+            _runs(report),
         ),
         "",
         "## MMPose's own test script",
@@ -72,7 +84,7 @@ def gpu_markdown(report: GpuReport) -> str:
         "",
         *_table(("row", "boxes", "boxes a second", "wall, s"), "lrrr", _upstream(report)),
         *_faults(report),
-    ]  # fmt: skip
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -97,9 +109,14 @@ def _machine(report: GpuReport) -> Iterator[str]:
     packages = machine["packages"]
     commit = f"commit {machine['commit'][:8]}{', changed' if machine['dirty'] else ''}" if machine["commit"] else ""
     parts = [
-        device, f"{machine['cpu']}, {machine['cores']} cores", f"torch {packages.get('torch')}",
-        f"CUDA {machine['cuda']}", f"cuDNN {machine['cudnn']}", f"NumPy {packages.get('numpy')}", commit,
-    ]  # fmt: skip
+        device,
+        f"{machine['cpu']}, {machine['cores']} cores",
+        f"torch {packages.get('torch')}",
+        f"CUDA {machine['cuda']}",
+        f"cuDNN {machine['cudnn']}",
+        f"NumPy {packages.get('numpy')}",
+        commit,
+    ]
     yield f"Measured by `harness bench --only gpu` on {'; '.join(part for part in parts if part)}."
     if report.peaks:
         peaks = report.peaks
@@ -118,9 +135,7 @@ def _targets(report: GpuReport) -> Iterator[tuple[str, str, str, str]]:
 
 def _times(report: GpuReport) -> Iterator[Sequence[str]]:
     for time in report.table:
-        minutes = (
-            time.forward_min, time.decoding_min, time.crops_min, time.besides_min, time.total_min,
-        )  # fmt: skip
+        minutes = (time.forward_min, time.decoding_min, time.crops_min, time.besides_min, time.total_min)
         cells = (_number(value, ".1f") for value in minutes)
         yield time.precision, *cells, _number(time.share, ".0%"), _number(time.modelled_forward_min, ".1f")
 
@@ -175,9 +190,16 @@ def _runs(report: GpuReport) -> Iterator[Sequence[str]]:
     for run in report.runs:
         rows = run.rows[0] if len(run.rows) == 1 else f"{len(run.rows)} rows at once"
         yield (
-            rows, run.precision, f"{run.boxes:,}", f"{run.wall_s:.1f}", f"{run.forward_s + run.exact_forward_s:.1f}",
-            f"{run.ratio:.2f}", _number(run.busy, ".0%"), f"{run.host_mb:,.0f}", _number(run.device_mb, ",.0f"),
-        )  # fmt: skip
+            rows,
+            run.precision,
+            f"{run.boxes:,}",
+            f"{run.wall_s:.1f}",
+            f"{run.forward_s + run.exact_forward_s:.1f}",
+            f"{run.ratio:.2f}",
+            _number(run.busy, ".0%"),
+            f"{run.host_mb:,.0f}",
+            _number(run.device_mb, ",.0f"),
+        )
 
 
 def _upstream(report: GpuReport) -> Iterator[Sequence[str]]:

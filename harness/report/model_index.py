@@ -7,7 +7,7 @@ import yaml
 from harness.report.numbers import in_unit
 from harness.report.results import Result
 from harness.report.standings import Standing
-from harness.spec.schema import Metric
+from harness.suites.schema import Metric
 
 PROJECT = "pose-harness"
 

@@ -1,6 +1,6 @@
 """Numbers as pages print them: a real minus sign, a dash where there is none, one decimal more than was published."""
 
-from harness.spec.schema import Metric
+from harness.suites.schema import Metric
 
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+from harness.metrics.diagnosis.model import Curve, Diagnosis, OksFigures
 from harness.report import numbers
 from harness.report.plot import (
     BOTTOM,
@@ -24,8 +25,7 @@ from harness.report.plot import (
 )
 from harness.report.results import Result
 from harness.report.suite_figures import look
-from harness.score.diagnosis.model import Curve, Diagnosis, OksFigures
-from harness.spec.schema import Metric
+from harness.suites.schema import Metric
 
 
 def curves_figure(curves: Sequence[Curve]) -> Plot:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ObtainError
+from harness.metrics.diagnosis.model import Diagnosis
 from harness.report import numbers
 from harness.report.cases import Gallery, Room, gallery, limbs
 from harness.report.command import reproduce_command
@@ -16,8 +17,7 @@ from harness.report.results import Result
 from harness.report.row_figures import corrections_figure, curves_figure, histogram_figure, history_figure
 from harness.report.standings import Standing
 from harness.report.upstream_issue import upstream_issue
-from harness.score.diagnosis.model import Diagnosis
-from harness.spec.schema import Claim, Metric, Run
+from harness.suites.schema import Claim, Metric, Run
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _history(history: Sequence[Result], name: str, metric: Metric) -> list[tuple
 
 def _errors(
     standing: Standing, result: Result | None, data: Path | None, room: Room
-) -> tuple[Errors | None, str | None]:  # fmt: skip
+) -> tuple[Errors | None, str | None]:
     """Return the diagnosis of a run, drawn, or why there is none."""
     if result is None:
         return None, None

@@ -18,7 +18,7 @@ from harness.report.row_page import row_page
 from harness.report.sizes import Size
 from harness.report.standings import Standing, read_standings
 from harness.report.suite_page import index_page, suite_page
-from harness.spec.schema import Suite
+from harness.suites.schema import Suite
 
 MARKER = "site.json"
 """Says that a folder is a site, which a new one may replace."""
@@ -43,7 +43,7 @@ class Site:
 
 def write_site(
     out: Path, suites: Sequence[Suite], results: Results, sizes: Mapping[str, Size], data: Path | None
-) -> Site:  # fmt: skip
+) -> Site:
     """Write the site; while that goes on, and if it fails, the former one stays as it is.
 
     Args:
@@ -90,9 +90,12 @@ def _strangers(suites: Sequence[Suite], results: Results) -> list[str]:
 
 
 def _write(
-    folder: Path, tables: Sequence[tuple[Suite, list[Standing]]], results: Results, problems: Sequence[str],
+    folder: Path,
+    tables: Sequence[tuple[Suite, list[Standing]]],
+    results: Results,
+    problems: Sequence[str],
     data: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     room = _room([standing for _, standings in tables for standing in standings])
     sources = list(dict.fromkeys(str(result.source) for result in results.found))
     for suite, standings in tables:

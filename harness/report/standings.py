@@ -13,7 +13,7 @@ from harness.record import JudgedClaim, Verdict
 from harness.report.numbers import in_unit
 from harness.report.results import Result, by_row, current, speed_of
 from harness.report.sizes import Size, size_of
-from harness.spec.schema import Claim, Metric, Row, Suite
+from harness.suites.schema import Claim, Metric, Row, Suite
 
 NUMBERLESS: tuple[Verdict, ...] = ("partial", "unobtainable", "failed", "not run")
 """Verdicts whose rows have no place among numbers: what such a run measured, if anything, is on the row's page only."""
@@ -224,8 +224,8 @@ def _declared(suite: Suite, row: Row, results: Mapping[str, Result]) -> dict[str
     """Return what the configs of a row's runs say, of those runs that no record tells it of."""
     # Here, not above: mmengine is half a second, and unused where every run has its record.
     with openmmlab_needed():
-        from harness.spec.configs import load_config
-        from harness.spec.ledger import read_protocol
+        from harness.suites.configs import load_config
+        from harness.suites.ledger import read_protocol
 
     compute = Compute(engine="shared", batch_size=1, device="cpu")
     return {

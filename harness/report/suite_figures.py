@@ -24,7 +24,7 @@ from harness.report.plot import (
     y_scale,
 )
 from harness.report.standings import Cell, Standing
-from harness.spec.schema import Metric
+from harness.suites.schema import Metric
 
 CLIP = 12.0
 """Differences beyond so many times the rounding are drawn at the edge, so that the rounding can still be seen."""

@@ -11,7 +11,7 @@ from harness.report.pages import render, slug
 from harness.report.protocol_table import Line, fields, ledger
 from harness.report.standings import Standing, table_metrics
 from harness.report.suite_figures import cost_figures, difference_figures
-from harness.spec.schema import Claim, Suite
+from harness.suites.schema import Claim, Suite
 
 
 @dataclass(frozen=True)

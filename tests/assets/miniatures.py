@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 from serving import Page, Server
 
-import harness.spec.sources
-from harness.spec.load import BENCHMARKS
-from harness.spec.sources import Download, Sources, load_sources, source_names
+import harness.suites.sources
+from harness.suites.load import BENCHMARKS
+from harness.suites.sources import Download, Sources, load_sources, source_names
 
 
 def content(path: str) -> bytes:
@@ -35,7 +35,7 @@ def serve(server: Server, monkeypatch: pytest.MonkeyPatch, contents: dict[str, b
         contents: Files by path in the data folder, in place of made-up ones.
     """
     served = {name: _served(load_sources(name), server, contents) for name in source_names()}
-    monkeypatch.setattr(harness.spec.sources, "load_sources", served.__getitem__)
+    monkeypatch.setattr(harness.suites.sources, "load_sources", served.__getitem__)
     monkeypatch.setattr("harness.assets.fetch.load_sources", served.__getitem__)
 
 

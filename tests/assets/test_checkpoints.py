@@ -18,7 +18,7 @@ from harness.assets.checkpoints import load_weights
 from harness.errors import ObtainError
 from harness.files import sha256_file
 from harness.predict.networks import build_network, forward_heatmaps
-from harness.spec.schema import Checkpoint
+from harness.suites.schema import Checkpoint
 
 SMALL = "coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192"
 META = {"state_dict": {"a": torch.ones(2, device="meta")}}
@@ -66,12 +66,14 @@ def test_mmengine_1x_with_all_its_metadata(tmp_path: Path, small: Config, traine
     assert isinstance(hub.log_scalars["train/loss"], HistoryBuffer)
     path = tmp_path / "epoch_1.pth"
     meta = {
-        "epoch": 1, "iter": 3, "cfg": small.pretty_text, "seed": 0, "mmengine_version": "0.10.7",
+        "epoch": 1,
+        "iter": 3,
+        "cfg": small.pretty_text,
+        "seed": 0,
+        "mmengine_version": "0.10.7",
         "dataset_meta": {"sigmas": np.ones(17, np.float32), "colors": np.zeros((2, 3), np.uint8), "name": "coco"},
-    }  # fmt: skip
-    save_checkpoint(
-        {"meta": meta, "state_dict": trained.state_dict(), "message_hub": hub.state_dict()}, str(path)
-    )  # fmt: skip
+    }
+    save_checkpoint({"meta": meta, "state_dict": trained.state_dict(), "message_hub": hub.state_dict()}, str(path))
     with pytest.raises(pickle.UnpicklingError):  # torch alone refuses it
         torch.load(path, weights_only=True)
     loads_the_same(path, small, trained)

@@ -12,11 +12,11 @@ from serving import Page, Server, serving
 
 from harness.assets.fetch import Item, checkpoint_item, data_items, obtain
 from harness.errors import ObtainError
-from harness.spec.configs import load_config
-from harness.spec.ledger import data_paths
-from harness.spec.load import load_suite, published_suites
-from harness.spec.schema import Checkpoint
-from harness.spec.sources import load_sources
+from harness.suites.configs import load_config
+from harness.suites.ledger import data_paths
+from harness.suites.load import load_suite, published_suites
+from harness.suites.schema import Checkpoint
+from harness.suites.sources import load_sources
 
 BODY = b"weights" * 1000
 
@@ -98,7 +98,7 @@ def test_an_archive_fills_only_what_is_missing(server: Server, tmp_path: Path, m
 
 def test_files_of_ones_own_in_an_incomplete_folder_stay(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     serve(server, monkeypatch)
     data, elsewhere = tmp_path / "data", tmp_path / "mine.jpg"
     elsewhere.write_bytes(b"mine")
@@ -118,7 +118,7 @@ def test_files_of_ones_own_in_an_incomplete_folder_stay(
 
 def test_a_hash_that_nobody_published_is_learnt(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     serve(server, monkeypatch)
     (item,) = (item for item in items_of("crowdpose", tmp_path / "one") if item.name == "crowdpose/images")
     obtain(item, tmp_path / "one", quiet)
@@ -138,7 +138,7 @@ def test_a_hash_that_nobody_published_is_learnt(
 
 def test_another_data_folder_is_filled_from_the_cache(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     serve(server, monkeypatch)
     (item,) = (item for item in items_of("coco", tmp_path / "one") if item.name == "coco/val2017")
     obtain(item, tmp_path / "one", quiet)
@@ -170,7 +170,7 @@ def test_a_file_that_is_not_the_published_one_is_told_and_left(tmp_path: Path) -
 
 def test_a_failed_download_tells_how_to_do_it_by_hand(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     serve(server, monkeypatch)
     server.pages.clear()
     boxes = "coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"

@@ -18,8 +18,8 @@ from scipy.io import loadmat, savemat
 from harness.assets.inspect import DataFiles, Inspection, data_files, inspect_data
 from harness.errors import ObtainError
 from harness.predict.people import annotated_people, load_people
-from harness.spec.load import load_suite
-from harness.spec.schema import Counts
+from harness.suites.load import load_suite
+from harness.suites.schema import Counts
 
 SUITES = ("aic", "coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack18")
 COCO = "coco/annotations/person_keypoints_val2017.json"
@@ -134,63 +134,153 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "path", "change", "expected"),
     [
-        ("coco", COCO, update("annotations", 1, area=0),
-         ["annotation 22023: area: zero, negative or missing: no prediction can match such a person"]),
-        ("coco", COCO, remove("annotations", 1, "area"),
-         ["annotation 22023: area: zero, negative or missing: no prediction can match such a person"]),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, area=0),
+            ["annotation 22023: area: zero, negative or missing: no prediction can match such a person"],
+        ),
+        (
+            "coco",
+            COCO,
+            remove("annotations", 1, "area"),
+            ["annotation 22023: area: zero, negative or missing: no prediction can match such a person"],
+        ),
         ("coco", COCO, update("annotations", 1, id=22023.5), ["annotation 1: id: missing, or no integer"]),
-        ("coco", COCO, update("annotations", 1, id=11011),
-         ["annotation 11011: id: used for several annotations: the evaluator takes the last for all of them"]),
-        ("coco", COCO, update("annotations", 1, image_id=7),
-         ["annotation 22023: image_id: of an image that is not listed"]),
-        ("coco", COCO, update("annotations", 1, category_id=2),
-         ["annotation 22023: category_id: not 1, the category of people"]),
-        ("coco", COCO, update("annotations", 1, keypoints=[1, 2, 2] * 21),
-         ["annotation 22023: keypoints: missing, or not 17 times x, y, visibility"]),
-        ("coco", COCO, update("annotations", 1, keypoints=[1, 2, 3] * 17, num_keypoints=17),
-         ["annotation 22023: keypoints: a visibility that is not 0, 1 or 2"]),
-        ("coco", COCO, update("annotations", 1, num_keypoints=0),
-         ["annotation 22023: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
-          "labelled keypoints"]),
-        ("coco", COCO, update("annotations", 3, num_keypoints=2),
-         ["annotation 22021: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
-          "labelled keypoints"]),
-        ("coco", COCO, update("annotations", 1, bbox=[10, 10, 0, 30]),
-         ["annotation 22023: bbox: width or height is zero or negative, yet the person has keypoints: not "
-          "evaluated on ground-truth boxes"]),
-        ("coco", COCO, update("annotations", 1, bbox=[640, 10, 20, 30]),
-         ["annotation 22023: bbox: outside of the image, yet the person has keypoints: not evaluated on "
-          "ground-truth boxes"]),
-        ("coco", COCO, update("annotations", 1, bbox=None),
-         ["annotation 22023: bbox: missing, or not x, y, width, height"]),
-        ("coco", COCO, lambda document: document["images"].append(document["images"][0]),
-         ["image 1101: id: used for several images"]),
-        ("coco", COCO, update("images", 0, width=425, height=640),
-         ["image 1101: width, height: width and height are swapped"]),
-        ("coco", COCO, update("images", 0, width=320),
-         ["image 1101: width, height: not the size of the image file, in the first 320x425 for 640x425"]),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, id=11011),
+            ["annotation 11011: id: used for several annotations: the evaluator takes the last for all of them"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, image_id=7),
+            ["annotation 22023: image_id: of an image that is not listed"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, category_id=2),
+            ["annotation 22023: category_id: not 1, the category of people"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, keypoints=[1, 2, 2] * 21),
+            ["annotation 22023: keypoints: missing, or not 17 times x, y, visibility"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, keypoints=[1, 2, 3] * 17, num_keypoints=17),
+            ["annotation 22023: keypoints: a visibility that is not 0, 1 or 2"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, num_keypoints=0),
+            [
+                "annotation 22023: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
+                "labelled keypoints"
+            ],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 3, num_keypoints=2),
+            [
+                "annotation 22021: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
+                "labelled keypoints"
+            ],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, bbox=[10, 10, 0, 30]),
+            [
+                "annotation 22023: bbox: width or height is zero or negative, yet the person has keypoints: not "
+                "evaluated on ground-truth boxes"
+            ],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, bbox=[640, 10, 20, 30]),
+            [
+                "annotation 22023: bbox: outside of the image, yet the person has keypoints: not evaluated on "
+                "ground-truth boxes"
+            ],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, bbox=None),
+            ["annotation 22023: bbox: missing, or not x, y, width, height"],
+        ),
+        (
+            "coco",
+            COCO,
+            lambda document: document["images"].append(document["images"][0]),
+            ["image 1101: id: used for several images"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("images", 0, width=425, height=640),
+            ["image 1101: width, height: width and height are swapped"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("images", 0, width=320),
+            ["image 1101: width, height: not the size of the image file, in the first 320x425 for 640x425"],
+        ),
         ("coco", COCO, remove("images", 0, "height"), ["image 1101: width, height: missing, or not what it must be"]),
         ("coco", COCO, lambda document: document.pop("annotations"), ["`annotations` is no list of objects"]),
-        ("coco", COCO_BOXES, update("", 3, image_id=7),
-         ["box 3: image_id: of an image that the annotations do not list"]),
+        (
+            "coco",
+            COCO_BOXES,
+            update("", 3, image_id=7),
+            ["box 3: image_id: of an image that the annotations do not list"],
+        ),
         ("coco", COCO_BOXES, update("", 3, score=99.5), ["box 3: score: missing, or not from 0 to 1"]),
         ("coco", COCO_BOXES, remove("", 3, "score"), ["box 3: score: missing, or not from 0 to 1"]),
         ("coco", COCO_BOXES, update("", 3, bbox=[1, 2, 3]), ["box 3: bbox: missing, or not four numbers"]),
-        ("crowdpose", CROWDPOSE, remove("images", 0, "crowdIndex"),
-         ["image 106: crowdIndex: missing; AP(E), AP(M) and AP(H) need it"]),
+        (
+            "crowdpose",
+            CROWDPOSE,
+            remove("images", 0, "crowdIndex"),
+            ["image 106: crowdIndex: missing; AP(E), AP(M) and AP(H) need it"],
+        ),
         ("crowdpose", CROWDPOSE, update("images", 0, crowdIndex=33), ["image 106: crowdIndex: not from 0 to 1"]),
-        ("crowdpose", CROWDPOSE, remove("annotations", 1, "num_keypoints"),
-         ["annotation 106001: num_keypoints: missing; the evaluation reads it"]),
+        (
+            "crowdpose",
+            CROWDPOSE,
+            remove("annotations", 1, "num_keypoints"),
+            ["annotation 106001: num_keypoints: missing; the evaluation reads it"],
+        ),
         ("mpii", MPII, update("", 2, scale=0), ["person 2: scale: missing, zero or negative"]),
         ("mpii", MPII, update("", 2, joints=[[1, 2]] * 14), ["person 2: joints: missing, or not 16 times x, y"]),
         ("mpii", MPII, update("", 2, joints_vis=[2] * 16), ["person 2: joints_vis: missing, or not 16 times 0 or 1"]),
-        ("mpii", MPII, lambda people: people.reverse(),
-         ["people 0, 1, 3 and 1 more: joints: not the joints of the same person in "
-          "mpii/annotations/mpii_gt_val.mat: another order, or other people"]),
-        ("mpii", MPII, lambda people: people.pop(),
-         ["4 people, but mpii/annotations/mpii_gt_val.mat has head boxes of 5"]),
+        (
+            "mpii",
+            MPII,
+            lambda people: people.reverse(),
+            [
+                "people 0, 1, 3 and 1 more: joints: not the joints of the same person in "
+                "mpii/annotations/mpii_gt_val.mat: another order, or other people"
+            ],
+        ),
+        (
+            "mpii",
+            MPII,
+            lambda people: people.pop(),
+            ["4 people, but mpii/annotations/mpii_gt_val.mat has head boxes of 5"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_planted_errors(name: str, path: str, change: Callable[[Any], object], expected: list[str], data: Path) -> None:
     edit(data / path, change)
     inspection = inspect(name, data)
@@ -201,23 +291,49 @@ def test_planted_errors(name: str, path: str, change: Callable[[Any], object], e
 @pytest.mark.parametrize(
     ("name", "path", "change", "expected"),
     [
-        ("coco", COCO, update("annotations", 1, num_keypoints=3),
-         ["annotation 22023: num_keypoints: not the number of the labelled keypoints"]),
-        ("coco", COCO, update("annotations", 1, keypoints=[-5, 2, 2] * 17, num_keypoints=17),
-         ["annotation 22023: keypoints: labelled outside of the image"]),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, num_keypoints=3),
+            ["annotation 22023: num_keypoints: not the number of the labelled keypoints"],
+        ),
+        (
+            "coco",
+            COCO,
+            update("annotations", 1, keypoints=[-5, 2, 2] * 17, num_keypoints=17),
+            ["annotation 22023: keypoints: labelled outside of the image"],
+        ),
         ("coco", COCO_BOXES, update("", 3, bbox=[1, 2, 0, 3]), ["box 3: bbox: width or height is zero or negative"]),
         ("coco", COCO_BOXES, update("", 3, bbox=[700, 2, 9, 3]), ["box 3: bbox: outside of the image"]),
-        ("coco", COCO_BOXES, update("", 3, category_id=44),
-         ["box 3: category_id: of another category than people, not used"]),
-        ("coco", COCO_BOXES, lambda boxes: [box.update(image_id=1101) for box in boxes],
-         ["images 2202, 3303, 4404: people are annotated, but there is no box: none of them can be found"]),
-        ("crowdpose", CROWDPOSE, update("annotations", 0, num_keypoints=7),
-         ["annotation 106000: num_keypoints: not the number of the labelled keypoints, head and neck aside"]),
-        ("jhmdb", JHMDB, update("annotations", 0, bbox=[0, 62, 54, 159]),
-         ["annotation 1000002280001: bbox: begins at pixel 0, and JHMDB counts from 1: perhaps somebody "
-          "subtracted 1 already"]),
+        (
+            "coco",
+            COCO_BOXES,
+            update("", 3, category_id=44),
+            ["box 3: category_id: of another category than people, not used"],
+        ),
+        (
+            "coco",
+            COCO_BOXES,
+            lambda boxes: [box.update(image_id=1101) for box in boxes],
+            ["images 2202, 3303, 4404: people are annotated, but there is no box: none of them can be found"],
+        ),
+        (
+            "crowdpose",
+            CROWDPOSE,
+            update("annotations", 0, num_keypoints=7),
+            ["annotation 106000: num_keypoints: not the number of the labelled keypoints, head and neck aside"],
+        ),
+        (
+            "jhmdb",
+            JHMDB,
+            update("annotations", 0, bbox=[0, 62, 54, 159]),
+            [
+                "annotation 1000002280001: bbox: begins at pixel 0, and JHMDB counts from 1: perhaps somebody "
+                "subtracted 1 already"
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_planted_oddities(
     name: str, path: str, change: Callable[[Any], object], expected: list[str], data: Path
 ) -> None:

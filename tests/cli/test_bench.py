@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 from conftest import Harness
 
-from harness.bench.outcome import BenchReport
+from harness.speed.outcome import BenchReport
 
 RATIOS = {
-    "prepare", "decode_msra", "decode_dark", "decode_udp", "decode_megvii", "score", "ten_rows",
-    "ten_rows_besides_network", "wall_over_forward",
-}  # fmt: skip
+    "prepare",
+    "decode_msra",
+    "decode_dark",
+    "decode_udp",
+    "decode_megvii",
+    "score",
+    "ten_rows",
+    "ten_rows_besides_network",
+    "wall_over_forward",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +57,8 @@ def test_parts_go_into_one_outcome(harness: Harness, samples: Path, tmp_path: Pa
 
 def test_a_result_that_differs(
     harness: Harness, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    monkeypatch.setattr("harness.bench.decode.KEYPOINT_TOLERANCE", -1)
+) -> None:
+    monkeypatch.setattr("harness.speed.decode.KEYPOINT_TOLERANCE", -1)
     out = tmp_path / "bench.json"
     code, _, said = harness("bench", "--data", samples, "--only", "prepare,decode", "--rounds", 1, "--out", out)
     assert code == 1

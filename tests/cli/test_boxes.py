@@ -12,9 +12,9 @@ from conftest import Harness
 from miniature import Miniature, coco
 
 from harness.files import sha256_file
+from harness.metrics.box_ap import person_ap
 from harness.predict.detect import zoo
 from harness.predict.people import detected_people
-from harness.score.box_ap import person_ap
 
 BOX_FILE, ANNOTATIONS = coco.BOXES, coco.ANNOTATIONS
 IMAGES = len(coco.PLAN)
@@ -142,9 +142,17 @@ class Malicious:
 def test_a_malicious_checkpoint(harness: Harness, samples: Path) -> None:
     torch.save({"state_dict": {"a": torch.zeros(1)}, "meta": Malicious()}, "bad.pth")
     code, out, err = harness(
-        "boxes", "coco", "--data", samples, "--detector", "yolox_tiny_8xb8-300e_coco", "--checkpoint", "bad.pth",
-        "--out", "boxes.json",
-    )  # fmt: skip
+        "boxes",
+        "coco",
+        "--data",
+        samples,
+        "--detector",
+        "yolox_tiny_8xb8-300e_coco",
+        "--checkpoint",
+        "bad.pth",
+        "--out",
+        "boxes.json",
+    )
     assert (code, out) == (3, "")
     assert "checkpoint refused: bad.pth wants" in err
     assert [path.name for path in Path().iterdir()] == ["bad.pth"]

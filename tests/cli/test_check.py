@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.spec.load import BENCHMARKS
+from harness.suites.load import BENCHMARKS
 
 REPORT = """\
 jhmdb        2 rows, 6 runs, 0 agree, 2 known disagreements

@@ -93,13 +93,13 @@ def test_json(harness: Harness, aic: Path) -> None:
     document = json.loads(output)
     assert (code, error) == (3, "")
     assert {key: document[key] for key in ("schema_version", "errors", "warnings")} == {
-        "schema_version": 1, "errors": 2, "warnings": 1,
-    }  # fmt: skip
+        "schema_version": 1,
+        "errors": 2,
+        "warnings": 1,
+    }
     there, absent = document["data"]
     assert (there["suite"], there["there"], there["expected"]["images"]) == ("aic", True, 30000)
-    assert there["found"] == {
-        "images": 3, "on_disk": 3, "annotations": 9, "people": 9, "sequences": None, "boxes": [],
-    }  # fmt: skip
+    assert there["found"] == {"images": 3, "on_disk": 3, "annotations": 9, "people": 9, "sequences": None, "boxes": []}
     assert there["problems"][0] == {
         "severity": "error",
         "file": "aic/ai_challenger_keypoint_validation_20170911/keypoint_validation_images_20170911",
@@ -114,8 +114,10 @@ def test_json(harness: Harness, aic: Path) -> None:
 
 def test_wrong_usage(harness: Harness, tmp_path: Path) -> None:
     assert harness("check", "--images") == (
-        2, "", "error: --images is about the images of a data folder\n  name it with --data DIR\n"
-    )  # fmt: skip
+        2,
+        "",
+        "error: --images is about the images of a data folder\n  name it with --data DIR\n",
+    )
     code, output, error = harness("check", "aic", "--data", tmp_path / "nowhere")
     assert (code, output) == (2, "")
     assert error.startswith(f"error: no data folder {tmp_path / 'nowhere'}\n")

@@ -17,11 +17,11 @@ from conftest import Harness
 from harness.arrays import Float64
 from harness.files import sha256_file, write_json
 from harness.judge.comparison import Comparison
+from harness.metrics.evaluate import evaluate
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, OksScoring, Protocol
 from harness.record import Noise, Record, Variant
 from harness.run_folder import RunFolder
-from harness.score.evaluate import evaluate
 
 KEYPOINTS = 6
 IMAGES, PEOPLE = 60, 2
@@ -52,8 +52,7 @@ def people(harness: Harness) -> Float64:
     ]
     images = [{"id": image} for image in range(IMAGES)]
     write_json(
-        DATA / "gt.json",
-        {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]},
+        DATA / "gt.json", {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
     )
     return points
 
@@ -97,9 +96,13 @@ def protocol(**fields: Any) -> Protocol:
 
 
 def save(
-    out: str, predictions: Predictions, run: str = "demo/a/val", threads: int = 1, noise: Noise | None = None,
+    out: str,
+    predictions: Predictions,
+    run: str = "demo/a/val",
+    threads: int = 1,
+    noise: Noise | None = None,
     **fields: Any,
-) -> RunFolder:  # fmt: skip
+) -> RunFolder:
     """Write a run folder as `harness run` does; `fields` replace those of the protocol."""
     folder = RunFolder(Path(out) / run)
     suite, row, name = run.split("/")
@@ -109,9 +112,18 @@ def save(
     made = datetime.now(UTC).isoformat()  # another one each time
     write_json(folder.environment, {"threads": threads, "packages": {"torch": "2.14.1"}, "made": made})
     Record(
-        suite=suite, row=row, run=name, label="A | <b>", status="complete", images=IMAGES, people=len(predictions),
-        metrics=evaluate(predictions, used, DATA), verdict="reproduced", predictions_key="key", noise=noise,
-    ).save(folder.record)  # fmt: skip
+        suite=suite,
+        row=row,
+        run=name,
+        label="A | <b>",
+        status="complete",
+        images=IMAGES,
+        people=len(predictions),
+        metrics=evaluate(predictions, used, DATA),
+        verdict="reproduced",
+        predictions_key="key",
+        noise=noise,
+    ).save(folder.record)
     return folder
 
 
@@ -166,16 +178,28 @@ def straightened(found: Predictions) -> Predictions:
 
 
 FAULTS: dict[str, tuple[Callable[[Predictions], Predictions], dict[str, Any], list[str]]] = {
-    "no flip test": (blurred, {"flip": Flip(enabled=False, shift=False)},
-                     ["flip.enabled: true -> false", "flip.shift: true -> false"]),
+    "no flip test": (
+        blurred,
+        {"flip": Flip(enabled=False, shift=False)},
+        ["flip.enabled: true -> false", "flip.shift: true -> false"],
+    ),
     "shifted heatmap": (shifted, {}, ["protocol, weights and verdict did not change"]),
-    "wrong sigmas": (lambda found: found, {"scoring": OksScoring(sigmas=(0.04,) * KEYPOINTS, area="annotation")},
-                     [f"scoring.sigmas: {' '.join(['0.05'] * KEYPOINTS)} -> {' '.join(['0.04'] * KEYPOINTS)}"]),
-    "ground-truth boxes": (straightened, {"boxes": Boxes(source="ground-truth")},
-                           ["boxes.source: detector -> ground-truth", "boxes.file.path: boxes.json -> none",
-                            "boxes.file.sha256: bbbbbbbb -> none"]),
+    "wrong sigmas": (
+        lambda found: found,
+        {"scoring": OksScoring(sigmas=(0.04,) * KEYPOINTS, area="annotation")},
+        [f"scoring.sigmas: {' '.join(['0.05'] * KEYPOINTS)} -> {' '.join(['0.04'] * KEYPOINTS)}"],
+    ),
+    "ground-truth boxes": (
+        straightened,
+        {"boxes": Boxes(source="ground-truth")},
+        [
+            "boxes.source: detector -> ground-truth",
+            "boxes.file.path: boxes.json -> none",
+            "boxes.file.sha256: bbbbbbbb -> none",
+        ],
+    ),
     "a joint pair swapped": (swapped, {}, ["protocol, weights and verdict did not change"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -271,7 +295,7 @@ def test_files(harness: Harness, found: Predictions) -> None:
     edit(save("runs", found, run="coco/bad/val"), status="failed", reason="boom\n  <x> | \x1b[31m", metrics={})
     code, out, err = harness(
         "compare", "runs", "results", "--junit", "reports/a.xml", "--markdown", "reports/a.md", "--json"
-    )  # fmt: skip
+    )
     document = json.loads(out)
     assert (code, document["red"]) == (1, True)
     assert [(run["id"], run["state"], run["red"]) for run in document["runs"]] == [
@@ -283,8 +307,11 @@ def test_files(harness: Harness, found: Predictions) -> None:
     assert err.splitlines()[-1] == "Red: 3 of 4 runs: 1 moved, 1 vanished, 1 broken; 1 appeared"
     root = ElementTree.parse("reports/a.xml").getroot()
     assert {name: root.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "4", "failures": "2", "errors": "1", "skipped": "0",
-    }  # fmt: skip
+        "tests": "4",
+        "failures": "2",
+        "errors": "1",
+        "skipped": "0",
+    }
     page = Path("reports/a.md").read_text(encoding="utf-8")
     assert "- coco/bad/val broken: failed: boom &lt;x&gt; \\| \ufffd\\[31m\n" in page
     assert "| demo/a/val | AP | " in page
@@ -364,9 +391,7 @@ def take_another_record(folder: RunFolder) -> None:
         (take_another_record, f"{DAMAGED / 'record.json'} is the record of demo/b/val"),
     ],
 )
-def test_damage(
-    harness: Harness, found: Predictions, damage: Callable[[RunFolder], None], message: str
-) -> None:  # fmt: skip
+def test_damage(harness: Harness, found: Predictions, damage: Callable[[RunFolder], None], message: str) -> None:
     damage(save("results", found))
     save("runs", found)
     code, out, err = harness("compare", "runs", "results")

@@ -12,8 +12,8 @@ from miniatures import expected, serve, serve_suite
 from serving import Server, serving
 
 from harness.cli.progress import DownloadProgress
-from harness.spec.load import load_suite, published_suites
-from harness.spec.sources import load_sources
+from harness.suites.load import load_suite, published_suites
+from harness.suites.sources import load_sources
 
 POSETRACK = """\
 posetrack18: Results on PoseTrack2018 val with ground-truth bounding boxes
@@ -64,9 +64,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_dry_run_shows_everything_and_fetches_nothing(
-    harness: Harness, server: Server, tmp_path: Path
-) -> None:  # fmt: skip
+def test_a_dry_run_shows_everything_and_fetches_nothing(harness: Harness, server: Server, tmp_path: Path) -> None:
     suite = serve_suite("posetrack18", server, tmp_path)
     there = Path("cache/checkpoints") / load_suite(suite).rows[0].runs["val"].checkpoint.file_name
     there.parent.mkdir(parents=True)
@@ -89,10 +87,16 @@ def test_a_dry_run_shows_everything_and_fetches_nothing(
         "name": "posetrack18/annotations/posetrack18_val.json",
         "what": "annotations of all sequences, in MMPose's form",
         "path": str(Path("data/posetrack18/annotations/posetrack18_val.json")),
-        "state": "missing", "remark": None, "rendered": None, "download": "posetrack18_annotations.tar",
+        "state": "missing",
+        "remark": None,
+        "rendered": None,
+        "download": "posetrack18_annotations.tar",
         "urls": [server.url(f"/{folder}/posetrack18_annotations.tar") for folder in ("gone", "posetrack18")],
-        "size": len(archive), "in_cache": False, "instructions": [], "failure": None,
-    }  # fmt: skip
+        "size": len(archive),
+        "in_cache": False,
+        "instructions": [],
+        "failure": None,
+    }
     assert (frames["state"], frames["remark"], frames["urls"]) == ("incomplete", "it is empty", [])
     assert frames["instructions"][0].startswith("By hand, since posetrack.net is gone")
     assert (checkpoint["state"], checkpoint["path"]) == ("there", str(there))
@@ -194,7 +198,7 @@ def test_all_suites(harness: Harness, server: Server, monkeypatch: pytest.Monkey
     downloads = len(checkpoints) + len(archives)
     assert out.splitlines()[-1] == (
         f"{downloads} to download: {downloads}.0 kB; 5 by hand; data folder data, cache cache"
-    )  # fmt: skip
+    )
 
 
 def test_what_suites_share_is_listed_once(harness: Harness, server: Server, jhmdb: Path) -> None:

@@ -18,9 +18,17 @@ def options(samples: Path) -> list[object]:
 def test_all_suites_some_rows(harness: Harness, options: list[object], miniature: Miniature, tmp_path: Path) -> None:
     out, page = tmp_path / "new" / "parity.json", tmp_path / "parity.md"
     code, printed, _ = harness(
-        "parity", "--rows", "coco/alexnet-*,mpii/litehrnet-18-*", *options,
-        "--tflop", 0.05, "--out", out, "--markdown", page,
-    )  # fmt: skip
+        "parity",
+        "--rows",
+        "coco/alexnet-*,mpii/litehrnet-18-*",
+        *options,
+        "--tflop",
+        0.05,
+        "--out",
+        out,
+        "--markdown",
+        page,
+    )
     assert code == 0
     lines = printed.splitlines()
     assert lines[0].split() == ["run", "people", "compared", "ties", "keypoint", "px", "tie", "px", "score", "metric"]
@@ -79,7 +87,7 @@ def test_a_run_that_cannot_be_compared_leaves_the_others(
     out = tmp_path / "parity.json"
     code, printed, said = harness(
         "parity", "--rows", "coco/alexnet-*,mpii/litehrnet-18-*", *options, "--tflop", 0.01, "--out", out, "--json"
-    )  # fmt: skip
+    )
     assert code == 3
     assert json.loads(printed) == json.loads(out.read_text())
     report = ParityReport.model_validate_json(printed)

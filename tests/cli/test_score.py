@@ -58,9 +58,14 @@ def test_coco_results(harness: Harness, scoring_samples: Path, truth: str, found
     assert lines[11] == "protocol: CocoDataset, 17 keypoints, pixels from 0"
     assert lines[12].split() == ["annotations", f"{ANNOTATIONS},", "sha256", sha256_file(annotations)[:8]]
     assert [line.split() for line in lines[14:]] == [
-        ["score_mode", "bbox"], ["keypoint_score_threshold", "0.2"], ["nms", "none"], ["nms_threshold", "0.9"],
-        ["metric", "oks"], ["area", "annotation"], ["crowd", "False"],
-    ]  # fmt: skip
+        ["score_mode", "bbox"],
+        ["keypoint_score_threshold", "0.2"],
+        ["nms", "none"],
+        ["nms_threshold", "0.9"],
+        ["metric", "oks"],
+        ["area", "annotation"],
+        ["crowd", "False"],
+    ]
 
     code, out, err = harness("score", "coco", "--predictions", scoring_samples / found, "--json")
     document = json.loads(out)
@@ -175,9 +180,15 @@ def test_published_scores_of_mpii(harness: Harness, scoring_samples: Path) -> No
     found = scoring_samples / "mpii-val" / "hg_s2_b1.mat"
     stated = json.loads(harness("score", "mpii", "--predictions", found, "--one-based", "--json")[1])
     assert {name: round(100 * value, 2) for name, value in stated["metrics"].items() if name != "PCKh@0.1"} == {
-        "PCKh@0.5": 87.30, "PCKh@0.5(head)": 95.80, "PCKh@0.5(shoulder)": 94.57, "PCKh@0.5(elbow)": 88.12,
-        "PCKh@0.5(wrist)": 83.31, "PCKh@0.5(hip)": 86.24, "PCKh@0.5(knee)": 80.88, "PCKh@0.5(ankle)": 77.44,
-    }  # fmt: skip
+        "PCKh@0.5": 87.30,
+        "PCKh@0.5(head)": 95.80,
+        "PCKh@0.5(shoulder)": 94.57,
+        "PCKh@0.5(elbow)": 88.12,
+        "PCKh@0.5(wrist)": 83.31,
+        "PCKh@0.5(hip)": 86.24,
+        "PCKh@0.5(knee)": 80.88,
+        "PCKh@0.5(ankle)": 77.44,
+    }
 
 
 def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:

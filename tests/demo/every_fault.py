@@ -39,7 +39,7 @@ def test_fault(harness: Harness, demo: Path, tmp_path: Path, fault: str) -> None
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     ("options", "threads"), [((), 2), ((), 1), (("--batch-size", "7"), 2), (("--precision", "fp32-fast"), 2)]
-)  # fmt: skip
+)
 def test_what_should_not_matter(
     harness: Harness, demo: Path, tmp_path: Path, options: tuple[str, ...], threads: int
 ) -> None:

@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from harness.files import sha256_file
-from harness.spec.configs import configs_folder
-from harness.spec.load import BENCHMARKS
+from harness.suites.configs import configs_folder
+from harness.suites.load import BENCHMARKS
 
 WRISTS = (9, 10)
 
@@ -38,10 +38,7 @@ FAULTS = {
         "msra", "model = dict(test_cfg=dict(flip_test=False))", setting="flip test", right="on, shifted"
     ),
     "heatmap not shifted": Fault(
-        "msra",
-        "model = dict(test_cfg=dict(shift_heatmap=False))",
-        setting="shift of the mirrored heatmaps",
-        right="on",
+        "msra", "model = dict(test_cfg=dict(shift_heatmap=False))", setting="shift of the mirrored heatmaps", right="on"
     ),
     "heatmap shifted": Fault(
         "udp", "model = dict(test_cfg=dict(shift_heatmap=True))", setting="shift of the mirrored heatmaps", right="off"

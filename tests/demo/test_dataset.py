@@ -14,12 +14,12 @@ from scipy.io import loadmat
 from harness.demo import dataset
 from harness.demo.annotate import COCO, CROWDPOSE, MPII
 from harness.demo.dataset import Part, crowd_index, write_coco, write_crowdpose, write_mpii
+from harness.metrics.box_ap import person_ap
+from harness.metrics.pckh import load_mpii
+from harness.metrics.truth import load_truth
 from harness.predict.people import annotated_people, detected_people, load_people
 from harness.predict.stand_ins import install_stand_ins
-from harness.score.box_ap import person_ap
-from harness.score.pckh import load_mpii
-from harness.score.truth import load_truth
-from harness.spec.metainfo import read_metainfo
+from harness.suites.metainfo import read_metainfo
 
 install_stand_ins()
 
@@ -77,8 +77,7 @@ def test_an_image_depends_on_its_number_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "names"),
-    [("CocoDataset", COCO), ("CrowdPoseDataset", CROWDPOSE), ("MpiiDataset", MPII)],
+    ("kind", "names"), [("CocoDataset", COCO), ("CrowdPoseDataset", CROWDPOSE), ("MpiiDataset", MPII)]
 )
 def test_keypoints_are_mmposes(kind: str, names: list[str]) -> None:
     same = {"thorax": "neck", "head_top": "top_head"}
@@ -205,9 +204,12 @@ def test_mmpose_lists_the_same_people(demo: Path) -> None:
         theirs = kind(**paths, bbox_file=str(boxes), test_mode=True)
         assert len(theirs) == len(detected_people(boxes, folder / annotations, folder / "val", None))
     theirs = MpiiDataset(
-        data_root=str(mpii), ann_file="annotations/mpii_val.json", data_prefix={"img": "val/"},
-        headbox_file=str(mpii / "annotations/mpii_gt_val.mat"), test_mode=True,
-    )  # fmt: skip
+        data_root=str(mpii),
+        ann_file="annotations/mpii_val.json",
+        data_prefix={"img": "val/"},
+        headbox_file=str(mpii / "annotations/mpii_gt_val.mat"),
+        test_mode=True,
+    )
     people = load_people("MpiiDataset", mpii / "annotations/mpii_val.json", mpii / "val", None, None)
     assert len(theirs) == len(people)
     np.testing.assert_array_equal([theirs.get_data_info(i)["bbox_center"][0] for i in range(5)], people.centers[:5])

@@ -9,7 +9,7 @@ from conftest import Harness
 from planting import FAULTS, plant
 
 from harness.record import Record
-from harness.spec.load import load_suite
+from harness.suites.load import load_suite
 
 ROW = "litehrnet-18-128x96"
 FAULT = FAULTS["wrong sigmas"]

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.metrics.evaluate import evaluate
+from harness.metrics.resample import Draws, draw, paired_difference, resampled_metrics
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.run_folder import RunFolder
-from harness.score.evaluate import evaluate
-from harness.score.resample import Draws, draw, paired_difference, resampled_metrics
 
 SEEDS = range(20)
 Scored = tuple[Predictions, Protocol, Path]

@@ -17,9 +17,11 @@ def test_bones_are_rigid(body: Body) -> None:
     joints = body.joints
     for side in SIDES:
         for start, end, length in (
-            ("shoulder", "elbow", skeleton.UPPER_ARM), ("elbow", "wrist", skeleton.FOREARM),
-            ("hip", "knee", skeleton.THIGH), ("knee", "ankle", skeleton.SHIN),
-        ):  # fmt: skip
+            ("shoulder", "elbow", skeleton.UPPER_ARM),
+            ("elbow", "wrist", skeleton.FOREARM),
+            ("hip", "knee", skeleton.THIGH),
+            ("knee", "ankle", skeleton.SHIN),
+        ):
             bone = joints[f"{side}_{start}"] - joints[f"{side}_{end}"]
             assert np.linalg.norm(bone) == pytest.approx(length)
     assert np.linalg.norm(joints["left_hip"] - joints["right_hip"]) == pytest.approx(2 * skeleton.HIP)

@@ -8,9 +8,9 @@ from conftest import Harness
 
 from harness.files import sha256_file
 from harness.record import Record
-from harness.spec.configs import load_config
-from harness.spec.load import BENCHMARKS, load_suite
-from harness.spec.schema import Row
+from harness.suites.configs import load_config
+from harness.suites.load import BENCHMARKS, load_suite
+from harness.suites.schema import Row
 
 WEIGHTS = sorted((BENCHMARKS / "demo").glob("*.pth"))
 SUITE = load_suite("demo")

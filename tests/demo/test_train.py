@@ -9,7 +9,7 @@ from harness.demo import dataset
 from harness.demo.dataset import Part
 from harness.demo.train import CONFIGS, START, render_training_data, train, write_half
 from harness.files import sha256_file
-from harness.spec.configs import read_config
+from harness.suites.configs import read_config
 
 FIRST, SECOND = "litehrnet-18_coco-128x96", "litehrnet-18_crowdpose-128x96"
 

@@ -17,16 +17,16 @@ from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, distinct_networks
 from harness.doctor.outcome import NotRun
 from harness.doctor.people import RENDERED, settled
-from harness.execute.executors.here import Here
-from harness.execute.shards import ShardStore
-from harness.execute.work import Worker
 from harness.predict import decode
 from harness.predict.decode.exact import decode as decode_exactly
 from harness.predict.forward import Forward, flip_tested
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.protocol import Decoder
-from harness.spec.load import load_suite
+from harness.run.executors.here import Here
+from harness.run.shards import ShardStore
+from harness.run.worker import Worker
+from harness.suites.load import load_suite
 
 SMALL: RunId = ("demo", "litehrnet-18-128x96", "val")
 SMALL_DARK: RunId = ("demo", "litehrnet-18-dark-128x96", "val")
@@ -183,9 +183,13 @@ def test_the_memory_of_a_gpu_is_bounded_and_set_free(monkeypatch: Patch) -> None
     """The calls, in an imitation of torch.cuda."""
     calls: list[Any] = []
     for name, value in {
-        "current_device": 2, "empty_cache": None, "memory_reserved": 100, "reset_peak_memory_stats": None,
-        "max_memory_reserved": 900, "get_device_properties": SimpleNamespace(total_memory=4000),
-    }.items():  # fmt: skip
+        "current_device": 2,
+        "empty_cache": None,
+        "memory_reserved": 100,
+        "reset_peak_memory_stats": None,
+        "max_memory_reserved": 900,
+        "get_device_properties": SimpleNamespace(total_memory=4000),
+    }.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *given: calls.append(given))
     memory = trouble.CudaMemory("cuda")

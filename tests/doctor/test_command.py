@@ -18,7 +18,7 @@ from harness.doctor.outcome import NotRun, Outcome
 from harness.doctor.suites import suite_states
 from harness.files import write_json
 from harness.protocol import Precision
-from harness.spec.load import load_suite
+from harness.suites.load import load_suite
 
 Patch = pytest.MonkeyPatch
 
@@ -138,8 +138,12 @@ def test_what_suites_can_run(rendered: Path, tmp_path: Path) -> None:
     states = {state.name: state for state in suite_states(rendered, tmp_path)}
     coco = states["coco"]
     assert (coco.annotations, coco.images, coco.boxes, coco.other, coco.checkpoints) == (
-        "there", "there", "there", "-", "1 of 41"
-    )  # fmt: skip
+        "there",
+        "there",
+        "there",
+        "-",
+        "1 of 41",
+    )
     assert (coco.rows, coco.ready, coco.seeded) == (41, 1, 41)
     assert (states["mpii"].ready, states["mpii"].seeded, states["mpii"].other) == (0, 18, "there")
     assert (states["humanart"].images, states["humanart"].seeded) == ("absent", 0)
@@ -179,8 +183,11 @@ def test_a_gpu_is_described(monkeypatch: Patch) -> None:
     """In an imitation of torch.cuda."""
     card = SimpleNamespace(name="NVIDIA H100", major=9, minor=0)
     for name, value in {
-        "is_available": True, "device_count": 1, "get_device_properties": card, "mem_get_info": (79.5e9, 80e9)
-    }.items():  # fmt: skip
+        "is_available": True,
+        "device_count": 1,
+        "get_device_properties": card,
+        "mem_get_info": (79.5e9, 80e9),
+    }.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
     monkeypatch.setattr(machine, "_drivers", lambda: "580.1")
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)

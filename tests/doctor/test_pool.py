@@ -65,9 +65,15 @@ def test_one_that_dies_or_hangs_leaves_the_others() -> None:
     assert not any(process.is_alive() for process in processes)
     assert list(outcomes)[-1] == "late"
     assert {name: outcome.status for name, outcome in outcomes.items()} == {
-        "dies": "failed", "raises": "failed", "good 0": "passed", "good 1": "passed", "good 2": "passed",
-        "hangs": "not run", "more hanging": "not run", "late": "not run",
-    }  # fmt: skip
+        "dies": "failed",
+        "raises": "failed",
+        "good 0": "passed",
+        "good 1": "passed",
+        "good 2": "passed",
+        "hangs": "not run",
+        "more hanging": "not run",
+        "late": "not run",
+    }
     assert outcomes["dies"].reason.startswith("its process died: SIGKILL")
     assert outcomes["hangs"].reason == "out of time: stopped after 101 s"
     assert outcomes["late"].reason == "out of time"

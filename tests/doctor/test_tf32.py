@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from harness.doctor.runs import Unwatched, demo_plan
-from harness.execute import explain
-from harness.execute.device import choose_device, has_tf32
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
+from harness.run import explain
+from harness.run.device import choose_device, has_tf32
 
 
 def test_mmposes_loop_with_torchs_defaults(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.score import foreign
-from harness.spec import audit, configs, metainfo
-from harness.spec.schema import Row, Run, Suite
+from harness.metrics import foreign
+from harness.suites import audit, configs, metainfo
+from harness.suites.schema import Row, Run, Suite
 
 from .fuzzing import CASES, LASTING, SEED
 

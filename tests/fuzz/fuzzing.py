@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from harness import files
-from harness.bench.own_peak import peak_memory
 from harness.errors import HarnessError
+from harness.speed.own_peak import peak_memory
 
 from .damage import Array, damaged_array, damaged_bytes, damaged_document, json_bytes, yaml_bytes
 from .seeds import write_array
@@ -157,9 +157,20 @@ def _alarmed() -> Iterator[None]:
 _FORBIDDEN: list[str] = []
 _watching = False
 _OF_ONE_PATH = {
-    "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.link", "os.truncate", "os.chmod",
-    "shutil.rmtree", "os.system", "os.exec", "subprocess.Popen", "socket.connect",
-}  # fmt: skip
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.symlink",
+    "os.link",
+    "os.truncate",
+    "os.chmod",
+    "shutil.rmtree",
+    "os.system",
+    "os.exec",
+    "subprocess.Popen",
+    "socket.connect",
+}
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:

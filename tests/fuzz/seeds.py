@@ -14,10 +14,24 @@ from harness.predictions import Predictions
 Array = npt.NDArray[Any]
 
 POSETRACK = [
-    "nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "nose",
+    "head_bottom",
+    "head_top",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
     "right_ankle",
-]  # fmt: skip
+]
 
 
 def write_json(path: Path, document: Any) -> Path:
@@ -94,11 +108,14 @@ def results(keypoints: int) -> list[dict[str, Any]]:
 def mpii() -> list[dict[str, Any]]:
     return [
         {
-            "image": f"01560186{number}.jpg", "center": [30.0, 25.5], "scale": 0.25,
-            "joints": points(1, 16)[0].tolist(), "joints_vis": [1] * 15 + [0],
+            "image": f"01560186{number}.jpg",
+            "center": [30.0, 25.5],
+            "scale": 0.25,
+            "joints": points(1, 16)[0].tolist(),
+            "joints_vis": [1] * 15 + [0],
         }
         for number in range(2)
-    ]  # fmt: skip
+    ]
 
 
 def headboxes() -> Array:

@@ -12,6 +12,8 @@ from harness.assets.dataset import data_file
 from harness.assets.inspect import DataFiles, inspect_data
 from harness.assets.inspect.people import Rules
 from harness.errors import ObtainError
+from harness.metrics.diagnosis.diagnose import diagnose
+from harness.metrics.evaluate import evaluate
 from harness.predict.people import check_images, load_people
 from harness.predictions import Predictions
 from harness.protocol import (
@@ -27,9 +29,7 @@ from harness.protocol import (
     Protocol,
     Scoring,
 )
-from harness.score.diagnosis.diagnose import diagnose
-from harness.score.evaluate import evaluate
-from harness.spec.schema import Counts
+from harness.suites.schema import Counts
 
 from . import seeds
 from .fuzzing import TIMEOUT, Target, check_metrics, damage_array, damage_text, fuzz

@@ -7,9 +7,9 @@ import pytest
 
 from harness.assets.inspect import DataFiles, inspect_data
 from harness.assets.inspect.people import Rules
+from harness.metrics.box_ap import person_ap
 from harness.predict.people import load_people
-from harness.score.box_ap import person_ap
-from harness.spec.schema import Counts
+from harness.suites.schema import Counts
 
 from . import seeds
 from .fuzzing import TIMEOUT, Target, damage_text, fuzz

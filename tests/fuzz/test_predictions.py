@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import RunError
+from harness.metrics.foreign import score_foreign
+from harness.metrics.oks import score_oks
+from harness.metrics.truth import load_truth
 from harness.predictions import Predictions
 from harness.protocol import OksScoring
-from harness.score.foreign import score_foreign
-from harness.score.oks import score_oks
-from harness.score.truth import load_truth
-from harness.spec.load import load_suite
+from harness.suites.load import load_suite
 
 from . import seeds
 from .damage import changes

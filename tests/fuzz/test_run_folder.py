@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from harness.metrics.diagnosis.model import Breakdown, Case, Curve, Diagnosis, Group, Keypoint, OksFigures, Poses, Tally
 from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, OksScoring, Protocol
 from harness.record import (
     BoxesUsed,
@@ -22,19 +23,8 @@ from harness.record import (
     Weights,
 )
 from harness.run_folder import RunFolder
-from harness.score.diagnosis.model import (
-    Breakdown,
-    Case,
-    Curve,
-    Diagnosis,
-    Group,
-    Keypoint,
-    OksFigures,
-    Poses,
-    Tally,
-)
-from harness.spec.load import load_suite
-from harness.spec.schema import Claim
+from harness.suites.load import load_suite
+from harness.suites.schema import Claim
 
 from . import seeds
 from .fuzzing import TIMEOUT, Target, damage_text, fuzz
@@ -62,12 +52,19 @@ DIAGNOSIS = Diagnosis(
     oks=OksFigures(ap=0.5, corrected_ap={"miss": 0.75}, curves=(Curve(threshold=0.5, precision=(1.0, 0.5)),)),
     worst=(
         Case(
-            annotation_id=1, image_id=7, image="7.jpg", box=(1, 2, 3, 4), similarity=0.5, dominating="miss",
-            kinds=("miss", None), predicted=((1, 2), (3, 4)), labelled=((1, 2), None),
+            annotation_id=1,
+            image_id=7,
+            image="7.jpg",
+            box=(1, 2, 3, 4),
+            similarity=0.5,
+            dominating="miss",
+            kinds=("miss", None),
+            predicted=((1, 2), (3, 4)),
+            labelled=((1, 2), None),
         ),
     ),
     median=(),
-)  # fmt: skip
+)
 PROTOCOL = Protocol(
     dataset="CocoDataset",
     annotations=DataFile(path="coco/annotations/val.json", sha256="0" * 64),

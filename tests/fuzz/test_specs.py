@@ -9,9 +9,9 @@ from harness.assets.checkpoint_files import find_checkpoint
 from harness.assets.dataset import data_file
 from harness.cli import main
 from harness.errors import HarnessError
-from harness.spec.configs import load_config
-from harness.spec.ledger import data_paths
-from harness.spec.load import load_suite
+from harness.suites.configs import load_config
+from harness.suites.ledger import data_paths
+from harness.suites.load import load_suite
 
 from . import seeds
 from .fuzzing import TIMEOUT, Target, damage_text, fuzz

@@ -30,8 +30,16 @@ time.sleep(60)
 
 
 def arguments(out: Path, **changes: Any) -> argparse.Namespace:
-    given = {"out": out, "minutes": 1.0, "device": "cpu", "data": None, "subset": None, "weights": None,
-             "wheels": None, "only": ""}  # fmt: skip
+    given = {
+        "out": out,
+        "minutes": 1.0,
+        "device": "cpu",
+        "data": None,
+        "subset": None,
+        "weights": None,
+        "wheels": None,
+        "only": "",
+    }
     return argparse.Namespace(**given | changes)
 
 
@@ -88,9 +96,13 @@ def test_every_step_is_kept(
     assert not session.scratch.exists()
     found = json.loads((session.out / "summary.json").read_text())["steps"]
     assert {name: step["status"] for name, step in found.items()} == {
-        "good": "done", "absent": "no --data", "wrong": "done", "usage": "failed", "slow": "out of time",
+        "good": "done",
+        "absent": "no --data",
+        "wrong": "done",
+        "usage": "failed",
+        "slow": "out of time",
         "unread": "done",
-    }  # fmt: skip
+    }
     assert found["wrong"]["exit_code"] == 1
     assert found["wrong"]["lines"][-1] == "ValueError: a cause"
     assert found["slow"]["lines"][-1] == "begun"

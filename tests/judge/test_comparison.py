@@ -51,9 +51,7 @@ RECORD = Record(
 )
 
 
-def outcome(
-    metrics: dict[str, float | None] | None = None, protocol: Protocol = PROTOCOL, **fields: Any
-) -> Outcome:  # fmt: skip
+def outcome(metrics: dict[str, float | None] | None = None, protocol: Protocol = PROTOCOL, **fields: Any) -> Outcome:
     if metrics is not None:
         fields["metrics"] = metrics
     return Outcome(RECORD.model_copy(update=fields), protocol, ENVIRONMENT)
@@ -132,7 +130,7 @@ def test_a_new_run_whose_own_noise_covers_its_movement() -> None:
     assert (run.state, run.red) == ("within noise", False)
     assert run.warnings == (
         "AP is within the noise of the new run only, whose floor is 0.003; the baseline's is 0.001",
-    )  # fmt: skip
+    )
     assert one(new, outcome(noise=noise(AP=0.002))).warnings == ()
 
 
@@ -320,10 +318,14 @@ def test_both_directions_are_alike(a: dict[str, float | None], b: dict[str, floa
         opposite = {"vanished": "appeared", "appeared": "vanished"}
         assert other.state == opposite.get(movement.state, movement.state)
     if a.keys() == b.keys():
-        assert there.red == back.red == any(
-            (x is None) != (y is None) or (x is not None and y is not None and abs(x - y) > floor + 1e-12)
-            for x, y in ((a[name], b[name]) for name in a)
-        )  # fmt: skip
+        assert (
+            there.red
+            == back.red
+            == any(
+                (x is None) != (y is None) or (x is not None and y is not None and abs(x - y) > floor + 1e-12)
+                for x, y in ((a[name], b[name]) for name in a)
+            )
+        )
 
 
 def test_json() -> None:

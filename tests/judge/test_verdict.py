@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from harness.judge.verdict import judge_claim, judge_row, judge_run
 from harness.record import Noise, Record, Status, Variant
-from harness.spec.load import load_suite, select_rows
-from harness.spec.schema import Claim, Metric, Row
+from harness.suites.load import load_suite, select_rows
+from harness.suites.schema import Claim, Metric, Row
 
 FRACTION = Metric(label="AP", unit="fraction", decimals=3)
 PERCENT = Metric(label="PCK", unit="percent", decimals=1, tolerance=0.1, reason="the page was rounded by hand")
@@ -83,9 +83,15 @@ def test_a_row_has_the_largest_noise_of_its_runs() -> None:
     def record(run: str, noise: float) -> Record:
         variants = [Variant(change="batch size 1", differences={"AP": noise, "AR": None})]
         return Record(
-            suite="s", row="x", run=run, label="X", status="complete", metrics={"AP": 0.7481}, verdict="differs",
+            suite="s",
+            row="x",
+            run=run,
+            label="X",
+            status="complete",
+            metrics={"AP": 0.7481},
+            verdict="differs",
             noise=Noise(variants=variants),
-        )  # fmt: skip
+        )
 
     two = row({"source": "table", "AP": 0.749}, runs=2)
     assert judge_row(two, {"AP": FRACTION}, [record("sub1", 0.0001), record("sub2", -0.0004)])[1] == "within noise"

@@ -11,8 +11,17 @@ from . import aic, coco, crowdpose, humanart, jhmdb, mpii, posetrack18
 from .figures import DataSet
 
 __all__ = [
-    "DataSet", "Miniature", "aic", "coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack18", "write_miniature",
-]  # fmt: skip
+    "DataSet",
+    "Miniature",
+    "aic",
+    "coco",
+    "crowdpose",
+    "humanart",
+    "jhmdb",
+    "mpii",
+    "posetrack18",
+    "write_miniature",
+]
 
 
 @dataclass(frozen=True)

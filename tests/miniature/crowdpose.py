@@ -13,11 +13,7 @@ BOXES = "crowdpose/annotations/det_for_crowd_test_0.1_0.5.json"
 IMAGES = "crowdpose/images"
 NAMES = [*CROWDPOSE[:-2], "head", "neck"]
 # Id, width and height, people, whether they stand close together, boxes.
-PLAN = [
-    (106, (640, 425), 3, False, 6),
-    (103, (480, 360), 5, True, 8),
-    (109, (360, 480), 1, False, 2),
-]
+PLAN = [(106, (640, 425), 3, False, 6), (103, (480, 360), 5, True, 8), (109, (360, 480), 1, False, 2)]
 """Their crowd indices are medium, high and low, so that each of AP(M), AP(H) and AP(E) is of one of them. As in
 CrowdPose, they are not in ascending order."""
 
@@ -50,9 +46,7 @@ def write(folder: Path) -> DataSet:
         size_and_index = {"height": size[1], "width": size[0], "crowdIndex": crowd_index(found)}
         images.append({"file_name": f"{image_id}.jpg", "id": image_id, **size_and_index})
         boxes += detect(rng, image_id, size, [box for box, _ in found], count)
-    write_json(
-        folder / ANNOTATIONS, {"categories": [category(NAMES)], "images": images, "annotations": annotations}
-    )  # fmt: skip
+    write_json(folder / ANNOTATIONS, {"categories": [category(NAMES)], "images": images, "annotations": annotations})
     write_json(folder / BOXES, boxes)
     return DataSet(
         images=tuple(image["file_name"] for image in images),

@@ -10,9 +10,22 @@ from .figures import DataSet, category, draw, flat, label, shown_box, write_imag
 ANNOTATIONS = "jhmdb/annotations/Sub{}_test.json"
 IMAGES = "jhmdb"
 NAMES = [
-    "neck", "belly", "head", "right_shoulder", "left_shoulder", "right_hip", "left_hip", "right_elbow", "left_elbow",
-    "right_knee", "left_knee", "right_wrist", "left_wrist", "right_ankle", "left_ankle",
-]  # fmt: skip
+    "neck",
+    "belly",
+    "head",
+    "right_shoulder",
+    "left_shoulder",
+    "right_hip",
+    "left_hip",
+    "right_elbow",
+    "left_elbow",
+    "right_knee",
+    "left_knee",
+    "right_wrist",
+    "left_wrist",
+    "right_ankle",
+    "left_ankle",
+]
 # Id, frame, the splits that test it.
 PLAN = [
     (2280001, "Rename_Images/catch/Frisbee_catch_f_cm_np1_ri_med_0/00001.png", (1, 2)),

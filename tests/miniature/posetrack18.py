@@ -13,18 +13,17 @@ SEQUENCES = "posetrack18/annotations/val"
 IMAGES = "posetrack18"
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 NAMES = [
-    "nose", "head_bottom", "head_top", "left_ear", "right_ear",
+    "nose",
+    "head_bottom",
+    "head_top",
+    "left_ear",
+    "right_ear",
     *(f"{side}_{joint}" for joint in LIMBS for side in ("left", "right")),
-]  # fmt: skip
+]
 JOINTS = ["nose", "upper_neck", "top_head", *NAMES[3:]]
 SIZE = (640, 360)
 # Video, frame, people, boxes.
-PLAN = [
-    ("000303", 0, 4, 12),
-    ("000303", 4, 3, 9),
-    ("000202", 0, 2, 6),
-    ("000101", 0, 1, 5),
-]
+PLAN = [("000303", 0, 4, 12), ("000303", 4, 3, 9), ("000202", 0, 2, 6), ("000101", 0, 1, 5)]
 
 
 def write(folder: Path) -> DataSet:

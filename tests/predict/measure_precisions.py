@@ -12,13 +12,13 @@ from typing import Any
 import click
 import torch
 
-from harness.execute.plan import Plan, Settings, make_plan
+from harness.metrics.evaluate import evaluate
 from harness.predict import forward as forward_module
 from harness.predict.forward import Forward, SharedForward
 from harness.predict.precision import PRODUCTS
 from harness.predict.shared import Estimator, predict_together
-from harness.score.evaluate import evaluate
-from harness.spec.load import load_suite
+from harness.run.plan import Plan, Settings, make_plan
+from harness.suites.load import load_suite
 
 
 def to_tf32(values: torch.Tensor) -> torch.Tensor:
@@ -73,9 +73,15 @@ def main(suite: Path, data: Path, precisions: str) -> None:
     forward_module._SMALL = 0  # as on a GPU, where small networks are quickened as well
     loaded = load_suite(suite)
     settings = Settings(
-        data=data, checkpoints=suite.parent, out=data, seed=None, limit=None, engine="shared", device="cpu",
+        data=data,
+        checkpoints=suite.parent,
+        out=data,
+        seed=None,
+        limit=None,
+        engine="shared",
+        device="cpu",
         batch_size=None,
-    )  # fmt: skip
+    )
     plans = {row.id: make_plan(loaded, row, next(iter(row.runs)), settings) for row in loaded.rows}
     exact = measure(plans, "fp32", data)
     names = precisions.split(",")

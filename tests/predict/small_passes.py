@@ -40,15 +40,19 @@ def protocol(**compute: Any) -> Protocol:
     selection = {"score_mode": "bbox_keypoint", "keypoint_score_threshold": 0.2, "nms": "oks", "nms_threshold": 0.9}
     return Protocol.model_validate(
         {
-            "dataset": "CocoDataset", "annotations": file, "num_keypoints": NUM_KEYPOINTS, "flip_indices": (0, 2, 1),
-            "boxes": {"source": "detector", "file": file}, "limit": None,
+            "dataset": "CocoDataset",
+            "annotations": file,
+            "num_keypoints": NUM_KEYPOINTS,
+            "flip_indices": (0, 2, 1),
+            "boxes": {"source": "detector", "file": file},
+            "limit": None,
             "crop": {"input_size": (48, 64), "padding": 1.25, "affine": "plain"},
             "flip": {"enabled": True, "shift": False},
             "decoder": {"codec": "msra", "heatmap_size": (12, 16), "blur_kernel_size": None},
             "scoring": {"metric": "oks", "area": "annotation", "sigmas": (0.1,) * NUM_KEYPOINTS, **selection},
             "compute": {"engine": "shared", "batch_size": 4, "device": "cpu"} | compute,
         }
-    )  # fmt: skip
+    )
 
 
 class SmallNetwork(nn.Module):
@@ -63,7 +67,7 @@ class SmallNetwork(nn.Module):
 
     def __init__(
         self, seed: int = 0, room: int | None = None, fails_at: int | None = None, applies_norm: bool = True
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.conv, self.norm = nn.Conv2d(3, 8, 5, stride=4, padding=2), nn.BatchNorm2d(8)

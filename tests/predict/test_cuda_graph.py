@@ -68,9 +68,12 @@ def test_networks_that_share_the_memory_of_their_graphs(cuda: FakeCuda, monkeypa
 def test_recorded_on_another_stream_after_what_came_before(cuda: FakeCuda) -> None:
     quick(SmallNetwork())(some_crops(4))
     assert cuda.events == [
-        "side after computing", "recording on side", "computing after side", "replay on computing",
+        "side after computing",
+        "recording on side",
+        "computing after side",
         "replay on computing",
-    ]  # fmt: skip
+        "replay on computing",
+    ]
 
 
 class Branching(SmallNetwork):
@@ -92,10 +95,7 @@ class Counting(SmallNetwork):
 
 @pytest.mark.parametrize(
     ("network", "said"),
-    [
-        (Branching, "not permitted when stream is capturing"),
-        (Counting, r"a replay differs by .*, where .* is the max"),
-    ],
+    [(Branching, "not permitted when stream is capturing"), (Counting, r"a replay differs by .*, where .* is the max")],
 )
 def test_what_cannot_be_replayed_is_computed_and_told_once(
     cuda: FakeCuda, network: type[SmallNetwork], said: str

@@ -13,7 +13,7 @@ from harness.predict.forward import Forward, SharedForward, flip_tested
 from harness.predict.networks import build_network
 from harness.predict.seeded import seed_weights
 from harness.protocol import Flip
-from harness.spec.configs import configs_folder, read_config
+from harness.suites.configs import configs_folder, read_config
 
 
 @pytest.fixture(autouse=True)

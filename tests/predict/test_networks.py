@@ -5,9 +5,9 @@ import torch
 from fake_cuda import RecordableOnMeta
 
 from harness.predict.networks import build_network, forward_heatmaps
-from harness.spec.configs import load_config
-from harness.spec.load import load_suite, suite_names
-from harness.spec.schema import Row, Run, Suite
+from harness.suites.configs import load_config
+from harness.suites.load import load_suite, suite_names
+from harness.suites.schema import Row, Run, Suite
 
 RUNS: dict[str, tuple[Suite, Row, Run]] = {
     run.config: (suite, row, run)

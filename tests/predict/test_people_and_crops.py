@@ -12,12 +12,12 @@ import pytest
 from upstream_config import build_dataset, config
 
 from harness.assets.dataset import data_file
-from harness.bench.own_peak import peak_memory
 from harness.errors import ObtainError, RunError
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.people import People, check_images, load_people
 from harness.protocol import Compute, Protocol
-from harness.spec.ledger import image_folder, read_protocol
+from harness.speed.own_peak import peak_memory
+from harness.suites.ledger import image_folder, read_protocol
 
 COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
 
@@ -26,9 +26,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "coco detections, udp": ("coco/td-hm_hrnet-w48_udp-8xb32-210e_coco-256x192", {}),
     "coco detections, square": ("coco/td-hm_hourglass52_8xb32-210e_coco-256x256", {}),
     "coco ground truth": ("coco/td-hm_res50_8xb64-210e_coco-256x192", {"bbox_file": None}),
-    "coco detections over 0.9": (
-        "coco/td-hm_res50_8xb64-210e_coco-256x192", {"filter_cfg": {"bbox_score_thr": 0.9}},
-    ),
+    "coco detections over 0.9": ("coco/td-hm_res50_8xb64-210e_coco-256x192", {"filter_cfg": {"bbox_score_thr": 0.9}}),
     "mpii": ("mpii/td-hm_res50_8xb64-210e_mpii-256x256", {}),
     "mpii, 368": ("mpii/td-hm_cpm_8xb64-210e_mpii-368x368", {}),
     "crowdpose": ("crowdpose/td-hm_res50_8xb64-210e_crowdpose-256x192", {}),
@@ -39,7 +37,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "posetrack18 ground truth": ("posetrack18/td-hm_res50_8xb64-20e_posetrack18-256x192", {}),
     "humanart detections": ("humanart/td-hm_ViTPose-small_8xb64-210e_humanart-256x192", {}),
     "humanart ground truth": ("humanart/td-hm_ViTPose-small_8xb64-210e_humanart-256x192", {"bbox_file": None}),
-}  # fmt: skip
+}
 
 
 def load(name: str, changes: dict[str, Any], data: Path) -> tuple[People, Protocol, Any]:
@@ -75,9 +73,7 @@ def test_equal_upstream(case: str, each_samples: Path) -> None:
         np.testing.assert_array_equal(regions.centers[i], sample.input_center)
         np.testing.assert_array_equal(regions.sizes[i], sample.input_scale)
         if i % 7 == 0:
-            crop = warp(
-                read_image(people.images[people.image_ids[i]]), regions.matrices[i], protocol.crop.input_size
-            )  # fmt: skip
+            crop = warp(read_image(people.images[people.image_ids[i]]), regions.matrices[i], protocol.crop.input_size)
             np.testing.assert_array_equal(crop, item["inputs"].numpy().transpose(1, 2, 0))
 
 

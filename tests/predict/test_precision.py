@@ -41,10 +41,13 @@ class Watched(SmallNetwork):
 @pytest.mark.parametrize(
     ("precision", "allowed", "autocast"),
     [
-        ("fp32", False, None), ("fp32-fast", False, None), ("tf32", True, None), ("bf16", False, torch.bfloat16),
+        ("fp32", False, None),
+        ("fp32-fast", False, None),
+        ("tf32", True, None),
+        ("bf16", False, torch.bfloat16),
         ("fp16", False, torch.float16),
     ],
-)  # fmt: skip
+)
 def test_settings_of_torch(precision: Precision, allowed: bool, autocast: torch.dtype | None) -> None:
     with arithmetic(precision, CPU):
         assert tf32() == (allowed, allowed)

@@ -43,8 +43,9 @@ def assert_same(found: Predictions | Exception, expected: Predictions) -> None:
 
 def test_as_if_alone(people: People) -> None:
     """Whatever geometries and batch sizes the others have."""
-    other = protocol(batch_size=7).model_copy(update={"crop": UDP, "decoder": protocol().decoder.model_copy(
-        update={"heatmap_size": (18, 24)})})  # fmt: skip
+    other = protocol(batch_size=7).model_copy(
+        update={"crop": UDP, "decoder": protocol().decoder.model_copy(update={"heatmap_size": (18, 24)})}
+    )
     protocols = [protocol(batch_size=4), protocol(batch_size=4), protocol(batch_size=5), other]
     found = together(people, *((SmallNetwork(seed), each) for seed, each in enumerate(protocols)))
     for seed, (each, predictions) in enumerate(zip(protocols, found, strict=True)):
@@ -62,9 +63,12 @@ def test_one_that_fails_leaves_the_others_running(people: People) -> None:
     broken = SmallNetwork(2)
     broken.head.weight[1] = torch.nan
     found = together(
-        people, (SmallNetwork(0), protocol()), (SmallNetwork(1, fails_at=4), protocol()), (broken, protocol()),
+        people,
+        (SmallNetwork(0), protocol()),
+        (SmallNetwork(1, fails_at=4), protocol()),
+        (broken, protocol()),
         (SmallNetwork(3, room=2), protocol()),
-    )  # fmt: skip
+    )
     assert_same(found[0], alone(people, SmallNetwork(0), protocol()))
     assert isinstance(found[1], ValueError)
     assert isinstance(found[2], RunError)

@@ -25,7 +25,7 @@ from harness.protocol import (
     PoseTrackScoring,
     Protocol,
     Scoring,
-)  # fmt: skip
+)
 
 FILE = DataFile(path="file", sha256="")
 OKS = OksScoring(sigmas=(0.1,), area="box")
@@ -35,12 +35,18 @@ POSETRACK = PoseTrackScoring(sigmas=(0.1,), sequences=FILE)
 
 def protocol(scoring: Scoring, limit: int | None = None) -> Protocol:
     return Protocol(
-        dataset="MpiiDataset" if scoring is PCKH else "CocoDataset", annotations=FILE, num_keypoints=1,
-        flip_indices=(0,), limit=limit, scoring=scoring,
-        boxes=Boxes(source="ground-truth"), crop=Crop(input_size=(8, 8), padding=1.25, affine="plain"),
-        flip=Flip(enabled=False, shift=False), decoder=Decoder(codec="msra", heatmap_size=(2, 2)),
+        dataset="MpiiDataset" if scoring is PCKH else "CocoDataset",
+        annotations=FILE,
+        num_keypoints=1,
+        flip_indices=(0,),
+        limit=limit,
+        scoring=scoring,
+        boxes=Boxes(source="ground-truth"),
+        crop=Crop(input_size=(8, 8), padding=1.25, affine="plain"),
+        flip=Flip(enabled=False, shift=False),
+        decoder=Decoder(codec="msra", heatmap_size=(2, 2)),
         compute=Compute(engine="upstream", batch_size=1, device="cpu"),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,14 @@ def test_centres_of_mpii(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     people = [
         {
-            "image": f"{number:09}.jpg", "center": rng.uniform(0, 1000, 2).round(2).tolist(),
-            "scale": round(float(rng.uniform(0.5, 6)), 6), "joints": [[1.0, 1.0]] * 16, "joints_vis": [1] * 16,
+            "image": f"{number:09}.jpg",
+            "center": rng.uniform(0, 1000, 2).round(2).tolist(),
+            "scale": round(float(rng.uniform(0.5, 6)), 6),
+            "joints": [[1.0, 1.0]] * 16,
+            "joints_vis": [1] * 16,
         }
         for number in range(200)
-    ]  # fmt: skip
+    ]
     loaded = config("mpii/td-hm_res50_8xb64-210e_mpii-256x256")
     loaded.test_dataloader.dataset.headbox_file = None
     path = tmp_path / "mpii" / "annotations" / "mpii_val.json"

@@ -51,8 +51,11 @@ def run(tmp_path: Path, code: str, *path: Path) -> subprocess.CompletedProcess[s
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *map(str, path)])}
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(annotations)],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
 
 
 def test_without_the_package(tmp_path: Path) -> None:

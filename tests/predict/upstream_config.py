@@ -9,8 +9,8 @@ from mmengine.registry import DefaultScope
 
 from harness.predict.stand_ins import install_stand_ins
 from harness.predict.upstream_numpy import numpy_1_crops
-from harness.spec.configs import configs_folder
-from harness.spec.ledger import point_at
+from harness.suites.configs import configs_folder
+from harness.suites.ledger import point_at
 
 # For as long as tests run: they hold against the arithmetic that the published numbers were made with.
 _PUBLISHED = contextlib.ExitStack()

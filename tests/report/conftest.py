@@ -16,8 +16,8 @@ from harness.record import BoxesUsed
 from harness.report.results import read_results
 from harness.report.site import Site, write_site
 from harness.report.sizes import Size
-from harness.spec.load import load_suite
-from harness.spec.schema import Suite
+from harness.suites.load import load_suite
+from harness.suites.schema import Suite
 from report import synthetic
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def sizes(suites: list[Suite]) -> dict[str, Size]:
 @pytest.fixture(scope="session")
 def timed_site(
     suites: list[Suite], all_results: list[Path], sizes: dict[str, Size], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Site, float]:  # fmt: skip
+) -> tuple[Site, float]:
     """All rows, with pictures, and the seconds that one core takes for them."""
     folder = tmp_path_factory.mktemp("site")
     synthetic.write_images(folder / "data", suites)
@@ -82,7 +82,11 @@ def hostile_suite(path: Path) -> Suite:
     checkpoint = {"url": "https://example.org/x.pth", "sha256": "0123456789abcdef"}
     rows = [
         {
-            "id": identifier, "label": LONG, "label_note": EVIL, "input_size": "256x192", "boxes": "detector",
+            "id": identifier,
+            "label": LONG,
+            "label_note": EVIL,
+            "input_size": "256x192",
+            "boxes": "detector",
             "published": {
                 "table": {"AP": {"value": 0.7, "refuted": EVIL, "published_as": EVIL}, "AR": 0.8},
                 "page": {"AP": 0.75},
@@ -93,15 +97,23 @@ def hostile_suite(path: Path) -> Suite:
             "overrides": [{"field": "bbox_file", "value": PATH, "reason": EVIL}],
         }
         for identifier in ("ok", "differs", "failed", "not-run", "index", "a" * 100)
-    ]  # fmt: skip
+    ]
     metric = {"label": EVIL, "unit": "fraction", "decimals": 3, "tolerance": 0.001, "reason": EVIL}
     dataset = {
-        "name": EVIL, "num_keypoints": 17, "annotations": "x/a.json", "images": "x/images", "boxes": "x/boxes.json"
-    }  # fmt: skip
+        "name": EVIL,
+        "num_keypoints": 17,
+        "annotations": "x/a.json",
+        "images": "x/images",
+        "boxes": "x/boxes.json",
+    }
     document = {
-        "schema_version": 1, "name": "evil", "title": LONG, "dataset": dataset,
-        "metrics": {"AP": metric, "AR": metric}, "rows": rows,
-    }  # fmt: skip
+        "schema_version": 1,
+        "name": "evil",
+        "title": LONG,
+        "dataset": dataset,
+        "metrics": {"AP": metric, "AR": metric},
+        "rows": rows,
+    }
     path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     return load_suite(path)
 
@@ -119,8 +131,12 @@ def evil_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
             suite, row, "val", "complete", None, draw, metrics=values, warnings=[LONG], boxes=boxes
         )
         run = synthetic.write_run(folder / "results", suite, row, record, device=EVIL)
-        write_json(run.environment, synthetic.environment(
-            EVIL, packages={EVIL: EVIL, "torch": EVIL}, python=EVIL, gpu={"name": EVIL}, mmcv_ops=EVIL))  # fmt: skip
+        write_json(
+            run.environment,
+            synthetic.environment(
+                EVIL, packages={EVIL: EVIL, "torch": EVIL}, python=EVIL, gpu={"name": EVIL}, mmcv_ops=EVIL
+            ),
+        )
         diagnosis = synthetic.diagnosis(17, draw, oks=True, image=f"{EVIL}.jpg")
         names = [keypoint.model_copy(update={"name": EVIL}) for keypoint in diagnosis.keypoints]
         diagnosis.model_copy(update={"keypoints": tuple(names)}).save(run.diagnosis)

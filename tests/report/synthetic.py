@@ -10,6 +10,7 @@ from PIL import Image
 
 from harness.files import write_json
 from harness.judge.verdict import judge_run
+from harness.metrics.diagnosis.model import Breakdown, Case, Curve, Diagnosis, Group, Keypoint, OksFigures, Poses, Tally
 from harness.protocol import (
     Boxes,
     Compute,
@@ -26,40 +27,72 @@ from harness.protocol import (
 )
 from harness.record import BoxesUsed, Effect, Network, Noise, Record, Resampling, Status, Variant, Weights
 from harness.run_folder import RunFolder
-from harness.score.diagnosis.model import (
-    Breakdown,
-    Case,
-    Curve,
-    Diagnosis,
-    Group,
-    Keypoint,
-    OksFigures,
-    Poses,
-    Tally,
-)
-from harness.spec.schema import Row, Suite
+from harness.suites.schema import Row, Suite
 
 DATASETS = {
-    "aic": "AicDataset", "coco": "CocoDataset", "crowdpose": "CrowdPoseDataset", "humanart": "HumanArtDataset",
-    "jhmdb": "JhmdbDataset", "mpii": "MpiiDataset", "posetrack18": "PoseTrack18Dataset",
-}  # fmt: skip
+    "aic": "AicDataset",
+    "coco": "CocoDataset",
+    "crowdpose": "CrowdPoseDataset",
+    "humanart": "HumanArtDataset",
+    "jhmdb": "JhmdbDataset",
+    "mpii": "MpiiDataset",
+    "posetrack18": "PoseTrack18Dataset",
+}
 STATES: tuple[tuple[Status, str | None], ...] = (
-    ("complete", None), ("complete", None), ("complete", None), ("complete", None),
+    ("complete", None),
+    ("complete", None),
+    ("complete", None),
+    ("complete", None),
     ("partial", "only the first 2 images (--limit)"),
-    ("complete", None), ("complete", None),
+    ("complete", None),
+    ("complete", None),
     ("own boxes", "another box file than the published one: sha256 deadbeef, person AP 51.2"),
     ("complete", None),
     ("unobtainable", "the checkpoint is missing: checkpoints/x.pth\n  `harness fetch` downloads it"),
-    ("complete", None), ("complete", None),
+    ("complete", None),
+    ("complete", None),
     ("failed", "RunError: the network gives NaN on image 42"),
-)  # fmt: skip
+)
 """Dealt out in turn."""
 DIGITS = "0123456789abcdef"
-NAMES = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-         "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-         "right_ankle")  # fmt: skip
-POSE = ((50, 20), (54, 16), (46, 16), (59, 18), (41, 18), (66, 38), (34, 38), (72, 60), (28, 60), (70, 80), (30, 82),
-        (60, 88), (40, 88), (62, 122), (38, 124), (61, 156), (37, 158))  # fmt: skip
+NAMES = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+POSE = (
+    (50, 20),
+    (54, 16),
+    (46, 16),
+    (59, 18),
+    (41, 18),
+    (66, 38),
+    (34, 38),
+    (72, 60),
+    (28, 60),
+    (70, 80),
+    (30, 82),
+    (60, 88),
+    (40, 88),
+    (62, 122),
+    (38, 124),
+    (61, 156),
+    (37, 158),
+)
 """A person who stands upright in a box of 100 by 170 px."""
 
 
@@ -104,12 +137,20 @@ def protocol(suite: Suite, row: Row, run: str, **compute: Any) -> Protocol:
 
 def environment(commit: str = "59efb8b23c59947e8c0ac62eaf28a6850df9da02", **changes: Any) -> dict[str, Any]:
     return {
-        "schema_version": 1, "python": "3.11.9", "platform": "Linux x86_64 glibc 2.36",
+        "schema_version": 1,
+        "python": "3.11.9",
+        "platform": "Linux x86_64 glibc 2.36",
         "packages": {"torch": "2.14.1", "mmpose": "1.3.2", "mmcv-lite": "2.1.0", "numpy": "1.26.4"},
-        "mmcv_ops": "stand-in", "commit": commit, "dirty": False, "cpu": "Some CPU", "threads": 16,
-        "gpu": {"name": "NVIDIA H100 80GB HBM3", "memory": 84_000_000_000, "driver": "570.1"}, "cuda": "13.0",
-        "tf32": False, "made": "2026-03-01T12:00:00+00:00",
-    } | changes  # fmt: skip
+        "mmcv_ops": "stand-in",
+        "commit": commit,
+        "dirty": False,
+        "cpu": "Some CPU",
+        "threads": 16,
+        "gpu": {"name": "NVIDIA H100 80GB HBM3", "memory": 84_000_000_000, "driver": "570.1"},
+        "cuda": "13.0",
+        "tf32": False,
+        "made": "2026-03-01T12:00:00+00:00",
+    } | changes
 
 
 def metrics(suite: Suite, row: Row, run: str, draw: random.Random) -> dict[str, float | None]:
@@ -130,8 +171,13 @@ def record(
     suite: Suite, row: Row, run: str, status: Status, reason: str | None, draw: random.Random, **changes: Any
 ) -> Record:
     fields: dict[str, Any] = {
-        "suite": suite.name, "row": row.id, "run": run, "label": row.label, "status": status, "reason": reason
-    }  # fmt: skip
+        "suite": suite.name,
+        "row": row.id,
+        "run": run,
+        "label": row.label,
+        "status": status,
+        "reason": reason,
+    }
     if status in ("unobtainable", "failed"):
         return Record(**fields | {"verdict": status} | changes)
     measured = changes.get("metrics") or metrics(suite, row, run, draw)
@@ -156,13 +202,17 @@ def record(
             "claims": claims,
             "verdict": verdict,
             "timings": {
-                "people": 1.2, "network": 2.5, "predict": people / speed + 30, "forward": people / speed, "score": 1.1
+                "people": 1.2,
+                "network": 2.5,
+                "predict": people / speed + 30,
+                "forward": people / speed,
+                "score": 1.1,
             },
             "together": 41,
             "network": Network(parameters=draw.randrange(2_000_000, 90_000_000), gflop=draw.uniform(0.5, 80)),
         }
         | changes
-    )  # fmt: skip
+    )
 
 
 def diagnosis(count: int, draw: random.Random, oks: bool, image: str | None = "000000000001.jpg") -> Diagnosis:
@@ -181,10 +231,16 @@ def diagnosis(count: int, draw: random.Random, oks: bool, image: str | None = "0
         )
         kinds = tuple(draw.choice(["good", "jitter", "miss", "swap", "inversion"]) for _ in names)
         return Case(
-            annotation_id=draw.randrange(10**6), image_id=1, image=image, box=(left, top, left + 100, top + 170),
-            similarity=similarity, dominating="miss" if spread > 10 else None, kinds=kinds, predicted=predicted,  # type: ignore[arg-type]
+            annotation_id=draw.randrange(10**6),
+            image_id=1,
+            image=image,
+            box=(left, top, left + 100, top + 170),
+            similarity=similarity,
+            dominating="miss" if spread > 10 else None,
+            kinds=kinds,  # type: ignore[arg-type]
+            predicted=predicted,
             labelled=(None, *labelled[1:]),
-        )  # fmt: skip
+        )
 
     groups = tuple(
         Group(name=name, people=1000, missed=20, recall=0.7 if oks else None, similarity=0.8, tally=tally(9000))
@@ -209,7 +265,12 @@ def diagnosis(count: int, draw: random.Random, oks: bool, image: str | None = "0
         oks=OksFigures(
             ap=0.749,
             corrected_ap={
-                "jitter": 0.79, "inversion": 0.755, "swap": 0.751, "miss": 0.768, "scores": 0.77, "background": 0.752
+                "jitter": 0.79,
+                "inversion": 0.755,
+                "swap": 0.751,
+                "miss": 0.768,
+                "scores": 0.77,
+                "background": 0.752,
             },
             curves=tuple(Curve(threshold=threshold, precision=curve) for threshold in (0.5, 0.75, 0.9)),
         )
@@ -217,7 +278,7 @@ def diagnosis(count: int, draw: random.Random, oks: bool, image: str | None = "0
         else None,
         worst=tuple(case(0.01 * index, 25) for index in range(12)),
         median=tuple(case(0.9, 2) for _ in range(6)),
-    )  # fmt: skip
+    )
 
 
 def write_run(out: Path, suite: Suite, row: Row, saved: Record, **compute: Any) -> RunFolder:
@@ -248,16 +309,18 @@ def write_results(
                 if number % 5 == 0 and saved.metrics:
                     saved = saved.model_copy(
                         update={
-                            "noise": Noise(
-                                variants=[Variant(change="batch size 16", differences={"AP": 2e-5})]
-                            ),
+                            "noise": Noise(variants=[Variant(change="batch size 16", differences={"AP": 2e-5})]),
                             "effect": Effect(
-                                images=10, people=50, keypoint_median_px=0.01, keypoint_max_px=0.7, score_max=0.01,
+                                images=10,
+                                people=50,
+                                keypoint_median_px=0.01,
+                                keypoint_max_px=0.7,
+                                score_max=0.01,
                                 metrics=dict.fromkeys(saved.metrics, 0.0001),
                             ),
                             "warnings": ["the file's sha256 is not the one of its name"],
                         }
-                    )  # fmt: skip
+                    )
                 folder = write_run(out, suite, row, saved)
                 if diagnosed and saved.metrics:
                     count = min(len(NAMES), suite.dataset_of(row).num_keypoints)

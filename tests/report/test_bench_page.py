@@ -1,6 +1,7 @@
 """The page of the measurements, as a whole."""
 
-from harness.bench.outcome import (
+from harness.report.bench import bench_markdown
+from harness.speed.outcome import (
     BenchReport,
     Circumstances,
     Comparison,
@@ -18,53 +19,95 @@ from harness.bench.outcome import (
     TenRows,
     Workers,
 )
-from harness.report.bench import bench_markdown
 
 MACHINE = {
-    "cpu": "Some CPU", "cores": 2, "threads": 2, "gpu": None, "commit": "0123456789abcdef", "dirty": False,
+    "cpu": "Some CPU",
+    "cores": 2,
+    "threads": 2,
+    "gpu": None,
+    "commit": "0123456789abcdef",
+    "dirty": False,
     "packages": {"numpy": "1.26.4", "torch": "2.14.1", "pyarrow": "24"},
-}  # fmt: skip
+}
 NOW = Circumstances(commit="0123456789abcdef", dirty=False, load=0.5)
 
 
 def details() -> Details:
     return Details(
         prepare=Preparation(
-            measured=NOW, images=24, pinned=True, comparison=Comparison.of("boxes", 504, [4.2, 4.0], [0.3, 0.25]),
-            pipeline=Comparison.of("boxes", 504, [2.1], [0.25]), image_ms=3.8, warp_ms={"192x256 plain": 0.1},
+            measured=NOW,
+            images=24,
+            pinned=True,
+            comparison=Comparison.of("boxes", 504, [4.2, 4.0], [0.3, 0.25]),
+            pipeline=Comparison.of("boxes", 504, [2.1], [0.25]),
+            image_ms=3.8,
+            warp_ms={"192x256 plain": 0.1},
         ),
         decode={
             "dark": Decoding(
-                measured=NOW, batch_size=64, keypoint_max_px=1e-5,
+                measured=NOW,
+                batch_size=64,
+                keypoint_max_px=1e-5,
                 comparison=Comparison.of("people", 256, [0.4], [0.02]),
             )
         },
         score=Scoring(
-            measured=NOW, images=5000, annotations=11004,
-            comparison=Comparison.of("predictions", 104125, [65.0], [1.25]), metrics={"AP": 0.2}, metric_max=0,
-            intervals_s=5.25, diagnosis_s=6.0,
+            measured=NOW,
+            images=5000,
+            annotations=11004,
+            comparison=Comparison.of("predictions", 104125, [65.0], [1.25]),
+            metrics={"AP": 0.2},
+            metric_max=0,
+            intervals_s=5.25,
+            diagnosis_s=6.0,
         ),
         ten_rows=TenRows(
-            measured=NOW, images=97, people=2037, precision="fp32",
+            measured=NOW,
+            images=97,
+            people=2037,
+            precision="fp32",
             rows=(
                 RowTimes(
-                    id="alexnet-256x192", upstream_wall_s=(40.0,), upstream_forward_s=(10.0,), ours_forward_s=(8.0,),
-                    metric_max=0, keypoint_max_px=0.000123,
+                    id="alexnet-256x192",
+                    upstream_wall_s=(40.0,),
+                    upstream_forward_s=(10.0,),
+                    ours_forward_s=(8.0,),
+                    metric_max=0,
+                    keypoint_max_px=0.000123,
                 ),
                 RowTimes(
-                    id="resnet-50-256x192", upstream_wall_s=(60.0,), upstream_forward_s=(40.0,), ours_forward_s=(38.0,),
-                    metric_max=1e-9, keypoint_max_px=31.25,
+                    id="resnet-50-256x192",
+                    upstream_wall_s=(60.0,),
+                    upstream_forward_s=(40.0,),
+                    ours_forward_s=(38.0,),
+                    metric_max=1e-9,
+                    keypoint_max_px=31.25,
                 ),
             ),
-            ours_wall_s=(50.0,), ours_extra_s=(4.0,), ratio=Spread.of([2.0]), besides_network=Spread.of([12.5]),
+            ours_wall_s=(50.0,),
+            ours_extra_s=(4.0,),
+            ratio=Spread.of([2.0]),
+            besides_network=Spread.of([12.5]),
         ),
         one_row=OneRow(
-            measured=NOW, id="resnet-50-256x192", images=97, people=2037, precision="fp32", wall_s=(44.0, 46.0, 45.0),
-            forward_s=(40.0, 40.0, 40.0), ratio=Spread.of([1.1, 1.15, 1.125]),
+            measured=NOW,
+            id="resnet-50-256x192",
+            images=97,
+            people=2037,
+            precision="fp32",
+            wall_s=(44.0, 46.0, 45.0),
+            forward_s=(40.0, 40.0, 40.0),
+            ratio=Spread.of([1.1, 1.15, 1.125]),
         ),
         shards=Shards(
-            measured=NOW, id="litehrnet-18-256x192", images=24, people=1504, tasks=47, one_s=(30.0, 32.0, 31.0),
-            many_s=(31.0, 35.0, 33.0), overhead_ms=Spread.of([21.7, 65.2, 43.5]),
+            measured=NOW,
+            id="litehrnet-18-256x192",
+            images=24,
+            people=1504,
+            tasks=47,
+            one_s=(30.0, 32.0, 31.0),
+            many_s=(31.0, 35.0, 33.0),
+            overhead_ms=Spread.of([21.7, 65.2, 43.5]),
             workers={
                 "processes": Workers(
                     workers=2, startup_s=6.25, here_s=(30.0,), workers_s=(16.0,), efficiency=Spread.of([0.9375])
@@ -76,8 +119,17 @@ def details() -> Details:
         ),
         memory=Memory(measured=NOW, boxes=(2000, 100000), peak_mb=(1000.4, 1201.0), seconds=(10.0, 200.5)),
         gpu_model=GpuModel(
-            device="Some GPU", rows=41, images=5000, boxes=104125, geometries=("192x256 plain", "192x256 udp"),
-            forward_pflop=219.6, cores=16, crops_min=1.25, decoding_min=2, scoring_min=1, startup_min=1.5,
+            device="Some GPU",
+            rows=41,
+            images=5000,
+            boxes=104125,
+            geometries=("192x256 plain", "192x256 udp"),
+            forward_pflop=219.6,
+            cores=16,
+            crops_min=1.25,
+            decoding_min=2,
+            scoring_min=1,
+            startup_min=1.5,
             estimates=(
                 GpuEstimate(
                     precision="bf16", peak_tflops=989, efficiency=0.15, forward_min=24.7, total_min=27.2, binds="GPU"
@@ -85,7 +137,7 @@ def details() -> Details:
             ),
             assumptions=("one pass", "16 cores"),
         ),
-    )  # fmt: skip
+    )
 
 
 def test_page() -> None:
@@ -181,9 +233,13 @@ def test_what_is_not_measured_is_not_shown() -> None:
 def test_headline_numbers() -> None:
     report = BenchReport.of(MACHINE, details())
     assert report.ratios.model_dump(exclude_none=True) == {
-        "prepare": 15.0, "decode_dark": 20.0, "score": 52.0, "ten_rows": 2.0, "ten_rows_besides_network": 12.5,
+        "prepare": 15.0,
+        "decode_dark": 20.0,
+        "score": 52.0,
+        "ten_rows": 2.0,
+        "ten_rows_besides_network": 12.5,
         "wall_over_forward": 1.125,
-    }  # fmt: skip
+    }
     assert report.memory_growth_mb == 1201.0 - 1000.4
     assert BenchReport.model_validate_json(report.model_dump_json()) == report
     assert report.same_machine(MACHINE | {"commit": "another", "dirty": True})

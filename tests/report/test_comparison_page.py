@@ -14,10 +14,8 @@ def movement(metric: str, state: Any, baseline: float | None, new: float | None,
         baseline=baseline,
         new=new,
         difference=None if new is None or baseline is None else new - baseline,
-        **{
-            "noise_floor": 1e-4, "noise_source": "assumed", "baseline_interval": None, "new_interval": None, **fields
-        },
-    )  # fmt: skip
+        **{"noise_floor": 1e-4, "noise_source": "assumed", "baseline_interval": None, "new_interval": None, **fields},
+    )
 
 
 MOVED = RunComparison(
@@ -28,8 +26,14 @@ MOVED = RunComparison(
     reason="AP fell by 0.0232, noise floor 0.0003; 1 more metric moved",
     metrics=(
         movement(
-            "AP", "moved", 0.7123, 0.6891,
-            noise_floor=0.0003, noise_source="measured", baseline_interval=(0.69, 0.7345), new_interval=(0.66, 0.71),
+            "AP",
+            "moved",
+            0.7123,
+            0.6891,
+            noise_floor=0.0003,
+            noise_source="measured",
+            baseline_interval=(0.69, 0.7345),
+            new_interval=(0.66, 0.71),
             paired=Paired(low=-0.0301, high=-0.01612, p_value=0.001998, resamples=1000),
         ),
         movement("AP@0.5", "same", 0.9, 0.9),
@@ -41,7 +45,7 @@ MOVED = RunComparison(
         Change(field="scoring.sigmas", baseline=[0.026, 0.025], new=[0.1, 0.1]),
         Change(field="weights.sha256", baseline="0123456789abcdef", new=None),
     ),
-)  # fmt: skip
+)
 COMPARISON = Comparison(
     red=True,
     runs=(
@@ -52,7 +56,11 @@ COMPARISON = Comparison(
         RunComparison(id="aic/d/val", label="D", state="broken", red=False, reason="unobtainable: x (so is ...)"),
         RunComparison(id="aic/e/val", label="E", state="appeared", red=False, reason="the baseline does not have it"),
         RunComparison(
-            id="mpii/f/val", label="F", state="moved", red=True, reason="PCKh@0.5 is undefined now",
+            id="mpii/f/val",
+            label="F",
+            state="moved",
+            red=True,
+            reason="PCKh@0.5 is undefined now",
             metrics=(movement("PCKh@0.5", "moved", 0.88, None),),
         ),
     ),
@@ -62,7 +70,7 @@ COMPARISON = Comparison(
             field="packages.torch", baseline="2.14.1", new="2.15.0", runs=("coco/a/val", "coco/hrnet_w32/val")
         ),
     ),
-)  # fmt: skip
+)
 
 
 def test_text() -> None:
@@ -207,9 +215,15 @@ HOSTILE = 'a|b <img src=x> `c` *d* [e](f) & ]]> "q" \x1b[31m\x00\x85\u202e\ud800
 def test_hostile_text() -> None:
     """Reasons and labels are whatever a suite file or an error message has."""
     run = RunComparison.model_construct(
-        id="coco/a/val", label=HOSTILE, state="broken", red=True, reason=HOSTILE, metrics=(), warnings=(HOSTILE,),
+        id="coco/a/val",
+        label=HOSTILE,
+        state="broken",
+        red=True,
+        reason=HOSTILE,
+        metrics=(),
+        warnings=(HOSTILE,),
         changes=(Change.model_construct(field="weights.url", baseline=None, new=HOSTILE),),
-    )  # fmt: skip
+    )
     comparison = Comparison.model_construct(red=True, runs=(run,), environment=())
     clean = 'a|b <img src=x> `c` *d* [e](f) & ]]> "q" \ufffd[31m\ufffd \ufffd\ufffd\ufffd # g'
     assert comparison_text(comparison).splitlines()[:3] == [
@@ -223,6 +237,6 @@ def test_hostile_text() -> None:
     escaped = (
         r"a\|b &lt;img src=x&gt; \`c\` \*d\* \[e\](f) &amp; \]\]&gt; "
         '"q" \ufffd\\[31m\ufffd \ufffd\ufffd\ufffd # g'
-    )  # fmt: skip
+    )
     assert comparison_markdown(comparison).splitlines()[4] == f"- coco/a/val broken: {escaped}"
     assert comparison_markdown(comparison).count(escaped) == 3

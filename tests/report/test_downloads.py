@@ -18,8 +18,8 @@ from harness.report.results import read_results
 from harness.report.sizes import Size
 from harness.report.standings import Standing, read_standings
 from harness.report.upstream_issue import upstream_issue
-from harness.spec.load import load_suite
-from harness.spec.schema import Suite
+from harness.suites.load import load_suite
+from harness.suites.schema import Suite
 from report import synthetic
 from report.conftest import EVIL, hostile_suite
 
@@ -64,9 +64,19 @@ def standings(suite: Suite, tmp_path: Path) -> list[Standing]:
     a, b, _ = suite.rows
     values = {"AP": 0.74861, "AR": 0.80449}
     complete = synthetic.record(
-        suite, a, "val", "complete", None, draw, metrics=values, intervals={"AP": (0.7412, 0.7561)}, people=1000,
-        timings={"forward": 4.0}, boxes=None, network=Network(parameters=28_536_112, gflop=15.25),
-    )  # fmt: skip
+        suite,
+        a,
+        "val",
+        "complete",
+        None,
+        draw,
+        metrics=values,
+        intervals={"AP": (0.7412, 0.7561)},
+        people=1000,
+        timings={"forward": 4.0},
+        boxes=None,
+        network=Network(parameters=28_536_112, gflop=15.25),
+    )
     weights = complete.weights
     assert weights is not None
     weights = weights.model_copy(update={"sha256": "f" * 64})
@@ -129,8 +139,11 @@ def test_json(suite: Suite, standings: list[Standing]) -> None:
     document = json.loads(as_json(suite, standings))
     first = document["rows"][0]
     assert first["metrics"]["AP"] == {
-        "measured": 0.74861, "difference": 0.74861 - 0.749, "interval": [0.7412, 0.7561], "verdict": "reproduced"
-    }  # fmt: skip
+        "measured": 0.74861,
+        "difference": 0.74861 - 0.749,
+        "interval": [0.7412, 0.7561],
+        "verdict": "reproduced",
+    }
     assert first["metrics"]["AR"]["measured"] == 80.449
     assert [row["verdict"] for row in document["rows"]] == ["reproduced", "failed", "not run"]
     assert document["rows"][1]["claims"][0]["refuted"] == "old"
@@ -142,15 +155,15 @@ def test_model_index(standings: list[Standing]) -> None:
     (result,) = document[0]["results"]
     assert result["task"]["type"] == "keypoint-detection"
     assert result["dataset"] | {"revision": ""} == {
-        "type": "mine", "name": "COCO", "split": "c/val.json", "revision": ""
-    }  # fmt: skip
+        "type": "mine",
+        "name": "COCO",
+        "split": "c/val.json",
+        "revision": "",
+    }
     assert result["metrics"] == [
-        {
-            "type": "AP", "name": "AP", "value": 0.7486,
-            "args": {"confidence_interval": [0.7412, 0.7561], "level": 0.95},
-        },
+        {"type": "AP", "name": "AP", "value": 0.7486, "args": {"confidence_interval": [0.7412, 0.7561], "level": 0.95}},
         {"type": "AR", "name": "AR", "value": 80.45},
-    ]  # fmt: skip
+    ]
 
 
 def test_upstream_issue(suite: Suite, tmp_path: Path) -> None:
@@ -230,8 +243,16 @@ def test_no_formula_in_a_spreadsheet(suite: Suite, standings: list[Standing], te
 @given(st.text())
 def test_latex_and_markdown_take_any_text_as_text(text: str) -> None:
     latex = latex_text(text)
-    for command in ("\\textbackslash{}", "\\textasciitilde{}", "\\textasciicircum{}", "\\textless{}", "\\textgreater{}",
-                    "\\textbar{}", "\\textquotedbl{}", *(f"\\{sign}" for sign in "{}$&#_%")):  # fmt: skip
+    for command in (
+        "\\textbackslash{}",
+        "\\textasciitilde{}",
+        "\\textasciicircum{}",
+        "\\textless{}",
+        "\\textgreater{}",
+        "\\textbar{}",
+        "\\textquotedbl{}",
+        *(f"\\{sign}" for sign in "{}$&#_%"),
+    ):
         latex = latex.replace(command, "")
     assert not set(latex) & set('\\{}~^<>|"$&#_%\n')
     markdown = markdown_text(text)

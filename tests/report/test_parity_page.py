@@ -8,9 +8,16 @@ ENVIRONMENT = {"cpu": "Some CPU", "threads": 2, "packages": {"numpy": "1.26.4", 
 
 def parity(run: str, **fields: float | None) -> Parity:
     values = {
-        "people": 118, "people_total": 118, "gflop": 2.84, "keypoints_compared": 1996, "ties": 10,
-        "keypoint_max_px": 0.0, "tie_max_px": 0.0, "score_max": 0.0, "metric_max": 0.0,
-    }  # fmt: skip
+        "people": 118,
+        "people_total": 118,
+        "gflop": 2.84,
+        "keypoints_compared": 1996,
+        "ties": 10,
+        "keypoint_max_px": 0.0,
+        "tie_max_px": 0.0,
+        "score_max": 0.0,
+        "metric_max": 0.0,
+    }
     return Parity.model_validate({"id": run, **values, **fields})
 
 

@@ -13,7 +13,7 @@ from harness.errors import ObtainError, UsageError
 from harness.record import Network
 from harness.report.frame import COLUMNS
 from harness.report.results import current, read_results
-from harness.spec.load import load_suite
+from harness.suites.load import load_suite
 from report import synthetic
 
 
@@ -66,9 +66,18 @@ def test_frame(tmp_path: Path) -> None:
     draw = random.Random(0)
     values = {"PCK(person)": 0.9612, "PCK(torso)": None}
     done = synthetic.record(
-        suite, row, "sub1", "complete", None, draw, metrics=values, intervals={"PCK(person)": (0.95, 0.97)},
-        people=500, timings={"forward": 2.0}, network=Network(parameters=2_800_000, gflop=0.5),
-    )  # fmt: skip
+        suite,
+        row,
+        "sub1",
+        "complete",
+        None,
+        draw,
+        metrics=values,
+        intervals={"PCK(person)": (0.95, 0.97)},
+        people=500,
+        timings={"forward": 2.0},
+        network=Network(parameters=2_800_000, gflop=0.5),
+    )
     synthetic.write_run(tmp_path, suite, row, done)
     synthetic.write_run(tmp_path, suite, row, synthetic.record(suite, row, "sub2", "failed", "no memory", draw))
     frame = harness.load_results(tmp_path)
@@ -100,7 +109,7 @@ def test_neither_torch_nor_pandas_is_imported_early() -> None:
         "import sys, harness, harness.cli.report\n"
         "assert not {'torch', 'pandas', 'numpy'} & set(sys.modules), 'at import'\n"
         "import harness.report.site, harness.report.standings\n"
-        "from harness.spec.load import load_suite\n"
+        "from harness.suites.load import load_suite\n"
         "harness.report.standings.read_standings(load_suite('aic'), [], {})\n"
         "assert 'torch' not in sys.modules, 'by the report'\n"
     )

@@ -20,8 +20,8 @@ from harness.report.sizes import Size, read_sizes
 from harness.report.standings import Standing, read_standings
 from harness.report.suite_figures import cost_figures, pareto
 from harness.report.suite_page import chosen_metrics, peculiarities
-from harness.spec.load import load_suite, suite_names
-from harness.spec.schema import Suite
+from harness.suites.load import load_suite, suite_names
+from harness.suites.schema import Suite
 from report import synthetic
 from report.conftest import EVIL, LONG
 
@@ -160,8 +160,14 @@ def test_same_content_gives_same_files(tmp_path: Path, suites: list[Suite], all_
     few = [suite for suite in suites if suite.name == "crowdpose"]
     for name in ("a", "b"):
         write_site(tmp_path / name, few, read_results(all_results[1:]), {}, None)
-    files = [{path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")
-              if path.is_file()} for name in ("a", "b")]  # fmt: skip
+    files = [
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*.*")
+            if path.is_file()
+        }
+        for name in ("a", "b")
+    ]
     assert files[0] == files[1]
 
 
@@ -245,8 +251,9 @@ def test_cost_figures_do_not_mix_boxes(suites: list[Suite]) -> None:
     sizes = {f"{humanart.row_id(row)}/val": Size(gflop=10.0 + index) for index, row in enumerate(humanart.rows)}
     figures = cost_figures(read_standings(humanart, [], sizes)[0], "AP")
     assert [figure.title for figure in figures] == [
-        "AP against operations, Human-Art, detector boxes", "AP against operations, Human-Art, ground-truth boxes"
-    ]  # fmt: skip
+        "AP against operations, Human-Art, detector boxes",
+        "AP against operations, Human-Art, ground-truth boxes",
+    ]
     assert [len(figure.marks) for figure in figures] == [2, 2]
     alone = dict([*sizes.items()][:2])
     assert len(cost_figures(read_standings(humanart, [], alone)[0], "AP")) == 1  # a single row is no comparison
@@ -270,8 +277,10 @@ def test_what_a_reader_sees_first(bare_site: Site) -> None:
     usual = usual_fields(demo)
     other = next(standing for standing in demo if "mpii" in standing.row.id)
     assert [(line.field, line.value) for line in peculiarities(other, usual)] == [
-        ("dataset", "MpiiDataset"), ("boxes.source", "ground-truth"), ("scoring.metric", "pckh")
-    ]  # fmt: skip
+        ("dataset", "MpiiDataset"),
+        ("boxes.source", "ground-truth"),
+        ("scoring.metric", "pckh"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -288,8 +297,9 @@ def test_ticks(low: float, high: float, log: bool) -> None:
     assert [place for place, _ in found] == [scale(value) for value in values]
 
 
-def test_command(tmp_path: Path, all_results: list[Path], capsys: pytest.CaptureFixture[str],
-                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_command(
+    tmp_path: Path, all_results: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from harness.cli import main
 
     monkeypatch.chdir(tmp_path)

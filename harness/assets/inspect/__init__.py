@@ -20,9 +20,9 @@ from harness.assets.inspect.sequences import inspect_sequences
 from harness.errors import ObtainError
 from harness.files import read_json
 from harness.protocol import Compute, DataFile, OksScoring, PckhScoring, PoseTrackScoring
-from harness.spec.configs import load_config
-from harness.spec.ledger import image_folder, read_protocol
-from harness.spec.schema import Counts, Suite
+from harness.suites.configs import load_config
+from harness.suites.ledger import image_folder, read_protocol
+from harness.suites.schema import Counts, Suite
 
 __all__ = ["DataFiles", "Found", "Inspection", "Problem", "data_files", "inspect_data", "inspect_suite"]
 
@@ -244,8 +244,12 @@ def _compare(files: DataFiles, expected: Counts, found: Found) -> list[Problem]:
         *((boxes.file, "boxes", expected.boxes, boxes.people) for boxes in found.boxes),
     ]
     return [
-        Problem("error", file, f"{there:,} {name}; the file of the published numbers has {whole:,}",
-                "take that file: with another one the number is another")
+        Problem(
+            "error",
+            file,
+            f"{there:,} {name}; the file of the published numbers has {whole:,}",
+            "take that file: with another one the number is another",
+        )
         for file, name, whole, there in counts
         if whole is not None and there is not None and there != whole
-    ]  # fmt: skip
+    ]

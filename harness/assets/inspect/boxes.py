@@ -58,13 +58,21 @@ def inspect_boxes(
     if not people.any():
         problems.add("error", f"no box of category {PERSON}, people", AGAIN, field="category_id")
     problems.add(
-        "warning", "of another category than people, not used", "harmless", field="category_id", what="box",
+        "warning",
+        "of another category than people, not used",
+        "harmless",
+        field="category_id",
+        what="box",
         ids=index[~people].tolist(),
-    )  # fmt: skip
+    )
     problems.add(
-        "error", "of an image that the annotations do not list", "take the box file that was made for these images",
-        field="image_id", what="box", ids=index[people & (image < 0)].tolist(),
-    )  # fmt: skip
+        "error",
+        "of an image that the annotations do not list",
+        "take the box file that was made for these images",
+        field="image_id",
+        what="box",
+        ids=index[people & (image < 0)].tolist(),
+    )
     bad = np.isnan(boxes).any(axis=1)
     for field, text, faulty in (
         ("bbox", "missing, or not four numbers", bad),
@@ -77,30 +85,36 @@ def inspect_boxes(
     if _corners(boxes[measured], size[measured]):
         severity: Severity = "warning" if corners_expected else "error"
         problems.add(
-            severity, "looks like x1, y1, x2, y2; it is read as x, y, width, height",
-            "leave it: MMPose's sample of Human-Art's file is the same, and MMPose reads it so" if corners_expected
-            else "subtract x1 and y1 from the last two numbers of each box", field="bbox",
-        )  # fmt: skip
+            severity,
+            "looks like x1, y1, x2, y2; it is read as x, y, width, height",
+            "leave it: MMPose's sample of Human-Art's file is the same, and MMPose reads it so"
+            if corners_expected
+            else "subtract x1 and y1 from the last two numbers of each box",
+            field="bbox",
+        )
     else:
         flat = (boxes[:, 2:] <= 0).any(axis=1)
         outside = ((boxes[:, :2] >= size) | (boxes[:, :2] + boxes[:, 2:] <= 0)).any(axis=1)
-        for text, faulty in (
-            ("width or height is zero or negative", flat),
-            ("outside of the image", outside & ~flat),
-        ):
+        for text, faulty in (("width or height is zero or negative", flat), ("outside of the image", outside & ~flat)):
             problems.add(
-                "warning", text, "harmless if few: such a box finds nobody", field="bbox", what="box",
+                "warning",
+                text,
+                "harmless if few: such a box finds nobody",
+                field="bbox",
+                what="box",
                 ids=index[measured & faulty].tolist(),
-            )  # fmt: skip
+            )
     lowest = -np.inf if score_threshold is None else np.float32(score_threshold)
     used = people & (scores.astype(np.float32) >= lowest)
     with_boxes = frozenset(np.array(images.ids, np.int64)[image[used & (image >= 0)]].tolist())
     without = np.array([i not in with_boxes for i in images.ids], bool) & images.has_people
     problems.add(
-        "warning", "people are annotated, but there is no box: none of them can be found",
+        "warning",
+        "people are annotated, but there is no box: none of them can be found",
         "harmless if few; otherwise the file was made for a part of the images",
-        what="image", ids=chosen(images.ids, without),
-    )  # fmt: skip
+        what="image",
+        ids=chosen(images.ids, without),
+    )
     return Detected(int(people.sum()), int(used.sum()), with_boxes, tuple(problems.found))
 
 

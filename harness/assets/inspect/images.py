@@ -65,14 +65,19 @@ def inspect_images(
     again = "extract or download the images again"
     elsewhere = _elsewhere(data, folder, annotations, images.names[int(missing.argmax())]) if missing.any() else None
     problems.add(
-        "error", f"missing, {missing.sum()} of {len(files)}",
+        "error",
+        f"missing, {missing.sum()} of {len(files)}",
         elsewhere or "complete the data set; `harness run` refuses to begin without them",
-        what="image", ids=chosen(images.names, missing & needed),
-    )  # fmt: skip
+        what="image",
+        ids=chosen(images.names, missing & needed),
+    )
     problems.add(
-        "warning", "missing; nobody is evaluated in them", elsewhere or "nothing needs them",
-        what="image", ids=chosen(images.names, missing & ~needed),
-    )  # fmt: skip
+        "warning",
+        "missing; nobody is evaluated in them",
+        elsewhere or "nothing needs them",
+        what="image",
+        ids=chosen(images.names, missing & ~needed),
+    )
     for fault, text in (
         ("empty", "an empty file"),
         ("truncated", "truncated: the file ends before the image does"),
@@ -86,17 +91,24 @@ def inspect_images(
     for index in np.flatnonzero(swapped):
         differs[index] = swapped[index] = not _is_turned(paths[index])
     sizes.add(
-        "error", "width and height are swapped", "take MMPose's file, in which they are right",
-        field="width, height", what="image", ids=chosen(images.ids, swapped),
-    )  # fmt: skip
+        "error",
+        "width and height are swapped",
+        "take MMPose's file, in which they are right",
+        field="width, height",
+        what="image",
+        ids=chosen(images.ids, swapped),
+    )
     differs &= ~swapped
     if differs.any():
         first = int(differs.argmax())
         sizes.add(
-            "error", f"not the size of the image file, in the first {_times(images.sizes[first])} for "
-            f"{_times(found[first])}", "take the images that the annotations were made on, not resized ones",
-            field="width, height", what="image", ids=chosen(images.ids, differs),
-        )  # fmt: skip
+            "error",
+            f"not the size of the image file, in the first {_times(images.sizes[first])} for {_times(found[first])}",
+            "take the images that the annotations were made on, not resized ones",
+            field="width, height",
+            what="image",
+            ids=chosen(images.ids, differs),
+        )
     return int((~missing).sum()), problems.found + sizes.found
 
 

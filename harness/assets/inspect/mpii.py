@@ -41,7 +41,7 @@ def inspect_mpii(file: str, document: Any, headboxes: tuple[str, Path]) -> Annot
         ("scale", "missing, zero or negative", ~(numbers(people, "scale") > 0)),
         ("joints", f"missing, or not {NUM_JOINTS} times x, y", np.isnan(joints).any(axis=(1, 2))),
         ("joints_vis", f"missing, or not {NUM_JOINTS} times 0 or 1", ~np.isin(visible, (0, 1)).all(axis=1)),
-    ):  # fmt: skip
+    ):
         problems.add("error", text, OFFICIAL, field=field, what="person", ids=chosen(index, np.array(bad, bool)))
     found = [*problems.found, *_compare(file, joints, visible == 1, *headboxes).found]
     images = list(dict.fromkeys(names))
@@ -71,15 +71,20 @@ def _compare(file: str, joints: Float64, visible: Bool, name: str, path: Path) -
     off[seen] = np.nanmedian(np.abs(differences[seen]), axis=(1, 2)) >= SAME
     if np.abs(np.nanmedian(differences) + 1) < SAME:
         problems.add(
-            "error", f"counts pixels from 0: its joints are 1 less than in {name}, and MPII's are to count from 1",
-            "add 1 to joints and center, or " + MMPOSE_FILES, field="joints",
-        )  # fmt: skip
+            "error",
+            f"counts pixels from 0: its joints are 1 less than in {name}, and MPII's are to count from 1",
+            "add 1 to joints and center, or " + MMPOSE_FILES,
+            field="joints",
+        )
     else:
         problems.add(
             "error" if off.sum() > seen.sum() / 2 else "warning",
-            f"not the joints of the same person in {name}: another order, or other people", MMPOSE_FILES,
-            field="joints", what="person", ids=chosen(range(len(off)), off),
-        )  # fmt: skip
+            f"not the joints of the same person in {name}: another order, or other people",
+            MMPOSE_FILES,
+            field="joints",
+            what="person",
+            ids=chosen(range(len(off)), off),
+        )
     return problems
 
 

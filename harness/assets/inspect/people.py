@@ -77,9 +77,13 @@ def inspect_people(file: str, document: Any, rules: Rules) -> Annotated:
     _check_boxes(problems, people, ids, boxes, empty & np.isfinite(size).all(axis=1), labelled, rules)
     if rules.areas:
         problems.add(
-            "error", "zero, negative or missing: no prediction can match such a person", OFFICIAL,
-            field="area", what="annotation", ids=chosen(ids, labelled & ~(numbers(people, "area") > 0)),
-        )  # fmt: skip
+            "error",
+            "zero, negative or missing: no prediction can match such a person",
+            OFFICIAL,
+            field="area",
+            what="annotation",
+            ids=chosen(ids, labelled & ~(numbers(people, "area") > 0)),
+        )
     evaluated = known & ~crowd & counted & ~empty
     has_people = np.zeros(len(images), bool)
     has_people[position[evaluated]] = True
@@ -108,19 +112,31 @@ def _check_images(
         text = "missing, or not what it must be"
         problems.add("error", text, OFFICIAL, field=field, what="image", ids=chosen(named, np.array(bad, bool)))
     problems.add(
-        "error", "used for several images", OFFICIAL, field="id", what="image",
+        "error",
+        "used for several images",
+        OFFICIAL,
+        field="id",
+        what="image",
         ids=repeated(i for i in ids if i is not None),
-    )  # fmt: skip
+    )
     if rules.crowd:
         crowd = numbers(images, "crowdIndex")
         problems.add(
-            "error", "missing; AP(E), AP(M) and AP(H) need it", "take MMPose's mmpose_crowdpose_test.json",
-            field="crowdIndex", what="image", ids=chosen(named, np.isnan(crowd)),
-        )  # fmt: skip
+            "error",
+            "missing; AP(E), AP(M) and AP(H) need it",
+            "take MMPose's mmpose_crowdpose_test.json",
+            field="crowdIndex",
+            what="image",
+            ids=chosen(named, np.isnan(crowd)),
+        )
         problems.add(
-            "error", "not from 0 to 1", OFFICIAL, field="crowdIndex", what="image",
+            "error",
+            "not from 0 to 1",
+            OFFICIAL,
+            field="crowdIndex",
+            what="image",
             ids=chosen(named, (crowd < 0) | (crowd > 1)),
-        )  # fmt: skip
+        )
 
 
 def _check_ids(problems: Problems, people: list[Record], image_ids: Sequence[int | None]) -> list[int]:
@@ -130,20 +146,32 @@ def _check_ids(problems: Problems, people: list[Record], image_ids: Sequence[int
     whole = np.array([i is not None for i in ids], bool)
     problems.add("error", "missing, or no integer", OFFICIAL, field="id", what="annotation", ids=chosen(named, ~whole))
     problems.add(
-        "error", "used for several annotations: the evaluator takes the last for all of them", OFFICIAL,
-        field="id", what="annotation", ids=repeated(i for i in ids if i is not None),
-    )  # fmt: skip
+        "error",
+        "used for several annotations: the evaluator takes the last for all of them",
+        OFFICIAL,
+        field="id",
+        what="annotation",
+        ids=repeated(i for i in ids if i is not None),
+    )
     there = set(image_ids) - {None}
     strays = np.array([integer(person, "image_id") not in there for person in people], bool)
     problems.add(
-        "error", "of an image that is not listed", "take annotations and images of the same release",
-        field="image_id", what="annotation", ids=chosen(named, strays),
-    )  # fmt: skip
+        "error",
+        "of an image that is not listed",
+        "take annotations and images of the same release",
+        field="image_id",
+        what="annotation",
+        ids=chosen(named, strays),
+    )
     others = np.array([person.get("category_id") != PERSON for person in people], bool)
     problems.add(
-        "error", "not 1, the category of people", "take the keypoint file of people, with people alone in it",
-        field="category_id", what="annotation", ids=chosen(named, others),
-    )  # fmt: skip
+        "error",
+        "not 1, the category of people",
+        "take the keypoint file of people, with people alone in it",
+        field="category_id",
+        what="annotation",
+        ids=chosen(named, others),
+    )
     return named
 
 
@@ -152,20 +180,32 @@ def _check_keypoints(
 ) -> None:
     bad = np.isnan(keypoints).any(axis=(1, 2))
     problems.add(
-        "error", f"missing, or not {rules.num_keypoints} times x, y, visibility", OFFICIAL,
-        field="keypoints", what="annotation", ids=chosen(ids, bad),
-    )  # fmt: skip
+        "error",
+        f"missing, or not {rules.num_keypoints} times x, y, visibility",
+        OFFICIAL,
+        field="keypoints",
+        what="annotation",
+        ids=chosen(ids, bad),
+    )
     flags = keypoints[..., 2]
     problems.add(
-        "error", "a visibility that is not 0, 1 or 2", OFFICIAL, field="keypoints", what="annotation",
+        "error",
+        "a visibility that is not 0, 1 or 2",
+        OFFICIAL,
+        field="keypoints",
+        what="annotation",
         ids=chosen(ids, ~bad & ~np.isin(flags, (0, 1, 2)).all(axis=1)),
-    )  # fmt: skip
+    )
     points = keypoints[..., :2]
     outside = ((points < 0) | (points > size[:, None])).any(axis=2) & (flags > 0)
     problems.add(
-        "warning", "labelled outside of the image", "harmless where it is few people at the border",
-        field="keypoints", what="annotation", ids=chosen(ids, outside.any(axis=1) & ~crowd),
-    )  # fmt: skip
+        "warning",
+        "labelled outside of the image",
+        "harmless where it is few people at the border",
+        field="keypoints",
+        what="annotation",
+        ids=chosen(ids, outside.any(axis=1) & ~crowd),
+    )
 
 
 def _check_counts(
@@ -179,18 +219,30 @@ def _check_counts(
     changes = differs & ((stated == 0) != (labelled == 0))
     counts = "the labelled keypoints" + (", head and neck aside" if rules.crowd else "")
     problems.add(
-        "error", f"whether it is 0 decides who is evaluated, and it contradicts {counts}", OFFICIAL,
-        field="num_keypoints", what="annotation", ids=chosen(ids, changes),
-    )  # fmt: skip
+        "error",
+        f"whether it is 0 decides who is evaluated, and it contradicts {counts}",
+        OFFICIAL,
+        field="num_keypoints",
+        what="annotation",
+        ids=chosen(ids, changes),
+    )
     problems.add(
-        "warning", f"not the number of {counts}", "harmless: what counts is whether it is 0",
-        field="num_keypoints", what="annotation", ids=chosen(ids, differs & ~changes),
-    )  # fmt: skip
+        "warning",
+        f"not the number of {counts}",
+        "harmless: what counts is whether it is 0",
+        field="num_keypoints",
+        what="annotation",
+        ids=chosen(ids, differs & ~changes),
+    )
     if rules.crowd:
         problems.add(
-            "error", "missing; the evaluation reads it", OFFICIAL, field="num_keypoints", what="annotation",
+            "error",
+            "missing; the evaluation reads it",
+            OFFICIAL,
+            field="num_keypoints",
+            what="annotation",
             ids=chosen(ids, np.isnan(stated)),
-        )  # fmt: skip
+        )
 
 
 def _check_boxes(
@@ -198,25 +250,35 @@ def _check_boxes(
 ) -> None:
     bad = np.isnan(boxes).any(axis=1)
     problems.add(
-        "error", "missing, or not x, y, width, height", OFFICIAL, field="bbox", what="annotation",
-        ids=chosen(ids, bad),
-    )  # fmt: skip
+        "error", "missing, or not x, y, width, height", OFFICIAL, field="bbox", what="annotation", ids=chosen(ids, bad)
+    )
     flat = ~bad & (boxes[:, 2:] <= 0).any(axis=1)
     for fault, text in ((flat, "width or height is zero or negative"), (empty & ~flat & ~bad, "outside of the image")):
         problems.add(
-            "error", f"{text}, yet the person has keypoints: not evaluated on ground-truth boxes", OFFICIAL,
-            field="bbox", what="annotation", ids=chosen(ids, fault & labelled),
-        )  # fmt: skip
+            "error",
+            f"{text}, yet the person has keypoints: not evaluated on ground-truth boxes",
+            OFFICIAL,
+            field="bbox",
+            what="annotation",
+            ids=chosen(ids, fault & labelled),
+        )
         problems.add(
-            "warning", f"{text}; the person has no keypoints", "harmless", field="bbox", what="annotation",
+            "warning",
+            f"{text}; the person has no keypoints",
+            "harmless",
+            field="bbox",
+            what="annotation",
             ids=chosen(ids, fault & ~labelled),
-        )  # fmt: skip
+        )
     if rules.one_based:
         problems.add(
-            "warning", "begins at pixel 0, and JHMDB counts from 1: perhaps somebody subtracted 1 already",
+            "warning",
+            "begins at pixel 0, and JHMDB counts from 1: perhaps somebody subtracted 1 already",
             "take MMPose's jhmdb_annotations.tar: all crops of a 0-based file are off by one pixel",
-            field="bbox", what="annotation", ids=chosen(ids, (boxes[:, :2] < 0).any(axis=1)),
-        )  # fmt: skip
+            field="bbox",
+            what="annotation",
+            ids=chosen(ids, (boxes[:, :2] < 0).any(axis=1)),
+        )
 
 
 def _evaluable_keypoints(people: list[Record], keypoints: Float64, rules: Rules) -> Bool:

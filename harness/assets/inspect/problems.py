@@ -51,9 +51,15 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def add(
-        self, severity: Severity, text: str, advice: str, *,
-        field: str | None = None, what: str | None = None, ids: Iterable[int | str] = (),
-    ) -> None:  # fmt: skip
+        self,
+        severity: Severity,
+        text: str,
+        advice: str,
+        *,
+        field: str | None = None,
+        what: str | None = None,
+        ids: Iterable[int | str] = (),
+    ) -> None:
         """Note a fault; one of entries, of which `what` is the word, only if there are any."""
         ids = tuple(ids)
         if ids or what is None:

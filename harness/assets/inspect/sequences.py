@@ -32,9 +32,10 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
     files = sorted((data / folder).glob("*.json"))
     if not files:
         problems.add(
-            "error", "missing: no *.json of the ground truth of each video",
+            "error",
+            "missing: no *.json of the ground truth of each video",
             "put PoseTrack18's own annotations/val there; posetrack18_val.json alone is not enough",
-        )  # fmt: skip
+        )
         return 0, problems.found
     frames: set[int] = set()
     annotated: set[int] = set()
@@ -51,21 +52,29 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
         annotated |= {i for person in people if (i := integer(person, "image_id")) is not None}
         without_head += [file.name for person in people if not person.get("bbox_head")][:1]
     problems.add(
-        "error", "missing; distances are measured by it", "take PoseTrack18's own file",
-        field="bbox_head", what="sequence", ids=without_head,
-    )  # fmt: skip
+        "error",
+        "missing; distances are measured by it",
+        "take PoseTrack18's own file",
+        field="bbox_head",
+        what="sequence",
+        ids=without_head,
+    )
     problems.add(
-        "error", f"annotated, but not in {annotations}: whoever is in them counts as missed", ONE_VERSION,
-        what="image", ids=sorted(annotated - image_ids),
-    )  # fmt: skip
+        "error",
+        f"annotated, but not in {annotations}: whoever is in them counts as missed",
+        ONE_VERSION,
+        what="image",
+        ids=sorted(annotated - image_ids),
+    )
     merged = Problems(annotations)
     merged.add("error", f"in no file of {folder}", ONE_VERSION, what="image", ids=sorted(image_ids - frames))
     count = len(files)
     if count == OLD:
         problems.add(
-            "warning", f"{OLD} videos: label version 0.2. Version 0.45 has {NEW}, and numbers of the two differ",
+            "warning",
+            f"{OLD} videos: label version 0.2. Version 0.45 has {NEW}, and numbers of the two differ",
             "take version 0.45, which was the current one when MMPose's models were made",
-        )  # fmt: skip
+        )
     elif count < NEW:
         version = f"version 0.2 has {OLD}, version 0.45 has {NEW}" if count < OLD else f"version 0.45 has {NEW}"
         problems.add(

@@ -29,9 +29,8 @@ class People:
 
     @classmethod
     def from_boxes(
-        cls, ids: list[int], image_ids: list[int], boxes: list[Float32], scores: list[float],
-        images: dict[int, Path],
-    ) -> "People":  # fmt: skip
+        cls, ids: list[int], image_ids: list[int], boxes: list[Float32], scores: list[float], images: dict[int, Path]
+    ) -> "People":
         """Build people whose crops are centred on their boxes (`bbox_xyxy2cs` in mmpose/structures/bbox)."""
         corners = np.array(boxes, np.float32).reshape(-1, 4)
         return cls(

@@ -35,9 +35,7 @@ def decode_udp(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[F
     dy = np.float32(0.5) * (at(0, 1) - at(0, -1))
     dxx = at(1, 0) - 2 * centre + at(-1, 0)
     dyy = at(0, 1) - 2 * centre + at(0, -1)
-    dxy = np.float32(0.5) * (
-        at(1, 1) - at(1, 0) - at(0, 1) + centre + centre - at(-1, 0) - at(0, -1) + at(-1, -1)
-    )  # fmt: skip
+    dxy = np.float32(0.5) * (at(1, 1) - at(1, 0) - at(0, 1) + centre + centre - at(-1, 0) - at(0, -1) + at(-1, -1))
     gradient = np.stack([dx, dy], axis=-1)
     hessian = np.stack([dxx, dxy, dxy, dyy], axis=-1).reshape(count, num_keypoints, 2, 2)
     inverse = inverses(hessian + np.float64(np.finfo(np.float32).eps) * np.eye(2))

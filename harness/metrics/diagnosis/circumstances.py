@@ -1,0 +1,67 @@
+"""What people are grouped by: how large they are, how crowded, and how much of them can be seen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness.arrays import Bool, Float64
+from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
+
+NEIGHBOUR_IOU = 0.1
+"""People whose boxes overlap by more than this are neighbours; this and the groups are Ronchi and Perona's."""
+
+
+@dataclass(frozen=True)
+class Circumstance:
+    """A value of each of M people, and the limits between groups of them."""
+
+    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints"]
+    values: Float64
+    """[M]"""
+    bounds: tuple[float, ...]
+    """Group i holds the people with bounds[i - 1] <= value < bounds[i]."""
+    names: tuple[str, ...]
+    unit: Literal["px", "px²"] | None = None
+
+
+def size_by_area(areas: Float64) -> Circumstance:
+    """Group by COCO's limits; areas [M], px²."""
+    return Circumstance("size", areas, (32.0**2, 96.0**2), ("small", "medium", "large"), "px²")
+
+
+def size_in_thirds(sizes: Float64, people: AnnotatedPeople, unit: Literal["px", "px²"]) -> Circumstance:
+    """Make three groups of the people to be found, of equal numbers if no sizes are equal; sizes [M]."""
+    chosen = sizes[people.to_find]
+    bounds = tuple(np.quantile(chosen, [1 / 3, 2 / 3]).tolist()) if len(chosen) else (0.0, 0.0)
+    return Circumstance("size", sizes, bounds, ("smallest third", "middle third", "largest third"), unit)
+
+
+def crowding(people: AnnotatedPeople, single: Bool) -> Circumstance:
+    """Group by the number of neighbours; `single` [M] are people, not crowds: the others are nobody's neighbours."""
+    first, second = same_image(people.image_ids, people.image_ids)
+    others = (first != second) & single[second]
+    first, second = first[others], second[others]
+    a, b = people.boxes[first], people.boxes[second]
+    overlap = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None).prod(axis=1)
+    union = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - overlap
+    neighbours = first[overlap > NEIGHBOUR_IOU * union]
+    counts = np.bincount(neighbours, minlength=len(people.image_ids)).astype(np.float64)
+    return Circumstance("crowding", counts, (1, 3), ("no neighbour", "1 or 2 neighbours", "3 or more neighbours"))
+
+
+def crowd_index(values: Float64) -> Circumstance:
+    """Group by the crowd index of the image, [M], at the limits that xtcocotools takes for AP(E), AP(M) and AP(H)."""
+    return Circumstance("crowd index", values, (0.2, 0.8), ("easy", "medium", "hard"))
+
+
+def labelled_keypoints(people: AnnotatedPeople) -> Circumstance:
+    """Group by the number of labelled keypoints; the fewer, the more is out of sight or out of the image."""
+    counts = people.labelled.sum(axis=1).astype(np.float64)
+    return Circumstance("labelled keypoints", counts, (6, 11, 16), ("1 to 5", "6 to 10", "11 to 15", "16 or more"))
+
+
+def hidden_keypoints(hidden: Bool) -> Circumstance:
+    """Group by the number of keypoints that are labelled as hidden; hidden [M, K]."""
+    counts = hidden.sum(axis=1).astype(np.float64)
+    return Circumstance("hidden keypoints", counts, (1, 4), ("none", "1 to 3", "4 or more"))

@@ -1,0 +1,225 @@
+"""The diagnosis of one run, `diagnosis.json` in its folder; what the report pages show."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import ObtainError, brief, first_problems
+from harness.files import read_json, write_json
+
+SCHEMA_VERSION = 1
+
+Kind = Literal["good", "jitter", "inversion", "swap", "miss"]
+"""What became of a predicted keypoint; `harness.metrics.diagnosis.kinds` defines it."""
+ErrorKind = Literal["jitter", "inversion", "swap", "miss"]
+Correction = Literal["jitter", "inversion", "swap", "miss", "scores", "background"]
+Metric = Literal["oks", "pckh", "jhmdb-pck", "posetrack-ap"]
+Point = tuple[float, float]
+
+
+class Part(BaseModel):
+    """A group of fields; immutable, unknown keys and numbers that are not finite refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Tally(Part):
+    """Labelled keypoints of people to be found, by what became of them."""
+
+    good: int
+    jitter: int
+    inversion: int
+    swap: int
+    miss: int
+    unpaired: int
+    """Of people whom no pose was paired with."""
+
+    @property
+    def labelled(self) -> int:
+        """All of them."""
+        return self.predicted + self.unpaired
+
+    @property
+    def predicted(self) -> int:
+        """Those of people whom a pose was paired with."""
+        return self.good + self.jitter + self.inversion + self.swap + self.miss
+
+    @property
+    def shares(self) -> dict[Kind, float] | None:
+        """Fractions of those predicted, with sum 1; None where there are none."""
+        if not self.predicted:
+            return None
+        counts: dict[Kind, int] = {
+            "good": self.good,
+            "jitter": self.jitter,
+            "inversion": self.inversion,
+            "swap": self.swap,
+            "miss": self.miss,
+        }
+        return {kind: count / self.predicted for kind, count in counts.items()}
+
+    @property
+    def found(self) -> float | None:
+        """The share of all labelled ones that are good or jitter: PCK, at PCK's threshold or a similarity of 0.5."""
+        return (self.good + self.jitter) / self.labelled if self.labelled else None
+
+
+class Keypoint(Part):
+    """One of the K keypoints."""
+
+    name: str
+    tally: Tally
+    similarity: float | None
+    """Mean similarity of those predicted; None where there are none."""
+    ap: float | None
+    """AP of this keypoint alone, for OKS: poses are paired with people as they are, this keypoint of a pose is right
+    where its similarity reaches the threshold, poses rank by their scores; mean over COCO's ten thresholds. Poses of
+    people who do not have it labelled do not count. None for other metrics, and where nobody has it labelled."""
+
+
+class Poses(Part):
+    """What became of the poses that were evaluated; each is in one of the first five counts."""
+
+    paired: int
+    """With a person to be found."""
+    duplicates: int
+    """Not paired, though 0.5 or more similar to a person to be found: somebody whom a better-scored pose took."""
+    ignored: int
+    """None of these, but where nobody is to be found: a crowd, people without keypoints, an ignore region."""
+    nearby: int
+    """None of these, but at least 0.1 similar to a person to be found."""
+    background: int
+    """Similar to nobody."""
+    background_score: float | None
+    """Mean score of those on the background; None where there are none."""
+
+    @property
+    def total(self) -> int:
+        """All that were evaluated."""
+        return self.paired + self.duplicates + self.ignored + self.nearby + self.background
+
+
+class Group(Part):
+    """The people to be found in one circumstance."""
+
+    name: str
+    people: int
+    missed: int | None
+    """Whom no pose finds at a similarity of 0.5; None where every person has a pose by definition."""
+    recall: float | None
+    """AR of these people, whatever their size; None for metrics other than OKS and where there is nobody."""
+    similarity: float | None
+    """Mean similarity of the people with a pose; None where there is nobody."""
+    tally: Tally
+
+
+class Breakdown(Part):
+    """The people to be found, by a circumstance."""
+
+    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints"]
+    unit: Literal["px", "px²"] | None
+    """Of a size."""
+    bounds: tuple[float, ...]
+    """Group i holds the people with bounds[i - 1] <= value < bounds[i]."""
+    groups: tuple[Group, ...]
+    """One more than bounds."""
+
+
+class Curve(Part):
+    """Precision over recall at one OKS threshold."""
+
+    threshold: float
+    precision: tuple[float, ...]
+    """At recall 0, 0.01 … 1: the best precision at this recall or a higher one."""
+
+
+class OksFigures(Part):
+    """AP, and what it could be."""
+
+    ap: float
+    """As the record has it."""
+    corrected_ap: dict[Correction, float]
+    """AP if all errors of one kind, and only they, were corrected. Keypoints are put where they are labelled, which is
+    the most that can be gained (the paper moves jitter to a similarity of 0.85 and misses to 0.5); NMS and scores stay
+    as they were. `scores`: every pose is scored by its highest OKS with a person to be found. `background`: poses on
+    the background are dropped."""
+    curves: tuple[Curve, ...]
+    """At OKS 0.5, 0.75 and 0.9."""
+
+
+class Case(Part):
+    """One person, with all that it takes to draw the pose and the truth."""
+
+    annotation_id: int | None
+    """MPII has no ids: index in its annotation file. None on PoseTrack18, whose scorer does not keep them."""
+    image_id: int
+    image: str | None
+    """File name, as the annotation file has it."""
+    box: tuple[float, float, float, float]
+    """x1, y1, x2, y2 of the person, image px; of the labelled keypoints where the truth has no boxes."""
+    similarity: float
+    """OKS, or the mean similarity of the labelled keypoints."""
+    dominating: ErrorKind | None
+    """The most frequent error, of equally frequent ones the gravest; None where all is good."""
+    kinds: tuple[Kind | None, ...]
+    """By keypoint; None where it is not labelled."""
+    predicted: tuple[Point, ...]
+    """By keypoint, image px."""
+    labelled: tuple[Point | None, ...]
+    """By keypoint, image px; None where it is not labelled."""
+
+
+class Diagnosis(Part):
+    """Errors of one run's predictions.
+
+    A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head or the person,
+    it is a bell of the distance that is 0.5 at the metric's threshold.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    metric: Metric
+    people: int
+    """To be found."""
+    missed: int | None
+    """Whom no pose finds at a similarity of 0.5; None where every person has a pose by definition."""
+    poses: Poses | None
+    """None where every pose belongs to a person by definition."""
+    tally: Tally
+    """Over all keypoints that the metric counts."""
+    hidden: Tally | None
+    """Those of them that are labelled as hidden; None where the truth does not tell."""
+    keypoints: tuple[Keypoint, ...]
+    """In the order of the data set; on PoseTrack18 without the ears, which are not annotated."""
+    breakdowns: tuple[Breakdown, ...]
+    histogram: tuple[int, ...]
+    """People with a pose by its similarity: 20 bins from 0 to 1."""
+    oks: OksFigures | None
+    """None for other metrics, and where nobody is to be found."""
+    worst: tuple[Case, ...]
+    """Up to 12 people with a pose, the least similar first."""
+    median: tuple[Case, ...]
+    """Up to 6 people with a pose, around the median similarity."""
+
+    def save(self, path: Path) -> None:
+        """Write the diagnosis, atomically."""
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, path: Path) -> "Diagnosis":
+        """Read a diagnosis.
+
+        Raises:
+            ObtainError: The file is missing, damaged or of another schema version.
+        """
+        data = read_json(path, "the diagnosis", "make it with `harness run`")
+        version = data.get("schema_version") if isinstance(data, dict) else None
+        if version != SCHEMA_VERSION:
+            found = brief(version)
+            raise ObtainError(f"diagnosis of schema version {found}, not {SCHEMA_VERSION}: {path}", "make it again")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ObtainError(
+                f"the diagnosis is damaged: {path}: {first_problems(error)}", "delete it and make it again"
+            ) from error

@@ -1,0 +1,132 @@
+"""Diagnosis of predictions that are scored by OKS."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.arrays import Bool, Float32, Float64
+from harness.metrics.detections import Detections
+from harness.metrics.diagnosis import circumstances
+from harness.metrics.diagnosis.circumstances import Circumstance
+from harness.metrics.diagnosis.findings import describe, find
+from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
+from harness.metrics.diagnosis.model import Diagnosis, OksFigures
+from harness.metrics.diagnosis.oks_figures import average_precision, corrections, curves, keypoint_ap
+from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
+from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
+from harness.metrics.oks import match_detections, select_detections
+from harness.metrics.oks_ap import MAX_DETECTIONS, OKS_THRESHOLDS, object_keypoint_similarity
+from harness.metrics.truth import Truth
+from harness.predictions import Predictions
+from harness.protocol import OksScoring
+
+
+def diagnose_oks(
+    predictions: Predictions,
+    scoring: OksScoring,
+    truth: Truth,
+    mirror: Sequence[int],
+    names: Sequence[str],
+    images: Mapping[int, str],
+) -> Diagnosis:
+    """Diagnose predictions after rescoring and NMS, as they are scored.
+
+    Args:
+        predictions: Of K keypoints.
+        scoring: The protocol's.
+        truth: Of the images of the predictions.
+        mirror: [K] for each keypoint, the one that it becomes in a mirrored image.
+        names: [K] of the keypoints.
+        images: File names by image id.
+
+    Raises:
+        RunError: As `score_oks`.
+    """
+    detections = select_detections(predictions, scoring)
+    matches = match_detections(detections, scoring, truth)
+    poses = _evaluated(detections)
+    points = poses.keypoints[..., :2]
+    sigmas = np.array(scoring.sigmas, np.float32)
+    areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if scoring.area == "box" else truth.areas
+
+    to_find = np.empty(len(truth.annotation_ids), bool)
+    to_find[np.argsort(truth.annotation_image_ids, kind="stable")] = ~matches.person_ignored[0]
+    people = _people(truth, areas, sigmas, to_find)
+    pose_index, person_index = same_image(poses.image_ids, people.image_ids)
+    oks = object_keypoint_similarity(points[pose_index], truth, person_index, areas, sigmas)
+    pairs = Pairs(pose_index, person_index, oks)
+    pose_of = pair(pairs, poses.image_ids, to_find, PAIRED_SIMILARITY)
+    found = np.stack([pair(pairs, poses.image_ids, to_find, threshold) >= 0 for threshold in OKS_THRESHOLDS])
+    missed = to_find & ~found[OKS_THRESHOLDS.tolist().index(FOUND_SIMILARITY)]
+    findings = find(points, people, pairs, pose_of, np.array(mirror), missed=missed, recall=found.mean(axis=0))
+
+    ignored = pairs.most_similar(~to_find, len(poses)) >= PAIRED_SIMILARITY
+    counts, background = count_poses(pairs, pose_of, to_find, ignored, poses.scores)
+    figures = alone = None
+    if to_find.any():
+        alone = keypoint_ap(matches, findings, pose_of, ignored)
+        best = pairs.most_similar(to_find, len(poses))
+        figures = OksFigures(
+            ap=average_precision(matches),
+            corrected_ap={
+                correction: average_precision(match_detections(corrected, scoring, truth))
+                for correction, corrected in corrections(poses, findings, pose_of, best, background)
+            },
+            curves=curves(matches),
+        )
+    return describe(
+        "oks",
+        findings,
+        names,
+        _circumstances(people, areas, truth, scoring),
+        points,
+        pose_of,
+        images,
+        poses=counts,
+        keypoint_ap=alone,
+        oks=figures,
+    )
+
+
+def _evaluated(detections: Detections) -> Detections:
+    """Return those that xtcocotools evaluates, by image and then best first: 20 an image that score any keypoint."""
+    scored = np.flatnonzero((detections.keypoints[..., 2] > 0).any(axis=1))
+    ranked = scored[np.lexsort((-detections.scores[scored], detections.image_ids[scored]))]
+    images = detections.image_ids[ranked]
+    ranked = ranked[np.arange(len(ranked)) - np.searchsorted(images, images) < MAX_DETECTIONS]
+    return Detections(
+        image_ids=detections.image_ids[ranked],
+        keypoints=detections.keypoints[ranked],
+        scores=detections.scores[ranked],
+        boxes=None if detections.boxes is None else detections.boxes[ranked],
+    )
+
+
+def _people(truth: Truth, areas: Float64, sigmas: Float32, to_find: Bool) -> AnnotatedPeople:
+    visibility = truth.keypoints[..., 2]
+    return AnnotatedPeople(
+        ids=truth.annotation_ids,
+        image_ids=truth.annotation_image_ids,
+        keypoints=truth.keypoints[..., :2],
+        labelled=visibility > 0,
+        hidden=visibility == 1,
+        spreads=2 * areas[:, None] * (2 * sigmas) ** 2,
+        boxes=np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1),
+        to_find=to_find,
+    )
+
+
+def _circumstances(people: AnnotatedPeople, areas: Float64, truth: Truth, scoring: OksScoring) -> list[Circumstance]:
+    hidden = truth.keypoints[..., 2] == 1
+    by_size = (
+        circumstances.size_by_area(areas)
+        if scoring.area == "annotation"
+        else circumstances.size_in_thirds(areas, people, "px²")
+    )
+    if scoring.crowd:
+        order = np.argsort(truth.image_ids)
+        images = order[np.searchsorted(truth.image_ids[order], people.image_ids)]
+        by_crowd = circumstances.crowd_index(truth.crowd_indices[images])
+    else:
+        by_crowd = circumstances.crowding(people, ~truth.is_crowd)
+    return [by_size, by_crowd, circumstances.labelled_keypoints(people), circumstances.hidden_keypoints(hidden)]

@@ -1,0 +1,92 @@
+"""Figures of OKS-based AP: of one keypoint alone, with errors corrected, and precision over recall."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from harness.arrays import Bool, Float64, Indices
+from harness.metrics.detections import Detections
+from harness.metrics.diagnosis.findings import Findings
+from harness.metrics.diagnosis.kinds import KINDS, UNLABELLED
+from harness.metrics.diagnosis.model import Correction, Curve, ErrorKind
+from harness.metrics.oks_ap import OKS_THRESHOLDS, SIZES, Matches, accumulate, coco_stats
+
+ERRORS: tuple[ErrorKind, ...] = ("jitter", "inversion", "swap", "miss")
+CURVE_THRESHOLDS = (0, 5, 8)
+"""Indices of 0.5, 0.75 and 0.9 among the OKS thresholds."""
+
+
+def average_precision(matches: Matches) -> float:
+    """Return AP, as COCO's and CrowdPose's stats have it; somebody must be to be found."""
+    return coco_stats(accumulate(matches))["AP"]
+
+
+def keypoint_ap(matches: Matches, findings: Findings, pose_of: Indices, ignored: Bool) -> list[float | None]:
+    """Return AP of each keypoint alone, as `Keypoint.ap` defines it; None where nobody has it labelled.
+
+    Args:
+        matches: Of D poses with M people.
+        findings: Of the same people.
+        pose_of: [M] each person's pose, -1 for nobody's.
+        ignored: [D] poses where nobody is to be found; they count only if they are somebody's.
+    """
+    owners = np.flatnonzero(pose_of >= 0)
+    ks = np.full((len(matches.scores), findings.ks.shape[1]), -1.0)
+    ks[pose_of[owners]] = findings.ks[owners]
+    neutral = ignored.copy()
+    neutral[pose_of[owners]] = False
+    by_image = np.argsort(findings.people.image_ids, kind="stable")
+    shape = (len(SIZES), len(OKS_THRESHOLDS), len(ks))
+    values: list[float | None] = []
+    for keypoint in range(ks.shape[1]):
+        to_find = findings.kinds[by_image, keypoint] != UNLABELLED
+        person_ignored = np.ones((len(SIZES), len(to_find)), bool)
+        person_ignored[0] = ~to_find
+        alone = replace(
+            matches,
+            matched=np.broadcast_to(ks[:, keypoint] >= OKS_THRESHOLDS[:, None], shape),
+            ignored=np.broadcast_to(neutral | np.isnan(ks[:, keypoint]), shape),
+            person_ignored=person_ignored,
+        )
+        values.append(average_precision(alone) if to_find.any() else None)
+    return values
+
+
+def corrections(
+    poses: Detections, findings: Findings, pose_of: Indices, best: Float64, background: Bool
+) -> Iterator[tuple[Correction, Detections]]:
+    """Yield the D poses with all errors of one kind corrected, as `OksFigures.corrected_ap` defines it.
+
+    Args:
+        poses: As evaluated.
+        findings: Of M people.
+        pose_of: [M] each person's pose, -1 for nobody's.
+        best: [D] highest OKS with a person to be found.
+        background: [D] which poses are on the background.
+    """
+    for error in ERRORS:
+        people, columns = np.nonzero(findings.kinds == KINDS.index(error))
+        keypoints = poses.keypoints.copy()
+        keypoints[pose_of[people], columns, :2] = findings.people.keypoints[people, columns]
+        yield error, replace(poses, keypoints=keypoints)
+    yield "scores", replace(poses, scores=best)
+    kept = ~background
+    yield (
+        "background",
+        Detections(
+            image_ids=poses.image_ids[kept],
+            keypoints=poses.keypoints[kept],
+            scores=poses.scores[kept],
+            boxes=None if poses.boxes is None else poses.boxes[kept],
+        ),
+    )
+
+
+def curves(matches: Matches) -> tuple[Curve, ...]:
+    """Return precision over recall for people of all sizes."""
+    precision = accumulate(matches).precision
+    return tuple(
+        Curve(threshold=round(float(OKS_THRESHOLDS[index]), 2), precision=precision[index, :, 0].tolist())
+        for index in CURVE_THRESHOLDS
+    )

@@ -1,0 +1,91 @@
+"""Diagnosis of predictions on PoseTrack18, whose joints are right or wrong by their distance in head sizes."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.errors import RunError
+from harness.metrics.diagnosis.circumstances import crowding, labelled_keypoints, size_in_thirds
+from harness.metrics.diagnosis.findings import describe, find
+from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
+from harness.metrics.diagnosis.model import Diagnosis
+from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
+from harness.metrics.diagnosis.people import AnnotatedPeople, extents, same_image, spread_at_half
+from harness.metrics.oks import select_detections
+from harness.metrics.posetrack_ap import COLUMNS, NUM_KEYPOINTS, THRESHOLD
+from harness.metrics.posetrack_truth import PoseTrackTruth, in_regions
+from harness.predictions import Predictions
+from harness.protocol import PoseTrackScoring
+
+
+def diagnose_posetrack(
+    predictions: Predictions,
+    scoring: PoseTrackScoring,
+    truth: PoseTrackTruth,
+    mirror: Sequence[int],
+    names: Sequence[str],
+    images: Mapping[int, str],
+) -> Diagnosis:
+    """Diagnose predictions after rescoring and NMS: up to half the head's size away counts as found.
+
+    Poses are paired with people as for OKS, by the mean similarity of the joints, not as poseval assigns them: so a
+    pose that poseval leaves without a person can have one here, and there is no AP of single joints. Frames in which
+    nobody is annotated do not count, as in poseval; joints inside an ignore region, predicted or annotated, do not
+    either, and an unpaired pose with most of its joints there is ignored.
+
+    Args:
+        predictions: Of 17 keypoints, in images of the truth.
+        scoring: The protocol's.
+        truth: PoseTrack18's.
+        mirror: [17] for each keypoint, the one that it becomes in a mirrored image.
+        names: [17] of the keypoints.
+        images: File names by image id.
+
+    Raises:
+        RunError: Predictions that are not finite, of other keypoints, or in images that the truth lacks.
+    """
+    if predictions.keypoints.shape[1] != NUM_KEYPOINTS:
+        raise RunError(f"predictions: {predictions.keypoints.shape[1]} keypoints a person, not {NUM_KEYPOINTS}")
+    detections = select_detections(predictions, scoring)
+    strays = np.setdiff1d(detections.image_ids, truth.image_ids)
+    if len(strays):
+        raise RunError(f"predictions in {len(strays)} images that no sequence in {truth.path} has, such as {strays[0]}")
+    annotated = np.flatnonzero(np.isin(detections.image_ids, truth.image_ids[truth.person_images]))
+    # In the order of the truth's frames, which `in_regions` needs, and the best first in each.
+    frame_of = np.argsort(truth.image_ids)
+    frames = frame_of[np.searchsorted(truth.image_ids[frame_of], detections.image_ids[annotated])]
+    order = np.lexsort((-detections.scores[annotated], frames))
+    poses, frames = annotated[order], frames[order]
+    image_ids, scores = detections.image_ids[poses], detections.scores[poses]
+    keypoints = detections.keypoints[poses][:, COLUMNS]
+    points = keypoints[..., :2]
+    ignored = in_regions(truth.regions, frames, points)
+    predicted = (keypoints != 0).any(axis=-1) & ~ignored
+
+    spreads = spread_at_half(THRESHOLD * truth.head_sizes)
+    people = AnnotatedPeople(
+        ids=None,
+        image_ids=truth.image_ids[truth.person_images],
+        keypoints=truth.joints,
+        labelled=truth.annotated,
+        hidden=None,
+        spreads=np.repeat(spreads[:, None], len(COLUMNS), axis=1),
+        boxes=extents(truth.joints, truth.annotated),
+        to_find=truth.annotated.any(axis=1),
+    )
+    counted = np.where(predicted[..., None], points, np.inf)
+    pose_index, person_index = same_image(image_ids, people.image_ids)
+    pairs = Pairs(pose_index, person_index, people.mean_similarity(counted[pose_index], person_index))
+    pose_of = pair(pairs, image_ids, people.to_find, PAIRED_SIMILARITY)
+    missed = people.to_find & (pair(pairs, image_ids, people.to_find, FOUND_SIMILARITY) < 0)
+    counts, _ = count_poses(pairs, pose_of, people.to_find, ignored.mean(axis=1) > 0.5, scores)
+    mirror_of_columns = np.array([COLUMNS.index(mirror[column]) for column in COLUMNS])
+    findings = find(counted, people, pairs, pose_of, mirror_of_columns, missed=missed)
+    groups = [
+        size_in_thirds(truth.head_sizes, people, "px"),
+        crowding(people, people.to_find),
+        labelled_keypoints(people),
+    ]
+    return describe(
+        "posetrack-ap", findings, [names[column] for column in COLUMNS], groups, points, pose_of, images, poses=counts
+    )

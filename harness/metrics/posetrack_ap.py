@@ -1,0 +1,175 @@
+"""AP per joint on PoseTrack18, as MMPose's PoseTrack18Metric computes it with poseval.
+
+The definition (https://github.com/leonid-pishchulin/poseval, after DeepCut, Pishchulin et al., CVPR 2016): a predicted
+joint matches an annotated one when it is no farther away than half the head's size (PCKh@0.5). In every frame the
+predicted poses are assigned to the annotated people, one to one, greedily by PCKh; poses that remain are false
+positives. Then a joint's score ranks its detections over all frames, and AP is the area under precision over recall,
+precision being the best at that recall or a higher one. The total is the mean over 15 joints.
+
+What the definition leaves open, and poseval's code decides:
+
+- The assignment takes two steps: every pose chooses the person whom it fits best, and every person takes the best of
+  the poses that chose it. A pose that is not taken gets no second choice. Of equal ones the first is taken.
+- A predicted joint of an assigned pose is a false positive where the person's own joint is not annotated.
+- Joints strictly inside an ignore region, predicted or annotated, are taken out before the assignment.
+- Frames in which nobody is annotated do not count, whatever was predicted there. Where all that was annotated is
+  inside ignore regions, the frame counts.
+- A person whose head box has no extent cannot be found, but is to be found.
+- A joint that is predicted at (0, 0) with score 0 is not predicted at all.
+
+And what MMPose decides: poses pass the rescoring and NMS of CocoMetric, but joints are ranked by their own scores; the
+pose's score decides only in NMS, and through the order in which NMS leaves the poses. Poses in frames that have no
+ground truth, such as after a renumbering of the images, it drops without a word; here they are an error.
+
+In two points poseval is left behind on purpose. It ranks with an unstable sort, in the order in which the file system
+lists the sequences, so the order of equal scores depends on the machine; here sequences come by name and, as in its
+`argsort()[::-1]`, the later of two equal scores comes first. And the AP of a joint that nobody shows is undefined here,
+where poseval says NaN if somebody predicts the joint, and otherwise 0, which lowers its total.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.arrays import Bool, Float64, Indices, Int64
+from harness.errors import RunError
+from harness.metrics.oks import select_detections
+from harness.metrics.pck import optional
+from harness.metrics.posetrack_truth import JOINTS, PoseTrackTruth, in_regions
+from harness.predictions import Predictions
+from harness.protocol import PoseTrackScoring
+
+NUM_KEYPOINTS = 17
+COLUMNS = [0, 1, 2, *range(5, NUM_KEYPOINTS)]
+"""The evaluated joints among the keypoints that MMPose's models predict; 3 and 4 are the ears."""
+THRESHOLD = 0.5
+"""Largest distance of a match, in head sizes."""
+GROUPS = {
+    "head": ("nose", "head_bottom", "head_top"),
+    **{joint: (f"left_{joint}", f"right_{joint}") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
+}
+
+
+@dataclass(frozen=True)
+class JointDetections:
+    """The joints of N poses in frames with people, by frame in the truth's order."""
+
+    frames: Indices
+    """[N] index into the truth's image_ids, ascending."""
+    scores: Float64
+    """[N, 15]"""
+    predicted: Bool
+    """[N, 15] which of them are detections at all."""
+    correct: Bool
+    """[N, 15]"""
+
+    def ranked(self, joint: int) -> Indices:
+        """Return the poses with a detection of this joint, best first; the later of equal scores comes first."""
+        poses = np.flatnonzero(self.predicted[:, joint])
+        ranked: Indices = poses[np.argsort(self.scores[poses, joint], kind="stable")[::-1]]
+        return ranked
+
+
+def score_posetrack(
+    predictions: Predictions, scoring: PoseTrackScoring, truth: PoseTrackTruth
+) -> dict[str, float | None]:
+    """Return AP, the mean over 15 joints, then AP by kind of joint.
+
+    Values are fractions of 1 (poseval's are percent). None where a joint is to be found nowhere: AP leaves such joints
+    out, the mean of a kind of joint is undefined with any of them.
+
+    Raises:
+        RunError: Predictions that are not finite, of other keypoints, or in images that the truth lacks.
+    """
+    detections = detect_joints(predictions, scoring, truth)
+    by_joint = [
+        _average_precision(detections.correct[detections.ranked(joint), joint], int(truth.annotated[:, joint].sum()))
+        for joint in range(len(JOINTS))
+    ]
+    return posetrack_stats(np.array(by_joint))
+
+
+def detect_joints(predictions: Predictions, scoring: PoseTrackScoring, truth: PoseTrackTruth) -> JointDetections:
+    """Rescore, suppress duplicates and assign poses to people; raises as `score_posetrack`."""
+    if predictions.keypoints.shape[1] != NUM_KEYPOINTS:
+        raise RunError(f"predictions: {predictions.keypoints.shape[1]} keypoints a person, not {NUM_KEYPOINTS}")
+    detections = select_detections(predictions, scoring)
+    images = _positions(detections.image_ids, truth)
+    # In the order of the truth's frames; poses in frames without people do not count.
+    poses = np.argsort(images, kind="stable")
+    poses = poses[np.isin(images[poses], truth.person_images)]
+    images, keypoints = images[poses], detections.keypoints[poses][:, COLUMNS]
+    joints, scores = keypoints[..., :2], keypoints[..., 2]
+    predicted = (keypoints != 0).any(axis=-1) & ~in_regions(truth.regions, images, joints)
+    return JointDetections(images, scores, predicted, _assign(images, joints, predicted, truth))
+
+
+def posetrack_stats(by_joint: Float64) -> dict[str, float | None]:
+    """Return the stats from the AP of each joint, [15]; NaN for a joint that is to be found nowhere."""
+    defined = by_joint[~np.isnan(by_joint)]
+    groups = {
+        f"AP({group})": optional(by_joint[[JOINTS.index(joint) for joint in joints]].mean())
+        for group, joints in GROUPS.items()
+    }
+    return {"AP": float(defined.mean()) if len(defined) else None, **groups}
+
+
+def _positions(image_ids: Int64, truth: PoseTrackTruth) -> Indices:
+    """Return for each image its index in the truth."""
+    strays = np.setdiff1d(image_ids, truth.image_ids)
+    if len(strays):
+        raise RunError(
+            f"predictions in {len(strays)} images that no sequence in {truth.path} has, such as {strays[0]}",
+            "the sequences must be those of the annotation file, with the same image ids",
+        )
+    order = np.argsort(truth.image_ids)
+    positions: Indices = order[np.searchsorted(truth.image_ids[order], image_ids)]
+    return positions
+
+
+def _assign(images: Indices, joints: Float64, predicted: Bool, truth: PoseTrackTruth) -> Bool:
+    """Assign N poses to people and return which of their joints are correct, [N, 15].
+
+    Args:
+        images: [N] each pose's frame, as an index in the truth.
+        joints: [N, 15, 2] px
+        predicted: [N, 15]
+        truth: Has at least one person in each of the frames.
+    """
+    # All pairs of a pose and a person of its frame, by pose and then by person.
+    first = np.searchsorted(truth.person_images, images)
+    counts = np.searchsorted(truth.person_images, images, side="right") - first
+    poses = np.repeat(np.arange(len(images)), counts)
+    people = np.arange(len(poses)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+
+    sizes = np.where(truth.head_sizes == 0, np.nan, truth.head_sizes)[people, None]
+    matched = np.linalg.norm(truth.joints[people] - joints[poses], axis=-1) / sizes <= THRESHOLD
+    matched &= truth.annotated[people] & predicted[poses]
+    pck = matched.sum(axis=1) / np.maximum(truth.annotated[people].sum(axis=1), 1)
+
+    pairs = _best(poses, pck, np.flatnonzero(pck > 0))
+    pairs = _best(people, pck, pairs)
+    correct = np.zeros(predicted.shape, bool)
+    correct[poses[pairs]] = matched[pairs]
+    return correct
+
+
+def _best(groups: Indices, values: Float64, pairs: Indices) -> Indices:
+    """Return the pair with the highest value in each group, the first of equal ones."""
+    ranked = pairs[np.lexsort((-values[pairs], groups[pairs]))]
+    _, first = np.unique(groups[ranked], return_index=True)
+    return np.sort(ranked[first])
+
+
+def _average_precision(hits: Bool, positives: int) -> float:
+    """Return the area under the best precision at each recall or a higher one; NaN where nothing is to be found.
+
+    Args:
+        hits: [D] which detections are correct, best first.
+        positives: How many are to be found.
+    """
+    if not positives:
+        return np.nan
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(best[hits].sum() / positives)

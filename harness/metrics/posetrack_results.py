@@ -1,0 +1,97 @@
+"""Predictions in PoseTrack18's own format, which has a file for each video sequence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.arrays import Float64, Int64, usable
+from harness.errors import MALFORMED, ObtainError, brief
+from harness.files import read_json
+from harness.metrics.posetrack_ap import COLUMNS, NUM_KEYPOINTS
+from harness.metrics.posetrack_truth import JOINTS
+
+
+@dataclass(frozen=True)
+class PoseTrackResults:
+    """N poses in F frames."""
+
+    frames: Int64
+    """[F] image ids, each once, with and without poses."""
+    image_ids: Int64
+    """[N] each pose's frame."""
+    keypoints: Float64
+    """[N, 17, 3] x, y in image px, and score."""
+    scores: Float64
+    """[N] each pose's own score; 1 where nobody asked for it."""
+
+
+def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
+    """Read the files of a folder, or a single one.
+
+    Args:
+        path: A folder with *.json, or the file of the only sequence.
+        needs_scores: Whether every pose must have a 'score' of its own, besides its keypoints' 'scores'.
+
+    Raises:
+        ObtainError: A file is missing or malformed; the message names it and the field.
+    """
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    sequences = [_read_sequence(file, needs_scores) for file in files]
+    frames = np.concatenate([sequence.frames for sequence in sequences])
+    if len(np.unique(frames)) != len(frames):
+        raise ObtainError(f"{path}: {len(frames) - len(np.unique(frames))} frames are listed more than once")
+    return PoseTrackResults(
+        frames=frames,
+        image_ids=np.concatenate([sequence.image_ids for sequence in sequences]),
+        keypoints=np.concatenate([sequence.keypoints for sequence in sequences]),
+        scores=np.concatenate([sequence.scores for sequence in sequences]),
+    )
+
+
+def check_finite(path: Path, field: str, values: Float64) -> None:
+    """Refuse poses with numbers that are not finite, or so large that products of them are not.
+
+    Raises:
+        ObtainError: Names the file, the field and the first such pose.
+    """
+    broken = ~usable(values.reshape(len(values), -1)).all(axis=1) if len(values) else np.zeros(0, bool)
+    if broken.any():
+        first = int(np.flatnonzero(broken)[0])
+        raise ObtainError(f"{path}: '{field}' of {broken.sum()} poses is not finite, the first is number {first}")
+
+
+def _read_sequence(path: Path, needs_scores: bool) -> PoseTrackResults:
+    document = read_json(path, "the predictions of a sequence")
+    try:
+        names = [*document["categories"][0]["keypoints"]]
+        known = len(names) == NUM_KEYPOINTS and [names[column] for column in COLUMNS] == [*JOINTS]
+        frames = np.array([image["id"] for image in document["images"]], np.int64)
+        people = [*document["annotations"]]
+        image_ids = np.array([person["image_id"] for person in people], np.int64)
+    except MALFORMED as error:
+        raise ObtainError(f"{path}: not the predictions of a PoseTrack18 sequence: {error!r}") from error
+    if not known:
+        raise ObtainError(f"{path}: its keypoints must be PoseTrack18's 17, in their order, not {brief(names)}")
+    keypoints = _column(path, people, "keypoints", (NUM_KEYPOINTS * 3,)).reshape(-1, NUM_KEYPOINTS, 3)
+    keypoints[..., 2] = _column(path, people, "scores", (NUM_KEYPOINTS,))
+    scores = _column(path, people, "score", ()) if needs_scores else np.ones(len(people))
+    return PoseTrackResults(frames, image_ids, keypoints, scores)
+
+
+def _column(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Float64:
+    values = np.empty((len(people), *shape))
+    for index, person in enumerate(people):
+        found = person.get(field)
+        try:
+            array = np.array(np.nan if found is None else found, np.float64)
+        except MALFORMED:
+            array = np.empty(0)
+        if found is None or array.shape != shape:
+            expected = f"{shape[0]} numbers" if shape else "a number"
+            what = f"{len(found)} values" if isinstance(found, list) else brief(found)
+            raise ObtainError(f"{path}: '{field}' of annotation {index} must be {expected}, not {what}")
+        values[index] = array
+    check_finite(path, field, values)
+    return values

@@ -1,0 +1,56 @@
+"""Whether a run's detector boxes are the published ones, and how good they are."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import ObtainError
+from harness.metrics.box_ap import PersonAP, person_ap
+from harness.predictions import Predictions
+from harness.record import BoxesUsed
+from harness.run.plan import Plan
+from harness.suites.schema import Dataset
+from harness.suites.sources import source_of
+
+
+def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[BoxesUsed | None, list[str]]:
+    """Return which boxes a run took, and warnings; None for ground-truth boxes.
+
+    A published file is known by its sha256, or else by the person AP claimed of it, which is of all images, and of
+    boxes that are read as their detector meant them. One that the user named is not, unless one of these shows it.
+    """
+    protocol, data = plan.protocol, plan.settings.data
+    if protocol.boxes.file is None:
+        return None, []
+    measured, warnings = None, []
+    sha256, claimed = protocol.boxes.file.sha256, dataset.box_person_ap
+    images = None if protocol.limit is None else tuple(np.unique(predictions.image_ids).tolist())
+    try:
+        measured = _measure(data / protocol.boxes.file.path, data / protocol.annotations.path, images, sha256)
+    except ObtainError as error:  # the run itself does with less than this needs
+        warnings.append(f"the person AP of the boxes cannot be measured: {error}")
+    source = source_of(dataset.boxes) if dataset.boxes else None
+    published = None
+    if source and source.entry.sha256:
+        published = sha256 == source.entry.sha256
+    elif claimed is not None and measured and images is None:
+        published = claimed in [round(100 * ap, 1) for ap in (measured.ap, measured.ap_of_corners) if ap is not None]
+    elif plan.settings.boxes is not None:
+        published = False
+    elif not plan.settings.partial:
+        warnings.append("nobody published a hash or a person AP of this box file, so nothing tells it from another one")
+    if measured and measured.ap_of_corners is not None:
+        warnings.append("the box file looks like x1, y1, x2, y2, and is read, as by MMPose, as x, y, width, height")
+    return BoxesUsed(
+        sha256=sha256,
+        person_ap=measured.ap if measured else None,
+        person_ap_of_corners=measured.ap_of_corners if measured else None,
+        published=published,
+    ), warnings
+
+
+@cache
+def _measure(box_file: Path, annotations: Path, images: tuple[int, ...] | None, sha256: str) -> PersonAP:
+    """Measure once for all rows of a table; `sha256` tells the file from a later one of its name."""
+    return person_ap(box_file, annotations, images)

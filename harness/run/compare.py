@@ -1,0 +1,106 @@
+"""Reads run folders for a comparison, and resamples both sides of a run; without torch or MMPose."""
+
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ObtainError, UsageError
+from harness.files import read_json
+from harness.judge.comparison import Outcome, Pair, Paired
+from harness.record import Record
+from harness.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from harness.predictions import Predictions
+
+
+def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = None) -> dict[str, Outcome]:
+    """Return the runs below a folder by id, `suite/row/run`; not those that were moved aside for others.
+
+    Args:
+        out: Where `harness run` has put run folders.
+        suites: Only these; all where there is none.
+        glob: Only rows whose id, with or without the suite, matches one of these shell patterns, separated by commas.
+
+    Raises:
+        UsageError: There is no such run.
+        ObtainError: A file of a run is missing or damaged, or in the folder of another run.
+    """
+    # Names of runs have no dot; `val.1a2b3c4d` is a run that was moved aside.
+    records = [path for path in sorted(out.glob("*/*/*/record.json")) if "." not in path.parent.name]
+    if not records:
+        raise UsageError(
+            f"no records of runs in {out}",
+            f"make them with `harness run SUITE --out {out}`; what is named is the folder above those of the suites",
+        )
+    chosen = [path for path in records if _chosen(path, suites, glob)]
+    if not chosen:
+        wanted = " ".join([*suites, *(["--rows", glob] if glob else [])])
+        there = ", ".join(sorted({path.parts[-4] for path in records}))
+        raise UsageError(f"no record in {out} matches {wanted}", f"it has runs of {there}")
+    return {"/".join(path.parts[-4:-1]): _read(RunFolder(path.parent)) for path in chosen}
+
+
+def _chosen(path: Path, suites: Collection[str], glob: str | None) -> bool:
+    suite, row = path.parts[-4:-2]
+    if suites and suite not in suites:
+        return False
+    return glob is None or any(
+        fnmatchcase(name, pattern) for pattern in glob.split(",") for name in (row, f"{suite}/{row}")
+    )
+
+
+def _read(folder: RunFolder) -> Outcome:
+    record = Record.load(folder.record)
+    if (record.suite, record.row, record.run) != folder.path.parts[-3:]:
+        raise ObtainError(
+            f"{folder.record} is the record of {record.full_id}/{record.run}", "a run's folder has the name of the run"
+        )
+    outcome = Outcome(record)
+    if outcome.broken:  # what else is in its folder may be of an earlier run
+        return outcome
+    environment: Any = read_json(folder.environment, "the environment", "make the run with `harness run`")
+    if not isinstance(environment, dict):
+        raise ObtainError(f"the environment is damaged: {folder.environment}", "run it again")
+    return Outcome(record, folder.read_protocol(), environment)
+
+
+def _predictions(folder: RunFolder) -> "Predictions":
+    from harness.predictions import Predictions
+
+    if Predictions.saved_key(folder.predictions) != Record.load(folder.record).predictions_key:
+        raise ObtainError(f"no predictions that belong to the record: {folder.path}", "run it again")
+    return Predictions.load(folder.predictions)
+
+
+def pair_by_resampling(new: Path, baseline: Path, data: Path, resamples: int, seed: int = 0) -> Pair:
+    """Return what resamples the images of a run, the same ones for both sides.
+
+    Args:
+        new: Where the run folders are.
+        baseline: The same.
+        data: The data folder with the annotations of the runs.
+        resamples: How many.
+        seed: Of the draws.
+    """
+
+    def pair(run: str) -> Mapping[str, Paired]:
+        from harness.metrics.resample import (  # numba: not where nothing moved
+            draw,
+            paired_difference,
+            resampled_metrics,
+        )
+
+        # Ground truth is the same on both sides, so either says which images there are.
+        folders = RunFolder(new / run), RunFolder(baseline / run)
+        sides = [(_predictions(folder), folder.read_protocol()) for folder in folders]
+        draws = draw(*sides[1], data, resamples, seed)
+        now, before = (resampled_metrics(*side, data, draws) for side in sides)
+        return {
+            metric: Paired(low=found.low, high=found.high, p_value=found.p_value, resamples=resamples)
+            for metric in now
+            if metric in before and (found := paired_difference(now[metric], before[metric]))
+        }
+
+    return pair

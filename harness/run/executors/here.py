@@ -1,0 +1,48 @@
+"""One device, in this process."""
+
+from collections import deque
+from typing import Any, Self
+
+from harness.run.environment import describe_environment
+from harness.run.executors.base import Lost, OnPeople
+from harness.run.worker import Result, Task, Worker
+
+
+class Here:
+    """An executor that does a task when it is asked for the next result.
+
+    Args:
+        device: Such as `cpu` or `cuda:1`.
+        progress: Called batch by batch.
+    """
+
+    workers = 1
+    depth = 1
+
+    def __init__(self, device: str, progress: OnPeople) -> None:
+        self.device = device
+        self._worker = Worker(device, progress)
+        self._tasks: deque[Task] = deque()
+
+    def free_memory(self) -> int:
+        """Return the bytes of the device's memory that networks may use."""
+        return self._worker.free_memory()
+
+    def environment(self) -> dict[str, Any]:
+        """Describe what it runs on."""
+        return describe_environment(self.device)
+
+    def submit(self, task: Task) -> None:
+        """Take a task."""
+        self._tasks.append(task)
+
+    def next(self) -> tuple[Task, list[Result] | Lost]:
+        """Do the task that was taken first."""
+        task = self._tasks.popleft()
+        return task, self._worker.do(task)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tasks.clear()

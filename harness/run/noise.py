@@ -1,0 +1,71 @@
+"""The noise floor of a run: how far its metrics move when what should not matter is changed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+
+from harness.errors import RunError
+from harness.metrics.evaluate import evaluate
+from harness.predict.forward import Forward
+from harness.predict.shared import Estimator, predict_together
+from harness.predictions import Predictions
+from harness.record import Noise, Variant
+from harness.run.plan import Plan
+from harness.run.progress import RunProgress
+
+
+def measure_noise(
+    plan: Plan, predictions: Predictions, measured: Mapping[str, float | None], name: str, progress: RunProgress
+) -> Noise:
+    """Run a plan again with half the batch size, with sums in another order and, on a CPU, with another thread count.
+
+    Args:
+        plan: Of the run.
+        predictions: What it gave.
+        measured: What that scored, fractions by metric.
+        name: What the progress calls it.
+        progress: Told of the work.
+
+    Raises:
+        HarnessError: A variant of the run fails.
+    """
+    people = plan.people()
+    assert len(people) == len(predictions)
+    threads = torch.get_num_threads()
+    variants = []
+    for change, plan_of_change, threads_of_change in _changes(plan, threads):
+        torch.set_num_threads(threads_of_change)
+        try:
+            progress.stage(f"{name}, {change}", "predict", len(people))
+            forward = Forward(plan_of_change.network(), plan_of_change.protocol)
+            if not plan_of_change.protocol.compute.exact:
+                forward.quicken()
+            (outcome,) = predict_together([Estimator(forward, plan_of_change.protocol, progress.advance)], people)
+        finally:
+            torch.set_num_threads(threads)
+        if isinstance(outcome, Exception):
+            raise RunError(f"{name} with {change}: {outcome}") from outcome
+        values = evaluate(outcome, plan.protocol, plan.settings.data)
+        variants.append(Variant(change=change, differences={m: _difference(values[m], v) for m, v in measured.items()}))
+    return Noise(variants=variants)
+
+
+def _changes(plan: Plan, threads: int) -> Iterator[tuple[str, Plan, int]]:
+    compute = plan.protocol.compute
+
+    def changed(**fields: object) -> Plan:
+        return replace(plan, protocol=plan.protocol.model_copy(update={"compute": compute.model_copy(update=fields)}))
+
+    half = max(compute.batch_size // 2, 1)
+    if half != compute.batch_size:
+        yield f"batch size {half}", changed(batch_size=half), threads
+    if compute.precision == "fp32":
+        yield "precision fp32-fast", changed(precision="fp32-fast"), threads
+    if torch.device(compute.device).type == "cpu":
+        other = 1 if threads > 1 else 2
+        yield f"{other} thread{'s' if other > 1 else ''}", plan, other
+
+
+def _difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before

@@ -1,0 +1,79 @@
+"""Downloads what a run needs and is not there, just before it is needed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+
+from harness.assets.checkpoint_files import identify_checkpoint
+from harness.assets.dataset import same_file
+from harness.assets.fetch import Item, OnFileBytes, checkpoint_item, data_items, obtain
+from harness.errors import ObtainError
+from harness.predict.people import check_images
+from harness.run.plan import Plan, Settings
+from harness.suites.ledger import data_paths, image_folder
+from harness.suites.schema import Run
+
+
+def needed_items(paths: list[str], run: Run, settings: Settings) -> list[Item]:
+    """Return what a run needs: what stands behind paths of the data folder, and its checkpoint unless it is seeded."""
+    items = data_items(paths, settings.data)
+    return items if settings.seed is not None else [*items, checkpoint_item(run.checkpoint, settings.checkpoints)]
+
+
+def obtain_files(config: Config, run: Run, settings: Settings, progress: OnFileBytes) -> None:
+    """Download a run's annotations, boxes and checkpoint where they are missing.
+
+    Raises:
+        ObtainError: Something cannot be downloaded, or only a person can.
+    """
+    paths = [path for path in data_paths(config) if path != image_folder(config)]
+    for item in needed_items(paths, run, settings):
+        if item.state != "there":
+            obtain(item, settings.data, progress)
+
+
+def check_files(plan: Plan) -> None:
+    """Make sure that this node has the files that a plan was made from, perhaps on another one.
+
+    Raises:
+        ObtainError: One is missing and not to be downloaded, or is another file.
+    """
+    files = {"the annotation file": plan.protocol.annotations, "the box file": plan.protocol.boxes.file}
+    wanted = [plan.settings.data / file.path for file in files.values() if file]
+    wanted += [plan.checkpoint.path] if plan.checkpoint else []
+    if plan.settings.fetch and not all(path.exists() for path in wanted):
+        obtain_files(plan.config, plan.spec, plan.settings, lambda *_: None)
+    for what, file in files.items():
+        if file:
+            same_file(plan.settings.data, file, what)
+    if plan.checkpoint:
+        found = identify_checkpoint(plan.checkpoint.path, plan.spec.checkpoint)
+        if found.sha256 != plan.checkpoint.sha256:
+            raise ObtainError(
+                f"checkpoint {found.path} has sha256 {found.sha256[:8]} here, and {plan.checkpoint.sha256[:8]} where "
+                "the run was begun",
+                "give all nodes the same one",
+            )
+
+
+def obtain_images(plan: Plan, images: Mapping[int, Path], progress: OnFileBytes) -> None:
+    """Make sure that all images are there; where some are not, download the data set's, if that is wanted.
+
+    Raises:
+        ObtainError: Images are missing and cannot be downloaded, or are missing from what was.
+    """
+    data = plan.settings.data
+    try:
+        check_images(images)
+    except ObtainError as missing:
+        if not plan.settings.fetch:
+            raise
+        # The annotations name their data set, where the folder of its images is the data folder itself.
+        for item in data_items([image_folder(plan.config), plan.protocol.annotations.path], data):
+            if item.folder and any(path.is_relative_to(item.target) and not path.is_file() for path in images.values()):
+                try:
+                    obtain(item, data, progress)
+                except ObtainError as error:
+                    raise ObtainError(f"{missing}\n  {error}") from error
+        check_images(images)

@@ -1,0 +1,99 @@
+"""Parity: both engines on the same people with the same weights, and how far apart their numbers are."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.arrays import Bool, Float32, Indices
+from harness.errors import RunError
+from harness.metrics.evaluate import difference, evaluate
+from harness.parity import Parity
+from harness.predict.decode.exact.heatmaps import modulate
+from harness.predict.networks import count_flops
+from harness.predict.people import check_images
+from harness.predict.shared import predict_shared
+from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_numpy import numpy_1_crops
+from harness.protocol import Decoder
+from harness.run.plan import Settings, make_plan
+from harness.suites.ledger import point_at
+from harness.suites.schema import Row, Suite
+
+UNIQUE = 1e-4
+"""A heatmap's maximum is unique if the second-highest value is lower by this share of it; the others are ties, where
+rounding decides which of two places is the keypoint."""
+
+
+def compare_engines(
+    suite: Suite, row: Row, run: str, settings: Settings, log: Path, tflop: float | None = None
+) -> Parity:
+    """Run both engines on one run, with one network.
+
+    Args:
+        suite: The row's suite.
+        row: The row.
+        run: The name of one of its runs.
+        settings: The data, the weights and the device; its engine does not matter.
+        log: Where upstream's output goes.
+        tflop: How much the network may compute for an engine; who comes after that is left out. None for no bound.
+
+    Raises:
+        ObtainError: Annotations, boxes, images or weights are missing or not of their form.
+        RunError: A network fails, or the engines do not even have the same people and boxes.
+    """
+    plan = make_plan(suite, row, run, replace(settings, engine="shared"))
+    protocol, everybody, network = plan.protocol, plan.people(), plan.network()
+    check_images(everybody.images)
+    flop = count_flops(network, protocol.crop.input_size)
+    people = everybody
+    if tflop is not None:
+        affordable = int(tflop * 1e12 / (flop * (2 if protocol.flip.enabled else 1)))
+        if affordable < len(people):
+            people = people.first_people(max(affordable, 1))
+            protocol = protocol.model_copy(update={"limit": len(people.images)})
+    unique = np.zeros((len(people), protocol.num_keypoints), bool)
+
+    def look(index: Indices, heatmaps: Float32) -> None:
+        unique[index] = unique_maxima(protocol.decoder, heatmaps)
+
+    ours = predict_shared(network, people, protocol, lambda _: None, look)
+    config = point_at(plan.config, str(settings.data))
+    with numpy_1_crops(config):
+        theirs, metrics = predict_upstream(network, config, people, protocol, lambda _: None, log)
+    for field in ("person_ids", "image_ids", "boxes", "box_scores", "crop_areas"):
+        if not np.array_equal(getattr(ours, field), getattr(theirs, field)):
+            raise RunError(f"the engines differ in {field}", "report it: this is a bug")
+
+    distances = np.abs(ours.keypoints - theirs.keypoints).max(axis=-1)
+    scores = np.abs(ours.keypoint_scores - theirs.keypoint_scores)
+    return Parity(
+        id=f"{suite.row_id(row)}/{run}",
+        people=len(people),
+        people_total=len(everybody),
+        gflop=round(flop / 1e9, 1),
+        parameters=sum(tensor.numel() for tensor in network.parameters()),
+        keypoints_compared=int(unique.sum()),
+        ties=int((~unique).sum()),
+        keypoint_max_px=float(distances[unique].max(initial=0)),
+        tie_max_px=float(distances[~unique].max(initial=0)),
+        score_max=float(scores[unique].max(initial=0)),
+        metric_max=largest_difference(evaluate(ours, protocol, settings.data), metrics),
+    )
+
+
+def unique_maxima(decoder: Decoder, heatmaps: Float32, share: float = UNIQUE) -> Bool:
+    """Return which keypoints [N, K] have a unique maximum in heatmaps [N, K, h, w], by a share of its value."""
+    if decoder.codec == "megvii":  # which looks for the maximum of the blurred heatmap
+        assert decoder.blur_kernel_size is not None
+        heatmaps = modulate(heatmaps, decoder.blur_kernel_size)
+    second, first = np.moveaxis(np.partition(heatmaps.reshape(*heatmaps.shape[:2], -1), -2)[..., -2:], -1, 0)
+    return np.asarray(first - second > share * np.abs(first))
+
+
+def largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:
+    """Return the largest difference of a metric, a fraction; None without the other side's metrics."""
+    if theirs is None:
+        return None
+    return max(difference(ours[name], value) for name, value in theirs.items())

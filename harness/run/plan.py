@@ -1,0 +1,197 @@
+"""Resolves a run before any work: its config, its protocol, its weights, and the keys that name its content."""
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from mmengine.config import Config
+
+import harness
+from harness.assets.checkpoint_files import Identified, find_checkpoint, identify_checkpoint
+from harness.assets.checkpoints import load_weights
+from harness.assets.dataset import data_file
+from harness.files import content_key
+from harness.predict.networks import build_network, without_initialisers
+from harness.predict.people import People, load_people
+from harness.predict.seeded import seed_weights
+from harness.predict.upstream_conditions import upstream_warp
+from harness.protocol import Compute, Precision, Protocol
+from harness.record import Weights
+from harness.suites.configs import load_config
+from harness.suites.ledger import image_folder, read_protocol
+from harness.suites.schema import Row, Run, Suite
+
+LARGE_BATCH = 128
+"""People a batch on a GPU where the precision is not exact: fewer do not keep a large one busy with a small network."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says about how to run."""
+
+    data: Path
+    checkpoints: Path
+    out: Path
+    seed: int | None
+    """Use seeded weights in place of the checkpoints."""
+    limit: int | None
+    """Evaluate only the first so many images."""
+    engine: Literal["shared", "upstream"]
+    device: str
+    batch_size: int | None
+    """People a batch; None for the config's own, or `LARGE_BATCH` on a GPU where the precision is not exact."""
+    fetch: bool = False
+    """Download what is missing."""
+    boxes: Path | None = None
+    """A detector's boxes in place of the published ones."""
+    trust_checkpoint: bool = False
+    """Let checkpoints run code of their own."""
+    precision: Precision = "fp32"
+    compiled: bool = False
+    """Compile the networks with torch.compile."""
+    noise: bool = False
+    """Measure the noise floor of each run, too."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether runs can only be partial: not all images, or not the published weights."""
+        return self.limit is not None or self.seed is not None
+
+
+_people_read: dict[str, People] = {}
+"""The people last read, by their content and place."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one run needs, found and identified."""
+
+    spec: Run
+    """As its row has it."""
+    config: Config
+    """With the row's overrides, paths still those of MMPose's `data/`."""
+    protocol: Protocol
+    settings: Settings
+    checkpoint: Identified | None
+    """None for seeded weights."""
+    weights: Weights
+    predictions_key: str
+    """Names the content that the predictions are made from."""
+    score_key: str
+    """Names the content that the metrics are made from."""
+
+    @property
+    def people_key(self) -> str:
+        """Names the people and their images: plans with the same key have the same ones."""
+        people = self.protocol.model_dump(mode="json", include={"dataset", "annotations", "boxes", "limit"})
+        return content_key(people, image_folder(self.config))
+
+    def people(self) -> People:
+        """Return the people to be evaluated; whether their images are there is another question.
+
+        Raises:
+            ObtainError: Annotations or boxes are missing or not of their form.
+        """
+        key = f"{self.people_key} {self.settings.data.absolute()}"
+        if key not in _people_read:
+            _people_read.clear()  # those of one data set are enough
+            _people_read[key] = self._read_people()
+        return _people_read[key]
+
+    def _read_people(self) -> People:
+        protocol, data = self.protocol, self.settings.data
+        people = load_people(
+            protocol.dataset,
+            data / protocol.annotations.path,
+            data / image_folder(self.config),
+            data / protocol.boxes.file.path if protocol.boxes.file else None,
+            protocol.boxes.score_threshold,
+        )
+        return people if protocol.limit is None else people.first_images(protocol.limit)
+
+    def of_a_node(self) -> "Plan":
+        """Return the plan as it holds on any node that has the same files, wherever a process was started."""
+        data, checkpoint = self.settings.data.absolute(), self.checkpoint
+        if checkpoint:
+            checkpoint = replace(checkpoint, path=checkpoint.path.absolute())
+        checkpoints = self.settings.checkpoints.absolute()
+        return replace(self, settings=replace(self.settings, data=data, checkpoints=checkpoints), checkpoint=checkpoint)
+
+    def network(self) -> torch.nn.Module:
+        """Build the network, with its weights.
+
+        Raises:
+            ObtainError: The checkpoint cannot be loaded, or is another network's.
+        """
+        with without_initialisers() if self.checkpoint else contextlib.nullcontext():
+            network = build_network(self.config)
+        if self.checkpoint:
+            load_weights(network, self.checkpoint.path, trusted=self.settings.trust_checkpoint)
+        else:
+            assert self.weights.seed is not None
+            seed_weights(network, self.config, self.weights.seed)
+        return network
+
+
+def run_config(suite: Suite, row: Row, run: Run, settings: Settings) -> Config:
+    """Return a run's config with the row's overrides and the boxes that the command line names.
+
+    Raises:
+        ObtainError: MMPose is not installed.
+        SpecError: The config does not exist or cannot be read.
+    """
+    config = load_config(suite, row, run)
+    if settings.boxes is not None and row.boxes == "detector":
+        config.test_dataloader.dataset.bbox_file = str(settings.boxes.absolute())
+    return config
+
+
+def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
+    """Find and identify everything that a run needs.
+
+    Raises:
+        SpecError: The config cannot be loaded, or asks for what is not evaluated here.
+        ObtainError: Annotations, boxes or the checkpoint are missing, or the checkpoint is another file.
+    """
+    spec = row.runs[run]
+    config = run_config(suite, row, spec, settings)
+    compute = Compute(
+        engine=settings.engine,
+        precision=settings.precision,
+        compiled=settings.compiled,
+        batch_size=settings.batch_size or config.test_dataloader.batch_size,
+        device=settings.device,
+        warp=upstream_warp() if settings.engine == "upstream" else "opencv-4",
+    )
+    if not (settings.batch_size or compute.exact) and torch.device(settings.device).type == "cuda":
+        compute = compute.model_copy(update={"batch_size": max(compute.batch_size, LARGE_BATCH)})
+    protocol = read_protocol(config, lambda path, what: data_file(settings.data, path, what), settings.limit, compute)
+    checkpoint, weights = _weights(spec, settings)
+    estimated = protocol.model_dump(mode="json", exclude={"scoring"})
+    predictions_key = content_key(harness.__version__, config.model.to_dict(), weights.sha256, weights.seed, estimated)
+    return Plan(
+        spec=spec,
+        config=config,
+        protocol=protocol,
+        settings=settings,
+        checkpoint=checkpoint,
+        weights=weights,
+        predictions_key=predictions_key,
+        score_key=content_key(predictions_key, protocol.scoring.model_dump(mode="json")),
+    )
+
+
+def _weights(spec: Run, settings: Settings) -> tuple[Identified | None, Weights]:
+    if settings.seed is not None:
+        return None, Weights(kind="seeded", seed=settings.seed)
+    path = find_checkpoint(settings.checkpoints, spec.checkpoint)
+    found = identify_checkpoint(path, spec.checkpoint)
+    return found, Weights(
+        kind="checkpoint",
+        url=spec.checkpoint.url,
+        sha256=found.sha256,
+        size=found.size,
+        trusted=settings.trust_checkpoint,
+    )

@@ -1,0 +1,42 @@
+"""What a faster precision changes, measured on the first images."""
+
+import numpy as np
+
+from harness.metrics.evaluate import evaluate
+from harness.predict.people import People
+from harness.predictions import Predictions
+from harness.record import Effect
+from harness.run.plan import Plan
+
+_PEOPLE = 256
+_SHARE = 0.02
+"""The sample is so many people, but no larger share of all, and at least one image."""
+
+
+def sample(people: People) -> People:
+    """Return the people of the first images, on which the precisions are compared."""
+    wanted = min(_PEOPLE, int(len(people) * _SHARE))
+    order = {image_id: number for number, image_id in enumerate(people.images)}
+    counts = np.bincount([order[image_id] for image_id in people.image_ids.tolist()])
+    return people.first_images(max(int((counts.cumsum() <= wanted).sum()), 1))
+
+
+def measure_effect(plan: Plan, exact: Predictions, faster: Predictions) -> Effect:
+    """Compare exact predictions of a sample with the faster ones of everybody."""
+    images = set(exact.image_ids.tolist())
+    faster = faster.of_images(images)
+    alone = plan.protocol.model_copy(update={"limit": len(images)})
+    before, after = (evaluate(predictions, alone, plan.settings.data) for predictions in (exact, faster))
+    distances = np.linalg.norm(faster.keypoints - exact.keypoints, axis=-1)
+    return Effect(
+        images=len(images),
+        people=len(exact),
+        keypoint_median_px=float(np.median(distances)),
+        keypoint_max_px=float(distances.max()),
+        score_max=float(np.abs(faster.keypoint_scores - exact.keypoint_scores).max()),
+        metrics={name: _difference(after[name], value) for name, value in before.items()},
+    )
+
+
+def _difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before

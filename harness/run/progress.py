@@ -1,0 +1,16 @@
+"""Who is told how the work on rows goes on."""
+
+from typing import Protocol as Interface
+
+
+class RunProgress(Interface):
+    """Is told how the work goes on."""
+
+    def stage(self, of: str, name: str, people: int | None = None) -> None:
+        """Begin a stage of the work on one row or several; `people` is how many there are, where it counts them."""
+
+    def advance(self, people: int) -> None:
+        """Count so many more people as done."""
+
+    def download(self, name: str, done: int, total: int | None) -> None:
+        """Tell how many bytes of a file are done."""

@@ -1,0 +1,212 @@
+"""Runs rows: predict, score, judge, record, each only where it is missing.
+
+What has the same people is predicted in one pass (`passes.py`).
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.errors import UsageError
+from harness.files import write_json
+from harness.predict.people import People
+from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_conditions import moved_by_packages, why_not_evaluated
+from harness.predictions import Predictions
+from harness.record import Estimation, Record
+from harness.run.executors.base import Executor
+from harness.run.job import Job
+from harness.run.noise import measure_noise
+from harness.run.obtain import obtain_files, obtain_images
+from harness.run.passes import Outcome, predict_in_passes
+from harness.run.plan import Plan, Settings, make_plan, run_config
+from harness.run.progress import RunProgress
+from harness.run.scoring import Scoring
+from harness.run.to_record import failed, judged
+from harness.suites.ledger import point_at
+from harness.suites.schema import Row, Suite
+
+WAIT = 1.0
+"""Seconds after which it is looked again whether another process is done with a run."""
+
+
+def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
+    """Make sure that no partial run would replace a complete one.
+
+    Raises:
+        UsageError: One would.
+    """
+    for run in row.runs if settings.partial else ():
+        folder = Job(suite, row, run, settings).folder
+        if folder.is_complete():
+            raise UsageError(f"a partial run would replace the complete one in {folder.path}", "name another --out DIR")
+
+
+def run_rows(
+    rows: Sequence[tuple[Suite, Row]], settings: Settings, executor: Executor, progress: RunProgress
+) -> Iterator[tuple[Suite, Row, list[Record]]]:
+    """Do all runs of rows; a failure becomes a record with its reason, never an exception.
+
+    Runs that another process works on are left to it, and taken from it when it is done.
+
+    Yields:
+        Each row when the last of its runs is done: those that are there already first, the others pass by pass.
+    """
+    records: dict[str, dict[str, Record]] = {}
+    made = _locked([Job(suite, row, run, settings) for suite, row in rows for run in row.runs], executor, progress)
+    for job, record in _with_noise(made, progress) if settings.noise else ((job, record) for job, _, record in made):
+        done = records.setdefault(job.name, {})
+        done[job.run] = record
+        if len(done) == len(job.row.runs):
+            yield job.suite, job.row, [done[run] for run in job.row.runs]
+
+
+def _with_noise(made: Iterator[tuple[Job, Plan | None, Record]], progress: RunProgress) -> Iterator[tuple[Job, Record]]:
+    """Measure the noise floor of runs that have been made; it needs their networks again, several times."""
+    for job, plan, record in made:
+        if plan and record.metrics and not record.noise:
+            try:
+                noise = measure_noise(
+                    plan, Predictions.load(job.folder.predictions), record.metrics, job.name, progress
+                )
+                record = judged(record.model_copy(update={"noise": noise}), job)
+                record.save(job.folder.record)
+            except Exception as error:  # noqa: BLE001 (the run itself stands)
+                warning = f"the noise floor could not be measured: {error}"
+                record = record.model_copy(update={"warnings": [*record.warnings, warning]})
+        yield job, record
+
+
+def _locked(
+    jobs: Sequence[Job], executor: Executor, progress: RunProgress
+) -> Iterator[tuple[Job, Plan | None, Record]]:
+    """Yield as `_records` does, each run while nobody else works on it; none is waited for with another one held."""
+    waiting = list(jobs)
+    try:
+        while waiting:
+            ours = [job for job in waiting if job.lock.acquire()]
+            if not ours:
+                progress.stage(waiting[0].name, f"is with {waiting[0].lock.holder() or 'another process'}: waiting")
+                time.sleep(WAIT)
+                continue
+            waiting = [job for job in waiting if job not in ours]
+            for job, plan, record in _records(ours, executor, progress):
+                yield job, plan, record
+                job.lock.release()
+    finally:  # also when a signal comes while locks are being acquired
+        for job in jobs:
+            job.lock.release()
+
+
+def _records(
+    jobs: Sequence[Job], executor: Executor, progress: RunProgress
+) -> Iterator[tuple[Job, Plan | None, Record]]:
+    """Yield each run with its plan, which a run that failed may lack, and its record."""
+    groups: dict[str, list[tuple[Job, Plan]]] = {}
+    with Scoring(len(jobs), progress) as scoring:
+        for job in jobs:
+            progress.stage(job.name, "prepare")
+            made = None
+            try:
+                made = plan = _plan(job, progress)
+                estimation = job.folder.saved_estimation()
+                if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
+                    # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
+                    key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
+                    groups.setdefault(key, []).append((job, plan))
+                    continue
+                job.folder.clear_shards()  # of a process that died just then
+                progress.advance(scoring.again(job, plan, estimation))
+            except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
+                yield job, made, failed(job, error)
+        yield from scoring.done()
+        environment = executor.environment() if groups else {}
+        for group in groups.values():
+            for item in _predicted(group, executor, progress):
+                if item is None:
+                    yield from scoring.done()
+                    continue
+                job, plan, outcome = item
+                try:
+                    if isinstance(outcome, Exception):
+                        raise outcome
+                    _save(job, plan, *outcome, environment=environment)
+                    scoring.add(job, plan, *outcome)
+                except Exception as error:  # noqa: BLE001 (as above)
+                    yield job, plan, failed(job, error)
+
+
+def _plan(job: Job, progress: RunProgress) -> Plan:
+    if job.settings.fetch:
+        spec = job.row.runs[job.run]
+        obtain_files(run_config(job.suite, job.row, spec, job.settings), spec, job.settings, progress.download)
+    plan = make_plan(job.suite, job.row, job.run, job.settings)
+    job.folder.make_way(plan.predictions_key)
+    job.folder.sweep()
+    return plan
+
+
+def _predicted(
+    group: Sequence[tuple[Job, Plan]], executor: Executor, progress: RunProgress
+) -> Iterator[tuple[Job, Plan, Outcome] | None]:
+    """Predict runs with the same people; None comes after each pass."""
+    left = list(range(len(group)))
+    try:
+        start = time.perf_counter()
+        job, plan = group[0]
+        people = plan.people()
+        obtain_images(plan, people.images, progress.download)
+        seconds = round(time.perf_counter() - start, 3)
+        if plan.protocol.compute.engine == "upstream":
+            outcomes: Iterator[tuple[int, Outcome] | None] = iter([(0, _upstream(job, plan, people, progress))])
+        else:
+            runs = [(job.name, plan, job.folder) for job, plan in group]
+            outcomes = predict_in_passes(runs, people, executor, progress)
+        for item in outcomes:
+            if item is None:
+                yield None
+                continue
+            number, outcome = item
+            left.remove(number)
+            if not isinstance(outcome, Exception):
+                outcome[1].timings["people"] = seconds
+            yield *group[number], outcome
+    except Exception as error:  # noqa: BLE001 (of what they share, such as an image that cannot be read)
+        for number in left:
+            yield *group[number], error
+    yield None
+
+
+def _upstream(job: Job, plan: Plan, people: People, progress: RunProgress) -> Outcome:
+    start = time.perf_counter()
+    progress.stage(job.name, "network")
+    network = plan.network()
+    built = time.perf_counter()
+    progress.stage(job.name, "predict", len(people))
+    config = point_at(plan.config, str(job.settings.data))
+    job.folder.path.mkdir(parents=True, exist_ok=True)
+    predictions, metrics = predict_upstream(network, config, people, plan.protocol, progress.advance, job.folder.log)
+    write_json(job.folder.upstream_metrics, metrics)
+    done = time.perf_counter()
+    missing = why_not_evaluated(plan.protocol)
+    return predictions, Estimation(
+        timings={"network": round(built - start, 3), "predict": round(done - built, 3)},
+        warnings=[
+            *moved_by_packages(plan.protocol),
+            *([f"MMPose's own evaluator did not run: {missing}"] if missing else []),
+        ],
+    )
+
+
+def _save(
+    job: Job, plan: Plan, predictions: Predictions, estimation: Estimation, environment: Mapping[str, Any]
+) -> None:
+    folder = job.folder
+    folder.write_spec(job.suite, job.row, job.run, plan.config.to_dict())
+    write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder.environment, {**environment, "made": made})
+    write_json(folder.estimation, estimation.model_dump(mode="json"))
+    predictions.save(folder.predictions, plan.predictions_key)  # it vouches for the other files
+    folder.clear_shards()

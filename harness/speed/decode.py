@@ -1,0 +1,119 @@
+"""Decoding: from heatmaps to keypoints, against MMPose's heads, whose codecs take one person at a time."""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.arrays import Float32, Float64, Floating
+from harness.errors import DifferenceError
+from harness.parity import KEYPOINT_TOLERANCE
+from harness.predict.decode import decode
+from harness.predict.stand_ins import install_stand_ins
+from harness.protocol import Decoder
+from harness.speed.outcome import Decoding
+from harness.speed.rounds import circumstances, compare_timed
+
+Codec = Literal["msra", "dark", "udp", "megvii"]
+
+SETTINGS: dict[Codec, dict[str, Any]] = {
+    "msra": {"type": "MSRAHeatmap", "sigma": 2},
+    "dark": {"type": "MSRAHeatmap", "sigma": 2, "unbiased": True, "blur_kernel_size": 11},
+    "udp": {"type": "UDPHeatmap", "sigma": 2, "blur_kernel_size": 11},
+    "megvii": {"type": "MegviiHeatmap", "kernel_size": 5},
+}
+"""Of MMPose's codecs, as in the configs of its tables."""
+
+INPUT_SIZE, HEATMAP_SIZE = (192, 256), (48, 64)
+"""Width and height, px."""
+KEYPOINTS = 17
+BATCH = 32
+"""People; that of 73 of the 78 runs of MMPose's tables."""
+PASSES = 4
+"""How often all people are decoded in a round: ours are done in milliseconds."""
+
+
+def measure_decoding(codec: Codec, people: int, rounds: int) -> Decoding:
+    """Compare people a second.
+
+    Raises:
+        DifferenceError: A keypoint is off by more than 0.01 px.
+    """
+    measured = circumstances()
+    heatmaps = torch.from_numpy(draw_heatmaps(people, 255 if codec == "megvii" else 1))
+    install_stand_ins()
+    from mmpose.models.heads import HeatmapHead
+
+    settings = SETTINGS[codec]
+    sizes = {"input_size": INPUT_SIZE, "heatmap_size": HEATMAP_SIZE}
+    head = HeatmapHead(1, KEYPOINTS, deconv_out_channels=None, decoder={**settings, **sizes})
+    kernel = settings.get("blur_kernel_size", settings.get("kernel_size"))
+    decoder = Decoder(codec=codec, heatmap_size=HEATMAP_SIZE, blur_kernel_size=kernel)
+
+    def upstream(batch: Tensor) -> Floating:
+        return np.concatenate([person.keypoints for person in head.decode(batch)])
+
+    def ours(batch: Tensor) -> Floating:
+        return decode(batch, decoder, INPUT_SIZE)[0]
+
+    for side in (upstream, ours):
+        side(heatmaps[:BATCH])  # loads what is loaded once a process
+    largest = [0.0]
+
+    def check(theirs: Floating, mine: Floating) -> None:
+        largest.append(check_keypoints(codec, theirs, mine))
+
+    batches = torch.split(heatmaps, BATCH) * PASSES
+    sides = partial(by_batch, batches, upstream), partial(by_batch, batches, ours)
+    comparison = compare_timed("people", people * PASSES, *sides, rounds, check)
+    return Decoding(measured=measured, batch_size=BATCH, comparison=comparison, keypoint_max_px=max(largest))
+
+
+def by_batch(batches: Sequence[Tensor], decode_batch: Callable[[Tensor], Floating]) -> tuple[float, Floating]:
+    """Decode batches, each just written, as by a network, and return the seconds of decoding and the results."""
+    seconds, results = 0.0, []
+    gc.collect()
+    for kept in batches:
+        batch = kept.clone()
+        start = time.perf_counter()
+        results.append(decode_batch(batch))
+        seconds += time.perf_counter() - start
+    return seconds, np.concatenate(results)
+
+
+def check_keypoints(codec: str, upstream: Floating, ours: Floating) -> float:
+    """Return the largest difference between keypoints [N, K, 2], px of the network's input.
+
+    Raises:
+        DifferenceError: It is more than 0.01 px, or not a number.
+    """
+    largest = float(np.abs(upstream - ours).max())
+    if not largest <= KEYPOINT_TOLERANCE:
+        raise DifferenceError(f"{codec}: a decoded keypoint is {largest:.4f} px from upstream's")
+    return largest
+
+
+def draw_heatmaps(people: int, height: float, size: tuple[int, int] = HEATMAP_SIZE) -> Float32:
+    """Draw heatmaps [people, 17, 64, 48], or of another size, like those of a trained network.
+
+    Gaussians of 0.05 to 1 times `height` on noise, a third of them with a lower one elsewhere; the same on every call.
+    """
+    rng = np.random.default_rng(0)
+    width, tall = size
+    shape = (people, KEYPOINTS, 1)
+    across, down = np.arange(width, dtype=np.float32), np.arange(tall, dtype=np.float32)
+
+    def gaussians(peaks: Float64) -> Floating:
+        x, y = rng.uniform(0, width - 1, shape), rng.uniform(0, tall - 1, shape)
+        column = peaks * np.exp(-((down - y) ** 2) / 8)
+        return np.asarray(column[..., :, None] * np.exp(-((across - x) ** 2) / 8)[..., None, :])
+
+    peaks = rng.uniform(0.05, 1, shape)
+    second = peaks * np.where(rng.random(shape) < 1 / 3, rng.uniform(0.2, 0.95, shape), 0)
+    noise = rng.normal(0, 0.01, (people, KEYPOINTS, tall, width))
+    return np.asarray(height * (gaussians(peaks) + gaussians(second) + noise), np.float32)

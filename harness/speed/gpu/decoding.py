@@ -1,0 +1,73 @@
+"""People a second of a decoder, on heatmaps that are on the device."""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from harness.predict.decode import Decoding, begin_decoding
+from harness.predict.stopwatch import Stopwatch
+from harness.protocol import Decoder, Protocol, Size
+from harness.speed.decode import draw_heatmaps
+from harness.speed.gpu.networks import Distinct
+from harness.speed.gpu.outcome import DecoderRate
+from harness.speed.gpu.scale import Deadline, Scale
+
+_AHEAD = 2
+"""Batches that are launched before the keypoints of the first are fetched, as in a run."""
+
+
+def distinct_decoders(
+    networks: Sequence[Distinct], device: torch.device, scale: Scale
+) -> dict[Decoder, list[tuple[str, Protocol]]]:
+    """Return the rows of networks by their decoder, with their protocols."""
+    found: dict[Decoder, list[tuple[str, Protocol]]] = {}
+    for network in networks:
+        for row, protocol in network.protocols(device, scale.batch):
+            found.setdefault(protocol.decoder, []).append((row, protocol))
+    return found
+
+
+def measure_decoders(
+    decoders: dict[Decoder, list[tuple[str, Protocol]]], device: torch.device, scale: Scale, deadline: Deadline
+) -> Iterator[DecoderRate]:
+    """Yield the rate of each decoder when it is measured."""
+    for decoder, rows in decoders.items():
+        if deadline.left < 0:
+            return
+        protocol = rows[0][1]
+        batch = protocol.compute.batch_size
+        maps = torch.from_numpy(draw_heatmaps(batch, 255 if decoder.codec == "megvii" else 1, decoder.heatmap_size))
+        people_s, device_s = _rates(maps.to(device), decoder, protocol.crop.input_size, scale.seconds)
+        yield DecoderRate(
+            codec=decoder.codec,
+            heatmap_size=decoder.heatmap_size,
+            rows=tuple(row for row, _ in rows),
+            batch=batch,
+            people_s=people_s,
+            device_us=1e6 * device_s,
+        )
+
+
+def _rates(heatmaps: torch.Tensor, decoder: Decoder, input_size: Size, seconds: float) -> tuple[float, float]:
+    """Return the people a second, and the seconds of the device a person."""
+
+    def spent(batches: int) -> tuple[float, float]:
+        clock, coming = Stopwatch(heatmaps.device), deque[Decoding]()
+        start = time.perf_counter()
+        for _ in range(batches):
+            with clock:
+                coming.append(begin_decoding(heatmaps, decoder, input_size))
+            if len(coming) > _AHEAD:
+                coming.popleft().result()
+        for decoding in coming:
+            decoding.result()
+        return time.perf_counter() - start, clock.seconds
+
+    spent(2)
+    once = spent(1)[0]
+    batches = max(_AHEAD + 1, min(1000, round(seconds / once)))
+    wall, on_device = spent(batches)
+    people = batches * len(heatmaps)
+    return people / wall, on_device / people

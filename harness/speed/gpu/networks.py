@@ -1,0 +1,115 @@
+"""The distinct networks of COCO's table, with weights that compute numbers of an ordinary size."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from harness.files import content_key
+from harness.predict.networks import build_network, without_initialisers
+from harness.protocol import Compute, DataFile, Precision, Protocol
+from harness.run.plan import LARGE_BATCH
+from harness.suites.configs import load_config
+from harness.suites.ledger import read_protocol
+from harness.suites.load import load_suite, select_rows
+
+CHOSEN = ("resnet-50-256x192", "litehrnet-18-256x192", "hrnet-w32-256x192", "vitpose-s-256x192")
+"""Rows whose networks are measured first, and in every way."""
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """A network that one row or several have."""
+
+    rows: tuple[str, ...]
+    configs: tuple[Config, ...]
+    """One a row."""
+
+    def protocols(self, device: torch.device, most: int | None = None) -> Iterator[tuple[str, Protocol]]:
+        """Yield each row with its protocol in bf16, with the batch of a run or one of at most so many people."""
+        for row, config in zip(self.rows, self.configs, strict=True):
+            yield row, protocol_of(config, device, "bf16", most)
+
+
+def protocol_of(
+    config: Config, device: torch.device, precision: Precision, most: int | None, compiled: bool = False
+) -> Protocol:
+    """Return the protocol of a config with the batch that a run has on a device, or with one of at most so many."""
+    batch = config.test_dataloader.batch_size
+    if device.type == "cuda" and (precision != "fp32" or compiled):
+        batch = max(batch, LARGE_BATCH)
+    compute = Compute(
+        engine="shared",
+        device=str(device),
+        precision=precision,
+        compiled=compiled,
+        batch_size=min(batch, most) if most else batch,
+    )
+    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute)
+
+
+def distinct_networks(patterns: str | None) -> list[Distinct]:
+    """Return the networks of the rows of COCO that match: those of `CHOSEN`, then small ones before large ones.
+
+    Raises:
+        UsageError: No row matches.
+        ObtainError: MMPose is not installed.
+    """
+    suite = load_suite("coco")
+    rows = [row for pattern in (patterns or "*").split(",") for row in select_rows(suite, pattern)]
+    found: dict[str, list[tuple[str, Config]]] = {}
+    for row in reversed({row.id: row for row in rows}.values()):
+        (run,) = row.runs.values()
+        config = load_config(suite, row, run)
+        found.setdefault(_identity(config), []).append((row.id, config))
+    networks = [Distinct(*map(tuple, zip(*group, strict=True))) for group in found.values()]
+    return sorted(networks, key=_place)
+
+
+def _place(network: Distinct) -> int:
+    return min((CHOSEN.index(row) for row in network.rows if row in CHOSEN), default=len(CHOSEN))
+
+
+def _identity(config: Config) -> str:
+    """Return a key of what decides about the speed of a network."""
+    model = config.model.to_dict()
+    decoder = model["head"].pop("decoder")
+    for part, field in (("head", "loss"), ("backbone", "init_cfg")):
+        model[part].pop(field, None)
+    model.pop("test_cfg", None)
+    return content_key(model, list(decoder["input_size"]))
+
+
+@torch.no_grad()
+def ordinary_network(config: Config, device: torch.device) -> Any:
+    """Return a config's network on a device, with random weights that keep numbers at about their size.
+
+    Networks of zeros or of whatever is in memory may be faster or slower than others. Seeded weights (`seeded.py`) need
+    a forward pass on the CPU, which takes longer than the measurement on a GPU.
+    """
+    with without_initialisers():
+        network = build_network(config)
+    network = network.to(device)
+    generator = torch.Generator(device).manual_seed(0)
+    for name, parameter in network.named_parameters():
+        if parameter.ndim > 1:
+            parameter.normal_(0, 0.7 / parameter[0].numel() ** 0.5, generator=generator)
+        elif name.endswith("bias"):
+            parameter.normal_(0, 0.2, generator=generator)
+        else:
+            parameter.fill_(1)
+    return network
+
+
+def random_crops(count: int, protocol: Protocol, device: torch.device) -> torch.Tensor:
+    """Return crops [count, H, W, 3] of noise, bytes on a device."""
+    width, height = protocol.crop.input_size
+    generator = torch.Generator(device).manual_seed(0)
+    return torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8, device=device, generator=generator)
+
+
+def of_rows(networks: Sequence[Distinct], rows: tuple[str, ...]) -> Iterator[Distinct]:
+    """Yield the networks that one of the rows has."""
+    yield from (network for network in networks if set(network.rows) & set(rows))

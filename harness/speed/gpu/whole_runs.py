@@ -1,0 +1,116 @@
+"""Whole runs on a device: `harness run` on as many images and boxes as COCO's, and MMPose's test script on fewer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from harness.files import read_json
+from harness.protocol import Precision
+from harness.record import Record
+from harness.run_folder import RunFolder
+from harness.speed.gpu.outcome import UpstreamRun, WholeRun
+from harness.speed.gpu.watch import watch
+from harness.speed.memory import draw_boxes, multiply
+from harness.speed.process import run_python
+from harness.speed.whole_runs import ONE_ROW
+from harness.speed.workload import RUN, Documents, find_row, make_workload
+from harness.suites.configs import load_config
+
+_MB = 1e6
+
+
+def write_data(data: Path, images: int, boxes: int, folder: Path) -> Path:
+    """Write annotations and boxes of so many images into a folder, and return it.
+
+    Args:
+        data: An MMPose data/ folder, whose images serve under many ids.
+        images: In the annotation file.
+        boxes: Detections, drawn; twenty or more in an image.
+        folder: It gets COCO's layout, with absolute paths of the images.
+
+    Raises:
+        ObtainError: Annotations or boxes are missing.
+    """
+    suite, row = find_row(ONE_ROW)
+    config = load_config(suite, row, row.runs[RUN])
+    documents = multiply(Documents.read(config, data), images)
+    drawn = draw_boxes(documents.annotations["images"], boxes)
+    Documents(documents.annotations, drawn).write(config, folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders of a whole run."""
+
+    data: Path
+    """As `write_data` leaves it."""
+    scratch: Path
+    """Empty; gets what the run writes."""
+    checkpoints: Path
+    """Gets each row's seeded checkpoint, once for all runs."""
+
+
+def measure_run(rows: str, places: Places, precision: Precision, device: torch.device, seconds: float) -> WholeRun:
+    """Measure one process that evaluates rows.
+
+    Args:
+        rows: Ids or patterns of rows of COCO, separated by commas.
+        places: Its folders.
+        precision: Of the networks.
+        device: Where they are computed.
+        seconds: That it may take.
+
+    Raises:
+        RunError: It fails, or takes longer.
+    """
+    work = make_workload(rows, places.data, None, places.scratch, places.checkpoints)
+    out, log = places.scratch / "runs", places.scratch / "log.txt"
+    command = ["-m", "harness.speed.own_peak", "run", str(work.suite), "--data", str(work.data), "--offline"]
+    options = ["--precision", precision, "--device", str(device), "--out", str(out)]
+    with watch(device) as seen:
+        wall = run_python([*command, *options], log, accepted=(0, 1), seconds=seconds)
+    timings = {job.id: Record.load(RunFolder(out / "coco" / job.id / RUN).record).timings for job in work.jobs}
+    return WholeRun(
+        rows=tuple(timings),
+        precision=precision,
+        images=work.images,
+        boxes=work.people,
+        wall_s=wall,
+        predict_s=max(one["predict"] for one in timings.values()),
+        forward_s=sum(one["forward"] for one in timings.values()),
+        exact_forward_s=sum(one.get("exact_forward", 0) for one in timings.values()),
+        busy=seen.mean_busy,
+        host_mb=int(log.read_text().split()[-1]) / _MB,
+        device_mb=seen.peak_mb,
+        timings=timings,
+    )
+
+
+def measure_upstream(row: str, places: Places, images: int, seconds: float) -> UpstreamRun:
+    """Measure MMPose's own test script on the first images, with the config's own batches and loaders.
+
+    Args:
+        row: The id of a row of COCO.
+        places: Its folders.
+        images: So many of the data's.
+        seconds: That it may take.
+
+    Raises:
+        RunError: It fails, or takes longer.
+    """
+    work = make_workload(row, places.data, images, places.scratch, places.checkpoints)
+    (job,) = work.jobs
+    report = places.scratch / "upstream"
+    arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(places.scratch / "work")]
+    wall = run_python(["-m", "harness.speed.upstream_script", *arguments], places.scratch / "log.txt", seconds=seconds)
+    found = read_json(report.with_suffix(".json"), "what MMPose's test script gave")
+    return UpstreamRun(
+        row=row,
+        images=work.images,
+        boxes=work.people,
+        wall_s=wall - found["report_s"],
+        loop_boxes=found["loop_boxes"],
+        loop_s=found["loop_s"],
+    )

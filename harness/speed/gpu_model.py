@@ -1,0 +1,195 @@
+"""A model of what COCO's whole table takes on a GPU: from costs measured on this machine and stated assumptions."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from harness.errors import ObtainError
+from harness.parity import ParityReport
+from harness.protocol import Compute, Crop, DataFile
+from harness.speed.outcome import Decoding, GpuEstimate, GpuModel, Preparation, Scoring
+from harness.speed.prepare import geometry_name
+from harness.suites.configs import load_config
+from harness.suites.ledger import read_protocol
+from harness.suites.load import load_suite
+
+DEVICE = "NVIDIA H100 SXM"
+CORES = 16
+STARTUP_S = 90.0
+
+
+class Speed(NamedTuple):
+    """What a GPU does."""
+
+    peak: float
+    """Dense, of the data sheet, TFLOP/s."""
+    share: float
+    """Of the peak that networks are assumed to reach."""
+    transformer_share: float
+    """The same of plain vision transformers, nearly all of whose work is large matrix products."""
+
+
+PRECISIONS = {"fp32": Speed(67.0, 0.35, 0.35), "tf32": Speed(495.0, 0.15, 0.45), "bf16": Speed(989.0, 0.15, 0.45)}
+"""fp32 without TF32."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """What a row asks for."""
+
+    id: str
+    crop: Crop
+    codec: str
+    passes: int
+    """Forward passes a person: two with the flip test."""
+    transformer: bool = False
+    """Whether it is a plain vision transformer."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a published table and the data that they are evaluated on."""
+
+    rows: tuple[TableRow, ...]
+    images: int
+    boxes: int
+
+    @property
+    def geometries(self) -> tuple[Crop, ...]:
+        """Each geometry once."""
+        return tuple(dict.fromkeys(row.crop for row in self.rows))
+
+
+def read_table() -> Table:
+    """Return COCO's table, as suite and configs declare it.
+
+    Raises:
+        ObtainError: MMPose is not installed.
+    """
+    suite = load_suite("coco")
+    compute = Compute(engine="shared", batch_size=1, device="cpu")
+    rows = []
+    for row in suite.rows:
+        (run,) = row.runs.values()
+        config = load_config(suite, row, run)
+        protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute)
+        passes = 2 if protocol.flip.enabled else 1
+        transformer = config.model.backbone.type.rpartition(".")[2] == "VisionTransformer"
+        rows.append(TableRow(row.id, protocol.crop, protocol.decoder.codec, passes, transformer))
+    counts = suite.dataset.counts
+    assert counts is not None
+    assert counts.images is not None
+    assert counts.boxes is not None
+    return Table(tuple(rows), counts.images, counts.boxes)
+
+
+def read_gflop(parity: Path) -> dict[str, float]:
+    """Return the work of each row of COCO for one crop, from a report of `harness parity`.
+
+    Raises:
+        ObtainError: There is no such file, or it is none.
+    """
+    runs = ParityReport.load(parity).runs
+    return {run.id.split("/")[1]: run.gflop for run in runs if run.id.startswith("coco/")}
+
+
+def forward_flop(table: Table, gflop: Mapping[str, float]) -> dict[TableRow, float]:
+    """Return the operations of each row for all boxes, from those for one crop in 10⁹."""
+    return {row: table.boxes * gflop[row.id] * row.passes * 1e9 for row in table.rows}
+
+
+def forward_minutes(flop: Mapping[TableRow, float], speed: Speed) -> float:
+    """Return the minutes that the operations of rows take at the shares of the peak that are assumed."""
+    shares = {row: speed.transformer_share if row.transformer else speed.share for row in flop}
+    return sum(flop[row] / (speed.peak * 1e12 * shares[row]) for row in flop) / 60
+
+
+def model_gpu(
+    table: Table,
+    gflop: Mapping[str, float],
+    prepare: Preparation,
+    decode: Mapping[str, Decoding],
+    score: Scoring,
+    cores_here: int,
+    cores: int = CORES,
+    startup_s: float = STARTUP_S,
+) -> GpuModel:
+    """Compute the minutes of one pass over the whole table.
+
+    Args:
+        table: The rows and their data.
+        gflop: What each row's network computes for one crop, a multiplication and an addition counting two.
+        prepare: What an image and a crop cost on one core here.
+        decode: What a person costs here, by codec.
+        score: What a prediction costs here.
+        cores_here: Of this machine.
+        cores: Of the machine with the GPU.
+        startup_s: Imports, building the networks and loading their weights.
+
+    Raises:
+        ObtainError: The work of a row is not known.
+    """
+    if missing := [row.id for row in table.rows if row.id not in gflop]:
+        raise ObtainError(f"the forward work of {len(missing)} rows is not known, such as {missing[0]}")
+    names = tuple(map(geometry_name, table.geometries))
+    flop = forward_flop(table, gflop)
+    all_flop = sum(flop.values())
+    crops_s = (table.images * prepare.image_ms + table.boxes * sum(map(prepare.warp_ms.__getitem__, names))) / 1000
+    crops_min = crops_s / cores / 60
+    decoding_min = table.boxes * sum(1 / decode[row.codec].comparison.our_rate for row in table.rows) / 60
+    # Of the three only the intervals are made by threads, of which there is then one a process.
+    besides_s = score.intervals_s * cores_here + score.diagnosis_s
+    row_s = table.boxes * (1 / score.comparison.our_rate + besides_s / score.comparison.work)
+    scoring_min = math.ceil(len(table.rows) / cores) * row_s / 60
+    estimates = []
+    for precision, speed in PRECISIONS.items():
+        forward_min = forward_minutes(flop, speed)
+        at_once: dict[Literal["GPU", "crops", "decoding"], float] = {
+            "GPU": forward_min,
+            "crops": crops_min,
+            "decoding": decoding_min,
+        }
+        binds = max(at_once, key=lambda name: at_once[name])
+        estimates.append(
+            GpuEstimate(
+                precision=precision,
+                peak_tflops=speed.peak,
+                efficiency=all_flop / (speed.peak * 1e12 * forward_min * 60),
+                forward_min=forward_min,
+                total_min=startup_s / 60 + at_once[binds] + scoring_min,
+                binds=binds,
+            )
+        )
+    return GpuModel(
+        device=DEVICE,
+        rows=len(table.rows),
+        images=table.images,
+        boxes=table.boxes,
+        geometries=names,
+        forward_pflop=all_flop / 1e15,
+        cores=cores,
+        crops_min=crops_min,
+        decoding_min=decoding_min,
+        scoring_min=scoring_min,
+        startup_min=startup_s / 60,
+        estimates=tuple(estimates),
+        assumptions=(
+            "the weights of all networks fit into the GPU's memory together, so that there is one pass; each further "
+            "pass makes the crops again",
+            "crops, forward passes and decoding go on at the same time, so that the longest of them counts; start-up "
+            "and scoring come on top",
+            f"{cores} cores make crops, each as fast as one core here, and hold no other work up",
+            "decoding is as fast as on the CPU here, one batch after the other; on the GPU it is faster",
+            f"scoring, intervals and error analysis take what they take here, of {cores} rows at a time, a core each",
+            f"start-up (imports, building {len(table.rows)} networks, loading their weights) takes {startup_s:g} s",
+            "fp32 is without TF32",
+            "in bf16 plain vision transformers reach 45 % of the GPU's dense peak, other networks 15 %: on an RTX 4090 "
+            "(timm's published benchmark, PyTorch 2.4, AMP) ViT-H/14 reaches 71 %, HRNet-W48 31 % and ResNet-50 25 % "
+            "of that GPU's; the latter are bound by memory, and an H100 has 6 times the operations at 3.3 times the "
+            "bandwidth",
+            "TF32 reaches the same shares of its peak, which is half as high: its numbers have twice the bytes",
+            "images come from a local disk or the page cache",
+        ),
+    )

@@ -1,0 +1,47 @@
+"""Processes that are measured from outside."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import RunError
+
+_LOGGED = 2000
+"""Characters of a failed process's output that an error shows."""
+
+
+def run_python(
+    arguments: Sequence[str], log: Path, accepted: Sequence[int] = (0,), seconds: float | None = None
+) -> float:
+    """Run Python in the folder of a log, and return its wall time in seconds.
+
+    Args:
+        arguments: Of the interpreter.
+        log: Where its output goes; not to a terminal, which might slow it down.
+        accepted: The exit codes that are no failure.
+        seconds: After which it is ended; None for never.
+
+    Raises:
+        RunError: It fails or is ended; shows the end of what it printed.
+    """
+    with log.open("w") as file:
+        start = time.perf_counter()
+        code: int | None = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = subprocess.run(
+                [sys.executable, *arguments],
+                cwd=log.parent,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=seconds,
+            ).returncode
+        wall = time.perf_counter() - start
+    if code not in accepted:
+        said = log.read_text(errors="replace")[-_LOGGED:]
+        what = f"more than {seconds:.0f} s" if code is None else f"exit code {code}"
+        raise RunError(f"{what} of python {' '.join(arguments[:3])}:\n{said}")
+    return wall

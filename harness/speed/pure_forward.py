@@ -1,0 +1,46 @@
+"""Times nothing but one row's forward passes, in a process of its own: `pure_forward SUITE DATA PRECISION`.
+
+All crops are made first, then the network runs on the batches that a run would give it. Prints the seconds.
+"""
+
+import sys
+from pathlib import Path
+
+from harness.predict.forward import Forward
+from harness.predict.shared import crop_batches
+from harness.predict.uploads import uploads_to
+from harness.run.device import choose_device
+from harness.run.plan import Settings, make_plan
+from harness.suites.load import load_suite
+
+
+def forward_seconds(suite_file: Path, data: Path, precision: str) -> float:
+    """Return what the first row of a suite takes from crops to heatmaps."""
+    suite = load_suite(suite_file)
+    row = suite.rows[0]
+    settings = Settings(
+        data=data,
+        checkpoints=data,
+        out=data,
+        seed=None,
+        limit=None,
+        engine="shared",
+        device=choose_device(None),
+        batch_size=None,
+        precision=precision,  # type: ignore[arg-type]
+    )
+    plan = make_plan(suite, row, next(iter(row.runs)), settings)
+    protocol = plan.protocol
+    lane = protocol.crop, protocol.compute.batch_size
+    batches = [crops.copy() for _, _, crops in crop_batches(plan.people(), [lane])]
+    forward = Forward(plan.network(), protocol)
+    if not protocol.compute.exact:
+        forward.quicken()
+    uploads = uploads_to(forward.device)
+    for crops in batches:
+        forward(uploads.load(crops))
+    return forward.seconds
+
+
+if __name__ == "__main__":
+    print(forward_seconds(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))

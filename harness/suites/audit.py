@@ -1,0 +1,259 @@
+"""Suites against MMPose's own files: whether configs evaluate what the rows say, and metafiles state the same values.
+
+MMPose publishes a value in up to three places: the table of its overview, the model's page and a metafile
+(`metafile.yml` beside the config). Its packages carry the configs and the metafiles, so those are what a suite is
+compared with. A difference that the suite itself states is known; any other is new; one that it states and that is no
+longer there is gone.
+"""
+
+import functools
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from mmengine.config import Config
+
+from harness.errors import SpecError
+from harness.suites.configs import config_path, configs_folder, evaluated_datasets, override, read_config
+from harness.suites.schema import Claim, Row, Run, Suite
+
+_DOWNLOADS = "https://download.openmmlab.com/"
+
+# Metafiles with several results for one config and checkpoint give them in this order and mark them by nothing else.
+_ORDER_BY_BOXES = {"PoseTrack18": ["ground-truth", "detector"]}
+_ORDER_BY_METRIC = {"JHMDB": ["PCK(person)", "PCK(torso)"]}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference between a suite and MMPose's files."""
+
+    row: str
+    """Full id of the row."""
+    status: Literal["known", "new", "gone"]
+    """Whether the suite states the difference; gone if it states one that is not there."""
+    subject: str
+    """What differs: a metric, or a part of the config; after the run's name where a row has several."""
+    stated: str
+    """What the suite says."""
+    found: str
+    """What MMPose says."""
+    reason: str | None = None
+    """Why they differ, as far as the suite says."""
+    in_table: bool = True
+    """False for metrics that the published table does not print."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The findings of one suite."""
+
+    suite: Suite
+    findings: list[Finding]
+
+    def rows(self, status: str) -> set[str]:
+        """Return the full ids of the rows with a finding of this status about the published table."""
+        return {finding.row for finding in self.findings if finding.status == status and finding.in_table}
+
+    @property
+    def agreeing(self) -> int:
+        """How many rows have nothing found about what the published table says."""
+        return len(self.suite.rows) - len({finding.row for finding in self.findings if finding.in_table})
+
+    @property
+    def problems(self) -> list[Finding]:
+        """The findings that the suite does not account for."""
+        return [finding for finding in self.findings if finding.status != "known"]
+
+
+def audit_suite(suite: Suite) -> Audit:
+    """Compare every row of a suite with MMPose's configs and metafiles.
+
+    Raises:
+        ObtainError: MMPose is not installed.
+    """
+    findings: list[Finding] = []
+    for row in suite.rows:
+        for name, run in row.runs.items():
+            prefix = f"{name} " if len(row.runs) > 1 else ""
+            findings += _config_findings(suite, row, run, prefix)
+        findings += _claim_findings(suite, row)
+    return Audit(suite, findings)
+
+
+# Configs
+
+
+def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[Finding]:
+    try:
+        config = read_config(config_path(suite, run))
+    except SpecError as error:
+        yield Finding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error))
+        return
+    raw = {loader: dict(dataset) for loader, dataset in evaluated_datasets(config).items()}
+    for change in row.overrides:
+        if all(dataset.get(change.field) == change.value for dataset in raw.values()):
+            changed = f"{prefix}override of {change.field}"
+            yield Finding(suite.row_id(row), "new", changed, str(change.value), "what the config has without it")
+    override(config, row.overrides)
+    for subject, stated, found in _config_facts(suite, row, run, config):
+        if stated != found:
+            yield Finding(suite.row_id(row), "new", prefix + subject, str(stated or "none"), str(found or "none"))
+
+
+def _config_facts(suite: Suite, row: Row, run: Run, config: Config) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what a row says of its config, and what the config says: subject, stated, found."""
+    head = config.get("model", {}).get("head", {})
+    evaluated = suite.dataset_of(row)
+    yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
+    yield "number of keypoints", evaluated.num_keypoints, head.get("out_channels")
+    annotations = posixpath.join("data", suite.annotations(row, run))
+    for loader, dataset in evaluated_datasets(config).items():
+        crop: dict[str, Any] = next(
+            (step for step in dataset.get("pipeline", []) if step.get("type") == "TopdownAffine"), {}
+        )
+        yield f"{loader}'s input size", row.size, tuple(crop.get("input_size", ()))
+        box_file = evaluated.boxes if row.boxes == "detector" else None
+        yield f"{loader}'s boxes", _data_path(box_file), _normal(dataset.get("bbox_file"))
+        root = dataset.get("data_root", "")
+        yield f"{loader}'s annotations", annotations, _normal(posixpath.join(root, dataset.get("ann_file", "")))
+        images = posixpath.join(root, dataset.get("data_prefix", {}).get("img", ""))
+        yield f"{loader}'s images", _data_path(evaluated.images), _normal(images)
+        if "headbox_file" in dataset:
+            headboxes = evaluated.extra.get("headboxes")
+            yield f"{loader}'s headboxes", _data_path(headboxes), _normal(dataset.headbox_file)
+    for name in ("val_evaluator", "test_evaluator"):
+        evaluators = config.get(name) or []
+        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+            if "ann_file" in evaluator:
+                yield f"{name}'s annotations", annotations, _normal(evaluator.ann_file)
+
+
+def _data_path(path: str | None) -> str | None:
+    return None if path is None else _normal(posixpath.join("data", path))
+
+
+def _normal(path: str | None) -> str | None:
+    return None if path is None else posixpath.normpath(path)
+
+
+# Claims
+
+
+def _claim_findings(suite: Suite, row: Row) -> Iterator[Finding]:
+    """Compare what was published of a row, and of its runs where there are several, with the metafiles."""
+    if not all(_is_theirs(suite, run) for run in row.runs.values()):
+        return  # a user's own: MMPose has published nothing of it
+    scopes: list[tuple[str | None, list[Run]]] = [(None, list(row.runs.values()))]
+    if len(row.runs) > 1:
+        scopes += [(name, [run]) for name, run in row.runs.items()]
+    for scope, runs in scopes:
+        claims = [claim for claim in row.claims if claim.run == scope]
+        for metric in dict.fromkeys(claim.metric for claim in claims):
+            values = [_metafile_value(suite, row, run, metric) for run in runs]
+            found = None if None in values else sum(value for value in values if value is not None) / len(values)
+            of_metric = [claim for claim in claims if claim.metric == metric]
+            yield from _compare(suite, row, scope, metric, of_metric, found)
+
+
+def _is_theirs(suite: Suite, run: Run) -> bool:
+    beside = suite.path is not None and (suite.path.parent / run.config).is_file()
+    return run.checkpoint.url.startswith(_DOWNLOADS) and not beside
+
+
+def _compare(
+    suite: Suite, row: Row, scope: str | None, metric: str, claims: list[Claim], found: float | None
+) -> Iterator[Finding]:
+    spec = suite.metrics[metric]
+    published = [claim for claim in claims if claim.source in ("table", "page")]
+    recorded = next((claim for claim in claims if claim.source == "metafile"), None)
+    unconfirmed = row.unconfirmed.get(metric) if scope is None else None
+
+    def same(claim: Claim) -> bool:
+        return found is not None and round(claim.value, spec.decimals) == round(found, spec.decimals)
+
+    def text(value: float) -> str:
+        return f"{value:.{spec.decimals}f}"
+
+    def finding(
+        status: Literal["known", "new", "gone"], reason: str | None = None, stated: str | None = None
+    ) -> Finding:
+        if stated is None:
+            values = {text(claim.value): claim.source for claim in published}
+            stated = " or ".join(
+                f"{value} ({source})" if len(values) > 1 else value for value, source in values.items()
+            )
+        subject = f"{scope} {metric}" if scope else metric
+        shown = "no value" if found is None else text(found)
+        in_table = metric in row.published.get("table", {})
+        return Finding(suite.row_id(row), status, subject, stated, shown, reason, in_table)
+
+    differing = [claim for claim in published if not same(claim)]
+    if unconfirmed:
+        yield finding("known", unconfirmed) if found is None else finding("gone", stated=f"no value: {unconfirmed}")
+    elif recorded and (found is None or not differing):
+        yield finding("gone", recorded.refuted, stated=text(recorded.value))
+    elif recorded and same(recorded):
+        yield finding("known", recorded.refuted)
+    elif not differing or (found is None and metric not in row.published.get("table", {})):
+        return
+    elif len(differing) < len(published) and all(claim.refuted for claim in differing):
+        yield finding("known", differing[0].refuted)
+    elif _is_rounding(row, scope, differing, found, spec.tolerance):
+        yield finding("known", f"mean of the runs; {spec.reason}")
+    else:
+        yield finding("new")
+
+
+def _is_rounding(
+    row: Row, scope: str | None, differing: list[Claim], found: float | None, tolerance: float | None
+) -> bool:
+    """Whether a mean over several runs is as close to the published one as the suite's tolerance says."""
+    if scope is not None or len(row.runs) == 1 or found is None or tolerance is None:
+        return False
+    return all(abs(claim.value - found) <= tolerance for claim in differing)
+
+
+# Metafiles
+
+
+def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | None:
+    """Return what the metafiles beside a config state for it and its checkpoint; None if they do not.
+
+    Neither the config nor the checkpoint is enough to find the entry: some configs have entries for two checkpoints
+    (td-hm_ViTPose-huge), some checkpoints are given for two configs (res101, 065d3625). Configs are compared by file
+    name, since those of JHMDB's CPM are given in a folder that no longer exists.
+    """
+    results = [
+        result
+        for entry in _entries((configs_folder() / run.config).parent)
+        if Path(entry["Config"]).name == Path(run.config).name and entry.get("Weights") == run.checkpoint.url
+        for result in entry["Results"]
+    ]
+    dataset = suite.dataset_of(row).name
+    wanted = f"{dataset}(GT)" if row.boxes == "ground-truth" else dataset
+    if not any(result["Dataset"] == wanted for result in results):
+        wanted = dataset  # only some data sets mark ground-truth boxes
+    results = [result for result in results if result["Dataset"] == wanted]
+    if len(results) > 1:
+        if metric in _ORDER_BY_METRIC.get(dataset, []):
+            results = [results[_ORDER_BY_METRIC[dataset].index(metric)]]
+        elif row.boxes in _ORDER_BY_BOXES.get(dataset, []):
+            results = [results[_ORDER_BY_BOXES[dataset].index(row.boxes)]]
+        else:
+            return None
+    spec = suite.metrics[metric]
+    value = results[0]["Metrics"].get(spec.metafile_key or spec.label) if results else None
+    return None if value is None else float(value)
+
+
+@functools.cache
+def _entries(folder: Path) -> list[dict[str, Any]]:
+    """Return the models that the metafiles of a folder describe."""
+    entries: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*.yml")):
+        entries += yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)["Models"]
+    return entries

@@ -1,0 +1,222 @@
+"""Reads the protocol out of a row's MMPose config: the ledger of everything that can move the number."""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from mmengine.config import Config
+
+from harness.errors import SpecError
+from harness.protocol import (
+    Boxes,
+    Compute,
+    Crop,
+    DataFile,
+    Decoder,
+    Flip,
+    JhmdbScoring,
+    OksScoring,
+    PckhScoring,
+    PoseTrackScoring,
+    Protocol,
+    Scoring,
+)
+from harness.suites.metainfo import read_metainfo
+
+DATA_ROOT = "data/"
+"""What MMPose's configs call the data folder."""
+
+NMS: dict[str, Literal["oks", "soft-oks", "none"]] = {"oks_nms": "oks", "soft_oks_nms": "soft-oks", "none": "none"}
+
+PIPELINE = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
+
+
+def read_protocol(
+    config: Config, data_file: Callable[[str, str], DataFile], limit: int | None, compute: Compute
+) -> Protocol:
+    """Read what a config's test says.
+
+    Args:
+        config: A row's config with its overrides, its paths still those of MMPose's `data/` folder.
+        data_file: Identifies a file of the data folder, given its path there and what it is.
+        limit: Evaluate only the first so many images.
+        compute: How the network is to run.
+
+    Raises:
+        SpecError: The config asks for something that this harness does not evaluate.
+        ObtainError: From `data_file`: an annotation or box file is missing.
+    """
+    dataset = config.test_dataloader.dataset
+    meta = read_metainfo(dataset)
+    transforms = _transforms(config)
+    input_size = tuple(transforms["TopdownAffine"]["input_size"])
+    return Protocol(
+        dataset=dataset.type,
+        annotations=data_file(annotation_path(config), "the annotation file"),
+        num_keypoints=len(meta.names),
+        flip_indices=meta.flip_indices,
+        boxes=_boxes(dataset, data_file),
+        limit=limit,
+        crop=Crop(
+            input_size=input_size,
+            padding=transforms["GetBBoxCenterScale"].get("padding", 1.25),
+            affine="udp" if transforms["TopdownAffine"].get("use_udp") else "plain",
+        ),
+        flip=_flip(config),
+        decoder=_decoder(config, input_size),
+        scoring=read_scoring(config, data_file),
+        compute=compute,
+    )
+
+
+def annotation_path(config: Config) -> str:
+    """Return the annotation file's path in the data folder."""
+    dataset = config.test_dataloader.dataset
+    return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.ann_file))
+
+
+def image_folder(config: Config) -> str:
+    """Return the folder, in the data folder, that the annotations' file names are relative to."""
+    dataset = config.test_dataloader.dataset
+    return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.data_prefix["img"]))
+
+
+def data_paths(config: Config) -> list[str]:
+    """Return the files and folders of the data folder that a run with this config reads.
+
+    Raises:
+        SpecError: The config asks for something that this harness does not evaluate.
+    """
+    paths = [image_folder(config)]
+
+    def collect(path: str, what: str) -> DataFile:
+        paths.append(path)
+        return DataFile(path=path, sha256="")
+
+    read_protocol(config, collect, None, Compute(engine="shared", batch_size=1, device="cpu"))
+    return paths
+
+
+def in_data_folder(path: str) -> str:
+    """Turn a path of a config into one in the data folder."""
+    return f"{PurePosixPath(path)}/".removeprefix(DATA_ROOT).rstrip("/")
+
+
+def _transforms(config: Config) -> dict[str, Any]:
+    steps = {step["type"]: step for step in config.test_dataloader.dataset.pipeline}
+    if list(steps) != PIPELINE:
+        raise SpecError(
+            f"config field test_dataloader.dataset.pipeline of {config.filename}: {' > '.join(steps)} is not the "
+            f"top-down pipeline that is evaluated here, {' > '.join(PIPELINE)}"
+        )
+    return steps
+
+
+def _boxes(dataset: Any, data_file: Callable[[str, str], DataFile]) -> Boxes:
+    box_file = dataset.get("bbox_file")
+    if not box_file:
+        return Boxes(source="ground-truth")
+    return Boxes(
+        source="detector",
+        file=data_file(in_data_folder(box_file), "the box file"),
+        score_threshold=(dataset.get("filter_cfg") or {}).get("bbox_score_thr"),
+    )
+
+
+def _flip(config: Config) -> Flip:
+    test = config.model.get("test_cfg") or {}
+    if test.get("flip_test") and test.get("flip_mode", "heatmap") != "heatmap":
+        raise SpecError(
+            f"config field model.test_cfg.flip_mode: {test['flip_mode']} is not evaluated here, `heatmap` is"
+        )
+    return Flip(enabled=bool(test.get("flip_test")), shift=bool(test.get("shift_heatmap")))
+
+
+def _decoder(config: Config, input_size: tuple[int, ...]) -> Decoder:
+    codec = config.model.head.decoder
+    name: Literal["msra", "dark", "udp", "megvii"]
+    kernel: int | None
+    match codec.type:
+        case "MSRAHeatmap" if codec.get("unbiased"):
+            name, kernel = "dark", codec.get("blur_kernel_size", 11)
+        case "MSRAHeatmap":
+            name, kernel = "msra", None
+        case "UDPHeatmap" if codec.get("heatmap_type", "gaussian") == "gaussian":
+            name, kernel = "udp", codec.get("blur_kernel_size", 11)
+        case "MegviiHeatmap":
+            name, kernel = "megvii", codec.kernel_size
+        case other:
+            raise SpecError(f"config field model.head.decoder of {config.filename}: {other} is not evaluated here")
+    if tuple(codec.input_size) != input_size:
+        raise SpecError(
+            f"config field model.head.decoder.input_size of {config.filename}: {tuple(codec.input_size)} is not the "
+            f"{input_size} of its TopdownAffine"
+        )
+    return Decoder(codec=name, heatmap_size=tuple(codec.heatmap_size), blur_kernel_size=kernel)
+
+
+def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> Scoring:
+    """Read how a config scores predictions.
+
+    Raises:
+        SpecError: The config asks for a metric that is not evaluated here.
+        ObtainError: From `data_file`: a file that the metric reads is missing.
+    """
+    evaluator = config.test_evaluator
+    if isinstance(evaluator, list | tuple):
+        if len(evaluator) != 1:
+            raise SpecError(f"config field test_evaluator of {config.filename}: one metric is evaluated, not several")
+        evaluator = evaluator[0]
+    converters = [name for name in ("pred_converter", "gt_converter") if evaluator.get(name)]
+    if converters:
+        raise SpecError(f"config field test_evaluator.{converters[0]} of {config.filename} is not evaluated here")
+    sigmas = read_metainfo(config.test_dataloader.dataset).sigmas
+    match evaluator.type:
+        case "CocoMetric":
+            return OksScoring(
+                area="annotation" if evaluator.get("use_area", True) else "box",
+                crowd=evaluator.get("iou_type", "keypoints") == "keypoints_crowd",
+                **_selection(evaluator, sigmas),
+            )
+        case "MpiiPCKAccuracy":
+            headboxes = in_data_folder(config.test_dataloader.dataset.headbox_file)
+            return PckhScoring(headboxes=data_file(headboxes, "the head box file"))
+        case "JhmdbPCKAccuracy":
+            return JhmdbScoring(threshold=evaluator.thr)
+        case "PoseTrack18Metric":
+            # As PoseTrack18Metric finds it: posetrack18_val.json -> val/
+            annotations = PurePosixPath(in_data_folder(evaluator.ann_file))
+            sequences = str(annotations.parent / annotations.stem.split("_")[-1])
+            return PoseTrackScoring(
+                sequences=data_file(sequences, "the per-sequence ground truth"), **_selection(evaluator, sigmas)
+            )
+        case other:
+            raise SpecError(f"config field test_evaluator.type of {config.filename}: {other} is not evaluated here")
+
+
+def _selection(evaluator: Any, sigmas: tuple[float, ...]) -> dict[str, Any]:
+    return {
+        "sigmas": sigmas,
+        "score_mode": evaluator.get("score_mode", "bbox_keypoint"),
+        "keypoint_score_threshold": evaluator.get("keypoint_score_thr", 0.2),
+        "nms": NMS[evaluator.get("nms_mode", "oks_nms")],
+        "nms_threshold": evaluator.get("nms_thr", 0.9),
+    }
+
+
+def point_at(config: Config, data: str) -> Config:
+    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`."""
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(moved(item) for item in value)
+        if isinstance(value, str) and value.startswith(DATA_ROOT):
+            return f"{data}/{value.removeprefix(DATA_ROOT)}"
+        return value
+
+    config = config.copy()
+    for field in ("test_dataloader", "test_evaluator"):
+        config[field] = moved(config[field])
+    return config

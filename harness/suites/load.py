@@ -1,0 +1,159 @@
+"""Suites from YAML files, with errors that name the file, the line and the field."""
+
+import fnmatch
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.suites import schema
+from harness.suites.schema import Row, Suite
+from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = _PACKAGE / "benchmarks"
+BENCHMARKS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "benchmarks"
+"""The project's own suites: inside the package where it is installed, beside it in a checkout."""
+
+
+DEMO = "demo"
+"""The suite of the project's own networks, which tests the machinery and not MMPose's tables."""
+
+
+def suite_names() -> list[str]:
+    """Return the names of the project's own suites, the demo included."""
+    return sorted(path.stem for path in BENCHMARKS.glob("*.yaml"))
+
+
+def published_suites() -> list[str]:
+    """Return the names of the suites of published tables."""
+    return [name for name in suite_names() if name != DEMO]
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """Load one of the project's suites by name, or any suite by the path of its YAML file.
+
+    Raises:
+        UsageError: There is no suite of that name.
+        SpecError: The file cannot be read, or does not hold a suite.
+    """
+    if isinstance(name_or_path, str) and not _is_path(name_or_path):
+        if name_or_path not in suite_names():
+            raise UsageError(
+                f"unknown suite: {name_or_path}{did_you_mean(name_or_path, suite_names())}",
+                f"suites: {', '.join(suite_names())}; or the path of a YAML file of your own",
+            )
+        return _load_file(BENCHMARKS / f"{name_or_path}.yaml")
+    return _load_file(Path(name_or_path))
+
+
+def matching_rows(suite: Suite, glob: str | None) -> list[Row]:
+    """Return the rows whose id, with or without the suite's name, matches one of the shell patterns; all without one.
+
+    Several patterns are separated by commas.
+    """
+    if glob is None:
+        return list(suite.rows)
+    patterns = glob.split(",")
+    return [
+        row
+        for row in suite.rows
+        if any(fnmatch.fnmatchcase(name, pattern) for name in (row.id, suite.row_id(row)) for pattern in patterns)
+    ]
+
+
+def select_rows(suite: Suite, glob: str | None) -> list[Row]:
+    """Return the rows that a pattern matches, all without one.
+
+    Raises:
+        UsageError: No row matches.
+    """
+    rows = matching_rows(suite, glob)
+    if glob is not None and not rows:
+        close = did_you_mean(glob.removeprefix(f"{suite.name}/"), [row.id for row in suite.rows])
+        raise UsageError(f"no row of {suite.name} matches {glob}{close}", f"harness list {suite.name} shows its rows")
+    return rows
+
+
+def select(suites: Iterable[str], glob: str | None) -> list[tuple[Suite, list[Row]]]:
+    """Load suites and return those in which a pattern matches rows, with the rows.
+
+    Raises:
+        UsageError: There is no such suite, or no row matches in any.
+        SpecError: A suite cannot be used.
+    """
+    loaded = [load_suite(suite) for suite in suites]
+    if len(loaded) == 1:
+        return [(loaded[0], select_rows(loaded[0], glob))]
+    found = [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
+    if not found:
+        raise UsageError(f"no row matches {glob}", "harness list shows all rows")
+    return found
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text
+
+
+def _load_file(path: Path) -> Suite:
+    node, data = read_yaml(path)
+    try:
+        suite = Suite.model_validate(data)
+    except ValidationError as error:
+        problems = [describe_problem(details, _model_at) for details in error.errors(include_url=False)]
+        raise spec_error(path, node, problems) from None
+    if problems := list(_inconsistencies(suite)):
+        raise spec_error(path, node, problems)
+    suite._path = path
+    for row in suite.rows:
+        for run in row.runs.values():
+            run.checkpoint._suite = path
+    return suite
+
+
+def _model_at(location: Location) -> type[schema.Part]:
+    """Return the model of the mapping at a location of a suite."""
+    match location:
+        case ():
+            return schema.Suite
+        case ("dataset",) | ("rows", _, "dataset"):
+            return schema.Dataset
+        case ("metrics", _):
+            return schema.Metric
+        case ("rows", _):
+            return schema.Row
+        case ("rows", _, "runs", _):
+            return schema.Run
+        case ("rows", _, "runs", _, "checkpoint"):
+            return schema.Checkpoint
+        case ("rows", _, "overrides", _):
+            return schema.Override
+        case _:
+            return schema.PublishedValue
+
+
+def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
+    """Yield what a schema of one field at a time cannot see."""
+    seen: dict[str, int] = {}
+    metrics = list(suite.metrics)
+    for index, row in enumerate(suite.rows):
+        here: Location = ("rows", index)
+        if row.id in seen:
+            yield (*here, "id"), f"{row.id!r} is already the id of rows[{seen[row.id]}]"
+        seen.setdefault(row.id, index)
+        if row.boxes == "detector" and suite.dataset_of(row).boxes is None:
+            yield (*here, "boxes"), "detector boxes need the key 'boxes' of the dataset"
+        stated = [((*here, "published"), row.published)]
+        stated += [((*here, "runs", name, "published"), run.published) for name, run in row.runs.items()]
+        for place, published in stated:
+            for source, values in published.items():
+                for metric in values.keys() - suite.metrics.keys():
+                    close = did_you_mean(metric, metrics)
+                    yield (*place, source, metric), f"unknown metric{close}; this suite's: {', '.join(metrics)}"
+        for metric in row.unconfirmed.keys() - row.published.get("table", {}).keys():
+            yield (*here, "unconfirmed", metric), "the row's table has no such metric"
+        for name, run in row.runs.items():
+            if run.annotations is None and suite.dataset_of(row).annotations is None:
+                yield (*here, "runs", name), "the key 'annotations' is missing, and the dataset has none either"

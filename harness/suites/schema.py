@@ -1,0 +1,368 @@
+"""Suites and rows as data: the shape of the files in benchmarks/ and of a user's own.
+
+Unknown keys are refused, and a number written as text is an error. What the fields mean is said here and, through
+`harness check --json-schema`, in the editor of whoever writes a suite.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetPydanticSchema,
+    JsonValue,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+from harness.errors import brief
+
+METRICS = (
+    # OKS suites; CrowdPose has its three crowd levels in place of the two sizes, and its AP(M) is the medium level
+    "AP",
+    "AP@0.5",
+    "AP@0.75",
+    "AP(M)",
+    "AP(L)",
+    "AR",
+    "AR@0.5",
+    "AR@0.75",
+    "AR(M)",
+    "AR(L)",
+    "AP(E)",
+    "AP(H)",
+    # MPII
+    "PCKh@0.5",
+    "PCKh@0.1",
+    # JHMDB
+    "PCK(person)",
+    "PCK(torso)",
+    # PoseTrack18, besides AP
+    "AP(head)",
+    "AP(shoulder)",
+    "AP(elbow)",
+    "AP(wrist)",
+    "AP(hip)",
+    "AP(knee)",
+    "AP(ankle)",
+)
+"""What the harness can measure, by its own names."""
+
+
+MetricName = Annotated[str, GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(list(METRICS)))]
+BoxSource = Literal["detector", "ground-truth"]
+ClaimSource = Literal["table", "page", "metafile", "history"]
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+
+
+def _nameable(path: str) -> str:
+    """Refuse what no file can be named, which systems answer with an error of their own."""
+    named = path and path.isprintable() and len(path) <= 1000
+    if not named or any(len(part.encode()) > 255 for part in path.split("/")):
+        raise ValueError(f"found {brief(path)}; it must be the path of a file")
+    return path
+
+
+def _under_data_folder(path: str) -> str:
+    if path.startswith(("/", "data/")) or ".." in path.split("/") or "\\" in path:
+        raise ValueError(
+            f"found {brief(path)}; it must be a path under the data folder, e.g. coco/annotations/val.json"
+        )
+    return path
+
+
+FilePath = Annotated[str, AfterValidator(_nameable)]
+DataPath = Annotated[FilePath, AfterValidator(_under_data_folder)]
+
+
+class Part(BaseModel):
+    """A group of fields; immutable, unknown keys and converted types refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Counts(Part):
+    """How large the whole evaluated part of a data set is, as far as that is published."""
+
+    images: int | None = Field(default=None, gt=0)
+    """Images in the annotation file."""
+    people: int | None = Field(default=None, gt=0)
+    """Annotated people that a run on ground-truth boxes evaluates."""
+    boxes: int | None = Field(default=None, gt=0)
+    """Boxes of people in the detector's file."""
+
+
+class Dataset(Part):
+    """The evaluated part of a data set; all paths are under the data folder (MMPose's `data/`)."""
+
+    name: str
+    """As MMPose's metafiles call it, e.g. COCO."""
+    num_keypoints: int = Field(gt=0)
+    """Keypoints of a person."""
+    annotations: DataPath | None = None
+    """The annotation file; None where each run names its own."""
+    images: DataPath
+    """The folder that the annotations' file names are relative to."""
+    boxes: DataPath | None = None
+    """The detector's box file, if a row uses detector boxes."""
+    box_person_ap: float | None = None
+    """The detector's person AP in percent, as published."""
+    extra: dict[str, DataPath] = {}
+    """Further files or folders that the evaluation reads, by what they are."""
+    counts: Counts | None = None
+    """The size of it, by which `harness check --data` tells a part of the data set, or another box file."""
+
+
+class Metric(Part):
+    """How a metric is published."""
+
+    label: str
+    """As the published table prints it."""
+    unit: Literal["fraction", "percent"]
+    """The unit of the published values. Measured values are fractions."""
+    decimals: int = Field(ge=0, le=6)
+    """Decimals of the published values."""
+    tolerance: float | None = Field(default=None, gt=0)
+    """A measured value this close to a claim, in the unit, is within noise; None where nothing supports a tolerance."""
+    reason: str | None = None
+    """What supports the tolerance."""
+    metafile_key: str | None = None
+    """Its key in MMPose's metafiles, where that is not the label."""
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if (self.tolerance is None) != (self.reason is None):
+            raise ValueError("tolerance and reason go together")
+        return self
+
+
+class PublishedValue(Part):
+    """A published value with something to say about it; without that, a bare number does."""
+
+    value: float
+    """In the metric's unit."""
+    published_as: str | None = None
+    """The printed name of the metric, where that is another one."""
+    refuted: str | None = None
+    """Why this value is known to be wrong for this row."""
+    gates: bool | None = None
+    """Whether the row's verdict depends on it; by default it does for the metrics that the row's table prints."""
+
+
+def _value_form(value: Any) -> str:
+    return "details" if isinstance(value, dict | PublishedValue) else "number"
+
+
+Published = dict[
+    ClaimSource,
+    dict[
+        MetricName,
+        Annotated[
+            Annotated[float, Tag("number")] | Annotated[PublishedValue, Tag("details")], Discriminator(_value_form)
+        ],
+    ],
+]
+
+
+class Claim(Part):
+    """A published value of one metric."""
+
+    metric: str
+    """What the value is, which need not be what it was printed as."""
+    value: float
+    """In the metric's unit."""
+    source: ClaimSource
+    """The table of MMPose's overview; the model's own page; its metafile; or a former state of one of them."""
+    run: str | None = None
+    """The run that the value is of; None for the row as a whole (the mean of its runs)."""
+    published_as: str | None = None
+    """The printed name of the metric, where that is another one."""
+    refuted: str | None = None
+    """Why this value is known to be wrong for this row; a measured value is judged against the other claims."""
+    gates: bool = True
+    """Whether the row's verdict depends on it."""
+
+
+class Checkpoint(Part):
+    """A file of weights."""
+
+    url: FilePath = Field(pattern=r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.pth)$")
+    """Where to download it; or its path, relative to the suite's file."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{8,64}$")
+    """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name."""
+    hash_is_stale: str | None = None
+    """Why the served file may have another sha256 than its name says; a mismatch is then a warning."""
+
+    _suite: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address."""
+        return self.url.rsplit("/", 1)[-1]
+
+    @property
+    def local(self) -> Path | None:
+        """The file itself, where it is not to be downloaded."""
+        if self.url.startswith("file://"):
+            return Path(url2pathname(urlsplit(self.url).path))
+        if "://" not in self.url:
+            return (self._suite.parent if self._suite else Path()) / self.url
+        return None
+
+    @model_validator(mode="after")
+    def _check_file_name(self) -> Self:
+        if self.file_name in ("", ".", ".."):
+            raise ValueError(f"found {self.url}; it must end in the name of a file")
+        urlsplit(self.url)  # which refuses a host that is none
+        named = re.search(r"-([0-9a-f]{8,64})(_\d{8})?\.pth$", self.file_name)
+        if named and not (self.sha256.startswith(named[1]) or named[1].startswith(self.sha256)):
+            raise ValueError(f"sha256 {self.sha256} is not the {named[1]} of the file name {self.file_name}")
+        return self
+
+
+class Run(Part):
+    """One evaluation: a config with a checkpoint."""
+
+    config: FilePath
+    """An MMPose config, relative to MMPose's configs folder; or one of your own, relative to this file."""
+    checkpoint: Checkpoint
+    """The weights."""
+    annotations: DataPath | None = None
+    """The annotation file, where it is not the data set's."""
+    published: Published = {}
+    """What was published of this run alone, where the table prints the mean of several runs."""
+
+
+_OVERRIDDEN = {
+    "ann_file": "a path",
+    "bbox_file": "a path or null",
+    "data_prefix": "a mapping such as {img: val2017/}",
+    "data_root": "a path or null",
+    "filter_cfg": "null or a mapping such as {bbox_score_thr: 0.3}",
+}
+
+
+class Override(Part):
+    """A change to the config's `val_dataloader.dataset` and `test_dataloader.dataset`."""
+
+    field: Literal["ann_file", "bbox_file", "data_prefix", "data_root", "filter_cfg"]
+    """Which field of the data set."""
+    value: JsonValue
+    """Its new value, as the config would state it; null removes the field."""
+    reason: str
+    """Why the published number was not taken with the config as it is."""
+
+    @model_validator(mode="after")
+    def _check_value(self) -> Self:
+        match self.field, self.value:
+            case (("bbox_file" | "data_root" | "filter_cfg"), None):
+                return self
+            case (("ann_file" | "bbox_file" | "data_root"), str(path)):
+                _nameable(path)
+                return self
+            case "data_prefix", {"img": str(path), **more} if not more:
+                _nameable(path or ".")
+                return self
+            case "filter_cfg", {"bbox_score_thr": int() | float() | None, **more} if not more:
+                return self
+        raise ValueError(f"found {brief(self.value)}; {self.field} must be {_OVERRIDDEN[self.field]}")
+
+
+class Row(Part):
+    """One line of a published table."""
+
+    id: Slug
+    """Unique in the suite and says what the row really is, even where the label does not."""
+    label: str
+    """The model, exactly as published."""
+    label_note: str | None = None
+    """What is wrong with the label."""
+    input_size: str = Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")
+    """Height x width in px, as published."""
+    boxes: BoxSource
+    """Whether people are found by the detector or taken from the annotations."""
+    dataset: Dataset | None = None
+    """What is evaluated on, where it is not the suite's data set."""
+    published: Published = {}
+    """Values by source and metric: a number, or a mapping where there is something to say about it."""
+    unconfirmed: dict[MetricName, str] = {}
+    """Metrics of the table that MMPose's metafile does not state for this checkpoint, each with the reason."""
+    runs: dict[Slug, Run] = Field(min_length=1)
+    """What to evaluate, usually one run named `val`; of several runs the row's value is the mean."""
+    overrides: list[Override] = []
+    """Changes to the config that the published number was taken with."""
+    notes: list[str] = []
+    """What else a reader of the number should know."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the network's input, px."""
+        height, width = self.input_size.split("x")
+        return int(width), int(height)
+
+    @property
+    def claims(self) -> list[Claim]:
+        """All published values: the row's own, then those of single runs."""
+        claims = list(self._claims(self.published, None))
+        for name, run in self.runs.items():
+            claims += self._claims(run.published, name)
+        return claims
+
+    def _claims(self, published: Published, run: str | None) -> Iterator[Claim]:
+        in_table = self.published.get("table", {})
+        for source, values in published.items():
+            for metric, stated in values.items():
+                details = stated if isinstance(stated, PublishedValue) else PublishedValue(value=stated)
+                gates = run is None and metric in in_table if details.gates is None else details.gates
+                yield Claim(metric=metric, source=source, run=run, **(details.model_dump() | {"gates": gates}))
+
+
+class Suite(Part):
+    """A data set and its published table: one file of benchmarks/, or one of your own."""
+
+    schema_version: Literal[1]
+    """Version of this file's shape."""
+    name: Slug
+    """Short name, the first part of its rows' full ids."""
+    title: str
+    """Heading of the published table."""
+    dataset: Dataset
+    """What is evaluated on."""
+    metrics: dict[MetricName, Metric]
+    """The metrics that are published, by the harness's names for them."""
+    rows: list[Row] = Field(min_length=1)
+    """In the order of the published table."""
+
+    _path: Path | None = PrivateAttr(default=None)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that the suite was loaded from."""
+        return self._path
+
+    def row_id(self, row: Row) -> str:
+        """Return a row's full id, e.g. `coco/hrnet-w32-256x192`."""
+        return f"{self.name}/{row.id}"
+
+    def dataset_of(self, row: Row) -> Dataset:
+        """Return what a row is evaluated on."""
+        return row.dataset or self.dataset
+
+    def annotations(self, row: Row, run: Run) -> str:
+        """Return a run's annotation file, relative to the data folder."""
+        path = run.annotations or self.dataset_of(row).annotations
+        assert path is not None  # refused while loading
+        return path

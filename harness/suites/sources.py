@@ -1,0 +1,334 @@
+"""Where the files of the data folder come from, as data: one file of benchmarks/sources/ a data set.
+
+A data set's file says what the suite of that name reads, which downloads provide it, what the project renders itself,
+and, for what no program may or can download, what a person has to do. Sizes and hashes are there only where somebody
+published them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from harness.errors import UsageError
+from harness.suites.load import BENCHMARKS
+from harness.suites.schema import DataPath, Part, Slug
+from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
+
+SOURCES = BENCHMARKS / "sources"
+"""The folder of the sources."""
+
+
+def _plain_path(path: str) -> str:
+    if path != str(PurePosixPath(path)) or path == "." or ":" in path:
+        raise ValueError(f"found {path!r}; it must be a plain path such as coco/val2017, without ./ or a / at its end")
+    return path
+
+
+def _file_name(name: str) -> str:
+    if name in ("", ".", "..") or re.search(r"[/\\:]", name):
+        raise ValueError(f"found {name!r}; it must be the name of a file, without a folder")
+    return name
+
+
+def _web_address(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise ValueError(f"found {url!r}; it must be an address that begins with http:// or https://")
+    return url
+
+
+def _whole_sha256(digits: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError(f"found {digits!r}; it must be the 64 hexadecimal digits of a sha256")
+    return digits
+
+
+PlainPath = Annotated[DataPath, AfterValidator(_plain_path)]
+FileName = Annotated[str, AfterValidator(_file_name)]
+Url = Annotated[str, AfterValidator(_web_address)]
+Sha256 = Annotated[str, AfterValidator(_whole_sha256)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Licence(Part):
+    """Under what terms the data may be used."""
+
+    name: Text
+    """Its name, or what is known of the terms."""
+    url: Url
+    """Where the terms are."""
+    by_hand: bool
+    """Whether a person must accept them or register to get all of the data; `downloads` are what is open to anyone."""
+
+
+class DataEntry(Part):
+    """A file or folder that the data folder must hold."""
+
+    path: PlainPath
+    """Relative to the data folder, as the rows' configs want it."""
+    what: Text
+    """What it is, in a few words."""
+    kind: Literal["file", "folder"]
+    count: int | None = Field(default=None, gt=0)
+    """Files in the folder and below it, if known."""
+    size: int | None = Field(default=None, gt=0)
+    """Bytes of the file, if known."""
+    sha256: Sha256 | None = None
+    """Of the file, if somebody published it; otherwise it is learnt on first use."""
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind == "file" and self.count is not None:
+            raise ValueError("count is for folders")
+        if self.kind == "folder" and (self.size is not None or self.sha256 is not None):
+            raise ValueError("size and sha256 are for files")
+        return self
+
+
+class Unpack(Part):
+    """Which members of an archive become an entry of the data folder."""
+
+    members: PlainPath
+    """A pattern over the archive's paths: `*` matches within a folder's name, `**` any number of folders."""
+    to: PlainPath
+    """The entry, of `files`: a file, which one member becomes, or a folder, which the members go into.
+
+    In a folder they keep their path behind the last folder of the pattern that is before its first `*`. Several
+    patterns for one entry are alternatives, for archives whose layout is not known; one of them has to match.
+    """
+
+
+class Download(Part):
+    """A file that a plain GET obtains."""
+
+    name: FileName
+    """What it is called in the cache."""
+    urls: list[Url] = Field(min_length=1)
+    """Where it is, in the order to try."""
+    size: int | None = Field(default=None, gt=0)
+    """Bytes, if known."""
+    sha256: Sha256 | None = None
+    """If somebody published it; otherwise it is learnt on first use."""
+    unpack: list[Unpack] = Field(default=[])
+    """For an archive: what to take from it."""
+    to: PlainPath | None = None
+    """For a file that is used as it is: the entry of `files` that it becomes."""
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        if bool(self.unpack) == (self.to is not None):
+            raise ValueError("either 'unpack', for an archive, or 'to', for a plain file")
+        return self
+
+    @property
+    def provides(self) -> list[str]:
+        """Paths of the entries that it provides."""
+        return [self.to] if self.to is not None else list(dict.fromkeys(part.to for part in self.unpack))
+
+
+class Rendered(Part):
+    """A folder that the project makes itself, from a seed: `harness.demo`."""
+
+    to: PlainPath
+    """The folder; it holds some of `files`."""
+    form: Literal["coco", "mpii", "crowdpose"]
+    """Whose form its files have."""
+
+
+class ByHand(Part):
+    """What a person has to do for entries that no download provides, or when their download fails."""
+
+    what: Text
+    """What is obtained."""
+    paths: list[PlainPath] = Field(min_length=1)
+    """The entries, of `files`."""
+    page: Url
+    """Where to begin."""
+    steps: list[Text] = Field(min_length=1)
+    """One sentence each, with exact file names and target folders; `data/` is the data folder."""
+    reason: Text
+    """Why no program does it."""
+
+
+class Sources(Part):
+    """Where a data set's files come from: one file of benchmarks/sources/."""
+
+    schema_version: Literal[1]
+    """Version of this file's shape."""
+    name: Slug
+    """That of the suite, and of this file."""
+    title: Text
+    """The data set, as people call it."""
+    homepage: Url
+    licence: Licence
+    files: list[DataEntry] = Field(min_length=1)
+    """What the suite's runs read. A folder that their configs name may be above an entry, as jhmdb of its images."""
+    downloads: list[Download] = Field(default=[])
+    rendered: list[Rendered] = Field(default=[])
+    by_hand: list[ByHand] = Field(default=[])
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one entry of the data folder comes from."""
+
+    sources: Sources
+    """Its data set."""
+    entry: DataEntry
+    download: Download | None
+    """What provides it, if a program can."""
+    rendered: Rendered | None
+    """What makes it, if the project does."""
+    by_hand: ByHand | None
+    """What a person has to do; beside a download, when that fails."""
+
+
+def source_names() -> list[str]:
+    """Return the names of the data sets whose sources are known, which are those of the project's suites."""
+    return sorted(path.stem for path in SOURCES.glob("*.yaml"))
+
+
+def load_sources(name: str) -> Sources:
+    """Load a data set's sources.
+
+    Raises:
+        UsageError: There is no data set of that name.
+        SpecError: Its file cannot be used.
+    """
+    if name not in source_names():
+        known = source_names()
+        raise UsageError(f"unknown data set: {name}{did_you_mean(name, known)}", f"data sets: {', '.join(known)}")
+    path = SOURCES / f"{name}.yaml"
+    node, data = read_yaml(path)
+    try:
+        sources = Sources.model_validate(data)
+    except ValidationError as error:
+        raise spec_error(
+            path, node, [describe_problem(details, _part_at) for details in error.errors(include_url=False)]
+        ) from None
+    if problems := list(_inconsistencies(sources, path)):
+        raise spec_error(path, node, problems)
+    return sources
+
+
+def sources_of_entries(sources: Sources) -> list[Source]:
+    """Return where each of a data set's entries comes from, in the order of its file."""
+    downloads = {path: download for download in sources.downloads for path in download.provides}
+    by_hand = {path: instruction for instruction in sources.by_hand for path in instruction.paths}
+    return [
+        Source(sources, entry, downloads.get(entry.path), _rendered(sources, entry.path), by_hand.get(entry.path))
+        for entry in sources.files
+    ]
+
+
+def _rendered(sources: Sources, path: str) -> Rendered | None:
+    return next((part for part in sources.rendered if PurePosixPath(path).is_relative_to(part.to)), None)
+
+
+def source_of(path: str) -> Source | None:
+    """Return where a path of the data folder comes from: an entry, or something in one that is a folder.
+
+    Args:
+        path: Relative to the data folder.
+
+    Raises:
+        SpecError: A file of sources cannot be used.
+    """
+    wanted = PurePosixPath(path)
+    for name in source_names():
+        for source in sources_of_entries(load_sources(name)):
+            if wanted.is_relative_to(source.entry.path) and (
+                source.entry.kind == "folder" or wanted == PurePosixPath(source.entry.path)
+            ):
+                return source
+    return None
+
+
+def target_of(sources: Sources, download: Download, member: str) -> str | None:
+    """Return the path in the data folder that a member of a download's archive becomes; None if it is not wanted.
+
+    Args:
+        sources: The data set.
+        download: One of its downloads, an archive.
+        member: The member's path in the archive.
+    """
+    member = str(PurePosixPath(member))
+    folders = {entry.path for entry in sources.files if entry.kind == "folder"}
+    for part in download.unpack:
+        if re.fullmatch(_expression(part.members), member):
+            if part.to not in folders:
+                return part.to
+            fixed = part.members.partition("*")[0].rpartition("/")[:2]
+            return str(PurePosixPath(part.to, member.removeprefix("".join(fixed))))
+    return None
+
+
+def _expression(pattern: str) -> str:
+    parts = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*"}
+    return "".join(parts.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*)", pattern))
+
+
+def _part_at(location: Location) -> type[Part]:
+    """Return the model of the mapping at a location of the file."""
+    match location:
+        case ("licence",):
+            return Licence
+        case ("files", _):
+            return DataEntry
+        case ("downloads", _):
+            return Download
+        case ("downloads", _, "unpack", _):
+            return Unpack
+        case ("rendered", _):
+            return Rendered
+        case ("by_hand", _):
+            return ByHand
+        case _:
+            return Sources
+
+
+def _inconsistencies(sources: Sources, path: Path) -> Iterator[tuple[Location, str]]:
+    if sources.name != path.stem:
+        yield ("name",), f"found {sources.name!r}; the file is that of {path.stem}"
+    entries: dict[str, int] = {}
+    for index, entry in enumerate(sources.files):
+        if entry.path in entries:
+            yield ("files", index, "path"), f"{entry.path!r} is already the path of files[{entries[entry.path]}]"
+        entries.setdefault(entry.path, index)
+
+    names: dict[str, int] = {}
+    downloaded: dict[str, int] = {}
+    for index, download in enumerate(sources.downloads):
+        here: Location = ("downloads", index)
+        if download.name in names:
+            yield (*here, "name"), f"{download.name!r} is already the name of downloads[{names[download.name]}]"
+        names.setdefault(download.name, index)
+        for target in download.provides:
+            if target not in entries:
+                yield here, f"{target!r} is not a path of `files`{did_you_mean(target, entries)}"
+            elif download.to is not None and sources.files[entries[target]].kind == "folder":
+                yield (*here, "to"), f"{target!r} is a folder; a plain file becomes a file"
+            if target in downloaded:
+                yield here, f"downloads[{downloaded[target]}] already provides {target!r}"
+            downloaded.setdefault(target, index)
+
+    for index, part in enumerate(sources.rendered):
+        if not any(PurePosixPath(path).is_relative_to(part.to) for path in entries):
+            yield ("rendered", index, "to"), f"none of `files` is in {part.to!r}{did_you_mean(part.to, entries)}"
+
+    instructed: dict[str, int] = {}
+    for index, instruction in enumerate(sources.by_hand):
+        for place, target in enumerate(instruction.paths):
+            here = ("by_hand", index, "paths", place)
+            if target not in entries:
+                yield here, f"{target!r} is not a path of `files`{did_you_mean(target, entries)}"
+            if target in instructed:
+                yield here, f"by_hand[{instructed[target]}] is already about {target!r}"
+            instructed.setdefault(target, index)
+
+    for target, index in entries.items():
+        if target not in downloaded and target not in instructed and not _rendered(sources, target):
+            yield ("files", index), f"neither a download nor `by_hand` nor `rendered` provides {target!r}"

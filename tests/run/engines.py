@@ -1,0 +1,101 @@
+"""Both engines on one run, with seeded weights or with a network that points near the true keypoints."""
+
+import copy
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from upstream_config import build_dataset
+
+from harness.arrays import Float32, Floating, Indices
+from harness.parity import Parity
+from harness.predict.crops import crop_regions
+from harness.predict.networks import build_network
+from harness.predict.people import People
+from harness.predict.shared import predict_shared
+from harness.run.parity import compare_engines
+from harness.run.plan import Plan, Settings
+from harness.suites.load import load_suite, select_rows
+
+MULTI_STAGE = ("CPMHead", "MSPNHead")
+
+
+def compare(run_id: str, settings: Settings, tflop: float | None = None) -> Parity:
+    """Compare the engines on `suite/row/run`."""
+    suite_name, row_id, run = run_id.split("/")
+    suite = load_suite(suite_name)
+    (row,) = select_rows(suite, row_id)
+    return compare_engines(suite, row, run, settings, settings.out / "log.txt", tflop)
+
+
+def near_truth_network(plan: Plan) -> torch.nn.Module:
+    """Build the run's network and let it answer each crop with Gaussians near the true keypoints of its person.
+
+    Seeded weights score near 0; this scores between 0 and 1, so that a comparison of metrics says something. It knows
+    crops by their bits; one that is not bit-equal to the shared engine's gets noise for an answer.
+    """
+    built = build_network(plan.config)
+    network: Any = built
+    people, protocol = plan.people(), plan.protocol
+    heatmaps = torch.from_numpy(_heatmaps(plan, people))
+    mirrored = heatmaps.roll(-1, -1) if protocol.flip.shift else heatmaps
+    mirrored = mirrored[:, list(protocol.flip_indices)].flip(-1)
+    inputs: list[torch.Tensor] = []
+    answers: dict[bytes, torch.Tensor] = {}
+
+    def collect(crops: torch.Tensor) -> torch.Tensor:
+        inputs.append(crops)
+        return crops
+
+    def remember(index: Indices, _: Float32) -> None:
+        for crops, given in zip(inputs, (heatmaps, mirrored), strict=False):
+            answers.update({_digest(crop): given[person] for person, crop in zip(index, crops, strict=True)})
+        inputs.clear()
+
+    noise = torch.rand(1, *heatmaps.shape[1:], generator=torch.Generator().manual_seed(0))
+    network.extract_feat, network.head.forward = collect, lambda crops: noise.expand(len(crops), -1, -1, -1)
+    predict_shared(network, people, protocol, lambda _: None, remember)
+
+    stages = plan.config.model.head.type in MULTI_STAGE
+    network.extract_feat = lambda crops: torch.stack([answers.get(_digest(crop), noise[0]) for crop in crops])
+    network.head.forward = lambda last: [noise.expand_as(last), last] if stages else last
+    return built
+
+
+def _digest(crop: torch.Tensor) -> bytes:
+    return hashlib.sha1(crop.contiguous().numpy().tobytes()).digest()
+
+
+def _heatmaps(plan: Plan, people: People) -> Float32:
+    """Draw heatmaps [N, K, h, w]: Gaussians of any height, from on the keypoint to far off, on noise."""
+    rng = np.random.default_rng(0)
+    width, height = plan.protocol.decoder.heatmap_size
+    regions = crop_regions(people, plan.protocol.crop)
+    corners = regions.centers - 0.5 * regions.sizes
+    keypoints = (_true_keypoints(plan, people) - corners[:, None]) / regions.sizes[:, None] * [width, height]
+    shape = keypoints.shape[:2]
+    far = rng.choice([0.2, 0.6, 2, 12], (*shape, 1), p=[0.4, 0.3, 0.15, 0.15])
+    centers = np.clip(keypoints + far * rng.normal(size=(*shape, 2)), 0, [width - 1, height - 1])
+    grid_y, grid_x = np.mgrid[:height, :width]
+    distance = (grid_x - centers[..., 0, None, None]) ** 2 + (grid_y - centers[..., 1, None, None]) ** 2
+    peaks = rng.uniform(0.1, 1, (*shape, 1, 1)) * (255 if plan.protocol.decoder.codec == "megvii" else 1)
+    drawn = peaks * (np.exp(-distance / 8) + rng.uniform(0, 0.02, distance.shape))
+    return np.asarray(drawn, np.float32)
+
+
+def _true_keypoints(plan: Plan, people: People) -> Floating:
+    """Return the keypoints [N, K, 2] of the annotated person of the image whose box is nearest to each person's."""
+    config = copy.deepcopy(plan.config)
+    config.test_dataloader.dataset.bbox_file = None
+    dataset = build_dataset(config, plan.settings.data)
+    annotated: dict[int, list[Any]] = {}
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        annotated.setdefault(info["img_id"], []).append(info)
+    found = np.zeros((len(people), plan.protocol.num_keypoints, 2))
+    for number, (image_id, box) in enumerate(zip(people.image_ids.tolist(), people.boxes, strict=True)):
+        if image_id in annotated:
+            nearest = min(annotated[image_id], key=lambda info: float(np.abs(info["bbox"][0] - box).sum()))
+            found[number] = nearest["keypoints"][0]
+    return found

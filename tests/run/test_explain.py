@@ -1,0 +1,226 @@
+"""Planted causes are named: a run with one setting wrong, and claims that were made with it right."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Harness
+
+from harness.assets.dataset import data_file
+from harness.files import write_json
+from harness.judge.explanation import Explanation
+from harness.metrics.evaluate import evaluate
+from harness.predictions import Predictions
+from harness.protocol import Compute, Protocol
+from harness.run.explain import explain
+from harness.run.plan import Settings
+from harness.run_folder import RunFolder
+from harness.speed.score import Scale, draw_annotations, draw_predictions
+from harness.suites.configs import load_config
+from harness.suites.ledger import read_protocol
+from harness.suites.load import load_suite
+from harness.suites.schema import Claim
+
+SUITE = load_suite("coco")
+ROW = next(row for row in SUITE.rows if row.id == "alexnet-256x192")  # its heatmaps have two strides
+PUBLISHED = ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5")
+Made = tuple[Predictions, Protocol]
+
+
+class Unseen:
+    """A progress that nobody looks at."""
+
+    def stage(self, of: str, name: str, people: int | None = None) -> None: ...
+
+    def advance(self, people: int) -> None: ...
+
+    def download(self, name: str, done: int, total: int | None) -> None: ...
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        data=tmp_path / "data",
+        checkpoints=tmp_path,
+        out=tmp_path / "runs",
+        seed=None,
+        limit=None,
+        engine="shared",
+        device="cpu",
+        batch_size=None,
+    )
+
+
+@pytest.fixture
+def right(settings: Settings) -> Made:
+    """Return imperfect predictions, and the protocol that the claims are made with."""
+    rng = np.random.default_rng(0)
+    document = draw_annotations(rng, Scale(images=80, annotations=200, predictions=800))
+    config = load_config(SUITE, ROW, ROW.runs["val"])
+    config.test_dataloader.dataset.bbox_file = None
+    write_json(settings.data / "coco/annotations/person_keypoints_val2017.json", document)
+    compute = Compute(engine="shared", batch_size=64, device="cpu")
+    protocol = read_protocol(config, lambda path, what: data_file(settings.data, path, what), None, compute)
+    return draw_predictions(rng, document, 800), protocol
+
+
+def claims_of(made: Made, settings: Settings) -> list[Claim]:
+    measured = evaluate(*made, settings.data)
+    return [
+        Claim(metric=name, value=round(measured[name] or 0, SUITE.metrics[name].decimals), source="table")
+        for name in PUBLISHED
+    ]
+
+
+def save(run: Made, settings: Settings) -> None:
+    folder = RunFolder(settings.out / "coco" / ROW.id / "val")
+    run[0].save(folder.predictions, "key")
+    write_json(folder.protocol, run[1].model_dump(mode="json"))
+
+
+def explained(run: Made, claims: list[Claim], settings: Settings) -> Explanation:
+    save(run, settings)
+    return explain(SUITE, ROW, "val", settings, claims, False, Unseen())
+
+
+def scoring(**fields: object) -> Callable[[Made], Made]:
+    def plant(made: Made) -> Made:
+        changed = made[1].scoring.model_copy(update=fields)
+        return made[0], made[1].model_copy(update={"scoring": changed})
+
+    return plant
+
+
+def swapped(made: Made) -> Made:
+    order = np.arange(17)
+    order[[7, 8]] = 8, 7
+    return replace(
+        made[0], keypoints=made[0].keypoints[:, order], keypoint_scores=made[0].keypoint_scores[:, order]
+    ), made[1]
+
+
+def width_only(made: Made) -> Made:
+    middle = made[0].boxes[:, [1, 3]].mean(axis=1)[:, None]
+    keypoints = made[0].keypoints.copy()
+    across, down = 192 / 40, 256 / 56
+    keypoints[..., 1] = middle + (keypoints[..., 1] - middle) * down / across  # which it undoes
+    return replace(made[0], keypoints=keypoints), made[1]
+
+
+@pytest.mark.parametrize(
+    ("plant", "expected"),
+    [
+        (scoring(score_mode="bbox"), "score mode: bbox -> bbox_keypoint"),
+        (scoring(sigmas=(0.05,) * 17), "sigmas: the run's -> coco's"),
+        (scoring(nms_threshold=0.3), "NMS threshold: 0.3 -> 0.9"),
+        (scoring(area="box"), "area rule: box -> annotation"),
+        (scoring(keypoint_score_threshold=0.5), "keypoint threshold: 0.5 -> 0.2"),
+        (swapped, "keypoint order: as given -> 7 and 8 swapped"),
+        (width_only, "map back to the image: both strides -> the width's stride"),
+    ],
+)
+def test_planted_cause_is_named_first(
+    plant: Callable[[Made], Made], expected: str, right: Made, settings: Settings
+) -> None:
+    explanation = explained(plant(right), claims_of(right, settings), settings)
+    assert not explanation.as_run.lands
+    assert [str(change) for change in explanation.trials[0].changes] == [expected]
+    assert explanation.trials[0].lands
+
+
+def test_two_causes_are_named_together(right: Made, settings: Settings) -> None:
+    wrong = scoring(score_mode="bbox")(scoring(sigmas=(0.05,) * 17)(right))
+    best = explained(wrong, claims_of(right, settings), settings).trials[0]
+    assert best.lands
+    assert {str(change) for change in best.changes} == {
+        "score mode: bbox -> bbox_keypoint",
+        "sigmas: the run's -> coco's",
+    }
+
+
+def test_metric_that_was_printed_as_another(right: Made, settings: Settings) -> None:
+    measured = evaluate(*right, settings.data)
+    claims = [claim for claim in claims_of(right, settings) if claim.metric == "AP"]
+    claims.append(Claim(metric="AR", value=round(measured["AR@0.75"] or 0, 3), source="table"))
+    best = explained(right, claims, settings).trials[0]
+    assert [str(change) for change in best.changes] == ["claimed metric: AR -> AR@0.75"]
+    assert best.lands
+
+
+def test_run_as_claimed_needs_no_explanation(right: Made, settings: Settings) -> None:
+    explanation = explained(right, claims_of(right, settings), settings)
+    assert explanation.as_run.lands
+    assert explanation.as_run.distance < len(PUBLISHED) / 2 + 1e-9
+    assert all(len(trial.changes) == 1 for trial in explanation.trials)
+    assert "flip test" in explanation.not_tried
+
+
+def test_nothing_lands_on_an_impossible_claim(right: Made, settings: Settings) -> None:
+    explanation = explained(right, [Claim(metric="AP", value=0.999, source="table")], settings)
+    assert not explanation.causes
+    distances = [trial.distance for trial in explanation.trials]
+    assert distances == sorted(distances)
+    assert any(len(trial.changes) == 2 for trial in explanation.trials)
+
+
+def test_tf32_is_said_to_be_untried_where_there_is_none(
+    right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(right, settings)
+    monkeypatch.setattr("harness.run.explain._reruns", lambda *_: [])
+    claims = claims_of(right, settings)
+
+    def not_tried(rerun: bool) -> list[str]:
+        return explain(SUITE, ROW, "val", settings, claims, rerun, Unseen()).not_tried
+
+    assert "convolutions in TF32" in not_tried(False)
+    assert not_tried(True) == ["convolutions in TF32 (on a GPU that has it)"]
+    monkeypatch.setattr("harness.run.explain.has_tf32", lambda _: True)
+    assert not_tried(True) == []
+
+
+def test_command(harness: Harness, right: Made, settings: Settings) -> None:
+    save(scoring(score_mode="bbox")(right), settings)
+    targets = [f"--target={claim.metric}={claim.value:.3f}" for claim in claims_of(right, settings)]
+    where = ("--data", settings.data, "--out", settings.out)
+    code, out, _ = harness("explain", "coco/alexnet-256x192", *targets, *where)
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0] == "coco/alexnet-256x192 val"
+    assert lines[1].startswith("  as run   AP 0.")
+    assert lines[3:5] == ["Lands on the claims, the fewest changes first:", "  1. score mode: bbox -> bbox_keypoint"]
+    assert lines[-1].startswith("Not tried without --rerun: boxes, flip test, shift of the mirrored heatmaps, ")
+
+    code, out, _ = harness("explain", "coco/alexnet-256x192", "--target", "AP=0.999", *where)
+    assert code == 1
+    assert out.splitlines()[3] == "Nothing that was tried lands on the claims. The closest:"
+
+    code, out, _ = harness("explain", "coco/alexnet-256x192", "--json", "--target", "AP=0.999", *where)
+    document = json.loads(out)
+    assert code == 1
+    assert document["as_run"]["verdict"] == "differs"
+    assert not any(trial["verdict"] == "reproduced" for trial in document["trials"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("alexnet-256x192", "'alexnet-256x192' is not a row's full id"),
+        ("coco/alexnet", "no row of coco matches alexnet (did you mean alexnet-256x192?)"),
+        ("coco/*", "coco/* matches 41 rows: coco/vitpose-h-256x192, "),
+        ("jhmdb/cpm-368x368", "jhmdb/cpm-368x368 has the runs sub1, sub2, sub3"),
+        ("coco/alexnet-256x192 --run test", "coco/alexnet-256x192 has the runs val"),
+        ("coco/alexnet-256x192 --target AP", "--target AP is not METRIC=VALUE, such as AP=0.749"),
+        ("coco/alexnet-256x192 --target PCK=0.5", "--target PCK=0.5: coco publishes AP, "),
+        ("coco/alexnet-256x192 --data nowhere", "no data folder nowhere"),
+        ("coco/alexnet-256x192", "the protocol is missing"),
+    ],
+)
+def test_command_that_cannot_be_followed(harness: Harness, arguments: str, message: str) -> None:
+    Path("data").mkdir()
+    code, out, err = harness("explain", *arguments.split())
+    assert (code in (2, 3), out) == (True, "")
+    assert message in err

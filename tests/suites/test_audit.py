@@ -1,0 +1,295 @@
+"""The audit finds what is known to be wrong in MMPose's files, nothing else, and every change to a suite."""
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from harness.suites.audit import Finding, audit_suite
+from harness.suites.load import BENCHMARKS, load_suite
+
+# Every difference between the published tables and the metafiles of MMPose 1.3.2: by row and metric, the published
+# value and the metafile's. Those behind a bar are of metrics that the tables do not print.
+KNOWN = """\
+coco/vitpose-h-256x192 AP 0.790 no value
+coco/vitpose-h-256x192 AR 0.840 no value
+coco/hrnet-w48-256x192 AR 0.809 0.806
+coco/hrnet-w48-256x192 AP@0.5 0.908 0.907 |
+coco/hrnet-w48-256x192 AP@0.75 0.826 0.825 |
+coco/hrnet-w48-256x192 AR@0.5 0.945 0.942 |
+coco/hrnet-w32-256x192 AP 0.749 0.746
+coco/hrnet-w32-256x192 AR 0.804 0.799
+coco/hrnet-w32-256x192 AP@0.5 0.906 0.904 |
+coco/hrnet-w32-256x192 AP@0.75 0.821 0.819 |
+coco/hrnet-w32-256x192 AR@0.5 0.945 0.942 |
+coco/resnet-101-256x192 AP 0.726 (table) or 0.728 (page) 0.728
+crowdpose/hrnet-w32-256x192 AR@0.75 0.816 no value
+crowdpose/cspnext-m-256x192 AR 0.755 no value
+crowdpose/resnet-101-256x192 AR@0.75 0.800 no value
+crowdpose/resnet-50-256x192 AR@0.75 0.785 no value
+jhmdb/resnet-50-256x256 PCK(person) 96.0 95.9
+jhmdb/cpm-368x368 PCK(torso) 65.7 65.8
+posetrack18/hrnet-w48-256x192 AP(elbow) 86.0 85.1 |
+posetrack18/hrnet-w48-256x192 AP(hip) 80.7 80.6 |
+posetrack18/hrnet-w48-256x192 AP(knee) 83.3 82.8 |
+posetrack18/hrnet-w48-256x192 AP(ankle) 80.6 79.6 |
+"""
+PUBLISHED = ["coco", "mpii", "crowdpose", "aic", "jhmdb", "posetrack18", "humanart"]
+
+
+def line(finding: Finding) -> str:
+    bar = "" if finding.in_table else " |"
+    return f"{finding.row} {finding.subject} {finding.stated} {finding.found}{bar}"
+
+
+def test_exactly_the_known_differences() -> None:
+    audits = [audit_suite(load_suite(name)) for name in PUBLISHED]
+    findings = [finding for audit in audits for finding in audit.findings]
+    assert [line(finding) for finding in findings] == KNOWN.splitlines()
+    assert {finding.status for finding in findings} == {"known"}
+    assert all(finding.reason for finding in findings)
+    assert [audit.agreeing for audit in audits] == [37, 18, 0, 2, 0, 3, 4]
+    assert sum(audit.agreeing for audit in audits) == 64
+
+
+@functools.cache
+def findings_of(name: str) -> list[Finding]:
+    return audit_suite(load_suite(name)).findings
+
+
+def changed(tmp_path: Path, name: str, old: str, new: str) -> list[tuple[str, str, str, str, str]]:
+    """Return the findings that a change to one of the project's suites adds."""
+    text = (BENCHMARKS / f"{name}.yaml").read_text()
+    assert text.count(old) == 1
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(text.replace(old, new))
+    added = [finding for finding in audit_suite(load_suite(path)).findings if finding not in findings_of(name)]
+    return [(finding.status, finding.row, finding.subject, finding.stated, finding.found) for finding in added]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        pytest.param(
+            "aic", "AP: 0.323", "AP: 0.324", [("new", "aic/hrnet-w32-256x192", "AP", "0.324", "0.323")], id="value"
+        ),
+        pytest.param(
+            "aic",
+            "AP@0.75: 0.218",
+            "AP@0.75: 0.219",
+            [("new", "aic/hrnet-w32-256x192", "AP@0.75", "0.219", "0.218")],
+            id="value that no table prints",
+        ),
+        pytest.param(
+            "jhmdb",
+            "PCK(torso): 81.9",
+            "PCK(torso): 81.8",
+            [("new", "jhmdb/resnet-50-256x256", "sub1 PCK(torso)", "81.8", "81.9")],
+            id="value of a split",
+        ),
+        pytest.param(
+            "jhmdb",
+            "PCK(torso): 65.7",
+            "PCK(torso): 65.6",
+            [("new", "jhmdb/cpm-368x368", "PCK(torso)", "65.6", "65.8")],
+            id="mean further off than the tolerance",
+        ),
+        pytest.param(
+            "posetrack18",
+            "table: {AP: 83.4}",
+            "table: {AP: 76.9}",
+            [("new", "posetrack18/hrnet-w32-256x192", "AP", "76.9", "83.4")],
+            id="value of the other boxes",
+        ),
+        pytest.param(
+            "humanart",
+            "table: {AP: 0.738, AR: 0.768}",
+            "table: {AP: 0.381, AR: 0.768}",
+            [("new", "humanart/vitpose-s-256x192-gt", "AP", "0.381", "0.738")],
+            id="value of the other table",
+        ),
+        pytest.param(
+            "coco",
+            "page: {AP: 0.728, ",
+            "page: {",
+            [("new", "coco/resnet-101-256x192", "AP", "0.726", "0.728")],
+            id="refuted without another value",
+        ),
+        pytest.param(
+            "posetrack18",
+            "value: 85.1",
+            "value: 85.3",
+            [("new", "posetrack18/hrnet-w48-256x192", "AP(elbow)", "86.0", "85.1")],
+            id="another metafile value",
+        ),
+        pytest.param(
+            "posetrack18",
+            "AP(elbow): 86.0",
+            "AP(elbow): 85.1",
+            [("gone", "posetrack18/hrnet-w48-256x192", "AP(elbow)", "85.1", "85.1")],
+            id="no difference any more",
+        ),
+        pytest.param(
+            "aic",
+            "      table: {AP: 0.294, AR: 0.337}\n      page: {",
+            "      table: {AP: 0.294, AR: 0.337}\n      history: {",
+            [],
+            id="value that nobody states any more",
+        ),
+        pytest.param(
+            "aic",
+            "    published:\n      table: {AP: 0.294,",
+            "    unconfirmed: {AP: so}\n    published:\n      table: {AP: 0.294,",
+            [("gone", "aic/resnet-101-256x192", "AP", "no value: so", "0.294")],
+            id="confirmed after all",
+        ),
+        pytest.param(
+            "crowdpose",
+            "    unconfirmed:\n      AR:",
+            "    unconfirmed: {}\n    label_note:",
+            [("new", "crowdpose/cspnext-m-256x192", "AR", "0.755", "no value")],
+            id="unconfirmed without reason",
+        ),
+        pytest.param(
+            "aic",
+            "res101_aic_256x192-79b35445_20200826",
+            "res101_aic_256x192-79b35445_20200827",
+            [
+                ("new", "aic/resnet-101-256x192", "AP", "0.294", "no value"),
+                ("new", "aic/resnet-101-256x192", "AR", "0.337", "no value"),
+            ],
+            id="another checkpoint",
+        ),
+        pytest.param(
+            "aic",
+            "https://download.openmmlab.com/mmpose/top_down/resnet/res101",
+            "https://example.com/res101",
+            [],
+            id="checkpoint of one's own, of which MMPose states nothing",
+        ),
+    ],
+)
+def test_changed_claim(
+    tmp_path: Path, name: str, old: str, new: str, expected: list[tuple[str, str, str, str, str]]
+) -> None:
+    assert changed(tmp_path, name, old, new) == expected
+
+
+BOXES = "data/HumanArt/person_detection_results/HumanArt_validation_detections_AP_H_56_person.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        pytest.param(
+            "aic",
+            "input_size: 256x192\n    boxes: ground-truth\n    published:\n      table: {AP: 0.294",
+            "input_size: 384x288\n    boxes: ground-truth\n    published:\n      table: {AP: 0.294",
+            [
+                ("codec's input size", "(288, 384)", "(192, 256)"),
+                ("val_dataloader's input size", "(288, 384)", "(192, 256)"),
+                ("test_dataloader's input size", "(288, 384)", "(192, 256)"),
+            ],
+            id="input size",
+        ),
+        pytest.param(
+            "humanart",
+            "id: vitpose-b-256x192-gt\n    label: ViTPose-b\n    input_size: 256x192\n    boxes: ground-truth",
+            "id: vitpose-b-256x192-gt\n    label: ViTPose-b\n    input_size: 256x192\n    boxes: detector",
+            [
+                ("val_dataloader's boxes", BOXES, "none"),
+                ("test_dataloader's boxes", BOXES, "none"),
+                ("AP", "0.759", "0.410"),
+                ("AR", "0.790", "0.475"),
+                ("AP@0.5", "0.905", "0.549"),
+                ("AP@0.75", "0.823", "0.434"),
+                ("AR@0.5", "0.917", "0.615"),
+            ],
+            id="boxes",
+        ),
+        pytest.param(
+            "posetrack18",
+            "value: null\n        reason: the table says ground-truth boxes; with the config as it is the"
+            " page has its second table (76.9)",
+            "value: data/other.json\n        reason: so",
+            [
+                ("val_dataloader's boxes", "none", "data/other.json"),
+                ("test_dataloader's boxes", "none", "data/other.json"),
+            ],
+            id="override's value",
+        ),
+        pytest.param(
+            "posetrack18",
+            "boxes: ground-truth\n    published:\n      table: {AP: 81.2}",
+            "boxes: ground-truth\n    overrides: [{field: bbox_file, value: null, reason: so}]\n"
+            "    published:\n      table: {AP: 81.2}",
+            [("override of bbox_file", "None", "what the config has without it")],
+            id="override of nothing",
+        ),
+        pytest.param(
+            "crowdpose",
+            "value: {img: crowdpose/images/}",
+            "value: {img: crowdpose/pictures/}",
+            [
+                ("val_dataloader's images", "data/crowdpose/images", "data/crowdpose/pictures"),
+                ("test_dataloader's images", "data/crowdpose/images", "data/crowdpose/pictures"),
+            ],
+            id="images",
+        ),
+        pytest.param(
+            "jhmdb",
+            'sub1_256x256-932cb3b4_20201122.pth\n          sha256: "932cb3b4"\n'
+            "        annotations: jhmdb/annotations/Sub1_test.json",
+            "sub1_256x256-932cb3b4_20201122.pth\n"
+            '          sha256: "932cb3b4"\n        annotations: jhmdb/annotations/Sub2_test.json',
+            [
+                (
+                    f"sub1 {loader}'s annotations",
+                    "data/jhmdb/annotations/Sub2_test.json",
+                    "data/jhmdb/annotations/Sub1_test.json",
+                )
+                for loader in ("val_dataloader", "test_dataloader")
+            ],
+            id="annotations of another split",
+        ),
+    ],
+)
+def test_changed_protocol(tmp_path: Path, name: str, old: str, new: str, expected: list[tuple[str, str, str]]) -> None:
+    added = changed(tmp_path, name, old, new)
+    assert [finding[2:] for finding in added] == expected
+    assert {finding[0] for finding in added} == {"new"}
+
+
+def test_data_set_of_the_suite(tmp_path: Path) -> None:
+    rows = ("hrnet-w32-256x192", "resnet-101-256x192")
+    assert changed(tmp_path, "aic", "num_keypoints: 14", "num_keypoints: 17") == [
+        ("new", f"aic/{row}", "number of keypoints", "17", "14") for row in rows
+    ]
+    added = changed(tmp_path, "aic", "annotations: aic/annotations/aic_val.json", "annotations: aic/val.json")
+    assert {finding[2] for finding in added} == {
+        f"{part}'s annotations" for part in ("val_dataloader", "test_dataloader", "val_evaluator", "test_evaluator")
+    }
+    added = changed(tmp_path, "mpii", "mpii/annotations/mpii_gt_val.mat", "mpii/mpii_gt_val.mat")
+    assert len(added) == 36
+    assert added[0][2:] == (
+        "val_dataloader's headboxes",
+        "data/mpii/mpii_gt_val.mat",
+        "data/mpii/annotations/mpii_gt_val.mat",
+    )
+
+
+def test_config_that_does_not_exist(tmp_path: Path) -> None:
+    (finding,) = changed(
+        tmp_path, "aic", "td-hm_res101_8xb64-210e_aic-256x192.py", "td-hm_res110_8xb64-210e_aic-256x192.py"
+    )[:1]
+    assert finding[:3] == ("new", "aic/resnet-101-256x192", "config")
+    assert "did you mean td-hm_res101_8xb64-210e_aic-256x192.py" in finding[4]
+
+
+def test_config_without_heatmaps(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("val_dataloader = test_dataloader = dict(dataset=dict(type='CocoDataset'))")
+    text = (BENCHMARKS / "aic.yaml").read_text()
+    old = "body_2d_keypoint/topdown_heatmap/aic/td-hm_res101_8xb64-210e_aic-256x192.py"
+    (tmp_path / "aic.yaml").write_text(text.replace(old, "mine.py"))
+    findings = audit_suite(load_suite(tmp_path / "aic.yaml")).findings
+    assert ("codec's input size", "(192, 256)", "none") in [(f.subject, f.stated, f.found) for f in findings]
