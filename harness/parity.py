@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from harness.errors import ObtainError
+from harness.fields import Fields
 from harness.files import read_json
 
 KEYPOINT_TOLERANCE = 0.01
@@ -13,10 +14,8 @@ SCORE_TOLERANCE = 1e-5
 METRIC_TOLERANCE = 1e-6
 
 
-class Parity(BaseModel):
+class Parity(Fields):
     """How far the shared engine is from MMPose's own test loop on one run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     """Suite, row and run."""
@@ -51,19 +50,15 @@ class Parity(BaseModel):
         )
 
 
-class Failure(BaseModel):
+class Failure(Fields):
     """A run that could not be compared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     reason: str
 
 
-class ParityReport(BaseModel):
+class ParityReport(Fields):
     """What `harness parity` found."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = 1
     weights: str

@@ -6,20 +6,16 @@ so that saved predictions can be scored again without MMPose or torch.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from harness.fields import Fields
 
 SCHEMA_VERSION = 1
 
 Size = tuple[int, int]
 
 
-class Part(BaseModel):
-    """A group of protocol fields; immutable, unknown keys and numbers that are not finite refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataFile(Part):
+class DataFile(Fields):
     """A file whose content takes part in the result."""
 
     path: str
@@ -27,7 +23,7 @@ class DataFile(Part):
     sha256: str
 
 
-class Boxes(Part):
+class Boxes(Fields):
     """Where the people come from."""
 
     source: Literal["detector", "ground-truth"]
@@ -37,7 +33,7 @@ class Boxes(Part):
     """Boxes with a lower detector score are dropped."""
 
 
-class Crop(Part):
+class Crop(Fields):
     """How a box becomes the network's input."""
 
     input_size: Size
@@ -47,7 +43,7 @@ class Crop(Part):
     affine: Literal["plain", "udp"]
 
 
-class Flip(Part):
+class Flip(Fields):
     """The flip test: heatmaps of the mirrored crop averaged in."""
 
     enabled: bool
@@ -55,7 +51,7 @@ class Flip(Part):
     """Shift the mirrored heatmaps by one pixel before averaging."""
 
 
-class Decoder(Part):
+class Decoder(Fields):
     """How a heatmap becomes a keypoint."""
 
     codec: Literal["msra", "dark", "udp", "megvii"]
@@ -65,7 +61,7 @@ class Decoder(Part):
     """Gaussian kernel of the heatmap modulation (dark, udp, megvii), px."""
 
 
-class PoseSelection(Part):
+class PoseSelection(Fields):
     """How MMPose's CocoMetric, and what derives from it, scores poses and drops duplicates before the evaluation."""
 
     sigmas: tuple[float, ...]
@@ -88,14 +84,14 @@ class OksScoring(PoseSelection):
     """CrowdPose's nine stats, by crowd index, in place of COCO's ten."""
 
 
-class PckhScoring(Part):
+class PckhScoring(Fields):
     """PCKh, as MMPose's MpiiPCKAccuracy computes it."""
 
     metric: Literal["pckh"] = "pckh"
     headboxes: DataFile
 
 
-class JhmdbScoring(Part):
+class JhmdbScoring(Fields):
     """PCK by person size and by torso size, as MMPose's JhmdbPCKAccuracy computes them."""
 
     metric: Literal["jhmdb-pck"] = "jhmdb-pck"
@@ -121,7 +117,7 @@ Warp = Literal["opencv-4", "opencv-5"]
 """The arithmetic of crops: that of cv2.warpAffine before and since OpenCV 5. The published numbers have the former."""
 
 
-class Compute(Part):
+class Compute(Fields):
     """How the network ran."""
 
     engine: Literal["shared", "upstream"]
@@ -139,7 +135,7 @@ class Compute(Part):
         return self.precision == "fp32" and not self.compiled
 
 
-class Protocol(Part):
+class Protocol(Fields):
     """The whole ledger of one run."""
 
     schema_version: int = SCHEMA_VERSION

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from harness.errors import ObtainError, brief, first_problems
+from harness.fields import Fields
 from harness.files import read_json, write_json
 from harness.suites.schema import Claim
 
@@ -17,13 +18,7 @@ Verdict = Literal[
 ]
 
 
-class Part(BaseModel):
-    """A group of record fields; immutable, unknown keys and numbers that are not finite refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Weights(Part):
+class Weights(Fields):
     """Which weights the network had."""
 
     kind: Literal["checkpoint", "seeded"]
@@ -39,7 +34,7 @@ class Weights(Part):
     """Whether the checkpoint was allowed to run code of its own (`--trust-checkpoint`)."""
 
 
-class BoxesUsed(Part):
+class BoxesUsed(Fields):
     """Which boxes of a detector the people are from."""
 
     sha256: str
@@ -53,7 +48,7 @@ class BoxesUsed(Part):
     claimed of it; None where that is not known."""
 
 
-class Effect(Part):
+class Effect(Fields):
     """What a faster precision changed, on the first images, against exact single precision."""
 
     images: int
@@ -67,7 +62,7 @@ class Effect(Part):
     """Fractions by metric: faster minus exact, on these images alone; None where undefined."""
 
 
-class Network(Part):
+class Network(Fields):
     """How large a network is."""
 
     parameters: int
@@ -75,7 +70,7 @@ class Network(Part):
     """For one crop, a multiplication and an addition counting two."""
 
 
-class Estimation(Part):
+class Estimation(Fields):
     """How predictions came about; saved beside them."""
 
     schema_version: int = SCHEMA_VERSION
@@ -92,7 +87,7 @@ class Estimation(Part):
     """None where the upstream engine ran."""
 
 
-class Resampling(Part):
+class Resampling(Fields):
     """How confidence intervals were made: metrics of many draws, with replacement, of as many units as there are."""
 
     unit: Literal["images", "videos"]
@@ -105,7 +100,7 @@ class Resampling(Part):
     """Share of the resamples' values that lie in an interval."""
 
 
-class Variant(Part):
+class Variant(Fields):
     """The same run with what should not matter changed."""
 
     change: str
@@ -114,7 +109,7 @@ class Variant(Part):
     """Fractions by metric: with the change minus without; None where undefined."""
 
 
-class Noise(Part):
+class Noise(Fields):
     """The noise floor of a run: how far metrics move when nothing but rounding changes."""
 
     variants: list[Variant]
@@ -124,7 +119,7 @@ class Noise(Part):
         return max((abs(found) for variant in self.variants if (found := variant.differences.get(metric))), default=0.0)
 
 
-class JudgedClaim(Part):
+class JudgedClaim(Fields):
     """A published value beside the measured one."""
 
     claim: Claim
@@ -137,7 +132,7 @@ class JudgedClaim(Part):
     """What makes a value `within noise`: the measured noise floor, or the tolerance that the suite states."""
 
 
-class Record(Part):
+class Record(Fields):
     """One run and its outcome."""
 
     schema_version: int = SCHEMA_VERSION

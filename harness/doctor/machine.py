@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic import BaseModel, ConfigDict
 
 from harness.assets.cache import cache_folder
+from harness.fields import Fields
 from harness.openmmlab import INSTALL, PACKAGES
 
 NEEDED = ("torch", "numpy", "opencv", "numba", "mmengine", "mmcv", "mmdet", "mmpretrain", "mmpose", "pycocotools")
@@ -27,10 +27,8 @@ TESTED_TORCH = ((2, 11), (2, 14))
 """The releases of torch that the project was seen to work with."""
 
 
-class Fact(BaseModel):
+class Fact(Fields):
     """A line of the page."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     subject: str
     value: str

@@ -2,7 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from harness.fields import Fields
 
 SCHEMA_VERSION = 1
 
@@ -15,10 +17,8 @@ class NotRun(Exception):  # noqa: N818 (it is an outcome)
     """Raised by a check that cannot run here; the message says what it needs."""
 
 
-class Outcome(BaseModel):
+class Outcome(Fields):
     """What became of one check."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     group: str
     name: str
@@ -33,10 +33,8 @@ class Outcome(BaseModel):
     """Of an exception that the check did not expect."""
 
 
-class Examination(BaseModel):
+class Examination(Fields):
     """The document of `harness doctor --device`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = SCHEMA_VERSION
     machine: dict[str, Any]

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.assets.checkpoint_files import find_checkpoint
 from harness.errors import ObtainError
+from harness.fields import Fields
 from harness.suites.load import load_suite, suite_names
 from harness.suites.schema import Dataset, Row, Suite
 from harness.suites.sources import load_sources
@@ -14,10 +13,8 @@ from harness.suites.sources import load_sources
 ABSENT, NONE = "absent", "-"
 
 
-class SuiteState(BaseModel):
+class SuiteState(Fields):
     """A suite on a data folder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     annotations: str

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 
 from harness.errors import HarnessError
+from harness.fields import Fields
 from harness.protocol import PckhScoring, PoseTrackScoring, Protocol
 from harness.record import Record
 
@@ -40,13 +41,7 @@ _HARMLESS = {
 State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
 
 
-class Part(BaseModel):
-    """A group of fields; immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Paired(Part):
+class Paired(Fields):
     """The difference of a metric on the same resamples of images, a fraction: new minus baseline."""
 
     low: float
@@ -57,7 +52,7 @@ class Paired(Part):
     resamples: int
 
 
-class Movement(Part):
+class Movement(Fields):
     """One metric on both sides, fractions."""
 
     metric: str
@@ -81,7 +76,7 @@ class Movement(Part):
         return self.state in ("moved", "vanished")
 
 
-class Change(Part):
+class Change(Fields):
     """A field that is not the same on both sides; None where a side has no such field."""
 
     field: str
@@ -97,7 +92,7 @@ class EnvironmentChange(Change):
     """In which it is."""
 
 
-class RunComparison(Part):
+class RunComparison(Fields):
     """One run on both sides."""
 
     id: str
@@ -114,7 +109,7 @@ class RunComparison(Part):
     warnings: tuple[str, ...] = ()
 
 
-class Comparison(Part):
+class Comparison(Fields):
     """All runs of both sides."""
 
     schema_version: int = SCHEMA_VERSION

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from harness.fields import Fields
 from harness.judge.verdict import judge_claims, overall
 from harness.record import JudgedClaim, Verdict
 from harness.suites.schema import Claim, Metric
@@ -26,10 +27,10 @@ class Change:
         return f"{self.setting}: {self.used} -> {self.tried}"
 
 
-class Trial(BaseModel):
+class Trial(Fields):
     """What some changed settings lead to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(allow_inf_nan=True)
 
     changes: tuple[Change, ...]
     """None for the run as it is."""
@@ -37,7 +38,7 @@ class Trial(BaseModel):
     verdict: Verdict
     """`reproduced` or `within noise` where it lands on the claims."""
     distance: float
-    """How far it is from the claims in all, in units of their last printed digit."""
+    """How far it is from the claims in all, in units of their last printed digit; infinite where one is undefined."""
 
     @property
     def lands(self) -> bool:
@@ -45,10 +46,8 @@ class Trial(BaseModel):
         return self.verdict in ("reproduced", "within noise")
 
 
-class Explanation(BaseModel):
+class Explanation(Fields):
     """A run, its claims, and what was tried to get from the one to the others."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = SCHEMA_VERSION
     row: str

@@ -14,6 +14,7 @@ import numpy as np
 from harness.arrays import Float32, Float64, Int64
 from harness.assets.dataset import data_file
 from harness.errors import ObtainError, UsageError
+from harness.fields import Fields
 from harness.files import read_json, sha256_file, sha256_folder
 from harness.metrics.detections import load_results_json
 from harness.metrics.jhmdb_pck import score_jhmdb
@@ -31,7 +32,6 @@ from harness.protocol import (
     DataFile,
     JhmdbScoring,
     OksScoring,
-    Part,
     PckhScoring,
     PoseSelection,
     PoseTrackScoring,
@@ -47,7 +47,7 @@ SCHEMA_VERSION = 1
 Nms = Literal["oks", "soft-oks", "none"]
 
 
-class ForeignProtocol(Part):
+class ForeignProtocol(Fields):
     """What moves the number of predictions that were made elsewhere."""
 
     dataset: str
@@ -60,7 +60,7 @@ class ForeignProtocol(Part):
     """A pose's own score stands for its box's: with score_mode bbox and no NMS, poses count as they are."""
 
 
-class ForeignScore(Part):
+class ForeignScore(Fields):
     """What a file of predictions scores."""
 
     schema_version: int = SCHEMA_VERSION

@@ -15,14 +15,14 @@ import numpy as np
 
 from harness.arrays import Bool
 from harness.errors import ObtainError
+from harness.fields import Fields
 from harness.files import atomic_path
 from harness.predictions import Predictions
-from harness.record import Part
 
 _NAME = re.compile(r"(\d+)-(\d+)-of-(\d+)\.shard")
 
 
-class ShardNotes(Part):
+class ShardNotes(Fields):
     """How a shard came about."""
 
     worker: str

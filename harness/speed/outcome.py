@@ -4,19 +4,13 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from harness.fields import Fields
 
 SCORING_TOLERANCE = 1e-12
 """Both sides' metrics of the same predictions differ by no more, fractions."""
 
 
-class Part(BaseModel):
-    """A group of fields; immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Spread(Part):
+class Spread(Fields):
     """A ratio, or what a task costs, over the rounds."""
 
     rounds: tuple[float, ...]
@@ -30,7 +24,7 @@ class Spread(Part):
         return cls(rounds=tuple(values), median=statistics.median(values), min=min(values), max=max(values))
 
 
-class Circumstances(Part):
+class Circumstances(Fields):
     """When a part was measured."""
 
     commit: str | None
@@ -40,7 +34,7 @@ class Circumstances(Part):
     """Processes that were at work on the machine, averaged over the minute before; None where it is not counted."""
 
 
-class Comparison(Part):
+class Comparison(Fields):
     """Both sides on the same work, in turn."""
 
     unit: str
@@ -70,7 +64,7 @@ class Comparison(Part):
         return self.work / statistics.median(self.ours_s)
 
 
-class Preparation(Part):
+class Preparation(Fields):
     """Boxes to batches of crops, on one core; bit-identical, or there would be no outcome."""
 
     measured: Circumstances
@@ -87,7 +81,7 @@ class Preparation(Part):
     """What cutting out one crop takes us, by geometry."""
 
 
-class Decoding(Part):
+class Decoding(Fields):
     """Heatmaps to keypoints."""
 
     measured: Circumstances
@@ -97,7 +91,7 @@ class Decoding(Part):
     """Largest difference along an axis, px of the network's input."""
 
 
-class Scoring(Part):
+class Scoring(Fields):
     """Predictions to metrics."""
 
     measured: Circumstances
@@ -114,7 +108,7 @@ class Scoring(Part):
     """Seconds of the error analysis."""
 
 
-class RowTimes(Part):
+class RowTimes(Fields):
     """One row of the rows at once."""
 
     id: str
@@ -130,7 +124,7 @@ class RowTimes(Part):
     """Largest difference of a keypoint along an axis, image px; ties of seeded heatmaps included."""
 
 
-class TenRows(Part):
+class TenRows(Fields):
     """Small rows, ours in one process, upstream's one after the other."""
 
     measured: Circumstances
@@ -148,7 +142,7 @@ class TenRows(Part):
     """The same of what is left without the time from crops to heatmaps, and without what upstream does not make."""
 
 
-class OneRow(Part):
+class OneRow(Fields):
     """One row, against nothing but the forward passes of its batches."""
 
     measured: Circumstances
@@ -164,7 +158,7 @@ class OneRow(Part):
     """Wall over forward."""
 
 
-class Memory(Part):
+class Memory(Fields):
     """Peak resident memory of whole runs with a small network."""
 
     measured: Circumstances
@@ -179,7 +173,7 @@ class Memory(Part):
         return self.peak_mb[-1] - self.peak_mb[0]
 
 
-class Workers(Part):
+class Workers(Fields):
     """Several workers on this machine, against this process; each of them with one thread for the network."""
 
     workers: int
@@ -193,7 +187,7 @@ class Workers(Part):
     """How many times faster they are than this process, by how many they are."""
 
 
-class Shards(Part):
+class Shards(Fields):
     """One row predicted in tasks, with one thread; bit-identical, or there would be no outcome."""
 
     measured: Circumstances
@@ -212,7 +206,7 @@ class Shards(Part):
     """Ray's only where it is installed."""
 
 
-class GpuEstimate(Part):
+class GpuEstimate(Fields):
     """The whole table in one precision."""
 
     precision: str
@@ -225,7 +219,7 @@ class GpuEstimate(Part):
     """What takes longest of what goes on at the same time."""
 
 
-class GpuModel(Part):
+class GpuModel(Fields):
     """What the whole COCO table would take on a GPU: computed, not measured."""
 
     device: str
@@ -244,7 +238,7 @@ class GpuModel(Part):
     assumptions: tuple[str, ...]
 
 
-class Details(Part):
+class Details(Fields):
     """The parts, each None until it is measured."""
 
     prepare: Preparation | None = None
@@ -257,7 +251,7 @@ class Details(Part):
     gpu_model: GpuModel | None = None
 
 
-class Ratios(Part):
+class Ratios(Fields):
     """The medians, each None until it is measured."""
 
     prepare: float | None
@@ -271,7 +265,7 @@ class Ratios(Part):
     wall_over_forward: float | None
 
 
-class BenchReport(Part):
+class BenchReport(Fields):
     """What `harness bench` found."""
 
     schema_version: Literal[1] = 1

@@ -113,7 +113,7 @@ def _load_file(path: Path) -> Suite:
     return suite
 
 
-def _model_at(location: Location) -> type[schema.Part]:
+def _model_at(location: Location) -> type[schema.SuiteFields]:
     """Return the model of the mapping at a location of a suite."""
     match location:
         case ():

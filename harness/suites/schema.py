@@ -13,7 +13,6 @@ from urllib.request import url2pathname
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Discriminator,
     Field,
@@ -26,6 +25,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from harness.errors import brief
+from harness.fields import Fields
 
 METRICS = (
     # OKS suites; CrowdPose has its three crowd levels in place of the two sizes, and its AP(M) is the medium level
@@ -86,15 +86,13 @@ FilePath = Annotated[str, AfterValidator(_nameable)]
 DataPath = Annotated[FilePath, AfterValidator(_under_data_folder)]
 
 
-class Part(BaseModel):
-    """A group of fields; immutable, unknown keys and converted types refused."""
+class SuiteFields(Fields):
+    """A group of fields of a YAML file; converted types are refused, and the JSON schema has the docstrings."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
 
-class Counts(Part):
+class Counts(SuiteFields):
     """How large the whole evaluated part of a data set is, as far as that is published."""
 
     images: int | None = Field(default=None, gt=0)
@@ -105,7 +103,7 @@ class Counts(Part):
     """Boxes of people in the detector's file."""
 
 
-class Dataset(Part):
+class Dataset(SuiteFields):
     """The evaluated part of a data set; all paths are under the data folder (MMPose's `data/`)."""
 
     name: str
@@ -126,7 +124,7 @@ class Dataset(Part):
     """The size of it, by which `harness check --data` tells a part of the data set, or another box file."""
 
 
-class Metric(Part):
+class Metric(SuiteFields):
     """How a metric is published."""
 
     label: str
@@ -149,7 +147,7 @@ class Metric(Part):
         return self
 
 
-class PublishedValue(Part):
+class PublishedValue(SuiteFields):
     """A published value with something to say about it; without that, a bare number does."""
 
     value: float
@@ -177,7 +175,7 @@ Published = dict[
 ]
 
 
-class Claim(Part):
+class Claim(SuiteFields):
     """A published value of one metric."""
 
     metric: str
@@ -196,7 +194,7 @@ class Claim(Part):
     """Whether the row's verdict depends on it."""
 
 
-class Checkpoint(Part):
+class Checkpoint(SuiteFields):
     """A file of weights."""
 
     url: FilePath = Field(pattern=r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.pth)$")
@@ -233,7 +231,7 @@ class Checkpoint(Part):
         return self
 
 
-class Run(Part):
+class Run(SuiteFields):
     """One evaluation: a config with a checkpoint."""
 
     config: FilePath
@@ -255,7 +253,7 @@ _OVERRIDDEN = {
 }
 
 
-class Override(Part):
+class Override(SuiteFields):
     """A change to the config's `val_dataloader.dataset` and `test_dataloader.dataset`."""
 
     field: Literal["ann_file", "bbox_file", "data_prefix", "data_root", "filter_cfg"]
@@ -281,7 +279,7 @@ class Override(Part):
         raise ValueError(f"found {brief(self.value)}; {self.field} must be {_OVERRIDDEN[self.field]}")
 
 
-class Row(Part):
+class Row(SuiteFields):
     """One line of a published table."""
 
     id: Slug
@@ -330,7 +328,7 @@ class Row(Part):
                 yield Claim(metric=metric, source=source, run=run, **(details.model_dump() | {"gates": gates}))
 
 
-class Suite(Part):
+class Suite(SuiteFields):
     """A data set and its published table: one file of benchmarks/, or one of your own."""
 
     schema_version: Literal[1]

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from harness.errors import UsageError
 from harness.suites.load import BENCHMARKS
-from harness.suites.schema import DataPath, Part, Slug
+from harness.suites.schema import DataPath, Slug, SuiteFields
 from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
 
 SOURCES = BENCHMARKS / "sources"
@@ -53,7 +53,7 @@ Sha256 = Annotated[str, AfterValidator(_whole_sha256)]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Licence(Part):
+class Licence(SuiteFields):
     """Under what terms the data may be used."""
 
     name: Text
@@ -64,7 +64,7 @@ class Licence(Part):
     """Whether a person must accept them or register to get all of the data; `downloads` are what is open to anyone."""
 
 
-class DataEntry(Part):
+class DataEntry(SuiteFields):
     """A file or folder that the data folder must hold."""
 
     path: PlainPath
@@ -88,7 +88,7 @@ class DataEntry(Part):
         return self
 
 
-class Unpack(Part):
+class Unpack(SuiteFields):
     """Which members of an archive become an entry of the data folder."""
 
     members: PlainPath
@@ -101,7 +101,7 @@ class Unpack(Part):
     """
 
 
-class Download(Part):
+class Download(SuiteFields):
     """A file that a plain GET obtains."""
 
     name: FileName
@@ -129,7 +129,7 @@ class Download(Part):
         return [self.to] if self.to is not None else list(dict.fromkeys(part.to for part in self.unpack))
 
 
-class Rendered(Part):
+class Rendered(SuiteFields):
     """A folder that the project makes itself, from a seed: `harness.demo`."""
 
     to: PlainPath
@@ -138,7 +138,7 @@ class Rendered(Part):
     """Whose form its files have."""
 
 
-class ByHand(Part):
+class ByHand(SuiteFields):
     """What a person has to do for entries that no download provides, or when their download fails."""
 
     what: Text
@@ -153,7 +153,7 @@ class ByHand(Part):
     """Why no program does it."""
 
 
-class Sources(Part):
+class Sources(SuiteFields):
     """Where a data set's files come from: one file of benchmarks/sources/."""
 
     schema_version: Literal[1]
@@ -271,7 +271,7 @@ def _expression(pattern: str) -> str:
     return "".join(parts.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*)", pattern))
 
 
-def _part_at(location: Location) -> type[Part]:
+def _part_at(location: Location) -> type[SuiteFields]:
     """Return the model of the mapping at a location of the file."""
     match location:
         case ("licence",):

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from harness.errors import ObtainError, brief, first_problems
+from harness.fields import Fields
 from harness.files import read_json, write_json
 
 SCHEMA_VERSION = 1
@@ -18,13 +19,7 @@ Metric = Literal["oks", "pckh", "jhmdb-pck", "posetrack-ap"]
 Point = tuple[float, float]
 
 
-class Part(BaseModel):
-    """A group of fields; immutable, unknown keys and numbers that are not finite refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Tally(Part):
+class Tally(Fields):
     """Labelled keypoints of people to be found, by what became of them."""
 
     good: int
@@ -65,7 +60,7 @@ class Tally(Part):
         return (self.good + self.jitter) / self.labelled if self.labelled else None
 
 
-class Keypoint(Part):
+class Keypoint(Fields):
     """One of the K keypoints."""
 
     name: str
@@ -78,7 +73,7 @@ class Keypoint(Part):
     people who do not have it labelled do not count. None for other metrics, and where nobody has it labelled."""
 
 
-class Poses(Part):
+class Poses(Fields):
     """What became of the poses that were evaluated; each is in one of the first five counts."""
 
     paired: int
@@ -100,7 +95,7 @@ class Poses(Part):
         return self.paired + self.duplicates + self.ignored + self.nearby + self.background
 
 
-class Group(Part):
+class Group(Fields):
     """The people to be found in one circumstance."""
 
     name: str
@@ -114,7 +109,7 @@ class Group(Part):
     tally: Tally
 
 
-class Breakdown(Part):
+class Breakdown(Fields):
     """The people to be found, by a circumstance."""
 
     by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints"]
@@ -126,7 +121,7 @@ class Breakdown(Part):
     """One more than bounds."""
 
 
-class Curve(Part):
+class Curve(Fields):
     """Precision over recall at one OKS threshold."""
 
     threshold: float
@@ -134,7 +129,7 @@ class Curve(Part):
     """At recall 0, 0.01 … 1: the best precision at this recall or a higher one."""
 
 
-class OksFigures(Part):
+class OksFigures(Fields):
     """AP, and what it could be."""
 
     ap: float
@@ -148,7 +143,7 @@ class OksFigures(Part):
     """At OKS 0.5, 0.75 and 0.9."""
 
 
-class Case(Part):
+class Case(Fields):
     """One person, with all that it takes to draw the pose and the truth."""
 
     annotation_id: int | None
@@ -170,7 +165,7 @@ class Case(Part):
     """By keypoint, image px; None where it is not labelled."""
 
 
-class Diagnosis(Part):
+class Diagnosis(Fields):
     """Errors of one run's predictions.
 
     A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head or the person,

@@ -2,8 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from harness.fields import Fields
 from harness.protocol import Precision, Size
 from harness.speed.outcome import Circumstances
 
@@ -16,13 +15,7 @@ computes in a precision that is not exact, kernel by kernel: norms folded, both 
 """
 
 
-class Part(BaseModel):
-    """A group of fields; immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Peaks(Part):
+class Peaks(Fields):
     """What a GPU computes at most, by its data sheet, without sparsity; 10¹² operations a second."""
 
     fp32: float
@@ -37,7 +30,7 @@ class Peaks(Part):
         return {"tf32": self.tf32, "bf16": self.half, "fp16": self.half}.get(precision, self.fp32)
 
 
-class Rate(Part):
+class Rate(Fields):
     """The speed of one network."""
 
     precision: Precision
@@ -52,7 +45,7 @@ class Rate(Part):
     """Of the device's peak; None where that is not known."""
 
 
-class NetworkRates(Part):
+class NetworkRates(Fields):
     """One network that one row or several have."""
 
     rows: tuple[str, ...]
@@ -74,7 +67,7 @@ class NetworkRates(Part):
         return next((rate for rate in self.rates if (rate.precision, rate.way) == (precision, way)), None)
 
 
-class DecoderRate(Part):
+class DecoderRate(Fields):
     """The speed of one decoder on heatmaps on the device."""
 
     codec: str
@@ -90,7 +83,7 @@ class DecoderRate(Part):
     """`device_us` over the time of the forward pass, of the row where that is largest, by precision."""
 
 
-class CropRate(Part):
+class CropRate(Fields):
     """How fast all cores make crops from files."""
 
     geometries: tuple[str, ...]
@@ -104,7 +97,7 @@ class CropRate(Part):
         return self.boxes / self.seconds
 
 
-class Crops(Part):
+class Crops(Fields):
     """Preparation with all cores."""
 
     cores: int
@@ -112,7 +105,7 @@ class Crops(Part):
     """For one geometry, and for all of the table."""
 
 
-class WholeRun(Part):
+class WholeRun(Fields):
     """One process from start to end: `harness run` on images that serve under many ids."""
 
     rows: tuple[str, ...]
@@ -152,7 +145,7 @@ class WholeRun(Part):
         return self.wall_s - self.predict_s
 
 
-class UpstreamRun(Part):
+class UpstreamRun(Fields):
     """MMPose's own test script on a part of the boxes."""
 
     row: str
@@ -170,7 +163,7 @@ class UpstreamRun(Part):
         return self.loop_s / self.loop_boxes
 
 
-class TableTime(Part):
+class TableTime(Fields):
     """What COCO's whole table takes in one precision, computed from what was measured."""
 
     precision: Precision
@@ -191,7 +184,7 @@ class TableTime(Part):
     """What the model of a GPU says of this one; None where it does not know the precision or the peak."""
 
 
-class Target(Part):
+class Target(Fields):
     """What is to be reached."""
 
     what: str
@@ -201,7 +194,7 @@ class Target(Part):
     met: bool | None
 
 
-class GpuReport(Part):
+class GpuReport(Fields):
     """What `harness bench --only gpu` found."""
 
     schema_version: Literal[1] = 1
