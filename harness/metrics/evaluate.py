@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from harness.metrics.ground_truth import load_ground_truth
-from harness.metrics.jhmdb_pck import score_jhmdb
-from harness.metrics.oks import score_oks
-from harness.metrics.pckh import MpiiTruth, score_mpii
-from harness.metrics.posetrack_ap import score_posetrack
-from harness.metrics.posetrack_truth import PoseTrackTruth
+from harness.metrics.jhmdb_pck.score import score_jhmdb
+from harness.metrics.oks.score import score_oks
+from harness.metrics.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.posetrack_ap.score import score_posetrack
+from harness.metrics.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol

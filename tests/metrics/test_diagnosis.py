@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from harness.errors import ObtainError, RunError
 from harness.metrics.diagnosis.diagnose import diagnose
 from harness.metrics.diagnosis.model import Diagnosis, Tally
-from harness.metrics.diagnosis.oks import diagnose_oks
 from harness.metrics.diagnosis.pck import diagnose_jhmdb, diagnose_mpii
-from harness.metrics.diagnosis.posetrack import diagnose_posetrack
 from harness.metrics.evaluate import evaluate
-from harness.metrics.jhmdb_pck import score_jhmdb
-from harness.metrics.oks import score_oks
-from harness.metrics.pckh import MpiiTruth, score_mpii
-from harness.metrics.posetrack_truth import load_posetrack
+from harness.metrics.jhmdb_pck.score import score_jhmdb
+from harness.metrics.oks.diagnosis import diagnose_oks
+from harness.metrics.oks.score import score_oks
+from harness.metrics.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.posetrack_ap.diagnosis import diagnose_posetrack
+from harness.metrics.posetrack_ap.truth import load_posetrack
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions
 from harness.protocol import DataFile, JhmdbScoring, OksScoring, PoseTrackScoring

@@ -6,14 +6,15 @@ from typing import Literal
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64
-from harness.metrics import jhmdb_pck, pckh
 from harness.metrics.diagnosis.circumstances import labelled_keypoints, size_in_thirds
 from harness.metrics.diagnosis.findings import describe, find
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pairing import Pairs
 from harness.metrics.diagnosis.people import AnnotatedPeople, spread_at_half
+from harness.metrics.jhmdb_pck import score as jhmdb_pck
 from harness.metrics.pck import match_people
-from harness.metrics.pckh import MpiiTruth
+from harness.metrics.pckh import score as pckh
+from harness.metrics.pckh.score import MpiiTruth
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring

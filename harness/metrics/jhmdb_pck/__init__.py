@@ -1,0 +1,1 @@
+"""PCK by person size and by torso size: JHMDB."""

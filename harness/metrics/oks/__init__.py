@@ -1,0 +1,1 @@
+"""OKS-based AP and AR: COCO, CrowdPose, AIC, Human-Art."""

@@ -1,0 +1,1 @@
+"""AP of each joint: PoseTrack18."""
