@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from harness.metrics.families.jhmdb_pck.score import score_jhmdb
+from harness.metrics.families.oks.score import score_oks
+from harness.metrics.families.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.families.posetrack_ap.score import score_posetrack
+from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.ground_truth import load_ground_truth
-from harness.metrics.jhmdb_pck.score import score_jhmdb
-from harness.metrics.oks.score import score_oks
-from harness.metrics.pckh.score import MpiiTruth, score_mpii
-from harness.metrics.posetrack_ap.score import score_posetrack
-from harness.metrics.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol

@@ -17,14 +17,14 @@ from harness.errors import ObtainError, UsageError
 from harness.fields import Fields
 from harness.files import read_json, sha256_file, sha256_folder
 from harness.metrics.detections import load_results_json
-from harness.metrics.jhmdb_pck.score import score_jhmdb
+from harness.metrics.families.jhmdb_pck.score import score_jhmdb
+from harness.metrics.families.oks.score import score_detections, score_oks
+from harness.metrics.families.pckh.score import load_mpii, score_mpii
+from harness.metrics.families.posetrack_ap.results import check_finite, load_posetrack_results
+from harness.metrics.families.posetrack_ap.score import score_posetrack
+from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.metrics.keypoint_arrays import read_keypoints
-from harness.metrics.oks.score import score_detections, score_oks
-from harness.metrics.pckh.score import load_mpii, score_mpii
 from harness.metrics.pose_score import ScoreMode
-from harness.metrics.posetrack_ap.results import check_finite, load_posetrack_results
-from harness.metrics.posetrack_ap.score import score_posetrack
-from harness.metrics.posetrack_ap.truth import load_posetrack
 from harness.metrics.truth import load_truth
 from harness.predict.people import load_people
 from harness.predictions import Predictions

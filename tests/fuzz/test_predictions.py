@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import RunError
+from harness.metrics.families.oks.score import score_oks
 from harness.metrics.foreign import score_foreign
-from harness.metrics.oks.score import score_oks
 from harness.metrics.truth import load_truth
 from harness.predictions import Predictions
 from harness.protocol import OksScoring

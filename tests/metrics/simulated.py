@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Float64, Indices, Int64
-from harness.metrics.posetrack_ap.truth import PoseTrackTruth
+from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 from harness.protocol import DataFile, JhmdbScoring, OksScoring, PoseTrackScoring

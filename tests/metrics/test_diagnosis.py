@@ -17,12 +17,12 @@ from harness.metrics.diagnosis.diagnose import diagnose
 from harness.metrics.diagnosis.model import Diagnosis, Tally
 from harness.metrics.diagnosis.pck import diagnose_jhmdb, diagnose_mpii
 from harness.metrics.evaluate import evaluate
-from harness.metrics.jhmdb_pck.score import score_jhmdb
-from harness.metrics.oks.diagnosis import diagnose_oks
-from harness.metrics.oks.score import score_oks
-from harness.metrics.pckh.score import MpiiTruth, score_mpii
-from harness.metrics.posetrack_ap.diagnosis import diagnose_posetrack
-from harness.metrics.posetrack_ap.truth import load_posetrack
+from harness.metrics.families.jhmdb_pck.score import score_jhmdb
+from harness.metrics.families.oks.diagnosis import diagnose_oks
+from harness.metrics.families.oks.score import score_oks
+from harness.metrics.families.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.families.posetrack_ap.diagnosis import diagnose_posetrack
+from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions
 from harness.protocol import DataFile, JhmdbScoring, OksScoring, PoseTrackScoring

@@ -15,12 +15,12 @@ from scipy.io import savemat
 
 from harness.assets.dataset import data_file
 from harness.errors import HarnessError, ObtainError, UsageError
+from harness.metrics.families.jhmdb_pck.score import score_jhmdb
+from harness.metrics.families.oks.score import score_oks
+from harness.metrics.families.posetrack_ap.score import score_posetrack
+from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.metrics.foreign import score_foreign
-from harness.metrics.jhmdb_pck.score import score_jhmdb
 from harness.metrics.keypoint_arrays import read_keypoints
-from harness.metrics.oks.score import score_oks
-from harness.metrics.posetrack_ap.score import score_posetrack
-from harness.metrics.posetrack_ap.truth import load_posetrack
 from harness.metrics.truth import load_truth
 from harness.predict.people import load_people
 from harness.predictions import Predictions

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.metrics.oks.score import score_oks
+from harness.metrics.families.oks.score import score_oks
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions
 from harness.protocol import OksScoring

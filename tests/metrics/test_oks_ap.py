@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.metrics.detections import load_results_json
-from harness.metrics.oks.average_precision import accumulate, match, object_keypoint_similarity
-from harness.metrics.oks.score import score_detections
+from harness.metrics.families.oks.average_precision import accumulate, match, object_keypoint_similarity
+from harness.metrics.families.oks.score import score_detections
 from harness.metrics.truth import load_truth
 from harness.protocol import OksScoring
 

@@ -13,9 +13,9 @@ from mmpose.evaluation.metrics import JhmdbPCKAccuracy, MpiiPCKAccuracy
 from scipy.io import loadmat, savemat
 
 from harness.errors import ObtainError, RunError
-from harness.metrics.jhmdb_pck.score import score_jhmdb
+from harness.metrics.families.jhmdb_pck.score import score_jhmdb
+from harness.metrics.families.pckh.score import MpiiTruth, load_head_sizes, load_mpii, score_mpii
 from harness.metrics.pck import find_joints
-from harness.metrics.pckh.score import MpiiTruth, load_head_sizes, load_mpii, score_mpii
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring

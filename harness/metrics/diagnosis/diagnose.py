@@ -8,11 +8,11 @@ from harness.errors import MALFORMED, ObtainError, RunError
 from harness.files import read_json
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pck import diagnose_jhmdb, diagnose_mpii
+from harness.metrics.families.oks.diagnosis import diagnose_oks
+from harness.metrics.families.pckh.score import MpiiTruth
+from harness.metrics.families.posetrack_ap.diagnosis import diagnose_posetrack
+from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.ground_truth import load_ground_truth
-from harness.metrics.oks.diagnosis import diagnose_oks
-from harness.metrics.pckh.score import MpiiTruth
-from harness.metrics.posetrack_ap.diagnosis import diagnose_posetrack
-from harness.metrics.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol

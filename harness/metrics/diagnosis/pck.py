@@ -11,10 +11,10 @@ from harness.metrics.diagnosis.findings import describe, find
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pairing import Pairs
 from harness.metrics.diagnosis.people import AnnotatedPeople, spread_at_half
-from harness.metrics.jhmdb_pck import score as jhmdb_pck
+from harness.metrics.families.jhmdb_pck import score as jhmdb_pck
+from harness.metrics.families.pckh import score as pckh
+from harness.metrics.families.pckh.score import MpiiTruth
 from harness.metrics.pck import match_people
-from harness.metrics.pckh import score as pckh
-from harness.metrics.pckh.score import MpiiTruth
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring

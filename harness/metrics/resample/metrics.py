@@ -8,13 +8,13 @@ import numpy as np
 
 from harness.arrays import Bool, Float64, Int64
 from harness.errors import RunError
+from harness.metrics.families.jhmdb_pck.score import count_jhmdb, jhmdb_stats
+from harness.metrics.families.oks.average_precision import OKS_THRESHOLDS, RECALLS, SIZES, Curves, Matches, coco_stats
+from harness.metrics.families.oks.score import match_detections, select_detections
+from harness.metrics.families.pckh.score import MpiiTruth, count_mpii, mpii_stats
+from harness.metrics.families.posetrack_ap.score import detect_joints, posetrack_stats
+from harness.metrics.families.posetrack_ap.truth import JOINTS, PoseTrackTruth
 from harness.metrics.ground_truth import load_ground_truth, scored_images
-from harness.metrics.jhmdb_pck.score import count_jhmdb, jhmdb_stats
-from harness.metrics.oks.average_precision import OKS_THRESHOLDS, RECALLS, SIZES, Curves, Matches, coco_stats
-from harness.metrics.oks.score import match_detections, select_detections
-from harness.metrics.pckh.score import MpiiTruth, count_mpii, mpii_stats
-from harness.metrics.posetrack_ap.score import detect_joints, posetrack_stats
-from harness.metrics.posetrack_ap.truth import JOINTS, PoseTrackTruth
 from harness.metrics.resample.curves import Ranking, resample_curve
 from harness.metrics.resample.draws import Draws
 from harness.metrics.truth import Truth

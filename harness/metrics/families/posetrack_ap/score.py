@@ -33,9 +33,9 @@ import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64
 from harness.errors import RunError
-from harness.metrics.oks.score import select_detections
+from harness.metrics.families.oks.score import select_detections
+from harness.metrics.families.posetrack_ap.truth import JOINTS, PoseTrackTruth, in_regions
 from harness.metrics.pck import optional
-from harness.metrics.posetrack_ap.truth import JOINTS, PoseTrackTruth, in_regions
 from harness.predictions import Predictions
 from harness.protocol import PoseTrackScoring
 

@@ -9,8 +9,8 @@ import numpy as np
 from harness.arrays import Float64, Int64, usable
 from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
-from harness.metrics.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS
-from harness.metrics.posetrack_ap.truth import JOINTS
+from harness.metrics.families.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS
+from harness.metrics.families.posetrack_ap.truth import JOINTS
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
 from harness.metrics.diagnosis.people import AnnotatedPeople, extents, same_image, spread_at_half
-from harness.metrics.oks.score import select_detections
-from harness.metrics.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS, THRESHOLD
-from harness.metrics.posetrack_ap.truth import PoseTrackTruth, in_regions
+from harness.metrics.families.oks.score import select_detections
+from harness.metrics.families.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS, THRESHOLD
+from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth, in_regions
 from harness.predictions import Predictions
 from harness.protocol import PoseTrackScoring
 

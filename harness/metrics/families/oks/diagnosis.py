@@ -13,9 +13,9 @@ from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis, OksFigures
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
 from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
-from harness.metrics.oks.average_precision import MAX_DETECTIONS, OKS_THRESHOLDS, object_keypoint_similarity
-from harness.metrics.oks.figures import average_precision, corrections, curves, keypoint_ap
-from harness.metrics.oks.score import match_detections, select_detections
+from harness.metrics.families.oks.average_precision import MAX_DETECTIONS, OKS_THRESHOLDS, object_keypoint_similarity
+from harness.metrics.families.oks.figures import average_precision, corrections, curves, keypoint_ap
+from harness.metrics.families.oks.score import match_detections, select_detections
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 from harness.protocol import OksScoring

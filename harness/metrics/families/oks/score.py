@@ -5,7 +5,7 @@ import numpy as np
 from harness.arrays import Floating
 from harness.errors import RunError
 from harness.metrics.detections import Detections
-from harness.metrics.oks.average_precision import Matches, accumulate, coco_stats, crowdpose_stats, match
+from harness.metrics.families.oks.average_precision import Matches, accumulate, coco_stats, crowdpose_stats, match
 from harness.metrics.oks_nms import oks_nms, soft_oks_nms
 from harness.metrics.pose_score import pose_scores
 from harness.metrics.truth import Truth

@@ -10,7 +10,7 @@ from harness.metrics.detections import Detections
 from harness.metrics.diagnosis.findings import Findings
 from harness.metrics.diagnosis.kinds import KINDS, UNLABELLED
 from harness.metrics.diagnosis.model import Correction, Curve, ErrorKind
-from harness.metrics.oks.average_precision import OKS_THRESHOLDS, SIZES, Matches, accumulate, coco_stats
+from harness.metrics.families.oks.average_precision import OKS_THRESHOLDS, SIZES, Matches, accumulate, coco_stats
 
 ERRORS: tuple[ErrorKind, ...] = ("jitter", "inversion", "swap", "miss")
 CURVE_THRESHOLDS = (0, 5, 8)

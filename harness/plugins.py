@@ -1,0 +1,77 @@
+"""Looks up what can be added by one file: metrics, data sets, codecs, sources of heatmaps.
+
+The project's own are the modules of one folder a kind. Other packages add theirs by an entry point of the group
+`pose_harness.KIND`, so that every process of every command finds them:
+
+    [project.entry-points."pose_harness.metrics"]
+    epe = "my_package.epe:EPE"
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+from typing import Any, Literal
+
+from harness.errors import SpecError
+
+Kind = Literal["metrics", "datasets", "codecs", "heatmaps"]
+FOLDERS: Mapping[Kind, str] = {
+    "metrics": "harness.metrics.families",
+    "datasets": "harness.datasets.classes",
+    "codecs": "harness.codecs",
+    "heatmaps": "harness.predict.sources",
+}
+"""The package of each kind; each of its modules that has a `PLUGIN` adds it under `PLUGIN.name`."""
+
+
+def plugin(kind: Kind, name: str, where: str) -> Any:
+    """Return the plugin of a name.
+
+    Args:
+        kind: What it is.
+        name: Such as `oks` or `CocoDataset`.
+        where: The field that asks for it, for the error.
+
+    Raises:
+        SpecError: There is none; names those that there are.
+    """
+    known = built_in(kind)
+    if name not in known:
+        known = plugins(kind)
+    if name not in known:
+        raise SpecError(
+            f"{where}: {name} is not evaluated here; known are {', '.join(sorted(known))}",
+            f"a package adds another one by an entry point of the group pose_harness.{kind}",
+        )
+    return known[name]
+
+
+@cache
+def built_in(kind: Kind) -> Mapping[str, Any]:
+    """Return the project's own plugins of a kind by name."""
+    package = import_module(FOLDERS[kind])
+    modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
+    return {module.PLUGIN.name: module.PLUGIN for module in modules if hasattr(module, "PLUGIN")}
+
+
+@cache
+def plugins(kind: Kind) -> Mapping[str, Any]:
+    """Return all plugins of a kind by name, those of other packages included.
+
+    Raises:
+        SpecError: A package's plugin cannot be imported, or has the name of another one.
+    """
+    found = dict(built_in(kind))
+    for entry in entry_points(group=f"pose_harness.{kind}"):
+        where = f"the entry point {entry.name} = {entry.value} of the group pose_harness.{kind}"
+        try:
+            added = entry.load()
+            name = added.name
+        except Exception as error:  # a package's code raises anything
+            raise SpecError(f"{where} cannot be loaded: {error!r}", "mend or uninstall its package") from error
+        if name in found:
+            raise SpecError(f"{where} has the name of another plugin: {name}", "rename it or uninstall its package")
+        found[name] = added
+    return found
