@@ -37,9 +37,7 @@ def plugin(kind: Kind, name: str, where: str) -> Any:
     Raises:
         SpecError: There is none; names those that there are.
     """
-    known = built_in(kind)
-    if name not in known:
-        known = plugins(kind)
+    known = plugins(kind)
     if name not in known:
         raise SpecError(
             f"{where}: {name} is not evaluated here; known are {', '.join(sorted(known))}",
@@ -49,21 +47,15 @@ def plugin(kind: Kind, name: str, where: str) -> Any:
 
 
 @cache
-def built_in(kind: Kind) -> Mapping[str, Any]:
-    """Return the project's own plugins of a kind by name."""
-    package = import_module(FOLDERS[kind])
-    modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
-    return {module.PLUGIN.name: module.PLUGIN for module in modules if hasattr(module, "PLUGIN")}
-
-
-@cache
 def plugins(kind: Kind) -> Mapping[str, Any]:
-    """Return all plugins of a kind by name, those of other packages included.
+    """Return all plugins of a kind by name.
 
     Raises:
-        SpecError: A package's plugin cannot be imported, or has the name of another one.
+        SpecError: A plugin of another package cannot be imported, or has the name of another one.
     """
-    found = dict(built_in(kind))
+    package = import_module(FOLDERS[kind])
+    modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
+    found = {module.PLUGIN.name: module.PLUGIN for module in modules if hasattr(module, "PLUGIN")}
     for entry in entry_points(group=f"pose_harness.{kind}"):
         where = f"the entry point {entry.name} = {entry.value} of the group pose_harness.{kind}"
         try:

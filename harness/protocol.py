@@ -4,11 +4,13 @@ It is derived from a row's resolved MMPose config, is printed next to every numb
 so that saved predictions can be scored again without MMPose or torch.
 """
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, SerializeAsAny
 
+from harness.errors import SpecError
 from harness.fields import Fields
+from harness.plugins import plugin
 
 SCHEMA_VERSION = 1
 
@@ -61,7 +63,20 @@ class Decoder(Fields):
     """Gaussian kernel of the heatmap modulation (dark, udp, megvii), px."""
 
 
-class PoseSelection(Fields):
+class Scoring(Fields):
+    """How predictions become metrics; each family of metrics has a class of its own (`harness.metrics.family`)."""
+
+    metric: str
+    """The family's name."""
+
+    @property
+    def files(self) -> dict[str, DataFile]:
+        """The files that it reads besides the annotations, by field."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, DataFile)}
+
+
+class PoseSelection(Scoring):
     """How MMPose's CocoMetric, and what derives from it, scores poses and drops duplicates before the evaluation."""
 
     sigmas: tuple[float, ...]
@@ -72,41 +87,6 @@ class PoseSelection(Fields):
     """Keypoints at or below it do not count in the mean."""
     nms: Literal["oks", "soft-oks", "none"] = "oks"
     nms_threshold: float = 0.9
-
-
-class OksScoring(PoseSelection):
-    """OKS-based AP and AR, as MMPose's CocoMetric computes them."""
-
-    metric: Literal["oks"] = "oks"
-    area: Literal["annotation", "box"]
-    """Object scale: the annotation's area, or 0.53 times its box (data sets without areas)."""
-    crowd: bool = False
-    """CrowdPose's nine stats, by crowd index, in place of COCO's ten."""
-
-
-class PckhScoring(Fields):
-    """PCKh, as MMPose's MpiiPCKAccuracy computes it."""
-
-    metric: Literal["pckh"] = "pckh"
-    headboxes: DataFile
-
-
-class JhmdbScoring(Fields):
-    """PCK by person size and by torso size, as MMPose's JhmdbPCKAccuracy computes them."""
-
-    metric: Literal["jhmdb-pck"] = "jhmdb-pck"
-    threshold: float
-
-
-class PoseTrackScoring(PoseSelection):
-    """Per-joint AP at PCKh 0.5, as MMPose's PoseTrack18Metric computes it with poseval."""
-
-    metric: Literal["posetrack-ap"] = "posetrack-ap"
-    sequences: DataFile
-    """The folder with the ground truth of each video; its sha256 is over the names and contents of its *.json files."""
-
-
-Scoring = OksScoring | PckhScoring | JhmdbScoring | PoseTrackScoring
 
 
 Precision = Literal["fp32", "fp32-fast", "tf32", "bf16", "fp16"]
@@ -135,6 +115,21 @@ class Compute(Fields):
         return self.precision == "fp32" and not self.compiled
 
 
+def _of_its_family(value: Any) -> Any:
+    """Return the scoring of a JSON document as an object of its family's class; one that is an object stays."""
+    if not isinstance(value, dict):
+        return value
+    try:
+        family = plugin("metrics", str(value.get("metric")), "scoring.metric")
+    except SpecError as error:
+        raise ValueError(str(error)) from error
+    return family.scoring.model_validate(value)
+
+
+AnyScoring = SerializeAsAny[Annotated[Scoring, BeforeValidator(_of_its_family)]]
+"""The scoring of whatever family of metrics."""
+
+
 class Protocol(Fields):
     """The whole ledger of one run."""
 
@@ -151,5 +146,5 @@ class Protocol(Fields):
     crop: Crop
     flip: Flip
     decoder: Decoder
-    scoring: Scoring = Field(discriminator="metric")
+    scoring: AnyScoring
     compute: Compute

@@ -59,7 +59,7 @@ class Effect(Fields):
     score_max: float
     """How much the score of a keypoint changed at most."""
     metrics: dict[str, float | None]
-    """Fractions by metric: faster minus exact, on these images alone; None where undefined."""
+    """By metric, in its unit: faster minus exact, on these images alone; None where undefined."""
 
 
 class Network(Fields):
@@ -106,7 +106,7 @@ class Variant(Fields):
     change: str
     """Such as `batch size 32`."""
     differences: dict[str, float | None]
-    """Fractions by metric: with the change minus without; None where undefined."""
+    """By metric, in its unit: with the change minus without; None where undefined."""
 
 
 class Noise(Fields):
@@ -115,7 +115,7 @@ class Noise(Fields):
     variants: list[Variant]
 
     def floor(self, metric: str) -> float:
-        """Return the largest difference of a metric that was seen, a fraction."""
+        """Return the largest difference of a metric that was seen, in its unit."""
         return max((abs(found) for variant in self.variants if (found := variant.differences.get(metric))), default=0.0)
 
 
@@ -154,9 +154,9 @@ class Record(Fields):
     people: int | None = None
     """People whose pose was estimated."""
     metrics: dict[str, float | None] = {}
-    """Fractions by metric; None where undefined."""
+    """Values by metric, in its unit; None where undefined."""
     intervals: dict[str, tuple[float, float]] = {}
-    """Confidence intervals, fractions by metric; a metric that is undefined in too many resamples has none."""
+    """Confidence intervals by metric, in its unit; a metric that is undefined in too many resamples has none."""
     resampling: Resampling | None = None
     """How the intervals were made; None where there are none."""
     noise: Noise | None = None

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +108,8 @@ class RunFolder:
         record = self.saved_record()
         return record is not None and record.whole
 
-    def write_spec(self, suite: Suite, row: Row, run: str, config: dict[str, Any]) -> None:
-        """Write what was run, with the resolved config."""
+    def write_spec(self, suite: Suite, row: Row, run: str, config: dict[str, Any], keypoints: Sequence[str]) -> None:
+        """Write what was run, with the resolved config and the names of the keypoints."""
         write_json(
             self.spec,
             {
@@ -117,6 +118,7 @@ class RunFolder:
                 "metrics": {name: metric.model_dump(mode="json") for name, metric in suite.metrics.items()},
                 "row": row.model_dump(mode="json"),
                 "run": run,
+                "keypoints": list(keypoints),
                 "config": _jsonable(config),
             },
         )
@@ -141,6 +143,14 @@ class RunFolder:
             raise ObtainError(
                 f"the run's spec is damaged: {self.spec}: {first_problems(error)}", "run it again"
             ) from error
+
+    def keypoint_names(self) -> tuple[str, ...] | None:
+        """Return the names of the keypoints; None for a run of a former version, which did not write them."""
+        data: Any = read_json(self.spec, "the run's spec", "make the run with `harness run`")
+        names = data.get("keypoints") if isinstance(data, dict) else None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return None
+        return tuple(names)
 
     def read_protocol(self) -> Protocol:
         """Return the protocol.

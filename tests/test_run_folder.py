@@ -20,7 +20,7 @@ from harness.suites.load import load_suite
 def run(tmp_path: Path) -> RunFolder:
     """Return a run folder with the files that the tests damage."""
     folder, suite = RunFolder(tmp_path), load_suite("demo")
-    folder.write_spec(suite, suite.rows[0], "val", {})
+    folder.write_spec(suite, suite.rows[0], "val", {}, ["nose"])
     record = Record(suite="demo", row="x", run="val", label="X", status="failed", verdict="failed")
     record.save(folder.record)
     Predictions(

@@ -7,7 +7,6 @@ import click
 
 from harness.cli.options import check_data_folder, json_option, rows_option
 from harness.files import write_text
-from harness.judge.comparison import NOISE_FLOOR
 
 
 @click.command("compare")
@@ -23,11 +22,10 @@ from harness.judge.comparison import NOISE_FLOOR
 )
 @click.option(
     "--noise-floor",
-    type=click.FloatRange(min=0, max=1),
-    default=NOISE_FLOOR,
-    show_default=True,
+    type=click.FloatRange(min=0),
     metavar="X",
-    help="How far a metric may move, a fraction, where the records have no wider measured noise floor.",
+    help="How far a metric may move, in its unit, where the records have no wider measured noise floor.  [default: "
+    "0.0001 of a fraction, a tenth of the last printed digit of others]",
 )
 @click.option(
     "--resamples",
@@ -48,7 +46,7 @@ def command(
     suites: tuple[str, ...],
     glob: str | None,
     data: Path | None,
-    noise_floor: float,
+    noise_floor: float | None,
     resamples: int,
     junit: Path | None,
     markdown: Path | None,

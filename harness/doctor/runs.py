@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.doctor.check import Finding
 from harness.doctor.precision import require_precision
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate
 from harness.predictions import Predictions
 from harness.protocol import Precision
 from harness.run.executors.base import Executor, Lost

@@ -3,6 +3,7 @@
 Each changes one setting; none needs the network.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,18 +11,16 @@ from typing import Any
 import numpy as np
 
 from harness.judge.explanation import Change
+from harness.metrics.family import family_of
 from harness.predictions import Predictions
-from harness.protocol import OksScoring, PoseSelection, Protocol
+from harness.protocol import Protocol
 from harness.suites.schema import Claim
 
 Scored = tuple[Predictions, Protocol]
 Metrics = Mapping[str, float | None]
 
-SCORE_MODES = ("bbox_keypoint", "bbox", "keypoint")
-NMS_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
-KEYPOINT_THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.5)
 BOX_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
-"""All of them found in configs, papers or threads of MMPose and its forerunners."""
+"""They are found in configs, papers or threads of MMPose and its forerunners."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,8 @@ def scoring_alternatives(
         own: The data set.
         sigmas: Those of data sets with as many keypoints, by data set.
     """
-    scoring = protocol.scoring
-    if isinstance(scoring, PoseSelection):
-        yield from _selection(scoring, own, sigmas)
-    if isinstance(scoring, OksScoring):
-        other = "box" if scoring.area == "annotation" else "annotation"
-        yield _setting(scoring, "area", other, "area rule")
+    for other in family_of(protocol.scoring).alternatives(protocol.scoring, own, sigmas):
+        yield Alternative(Change(other.setting, other.used, other.tried, other.usual), _with(other.fields))
     if protocol.boxes.source == "detector":
         used = protocol.boxes.score_threshold or 0.0
         for threshold in BOX_THRESHOLDS:
@@ -67,45 +62,20 @@ def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[Ch
     """Yield what claims may mean if a printed metric is really another one of its kind, such as AR that is AR@0.75."""
     for metric in dict.fromkeys(claim.metric for claim in claims):
         for other, value in measured.items():
-            if other != metric and other[:2] == metric[:2]:
+            if other != metric and _kind(other) == _kind(metric):
                 yield Change("claimed metric", metric, other), {**measured, metric: value}
 
 
-def _selection(scoring: PoseSelection, dataset: str, sigmas: Mapping[str, tuple[float, ...]]) -> Iterator[Alternative]:
-    for mode in SCORE_MODES:
-        if mode != scoring.score_mode:
-            yield _setting(scoring, "score_mode", mode, "score mode")
-    for name, values in sigmas.items():
-        if values != scoring.sigmas:
-            change = Change("sigmas", "the run's", f"{name}'s", usual=name == dataset)
-            yield _setting(scoring, "sigmas", values, change)
-    for threshold in KEYPOINT_THRESHOLDS:
-        if threshold != scoring.keypoint_score_threshold:
-            yield _setting(scoring, "keypoint_score_threshold", threshold, "keypoint threshold")
-    for method in ("oks", "soft-oks", "none"):
-        if method != scoring.nms:
-            yield _setting(scoring, "nms", method, "NMS")
-    if scoring.nms != "none":
-        for threshold in NMS_THRESHOLDS:
-            if threshold != scoring.nms_threshold:
-                yield _setting(scoring, "nms_threshold", threshold, "NMS threshold")
+def _kind(metric: str) -> str:
+    """Return what a metric's name begins with: AP of `AP@0.5` and `AP(M)`."""
+    return re.split(r"[^A-Za-z]", metric, maxsplit=1)[0]
 
 
-def _setting(scoring: PoseSelection, field: str, value: Any, change: Change | str) -> Alternative:
-    """Change one field of the scoring, which is described by its name or as a whole."""
-
+def _with(fields: Mapping[str, Any]) -> Callable[[Predictions, Protocol], Scored]:
     def apply(predictions: Predictions, protocol: Protocol) -> Scored:
-        changed = protocol.scoring.model_copy(update={field: value})
-        return predictions, protocol.model_copy(update={"scoring": changed})
+        return predictions, protocol.model_copy(update={"scoring": protocol.scoring.model_copy(update=fields)})
 
-    if isinstance(change, str):
-        usual = type(scoring).model_fields[field].default == value
-        change = Change(change, _text(getattr(scoring, field)), _text(value), usual)
-    return Alternative(change, apply)
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return apply
 
 
 def _dropper(threshold: float) -> Callable[[Predictions, Protocol], Scored]:

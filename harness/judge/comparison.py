@@ -5,6 +5,7 @@ rounding does is red: down, and up as well, since a gain without a cause is as s
 difference would be there on other images, too, is what the paired difference says; it is shown, and decides nothing.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,36 +14,24 @@ from pydantic import JsonValue
 
 from harness.errors import HarnessError
 from harness.fields import Fields
-from harness.protocol import PckhScoring, PoseTrackScoring, Protocol
+from harness.measures import Measure
+from harness.metrics.family import family_of
+from harness.protocol import Protocol
 from harness.record import Record
 
 SCHEMA_VERSION = 1
 
-NOISE_FLOOR = 1e-4
-"""How far a metric may move, a fraction, where no wider noise floor was measured.
-
-What was measured is how far a few variants moved a metric on one machine; another processor can round one more keypoint
-to the other side. One person who passes one of the ten OKS thresholds or fails it is worth about 1 / (10 people) of an
-AP: 1e-4 are six of COCO's 6,352, and a tenth of the last digit that tables print. A small data set needs more."""
-
 _ROUNDING = 1e-12
 """Of a difference itself: in binary, 0.8 - 0.7 is more than 0.1."""
 
-_HARMLESS = {
-    "compute.batch_size",
-    "compute.device",
-    "boxes.file.path",
-    "annotations.path",
-    "scoring.headboxes.path",
-    "scoring.sequences.path",
-}
-"""Protocol fields that may change without a warning."""
+_HARMLESS = re.compile(r"compute\.(batch_size|device)|.*\.path|verdict")
+"""Fields that may change without a warning; of a file, its sha256 counts."""
 
 State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
 
 
 class Paired(Fields):
-    """The difference of a metric on the same resamples of images, a fraction: new minus baseline."""
+    """The difference of a metric on the same resamples of images, in its unit: new minus baseline."""
 
     low: float
     high: float
@@ -53,9 +42,10 @@ class Paired(Fields):
 
 
 class Movement(Fields):
-    """One metric on both sides, fractions."""
+    """One metric on both sides, in its unit."""
 
     metric: str
+    better: Literal["higher", "lower"] = "higher"
     state: Literal["same", "within noise", "moved", "vanished", "appeared"]
     baseline: float | None
     """None where undefined, or not measured."""
@@ -64,6 +54,8 @@ class Movement(Fields):
     """New minus baseline; None where one of them is None."""
     noise_floor: float
     """How far it may move."""
+    baseline_floor: float
+    """How far it may move by the noise of the baseline alone."""
     noise_source: Literal["measured", "assumed"]
     """Measured by `harness run --noise`, or assumed since no more was."""
     baseline_interval: tuple[float, float] | None
@@ -147,7 +139,7 @@ Pair = Callable[[str], Mapping[str, Paired]]
 def compare(
     new: Mapping[str, Outcome],
     baseline: Mapping[str, Outcome],
-    noise_floor: float = NOISE_FLOOR,
+    noise_floor: float | None = None,
     pair: Pair | None = None,
 ) -> Comparison:
     """Compare runs with a baseline.
@@ -155,7 +147,8 @@ def compare(
     Args:
         new: Runs by id.
         baseline: The same.
-        noise_floor: How far a metric may move, a fraction, where no wider noise floor was measured.
+        noise_floor: How far a metric may move, in its unit, where no wider noise floor was measured; None for each
+            metric's own (`Measure.noise`).
         pair: Called for runs with a metric that is not the same.
     """
     ids = [*baseline, *(run for run in new if run not in baseline)]
@@ -166,7 +159,7 @@ def compare(
 
 
 def _compare_run(
-    run: str, new: Outcome | None, baseline: Outcome | None, noise_floor: float, pair: Pair | None
+    run: str, new: Outcome | None, baseline: Outcome | None, noise_floor: float | None, pair: Pair | None
 ) -> RunComparison:
     label = next(side.record.label for side in (new, baseline) if side)
 
@@ -186,8 +179,8 @@ def _compare_run(
     if reason := _incomparable(new, baseline):
         return outcome("not comparable", True, reason, changes=changes)
 
-    movements = _movements(new.record, baseline.record, noise_floor)
-    warnings = list(_warnings(new.record, baseline.record, movements, changes, noise_floor))
+    movements = _movements(new, baseline, noise_floor)
+    warnings = list(_warnings(movements, changes))
     if pair and any(movement.state != "same" for movement in movements):
         try:
             paired = pair(run)
@@ -217,23 +210,27 @@ def _incomparable(new: Outcome, baseline: Outcome) -> str | None:
 
 def _ground_truth(outcome: Outcome) -> dict[str, str]:
     assert outcome.protocol is not None, "only broken runs have none"
-    truth = {"annotations": outcome.protocol.annotations.sha256}
-    match outcome.protocol.scoring:
-        case PckhScoring() as scoring:
-            truth["head boxes"] = scoring.headboxes.sha256
-        case PoseTrackScoring() as scoring:
-            truth["sequences"] = scoring.sequences.sha256
-    return truth
+    scoring = outcome.protocol.scoring
+    files = family_of(scoring).files
+    return {
+        "annotations": outcome.protocol.annotations.sha256,
+        **{files.get(name, name).removeprefix("the "): file.sha256 for name, file in scoring.files.items()},
+    }
 
 
-def _movements(new: Record, baseline: Record, noise_floor: float) -> tuple[Movement, ...]:
-    names = [*baseline.metrics, *(name for name in new.metrics if name not in baseline.metrics)]
-    return tuple(_movement(name, new, baseline, noise_floor) for name in names)
+def _movements(new: Outcome, baseline: Outcome, noise_floor: float | None) -> tuple[Movement, ...]:
+    assert new.protocol is not None, "only broken runs have none"
+    measures = family_of(new.protocol.scoring).measures
+    names = [*baseline.record.metrics, *(name for name in new.record.metrics if name not in baseline.record.metrics)]
+    return tuple(
+        _movement(name, measures.get(name, Measure()), new.record, baseline.record, noise_floor) for name in names
+    )
 
 
-def _movement(metric: str, new: Record, baseline: Record, noise_floor: float) -> Movement:
+def _movement(metric: str, measure: Measure, new: Record, baseline: Record, noise_floor: float | None) -> Movement:
     now, before = new.metrics.get(metric), baseline.metrics.get(metric)
-    floor = max(_measured_noise(new, metric), _measured_noise(baseline, metric), noise_floor)
+    assumed = measure.noise if noise_floor is None else noise_floor
+    floor = max(_measured_noise(new, metric), _measured_noise(baseline, metric), assumed)
     difference = None if now is None or before is None else now - before
     state: Literal["same", "within noise", "moved", "vanished", "appeared"]
     if metric not in new.metrics:
@@ -248,12 +245,14 @@ def _movement(metric: str, new: Record, baseline: Record, noise_floor: float) ->
         state = "moved"
     return Movement(
         metric=metric,
+        better=measure.better,
         state=state,
         baseline=before,
         new=now,
         difference=difference,
         noise_floor=floor,
-        noise_source="measured" if floor > noise_floor else "assumed",
+        baseline_floor=max(_measured_noise(baseline, metric), assumed),
+        noise_source="measured" if floor > assumed else "assumed",
         baseline_interval=baseline.intervals.get(metric),
         new_interval=new.intervals.get(metric),
     )
@@ -271,25 +270,23 @@ def _reason(red: list[Movement]) -> str:
         happened = f"is undefined {'in the baseline only' if first.baseline is None else 'now'}"
     else:
         direction = "fell" if first.difference < 0 else "rose"
-        happened = f"{direction} by {abs(first.difference):.3g}, noise floor {first.noise_floor:.3g}"
+        sense = f" ({'worse' if direction == 'rose' else 'better'})" if first.better == "lower" else ""
+        happened = f"{direction} by {abs(first.difference):.3g}{sense}, noise floor {first.noise_floor:.3g}"
     others = len(red) - 1
     more = f"; {others} more metric{'s' if others > 1 else ''} moved" if others else ""
     return f"{first.metric} {happened}{more}"
 
 
-def _warnings(
-    new: Record, baseline: Record, movements: tuple[Movement, ...], changes: tuple[Change, ...], noise_floor: float
-) -> Iterator[str]:
-    suspects = [change.field for change in changes if change.field not in _HARMLESS and change.field != "verdict"]
+def _warnings(movements: tuple[Movement, ...], changes: tuple[Change, ...]) -> Iterator[str]:
+    suspects = [change.field for change in changes if not _HARMLESS.fullmatch(change.field)]
     if suspects and not any(movement.red for movement in movements):
         yield f"no metric moved although this changed: {', '.join(suspects)}"
     for movement in movements:
         # A change that makes a network noisy vouches for itself.
-        before = max(_measured_noise(baseline, movement.metric), noise_floor)
-        if movement.state == "within noise" and abs(movement.difference or 0) > before + _ROUNDING:
+        if movement.state == "within noise" and abs(movement.difference or 0) > movement.baseline_floor + _ROUNDING:
             yield (
                 f"{movement.metric} is within the noise of the new run only, whose floor is "
-                f"{movement.noise_floor:.3g}; the baseline's is {before:.3g}"
+                f"{movement.noise_floor:.3g}; the baseline's is {movement.baseline_floor:.3g}"
             )
 
 

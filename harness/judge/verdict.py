@@ -21,11 +21,11 @@ def judge_claim(
     Args:
         claim: The published value.
         metric: How the metric is published.
-        measured: The measured fraction; None where undefined.
+        measured: The measured value, in its measure's unit; None where undefined.
         status: The run's; only a complete one can reproduce anything.
-        noise: How far the metric moves when nothing but rounding changes, a fraction.
+        noise: How far the metric moves when nothing but rounding changes, in the same unit.
     """
-    scale = 100 if metric.unit == "percent" else 1
+    scale = metric.scale
     value = difference = None
     if measured is not None:
         value = measured * scale

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float64, Int64
+from harness.arrays import Float64, Int64, usable
 from harness.errors import MALFORMED, ObtainError
 from harness.files import read_json
 
@@ -51,6 +51,18 @@ def load_results_json(path: Path, num_keypoints: int) -> Detections:
         scores=_column(path, entries, "score"),
         boxes=_column(path, entries, "bbox", 4) if has_boxes else None,
     )
+
+
+def check_finite(path: Path, field: str, values: Float64) -> None:
+    """Refuse poses with numbers that are not finite, or so large that products of them are not.
+
+    Raises:
+        ObtainError: Names the file, the field and the first such pose.
+    """
+    broken = ~usable(values.reshape(len(values), -1)).all(axis=1) if len(values) else np.zeros(0, bool)
+    if broken.any():
+        first = int(np.flatnonzero(broken)[0])
+        raise ObtainError(f"{path}: '{field}' of {broken.sum()} poses is not finite, the first is number {first}")
 
 
 def _column(path: Path, entries: list[dict[str, Any]], field: str, length: int | None = None) -> Float64:

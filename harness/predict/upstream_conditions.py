@@ -1,12 +1,10 @@
 """What the installed packages mean for MMPose's own test loop: which evaluators run, and which numbers move."""
 
-from importlib.util import find_spec
-
 import cv2
 import numpy as np
 
-from harness.predict import xtcocotools_ext
-from harness.protocol import OksScoring, PoseSelection, PoseTrackScoring, Protocol, Warp
+from harness.plugins import plugin
+from harness.protocol import PoseSelection, Protocol, Warp
 
 OPENCV_5 = (
     "OpenCV 5 is installed: its warpAffine changes 7 % of the pixels of MMPose's own crops, and AP by about 0.002; "
@@ -49,11 +47,6 @@ def _major(version: str) -> int:
 
 def why_not_evaluated(protocol: Protocol) -> str | None:
     """Return why MMPose's own evaluator of a run cannot run here; None where it can."""
-    match protocol.scoring:
-        case OksScoring() if xtcocotools_ext.install() == "stand-in":
-            return f"it needs the package xtcocotools: {xtcocotools_ext.INSTALL}"
-        case PoseTrackScoring() if find_spec("poseval") is None:
-            return "it needs the package poseval"
-        case PoseTrackScoring() if protocol.limit is not None:
-            return "it needs all images"
-    return None
+    family = plugin("metrics", protocol.scoring.metric, "scoring.metric")
+    reason: str | None = family.why_upstream_cannot(limited=protocol.limit is not None)
+    return reason

@@ -36,11 +36,9 @@ def size(parameters: float | None) -> str:
     return NONE if parameters is None else f"{parameters / 1e6:.1f} M"
 
 
-def in_unit(fraction: float | None, metric: Metric) -> float | None:
-    """Turn a measured fraction into the unit that the metric is published in."""
-    if fraction is None:
-        return None
-    return fraction * 100 if metric.unit == "percent" else fraction
+def in_unit(value: float | None, metric: Metric) -> float | None:
+    """Turn a measured value into the unit that the metric is published in."""
+    return None if value is None else value * metric.scale
 
 
 def measured(value: float | None, metric: Metric) -> str:

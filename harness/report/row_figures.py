@@ -3,7 +3,8 @@
 import itertools
 from collections.abc import Sequence
 
-from harness.metrics.diagnosis.model import Curve, Diagnosis, OksFigures
+from harness.metrics.diagnosis.chart import Chart, Curves, Gains
+from harness.metrics.diagnosis.model import Diagnosis
 from harness.report import numbers
 from harness.report.plot import (
     BOTTOM,
@@ -28,24 +29,25 @@ from harness.report.suite_figures import look
 from harness.suites.schema import Metric
 
 
-def curves_figure(curves: Sequence[Curve]) -> Plot:
-    """Return precision over recall at each OKS threshold."""
+def chart_figures(charts: Sequence[Chart]) -> list[Plot | Bars]:
+    """Return the figures that a family of metrics adds."""
+    return [_curves(chart) if isinstance(chart, Curves) else _gains(chart) for chart in charts]
+
+
+def _curves(chart: Curves) -> Plot:
     x, y = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1.02, HEIGHT - BOTTOM, 12)
     plot = Plot(
-        title="Precision and recall",
-        description="Mean precision: "
-        + ", ".join(
-            f"{sum(curve.precision) / len(curve.precision):.3f} at OKS {curve.threshold:g}" for curve in curves
-        ),
-        x_label="recall",
-        y_label="precision",
+        title=chart.title,
+        description=chart.description,
+        x_label=chart.x_label,
+        y_label=chart.y_label,
         x_ticks=ticks(x, 5),
         y_ticks=ticks(y, 5),
     )
-    for number, curve in enumerate(curves):
-        steps = [(x(index / (len(curve.precision) - 1)), y(value)) for index, value in enumerate(curve.precision)]
+    for number, (name, values) in enumerate(chart.lines):
+        steps = [(x(index / (len(values) - 1)), y(value)) for index, value in enumerate(values)]
         plot.paths.append(Path(polyline(_corners(steps)), f"curve c{number % 4}"))
-        plot.legend.append((f"curve c{number % 4}", f"OKS {curve.threshold:g}"))
+        plot.legend.append((f"curve c{number % 4}", name))
     return plot
 
 
@@ -59,10 +61,9 @@ def _corners(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [*kept, points[-1]]
 
 
-def histogram_figure(diagnosis: Diagnosis) -> Plot:
-    """Return how many people are how similar to their pose."""
+def histogram_figure(diagnosis: Diagnosis, what: str) -> Plot:
+    """Return how many people are how similar to their pose; `what` the similarity is called."""
     counts = diagnosis.histogram
-    what = "OKS" if diagnosis.metric == "oks" else "similarity"
     x, y = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1.06 * max(1, *counts), HEIGHT - BOTTOM, 12)
     width = 1 / len(counts)
     plot = Plot(
@@ -82,31 +83,14 @@ def histogram_figure(diagnosis: Diagnosis) -> Plot:
     return plot
 
 
-CORRECTIONS = {
-    "jitter": "jitter moved to its place",
-    "inversion": "left and right put right",
-    "swap": "keypoints of others put right",
-    "miss": "misses put right",
-    "scores": "poses scored by their OKS",
-    "background": "background poses dropped",
-}
-
-
-def corrections_figure(figures: OksFigures) -> Bars:
-    """Return what AP would gain, were all errors of one kind corrected."""
-    gains = {kind: ap - figures.ap for kind, ap in figures.corrected_ap.items()}
-    x = Scale(min(0.0, *gains.values()), 1.06 * max(0.001, *gains.values()), 0, 100)
+def _gains(chart: Gains) -> Bars:
+    values = [gain for _, gain in chart.gains]
+    x = Scale(min(0.0, *values), 1.06 * max(0.001, *values), 0, 100)
     bars = []
-    for kind in sorted(gains, key=lambda kind: -gains[kind]):
-        start, end = sorted((x(0), x(gains[kind])))
-        bars.append(Bar(CORRECTIONS[kind], numbers.signed(gains[kind], 3), start, round(end - start, 1), "bar", ""))
-    return Bars(
-        title="What AP would gain",
-        description=f"Over {figures.ap:.3f}, each correction by itself.",
-        zero=x(0),
-        bars=tuple(bars),
-        ticks=tuple(ticks(x, 4)),
-    )
+    for name, gain in sorted(chart.gains, key=lambda named: -named[1]):
+        start, end = sorted((x(0), x(gain)))
+        bars.append(Bar(name, numbers.signed(gain, chart.decimals), start, round(end - start, 1), "bar", ""))
+    return Bars(title=chart.title, description=chart.description, zero=x(0), bars=tuple(bars), ticks=tuple(ticks(x, 4)))
 
 
 def history_figure(history: Sequence[Result], name: str, metric: Metric, claimed: float | None) -> Plot | None:

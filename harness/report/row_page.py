@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import ObtainError
 from harness.metrics.diagnosis.model import Diagnosis
+from harness.plugins import plugin
 from harness.report import numbers
 from harness.report.cases import Gallery, Room, gallery, limbs
 from harness.report.command import reproduce_command
@@ -14,7 +15,7 @@ from harness.report.pages import render
 from harness.report.plot import Bars, Plot
 from harness.report.protocol_table import Line, ledger
 from harness.report.results import Result
-from harness.report.row_figures import corrections_figure, curves_figure, histogram_figure, history_figure
+from harness.report.row_figures import chart_figures, histogram_figure, history_figure
 from harness.report.standings import Standing
 from harness.report.upstream_issue import upstream_issue
 from harness.suites.schema import Claim, Metric, Run
@@ -52,6 +53,8 @@ class Errors:
     """The diagnosis of one run, drawn."""
 
     diagnosis: Diagnosis
+    similarity: str
+    """What the similarity of a pose to a person is called."""
     figures: tuple[Plot | Bars, ...]
     gallery: Gallery
 
@@ -197,11 +200,9 @@ def _errors(
         diagnosis = Diagnosis.load(path)
     except ObtainError as error:
         return None, str(error)
-    figures: list[Plot | Bars] = [curves_figure(diagnosis.oks.curves)] if diagnosis.oks else []
-    figures.append(histogram_figure(diagnosis))
-    if diagnosis.oks:
-        figures.append(corrections_figure(diagnosis.oks))
+    family = plugin("metrics", diagnosis.metric, f"{path}: metric")
+    figures = [histogram_figure(diagnosis, family.similarity), *chart_figures(family.charts(diagnosis))]
     names = [keypoint.name for keypoint in diagnosis.keypoints]
     joined = limbs(result.protocol.dataset, names) if result.protocol else ()
     images = data / standing.suite.dataset_of(standing.row).images if data else None
-    return Errors(diagnosis, tuple(figures), gallery(diagnosis, joined, images, room)), None
+    return Errors(diagnosis, family.similarity, tuple(figures), gallery(diagnosis, joined, images, room)), None

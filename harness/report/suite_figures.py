@@ -85,7 +85,7 @@ def _cost(
     metric = points[0].standing.suite.metrics[name]
     x = x_scale(min(point.cost for point in points), max(point.cost for point in points), log=True)
     y = y_scale(min(point.accuracy for point in points), max(point.accuracy for point in points))
-    plot.y_label = f"{metric.label}{', %' if metric.unit == 'percent' else ''}"
+    plot.y_label = f"{metric.label}{metric.suffix}"
     plot.x_ticks, plot.y_ticks = ticks(x), ticks(y)
     for point in points:
         row = point.standing.row
@@ -95,7 +95,8 @@ def _cost(
     meanings = {"measured": "measured", "published": "published, not measured here"}
     plot.legend = [(its, meaning) for its, meaning in meanings.items() if any(mark.look == its for mark in plot.marks)]
     plot.legend.append(("front", "Pareto front"))
-    indices = pareto([(-point.cost if faster else point.cost, point.accuracy) for point in points])
+    sign = -1 if metric.better == "lower" else 1
+    indices = pareto([(-point.cost if faster else point.cost, sign * point.accuracy) for point in points])
     front = sorted((points[index] for index in indices), key=lambda point: point.cost)
     places = [(x(point.cost), y(point.accuracy)) for point in front]
     plot.paths.append(Path(polyline(places), "front"))

@@ -86,6 +86,7 @@ def pair_by_resampling(new: Path, baseline: Path, data: Path, resamples: int, se
     """
 
     def pair(run: str) -> Mapping[str, Paired]:
+        from harness.metrics.match import match
         from harness.metrics.resample import (  # numba: not where nothing moved
             draw,
             paired_difference,
@@ -95,8 +96,9 @@ def pair_by_resampling(new: Path, baseline: Path, data: Path, resamples: int, se
         # Ground truth is the same on both sides, so either says which images there are.
         folders = RunFolder(new / run), RunFolder(baseline / run)
         sides = [(_predictions(folder), folder.read_protocol()) for folder in folders]
-        draws = draw(*sides[1], data, resamples, seed)
-        now, before = (resampled_metrics(*side, data, draws) for side in sides)
+        matched = [match(*side, data) for side in sides]
+        draws = draw(matched[1], sides[1][1], data, resamples, seed)
+        now, before = (resampled_metrics(side, draws) for side in matched)
         return {
             metric: Paired(low=found.low, high=found.high, p_value=found.p_value, resamples=resamples)
             for metric in now

@@ -14,7 +14,7 @@ from harness.assets.dataset import data_file
 from harness.errors import DifferenceError
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate
 from harness.predict.forward import Forward, SharedForward
 from harness.predict.people import check_images
 from harness.predict.shared import Estimator, predict_together

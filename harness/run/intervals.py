@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
+from harness.metrics.family import Matched
 from harness.metrics.resample import draw, interval, resampled_metrics
-from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Resampling
 
@@ -15,21 +13,21 @@ FEWEST = 20
 
 
 def measure_intervals(
-    predictions: Predictions, protocol: Protocol, data: Path
+    matched: Matched, protocol: Protocol, data: Path
 ) -> tuple[dict[str, tuple[float, float]], Resampling | None]:
     """Return the confidence intervals of all metrics, and how they were made.
 
     Raises:
-        ObtainError: The annotations are missing, malformed or not those of the run.
-        RunError: The predictions cannot be scored.
+        ObtainError: The annotations are missing or malformed.
+        RunError: There is nothing to score.
     """
-    if len(np.unique(predictions.image_ids)) < FEWEST:
+    if len(matched.image_ids) < FEWEST:
         return {}, None
-    draws = draw(predictions, protocol, data)
+    draws = draw(matched, protocol, data)
     resamples, units = draws.counts.shape
     if units < FEWEST:
         return {}, None
-    found = {name: interval(values) for name, values in resampled_metrics(predictions, protocol, data, draws).items()}
+    found = {name: interval(values) for name, values in resampled_metrics(matched, draws).items()}
     unit: Literal["images", "videos"] = "images" if draws.unit == "image" else "videos"
     resampling = Resampling(unit=unit, units=units, resamples=resamples, seed=draws.seed)
     return {name: ends for name, ends in found.items() if ends}, resampling

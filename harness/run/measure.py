@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.metrics.diagnosis.diagnose import diagnose
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import match
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Resampling
@@ -45,11 +45,12 @@ def measure(
     """
     predictions = predictions or Predictions.load(folder.predictions)
     start = time.perf_counter()
-    metrics = evaluate(predictions, protocol, data)
+    matched = match(predictions, protocol, data)
+    metrics = matched.stats()
     evaluated = time.perf_counter()
-    intervals, resampling = measure_intervals(predictions, protocol, data)
+    intervals, resampling = measure_intervals(matched, protocol, data)
     resampled = time.perf_counter()
-    diagnose(predictions, protocol, data, names).save(folder.diagnosis)
+    diagnose(matched, protocol, data, names).save(folder.diagnosis)
     ends = {"score": evaluated, "intervals": resampled, "diagnosis": time.perf_counter()}
     timings = dict(zip(ends, np.diff([start, *ends.values()]).round(3).tolist(), strict=True))
     return Measures(metrics, intervals, resampling, timings)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from harness.errors import RunError
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate
 from harness.predict.forward import Forward
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.arrays import Bool, Float32, Indices
 from harness.errors import RunError
-from harness.metrics.evaluate import difference, evaluate
+from harness.metrics.match import difference, evaluate
 from harness.parity import Parity
 from harness.predict.decode.exact.heatmaps import modulate
 from harness.predict.networks import count_flops

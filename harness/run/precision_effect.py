@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate
 from harness.predict.people import People
 from harness.predictions import Predictions
 from harness.record import Effect

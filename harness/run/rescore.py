@@ -4,15 +4,15 @@ from pathlib import Path
 
 from harness.errors import ObtainError
 from harness.judge.verdict import judge_run
-from harness.metrics.evaluate import evaluate
+from harness.metrics.diagnosis.model import Diagnosis
 from harness.predictions import Predictions
 from harness.record import Record
-from harness.run.intervals import measure_intervals
+from harness.run.measure import measure
 from harness.run_folder import RunFolder
 
 
 def rescore(folder: RunFolder, data: Path) -> Record:
-    """Recompute a run's metrics and verdict, and save them in its record.
+    """Recompute a run's metrics, intervals, diagnosis and verdict, and save them.
 
     Args:
         folder: A folder that `harness run` has made.
@@ -25,18 +25,28 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     row, run, metrics = folder.read_spec()
     if record.predictions_key is None or Predictions.saved_key(folder.predictions) != record.predictions_key:
         raise ObtainError(f"the record and the predictions are of different runs: {folder.path}", "run it again")
-    predictions, protocol = Predictions.load(folder.predictions), folder.read_protocol()
-    measured = evaluate(predictions, protocol, data)
-    claims, verdict = judge_run(row, run, metrics, measured, record.status, record.noise)
-    intervals, resampling = measure_intervals(predictions, protocol, data)
+    protocol = folder.read_protocol()
+    measures = measure(folder, protocol, data, _keypoint_names(folder, protocol.num_keypoints))
+    claims, verdict = judge_run(row, run, metrics, measures.metrics, record.status, record.noise)
     record = record.model_copy(
         update={
-            "metrics": measured,
-            "intervals": intervals,
-            "resampling": resampling,
+            "metrics": measures.metrics,
+            "intervals": measures.intervals,
+            "resampling": measures.resampling,
             "claims": claims,
             "verdict": verdict,
         }
     )
     record.save(folder.record)
     return record
+
+
+def _keypoint_names(folder: RunFolder, count: int) -> tuple[str, ...]:
+    """Return the names that the run has, or its former diagnosis, or else numbers."""
+    if names := folder.keypoint_names():
+        return names
+    try:
+        names = tuple(keypoint.name for keypoint in Diagnosis.load(folder.diagnosis).keypoints)
+    except ObtainError:
+        names = ()
+    return names if len(names) == count else tuple(f"keypoint {number}" for number in range(count))

@@ -25,6 +25,7 @@ from harness.run.progress import RunProgress
 from harness.run.scoring import Scoring
 from harness.run.to_record import failed, judged
 from harness.suites.ledger import point_at
+from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Row, Suite
 
 WAIT = 1.0
@@ -203,7 +204,8 @@ def _save(
     job: Job, plan: Plan, predictions: Predictions, estimation: Estimation, environment: Mapping[str, Any]
 ) -> None:
     folder = job.folder
-    folder.write_spec(job.suite, job.row, job.run, plan.config.to_dict())
+    keypoints = read_metainfo(plan.config.test_dataloader.dataset).names
+    folder.write_spec(job.suite, job.row, job.run, plan.config.to_dict(), keypoints)
     write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
     made = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder.environment, {**environment, "made": made})

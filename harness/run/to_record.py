@@ -7,7 +7,7 @@ from typing import Any, Literal
 from harness.errors import HarnessError, ObtainError
 from harness.files import read_json
 from harness.judge.verdict import judge_run
-from harness.metrics.evaluate import difference
+from harness.metrics.match import difference
 from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record, Status
 from harness.run.boxes import identify_boxes

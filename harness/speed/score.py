@@ -17,11 +17,12 @@ from harness.assets.dataset import data_file
 from harness.errors import DifferenceError
 from harness.files import write_json
 from harness.metrics.diagnosis.diagnose import diagnose
-from harness.metrics.evaluate import difference, evaluate
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.match import difference, evaluate, match
 from harness.predict.stand_ins import install_stand_ins
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
-from harness.protocol import Compute, OksScoring
+from harness.protocol import Compute
 from harness.run.intervals import measure_intervals
 from harness.speed.outcome import SCORING_TOLERANCE, Scoring
 from harness.speed.rounds import circumstances, compare
@@ -85,8 +86,9 @@ def measure_scoring(config: Config, scale: Scale, rounds: int) -> Scoring:
             "predictions", len(predictions), upstream, lambda: evaluate(predictions, protocol, folder), rounds, check
         )
         names = read_metainfo(config.test_dataloader.dataset).names
-        intervals_s = _seconds(lambda: measure_intervals(predictions, protocol, folder))
-        diagnosis_s = _seconds(lambda: diagnose(predictions, protocol, folder, names))
+        matched = match(predictions, protocol, folder)
+        intervals_s = _seconds(lambda: measure_intervals(matched, protocol, folder))
+        diagnosis_s = _seconds(lambda: diagnose(matched, protocol, folder, names))
     return Scoring(
         measured=measured,
         images=scale.images,

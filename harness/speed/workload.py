@@ -15,7 +15,8 @@ from harness.predict.seeded import seed_weights
 from harness.protocol import DataFile, Scoring
 from harness.run.plan import Plan, Settings, make_plan
 from harness.suites.configs import load_config
-from harness.suites.ledger import annotation_path, image_folder, in_data_folder, point_at, read_scoring
+from harness.suites.data_paths import in_data_folder
+from harness.suites.ledger import annotation_path, image_folder, point_at, read_scoring
 from harness.suites.load import load_suite, select_rows
 from harness.suites.schema import Checkpoint, Row, Suite
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from mmengine.config import Config
 
 from harness.errors import SpecError
+from harness.plugins import plugins
 from harness.protocol import (
     Boxes,
     Compute,
@@ -14,19 +15,11 @@ from harness.protocol import (
     DataFile,
     Decoder,
     Flip,
-    JhmdbScoring,
-    OksScoring,
-    PckhScoring,
-    PoseTrackScoring,
     Protocol,
     Scoring,
 )
+from harness.suites.data_paths import DATA_ROOT, in_data_folder
 from harness.suites.metainfo import read_metainfo
-
-DATA_ROOT = "data/"
-"""What MMPose's configs call the data folder."""
-
-NMS: dict[str, Literal["oks", "soft-oks", "none"]] = {"oks_nms": "oks", "soft_oks_nms": "soft-oks", "none": "none"}
 
 PIPELINE = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
 
@@ -95,11 +88,6 @@ def data_paths(config: Config) -> list[str]:
 
     read_protocol(config, collect, None, Compute(engine="shared", batch_size=1, device="cpu"))
     return paths
-
-
-def in_data_folder(path: str) -> str:
-    """Turn a path of a config into one in the data folder."""
-    return f"{PurePosixPath(path)}/".removeprefix(DATA_ROOT).rstrip("/")
 
 
 def _transforms(config: Config) -> dict[str, Any]:
@@ -171,37 +159,13 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
     if converters:
         raise SpecError(f"config field test_evaluator.{converters[0]} of {config.filename} is not evaluated here")
     sigmas = read_metainfo(config.test_dataloader.dataset).sigmas
-    match evaluator.type:
-        case "CocoMetric":
-            return OksScoring(
-                area="annotation" if evaluator.get("use_area", True) else "box",
-                crowd=evaluator.get("iou_type", "keypoints") == "keypoints_crowd",
-                **_selection(evaluator, sigmas),
-            )
-        case "MpiiPCKAccuracy":
-            headboxes = in_data_folder(config.test_dataloader.dataset.headbox_file)
-            return PckhScoring(headboxes=data_file(headboxes, "the head box file"))
-        case "JhmdbPCKAccuracy":
-            return JhmdbScoring(threshold=evaluator.thr)
-        case "PoseTrack18Metric":
-            # As PoseTrack18Metric finds it: posetrack18_val.json -> val/
-            annotations = PurePosixPath(in_data_folder(evaluator.ann_file))
-            sequences = str(annotations.parent / annotations.stem.split("_")[-1])
-            return PoseTrackScoring(
-                sequences=data_file(sequences, "the per-sequence ground truth"), **_selection(evaluator, sigmas)
-            )
-        case other:
-            raise SpecError(f"config field test_evaluator.type of {config.filename}: {other} is not evaluated here")
-
-
-def _selection(evaluator: Any, sigmas: tuple[float, ...]) -> dict[str, Any]:
-    return {
-        "sigmas": sigmas,
-        "score_mode": evaluator.get("score_mode", "bbox_keypoint"),
-        "keypoint_score_threshold": evaluator.get("keypoint_score_thr", 0.2),
-        "nms": NMS[evaluator.get("nms_mode", "oks_nms")],
-        "nms_threshold": evaluator.get("nms_thr", 0.9),
-    }
+    family = next((one for one in plugins("metrics").values() if evaluator.type in one.evaluators), None)
+    if family is None:
+        raise SpecError(
+            f"config field test_evaluator.type of {config.filename}: {evaluator.type} is not evaluated here"
+        )
+    scoring: Scoring = family.read_scoring(evaluator, config.test_dataloader.dataset, sigmas, data_file)
+    return scoring
 
 
 def point_at(config: Config, data: str) -> Config:

@@ -20,46 +20,16 @@ from pydantic import (
     JsonValue,
     PrivateAttr,
     Tag,
+    field_validator,
     model_validator,
 )
 from pydantic_core import core_schema
 
 from harness.errors import brief
 from harness.fields import Fields
+from harness.measures import measure_names, measure_of
 
-METRICS = (
-    # OKS suites; CrowdPose has its three crowd levels in place of the two sizes, and its AP(M) is the medium level
-    "AP",
-    "AP@0.5",
-    "AP@0.75",
-    "AP(M)",
-    "AP(L)",
-    "AR",
-    "AR@0.5",
-    "AR@0.75",
-    "AR(M)",
-    "AR(L)",
-    "AP(E)",
-    "AP(H)",
-    # MPII
-    "PCKh@0.5",
-    "PCKh@0.1",
-    # JHMDB
-    "PCK(person)",
-    "PCK(torso)",
-    # PoseTrack18, besides AP
-    "AP(head)",
-    "AP(shoulder)",
-    "AP(elbow)",
-    "AP(wrist)",
-    "AP(hip)",
-    "AP(knee)",
-    "AP(ankle)",
-)
-"""What the harness can measure, by its own names."""
-
-
-MetricName = Annotated[str, GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(list(METRICS)))]
+MetricName = Annotated[str, GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(measure_names()))]
 BoxSource = Literal["detector", "ground-truth"]
 ClaimSource = Literal["table", "page", "metafile", "history"]
 
@@ -129,8 +99,10 @@ class Metric(SuiteFields):
 
     label: str
     """As the published table prints it."""
-    unit: Literal["fraction", "percent"]
-    """The unit of the published values. Measured values are fractions."""
+    unit: Literal["fraction", "percent", "px"]
+    """The unit of the published values; a fraction may be published in percent."""
+    better: Literal["higher", "lower"] = "higher"
+    """Which way is better; the harness knows it of each metric, so that a suite need not say it."""
     decimals: int = Field(ge=0, le=6)
     """Decimals of the published values."""
     tolerance: float | None = Field(default=None, gt=0)
@@ -145,6 +117,17 @@ class Metric(SuiteFields):
         if (self.tolerance is None) != (self.reason is None):
             raise ValueError("tolerance and reason go together")
         return self
+
+    @property
+    def scale(self) -> float:
+        """How many units a measured 1 is."""
+        return 100 if self.unit == "percent" else 1
+
+    @property
+    def suffix(self) -> str:
+        """What a heading says after the metric's name: its unit, and that lower is better where it is."""
+        unit = {"fraction": "", "percent": ", %", "px": ", px"}[self.unit]
+        return f"{unit}, lower is better" if self.better == "lower" else unit
 
 
 class PublishedValue(SuiteFields):
@@ -345,6 +328,18 @@ class Suite(SuiteFields):
     """In the order of the published table."""
 
     _path: Path | None = PrivateAttr(default=None)
+
+    @field_validator("metrics")
+    @classmethod
+    def _complete(cls, metrics: dict[str, Metric]) -> dict[str, Metric]:
+        """Say of each metric which way is better, and refuse a unit that it does not have."""
+        for name, metric in metrics.items():
+            measure = measure_of(name)
+            if (metric.unit == "px") != (measure.unit == "px"):
+                raise ValueError(f"{name} is measured as a {measure.unit}, not in {metric.unit}")
+            if "better" in metric.model_fields_set and metric.better != measure.better:
+                raise ValueError(f"{name} is better where it is {measure.better}")
+        return {name: metric.model_copy(update={"better": measure_of(name).better}) for name, metric in metrics.items()}
 
     @property
     def path(self) -> Path | None:

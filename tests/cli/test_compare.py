@@ -17,9 +17,10 @@ from conftest import Harness
 from harness.arrays import Float64
 from harness.files import sha256_file, write_json
 from harness.judge.comparison import Comparison
-from harness.metrics.evaluate import evaluate
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.match import evaluate
 from harness.predictions import Predictions
-from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, OksScoring, Protocol
+from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol
 from harness.record import Noise, Record, Variant
 from harness.run_folder import RunFolder
 

@@ -57,12 +57,12 @@ def test_coco_results(harness: Harness, scoring_samples: Path, truth: str, found
     assert [tuple(line.split()) for line in lines[1:11]] == list(zip(NAMES, expected.split(), strict=True))
     assert lines[11] == "protocol: CocoDataset, 17 keypoints, pixels from 0"
     assert lines[12].split() == ["annotations", f"{ANNOTATIONS},", "sha256", sha256_file(annotations)[:8]]
-    assert [line.split() for line in lines[14:]] == [
+    assert lines[13].split() == ["metric", "oks"]
+    assert [line.split() for line in lines[15:]] == [
         ["score_mode", "bbox"],
         ["keypoint_score_threshold", "0.2"],
         ["nms", "none"],
         ["nms_threshold", "0.9"],
-        ["metric", "oks"],
         ["area", "annotation"],
         ["crowd", "False"],
     ]

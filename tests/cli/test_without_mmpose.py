@@ -1,5 +1,6 @@
 """The verbs that need nothing of MMPose where it is not installed, and the one line that the others print."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -46,4 +47,6 @@ def test_what_needs_nothing_of_it(tmp_path: Path, demo: Path) -> None:
 def test_what_needs_it_says_what_to_type(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = call(tmp_path, *arguments)
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-2:] == ["error: this needs MMPose, and mmengine is not installed", f"  {INSTALL}"]
+    error, hint = done.stderr.splitlines()[-2:]
+    assert re.fullmatch(r"error: this needs MMPose, and mm\w+ is not installed", error)
+    assert hint == f"  {INSTALL}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate, match
 from harness.metrics.resample import Draws, draw, paired_difference, resampled_metrics
 from harness.predictions import Predictions
 from harness.protocol import Protocol
@@ -25,7 +25,7 @@ def scored(demo: Path) -> Scored:
 
 @pytest.fixture(scope="module")
 def draws(scored: Scored) -> Draws:
-    return draw(*scored)
+    return draw(match(*scored), *scored[1:])
 
 
 def ap(predictions: Predictions, scored: Scored) -> float:
@@ -53,14 +53,14 @@ def worse(scored: Scored, rng: np.random.Generator) -> Predictions:
 
 
 def test_paired_test(scored: Scored, draws: Draws) -> None:
-    before = resampled_metrics(*scored, draws)["AP"]
+    before = resampled_metrics(match(*scored), draws)["AP"]
     found, false = 0, 0
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
-        planted = paired_difference(resampled_metrics(worse(scored, rng), *scored[1:], draws)["AP"], before)
+        planted = paired_difference(resampled_metrics(match(worse(scored, rng), *scored[1:]), draws)["AP"], before)
         assert planted is not None
         found += planted.p_value < 0.05 and planted.high < 0
-        ones, others = (resampled_metrics(jittered(scored[0], rng), *scored[1:], draws)["AP"] for _ in range(2))
+        ones, others = (resampled_metrics(match(jittered(scored[0], rng), *scored[1:]), draws)["AP"] for _ in range(2))
         none = paired_difference(ones, others)
         assert none is not None
         false += none.p_value < 0.05

@@ -13,22 +13,14 @@ from harness.assets.inspect import DataFiles, inspect_data
 from harness.assets.inspect.people import Rules
 from harness.errors import ObtainError
 from harness.metrics.diagnosis.diagnose import diagnose
-from harness.metrics.evaluate import evaluate
+from harness.metrics.families.jhmdb_pck import JhmdbScoring
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.pckh import PckhScoring
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
+from harness.metrics.match import evaluate, match
 from harness.predict.people import check_images, load_people
 from harness.predictions import Predictions
-from harness.protocol import (
-    Boxes,
-    Compute,
-    Crop,
-    Decoder,
-    Flip,
-    JhmdbScoring,
-    OksScoring,
-    PckhScoring,
-    PoseTrackScoring,
-    Protocol,
-    Scoring,
-)
+from harness.protocol import Boxes, Compute, Crop, Decoder, Flip, Protocol, Scoring
 from harness.suites.schema import Counts
 
 from . import seeds
@@ -103,7 +95,12 @@ class DataSet:
         check_metrics(evaluate(self.predictions(), self.protocol(folder), folder))
 
     def diagnose(self, folder: Path) -> None:
-        diagnosis = diagnose(self.predictions(), self.protocol(folder), folder, ["x"] * self.keypoints)
+        diagnosis = diagnose(
+            match(self.predictions(), self.protocol(folder), folder),
+            self.protocol(folder),
+            folder,
+            ["x"] * self.keypoints,
+        )
         json.dumps(diagnosis.model_dump(mode="json"), allow_nan=False)  # as it is saved
 
     def inspect(self, folder: Path) -> None:

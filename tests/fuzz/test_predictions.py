@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from metrics.measured import score_oks
 
 from harness.errors import RunError
-from harness.metrics.families.oks.score import score_oks
+from harness.metrics.families.oks import OksScoring
 from harness.metrics.foreign import score_foreign
 from harness.metrics.truth import load_truth
 from harness.predictions import Predictions
-from harness.protocol import OksScoring
 from harness.suites.load import load_suite
 
 from . import seeds

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from harness.metrics.diagnosis.model import Breakdown, Case, Curve, Diagnosis, Group, Keypoint, OksFigures, Poses, Tally
-from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, OksScoring, Protocol
+from harness.metrics.families.oks import OksScoring
+from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol
 from harness.record import (
     BoxesUsed,
     Effect,
@@ -117,7 +118,7 @@ def write(folder: Path) -> None:
     suite = folder / "mine.yaml"
     suite.write_text(seeds.SUITE)
     loaded = load_suite(suite)
-    run.write_spec(loaded, loaded.rows[0], "val", {"model": {"head": [1, None]}})
+    run.write_spec(loaded, loaded.rows[0], "val", {"model": {"head": [1, None]}}, ["nose"])
 
 
 def saved(value: BaseModel) -> None:

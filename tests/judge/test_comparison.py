@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 
 from harness.errors import RunError
 from harness.judge.comparison import Comparison, Outcome, Paired, RunComparison, compare
-from harness.protocol import (
-    Boxes,
-    Compute,
-    Crop,
-    DataFile,
-    Decoder,
-    Flip,
-    OksScoring,
-    PckhScoring,
-    PoseTrackScoring,
-    Protocol,
-)
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.pckh import PckhScoring
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
+from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol
 from harness.record import Noise, Record, Status, Variant, Weights
 
 ENVIRONMENT = {"schema_version": 1, "packages": {"torch": "2.14.1"}, "cpu": "Some CPU", "gpu": None}
@@ -200,11 +192,11 @@ def test_runs_that_say_nothing_about_each_other(new: Outcome, reason: str) -> No
 @pytest.mark.parametrize(
     ("scoring", "field", "what"),
     [
-        (PckhScoring(headboxes=DataFile(path="heads.mat", sha256="e" * 64)), "headboxes", "head boxes"),
+        (PckhScoring(headboxes=DataFile(path="heads.mat", sha256="e" * 64)), "headboxes", "head box file"),
         (
             PoseTrackScoring(sigmas=(0.025, 0.025), sequences=DataFile(path="val", sha256="e" * 64)),
             "sequences",
-            "sequences",
+            "per-sequence ground truth",
         ),
     ],
 )

@@ -11,15 +11,12 @@ import numpy as np
 import pytest
 
 from harness.arrays import Float64, Indices, Int64
-from harness.metrics.families.jhmdb_pck.score import score_jhmdb
-from harness.metrics.families.oks.score import score_oks
-from harness.metrics.families.posetrack_ap.score import score_posetrack
 from harness.metrics.resample.draws import Draws, Unit
 from harness.metrics.resample.interval import Difference, interval, paired_difference
-from harness.metrics.resample.metrics import resample_jhmdb, resample_oks, resample_posetrack
 from harness.predictions import Predictions
 
 from . import simulated
+from .measured import resample_jhmdb, resample_oks, resample_posetrack, score_jhmdb, score_oks, score_posetrack
 
 LARGE = 100
 """The data set of the true value has so many times more units: its own error is a tenth of theirs."""

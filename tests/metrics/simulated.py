@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Float64, Indices, Int64
+from harness.metrics.families.jhmdb_pck import JhmdbScoring
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
-from harness.protocol import DataFile, JhmdbScoring, OksScoring, PoseTrackScoring
+from harness.protocol import DataFile
 
 from . import cases
 

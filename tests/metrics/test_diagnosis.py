@@ -15,22 +15,29 @@ from hypothesis import strategies as st
 from harness.errors import ObtainError, RunError
 from harness.metrics.diagnosis.diagnose import diagnose
 from harness.metrics.diagnosis.model import Diagnosis, Tally
-from harness.metrics.diagnosis.pck import diagnose_jhmdb, diagnose_mpii
-from harness.metrics.evaluate import evaluate
-from harness.metrics.families.jhmdb_pck.score import score_jhmdb
-from harness.metrics.families.oks.diagnosis import diagnose_oks
-from harness.metrics.families.oks.score import score_oks
-from harness.metrics.families.pckh.score import MpiiTruth, score_mpii
-from harness.metrics.families.posetrack_ap.diagnosis import diagnose_posetrack
+from harness.metrics.families.jhmdb_pck import JhmdbScoring
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.pckh.truth import MpiiTruth
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import load_posetrack
+from harness.metrics.match import evaluate, match
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions
-from harness.protocol import DataFile, JhmdbScoring, OksScoring, PoseTrackScoring
+from harness.protocol import DataFile
 from harness.run.plan import Settings, make_plan
 from harness.suites.load import load_suite, select_rows
 from harness.suites.metainfo import read_metainfo
 
 from . import cases, test_posetrack_ap, upstream
+from .measured import (
+    diagnose_jhmdb,
+    diagnose_mpii,
+    diagnose_oks,
+    diagnose_posetrack,
+    score_jhmdb,
+    score_mpii,
+    score_oks,
+)
 
 COCO = OksScoring(sigmas=cases.COCO_SIGMAS, area="annotation", nms="none", score_mode="bbox")
 CROWDPOSE = OksScoring(sigmas=cases.CROWDPOSE_SIGMAS, area="box", crowd=True, nms="none", score_mode="bbox")
@@ -634,7 +641,7 @@ def test_every_suite(settings: Settings, row_id: str) -> None:
         keypoint_scores=np.ones((len(people), plan.protocol.num_keypoints), np.float32),
     )
     names = read_metainfo(plan.config.test_dataloader.dataset).names
-    diagnosis = diagnose(predictions, plan.protocol, settings.data, names)
+    diagnosis = diagnose(match(predictions, plan.protocol, settings.data), plan.protocol, settings.data, names)
     metrics = evaluate(predictions, plan.protocol, settings.data)
     check_sums(diagnosis)
     assert diagnosis.people > 0
@@ -645,4 +652,4 @@ def test_every_suite(settings: Settings, row_id: str) -> None:
     if diagnosis.metric == "pckh":
         assert diagnosis.tally.found == pytest.approx(metrics["PCKh@0.5"])
     with pytest.raises(RunError, match="3 names"):
-        diagnose(predictions, plan.protocol, settings.data, ["a", "b", "c"])
+        diagnose(match(predictions, plan.protocol, settings.data), plan.protocol, settings.data, ["a", "b", "c"])

@@ -15,21 +15,22 @@ from scipy.io import savemat
 
 from harness.assets.dataset import data_file
 from harness.errors import HarnessError, ObtainError, UsageError
-from harness.metrics.families.jhmdb_pck.score import score_jhmdb
-from harness.metrics.families.oks.score import score_oks
-from harness.metrics.families.posetrack_ap.score import score_posetrack
+from harness.metrics.families.jhmdb_pck import JhmdbScoring
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.metrics.foreign import score_foreign
 from harness.metrics.keypoint_arrays import read_keypoints
 from harness.metrics.truth import load_truth
 from harness.predict.people import load_people
 from harness.predictions import Predictions
-from harness.protocol import Compute, DataFile, JhmdbScoring, OksScoring, PoseTrackScoring
+from harness.protocol import Compute, DataFile
 from harness.suites.configs import load_config
 from harness.suites.ledger import read_protocol
 from harness.suites.load import load_suite, suite_names
 
 from . import cases
+from .measured import score_jhmdb, score_oks, score_posetrack
 from .upstream import write
 
 SHAPE = (5, 16, 2)
@@ -331,7 +332,7 @@ def test_posetrack_needs_all_sequences_and_no_unused_scores(samples: Path, tmp_p
     assert after.metrics == before.metrics
     assert after.sha256 != before.sha256
     score_foreign(suite, folder, samples, nms="oks", score_mode="keypoint")
-    with pytest.raises(UsageError, match="--score-mode does nothing in posetrack18 without --nms"):
+    with pytest.raises(UsageError, match="--score-mode does nothing here without --nms"):
         score_foreign(suite, folder, samples, score_mode="keypoint")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ObtainError, match=r"there are no predictions: .*empty"):

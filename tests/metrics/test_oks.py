@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.metrics.families.oks.score import score_oks
+from harness.metrics.families.oks import OksScoring
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions
-from harness.protocol import OksScoring
 
 from . import cases, upstream
+from .measured import score_oks
 
 COCO = OksScoring(sigmas=cases.COCO_SIGMAS, area="annotation")
 SCORINGS = [

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.metrics.detections import load_results_json
+from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.oks.average_precision import accumulate, match, object_keypoint_similarity
-from harness.metrics.families.oks.score import score_detections
 from harness.metrics.truth import load_truth
-from harness.protocol import OksScoring
 
 from . import cases, upstream
+from .measured import score_detections
 
 COCO = OksScoring(sigmas=cases.COCO_SIGMAS, area="annotation")
 AIC = OksScoring(sigmas=cases.AIC_SIGMAS, area="box")

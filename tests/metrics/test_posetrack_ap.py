@@ -22,12 +22,13 @@ from mmpose.evaluation.metrics import posetrack18_metric
 
 from harness.errors import ObtainError, RunError
 from harness.files import sha256_folder
-from harness.metrics.families.posetrack_ap.score import score_posetrack
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.predictions import Predictions
-from harness.protocol import DataFile, PoseTrackScoring
+from harness.protocol import DataFile
 
 from . import cases, upstream
+from .measured import score_posetrack
 
 KEYPOINTS = [
     "nose",

@@ -16,30 +16,28 @@ from scipy.io import savemat
 from harness.assets.dataset import data_file
 from harness.errors import ObtainError, RunError
 from harness.files import write_json
-from harness.metrics.evaluate import evaluate
-from harness.metrics.families.jhmdb_pck.score import score_jhmdb
-from harness.metrics.families.oks.score import score_oks
-from harness.metrics.families.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.families.jhmdb_pck import JhmdbScoring
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.pckh import PckhScoring
+from harness.metrics.families.pckh.truth import MpiiTruth
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import load_posetrack
+from harness.metrics.match import evaluate, match
 from harness.metrics.resample import Draws, draw, interval, paired_difference, resampled_metrics
-from harness.metrics.resample.metrics import resample_jhmdb, resample_mpii, resample_oks, resample_posetrack
 from harness.metrics.truth import load_truth
 from harness.predictions import Predictions
-from harness.protocol import (
-    Boxes,
-    Compute,
-    Crop,
-    Decoder,
-    Flip,
-    JhmdbScoring,
-    OksScoring,
-    PckhScoring,
-    PoseTrackScoring,
-    Protocol,
-    Scoring,
-)
+from harness.protocol import Boxes, Compute, Crop, Decoder, Flip, Protocol, Scoring
 
 from . import cases, simulated, upstream
+from .measured import (
+    resample_jhmdb,
+    resample_mpii,
+    resample_oks,
+    resample_posetrack,
+    score_jhmdb,
+    score_mpii,
+    score_oks,
+)
 from .simulate_coverage import COCO as COCO_PROCESS
 from .simulate_coverage import ERROR_OF_1_AP, coverage, difference_of_networks
 from .simulate_coverage import JHMDB as JHMDB_PROCESS
@@ -190,6 +188,10 @@ def test_posetrack_on_repeated_videos(tmp_path_factory: pytest.TempPathFactory, 
         assert_same(resampled, resample, by_definition(write(folder, repeated), again))
 
 
+def draw_of(run: tuple[Predictions, Protocol], data: Path) -> Draws:
+    return draw(match(*run, data), run[1], data, resamples=1)
+
+
 def test_equal_scores_in_one_image(tmp_path: Path) -> None:
     """Of two poses the first is right, in every copy: each right one but the first has wrong ones before it."""
     points = np.random.default_rng(1).uniform(0, 100, (17, 2))
@@ -237,11 +239,15 @@ def jhmdb_document(rng: Generator, videos: int) -> dict[str, Any]:
     }
 
 
+DATASETS = {"jhmdb-pck": "JhmdbDataset", "posetrack-ap": "PoseTrack18Dataset"}
+"""The data sets whose images come from videos, by the metric that the tests score them by."""
+
+
 def protocol_of(
     data: Path, annotations: str, scoring: Scoring, num_keypoints: int, limit: int | None = None
 ) -> Protocol:
     return Protocol(
-        dataset="any",
+        dataset=DATASETS.get(scoring.metric, "CocoDataset"),
         annotations=data_file(data, annotations, "the annotation file"),
         num_keypoints=num_keypoints,
         flip_indices=tuple(range(num_keypoints)),
@@ -304,19 +310,25 @@ def posetrack_run(data: Path) -> Run:
 @pytest.mark.parametrize("make", [coco_run, crowdpose_run, mpii_run, jhmdb_run, posetrack_run])
 def test_everything_drawn_once_is_the_score(tmp_path: Path, make: Callable[[Path], Run]) -> None:
     predictions, protocol = make(tmp_path)
-    draws = draw(predictions, protocol, tmp_path, resamples=3)
-    resampled = resampled_metrics(predictions, protocol, tmp_path, replace(draws, counts=np.ones_like(draws.counts)))
+    draws = draw(match(predictions, protocol, tmp_path), protocol, tmp_path, resamples=3)
+    resampled = resampled_metrics(
+        match(predictions, protocol, tmp_path), replace(draws, counts=np.ones_like(draws.counts))
+    )
     metrics = evaluate(predictions, protocol, tmp_path)
     assert_same(resampled, 0, metrics)
     assert 0.01 < (next(iter(metrics.values())) or 0) < 0.99
     # The same seed draws the same, and another something else.
-    np.testing.assert_array_equal(draw(predictions, protocol, tmp_path, resamples=3).counts, draws.counts)
-    assert (draw(predictions, protocol, tmp_path, resamples=3, seed=1).counts != draws.counts).any()
+    np.testing.assert_array_equal(
+        draw(match(predictions, protocol, tmp_path), protocol, tmp_path, resamples=3).counts, draws.counts
+    )
+    assert (
+        draw(match(predictions, protocol, tmp_path), protocol, tmp_path, resamples=3, seed=1).counts != draws.counts
+    ).any()
 
 
 def test_what_is_drawn(tmp_path: Path) -> None:
     predictions, protocol = coco_run(tmp_path)
-    draws = draw(predictions, protocol, tmp_path, resamples=400)
+    draws = draw(match(predictions, protocol, tmp_path), protocol, tmp_path, resamples=400)
     listed = [image["id"] for image in json.loads((tmp_path / "gt.json").read_text())["images"]]
     assert draws.unit == "image"
     assert draws.image_ids.tolist() == sorted(listed)  # the one without poses, too
@@ -327,14 +339,16 @@ def test_what_is_drawn(tmp_path: Path) -> None:
     assert draws.counts.var() == pytest.approx(11 / 12, abs=0.1)
     # A partial run is scored on the images that it covers.
     part = protocol.model_copy(update={"limit": 11})
-    assert draw(predictions, part, tmp_path, resamples=1).image_ids.tolist() == sorted(listed[1:])
+    assert draw(match(predictions, part, tmp_path), part, tmp_path, resamples=1).image_ids.tolist() == sorted(
+        listed[1:]
+    )
 
 
 def test_videos_are_drawn(tmp_path: Path) -> None:
-    draws = draw(*jhmdb_run(tmp_path), tmp_path, resamples=1)
+    draws = draw_of(jhmdb_run(tmp_path), tmp_path)
     assert draws.unit == "video"
     np.testing.assert_array_equal(draws.unit_of_image, draws.image_ids // 10)
-    draws = draw(*posetrack_run(tmp_path), tmp_path, resamples=1)
+    draws = draw_of(posetrack_run(tmp_path), tmp_path)
     assert draws.unit == "video"
     np.testing.assert_array_equal(draws.unit_of_image, draws.image_ids // 10000)
     assert draws.counts.shape[1] == 3
@@ -347,21 +361,21 @@ def test_images_without_a_video(tmp_path: Path) -> None:
     write_json(tmp_path / "jhmdb.json", document)
     again = protocol_of(tmp_path, "jhmdb.json", protocol.scoring, 15)
     with pytest.raises(ObtainError, match=r"jhmdb\.json: 'file_name' of an image is missing"):
-        draw(predictions, again, tmp_path)
+        draw(match(predictions, again, tmp_path), again, tmp_path)
     strangers = replace(predictions, image_ids=np.full(len(predictions), 77777))
     predictions, protocol = jhmdb_run(tmp_path)
     with pytest.raises(RunError, match=r"predictions in 1 images that .*jhmdb\.json does not have, such as 77777"):
-        draw(strangers, protocol, tmp_path)
+        draw(match(strangers, protocol, tmp_path), protocol, tmp_path)
 
 
 def test_draws_of_other_images(tmp_path: Path) -> None:
     predictions, protocol = coco_run(tmp_path)
     part = protocol.model_copy(update={"limit": 11})
-    draws = draw(predictions, part, tmp_path, resamples=2)
-    with pytest.raises(RunError, match="is scored on other images than were drawn"):
-        resampled_metrics(predictions, protocol, tmp_path, draws)
+    draws = draw(match(predictions, part, tmp_path), part, tmp_path, resamples=2)
+    with pytest.raises(RunError, match="are scored on other images than were drawn"):
+        resampled_metrics(match(predictions, protocol, tmp_path), draws)
     with pytest.raises(RunError, match="there is nobody to score"):
-        draw(predictions.of_images([]), part, tmp_path)
+        draw(match(predictions.of_images([]), part, tmp_path), part, tmp_path)
 
 
 def test_intervals() -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from harness.metrics.families.oks import OksScoring
 from harness.predict import xtcocotools_ext
 from harness.predict.stand_ins import install_stand_ins
 from harness.predictions import Predictions
-from harness.protocol import OksScoring
 
 install_stand_ins()
 from mmpose.evaluation.metrics.coco_metric import CocoMetric  # noqa: E402

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import torch
 
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate
 from harness.predict import forward as forward_module
 from harness.predict.forward import Forward, SharedForward
 from harness.predict.precision import PRODUCTS

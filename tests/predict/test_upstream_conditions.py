@@ -4,7 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.predict import upstream_conditions, xtcocotools_ext
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.pckh import PckhScoring
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
+from harness.predict import xtcocotools_ext
 from harness.predict.upstream_conditions import (
     NUMPY_2,
     NUMPY_2_CROPS,
@@ -13,19 +16,7 @@ from harness.predict.upstream_conditions import (
     upstream_warp,
     why_not_evaluated,
 )
-from harness.protocol import (
-    Boxes,
-    Compute,
-    Crop,
-    DataFile,
-    Decoder,
-    Flip,
-    OksScoring,
-    PckhScoring,
-    PoseTrackScoring,
-    Protocol,
-    Scoring,
-)
+from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol, Scoring
 
 FILE = DataFile(path="file", sha256="")
 OKS = OksScoring(sigmas=(0.1,), area="box")
@@ -76,7 +67,9 @@ def test_what_moves(
 @pytest.mark.parametrize("provider", ["stand-in", "xtcocotools"])
 def test_which_evaluators_run(monkeypatch: pytest.MonkeyPatch, poseval: bool, provider: str) -> None:
     monkeypatch.setattr(xtcocotools_ext, "install", lambda: provider)
-    monkeypatch.setattr(upstream_conditions, "find_spec", lambda _: object() if poseval else None)
+    monkeypatch.setattr(
+        "harness.metrics.families.posetrack_ap.family.find_spec", lambda _: object() if poseval else None
+    )
     oks, posetrack = why_not_evaluated(protocol(OKS)), why_not_evaluated(protocol(POSETRACK))
     assert (oks is None) == (provider != "stand-in")
     assert oks is None or "--target DIR" in oks

@@ -11,20 +11,11 @@ from PIL import Image
 from harness.files import write_json
 from harness.judge.verdict import judge_run
 from harness.metrics.diagnosis.model import Breakdown, Case, Curve, Diagnosis, Group, Keypoint, OksFigures, Poses, Tally
-from harness.protocol import (
-    Boxes,
-    Compute,
-    Crop,
-    DataFile,
-    Decoder,
-    Flip,
-    JhmdbScoring,
-    OksScoring,
-    PckhScoring,
-    PoseTrackScoring,
-    Protocol,
-    Scoring,
-)
+from harness.metrics.families.jhmdb_pck import JhmdbScoring
+from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.pckh import PckhScoring
+from harness.metrics.families.posetrack_ap import PoseTrackScoring
+from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol, Scoring
 from harness.record import BoxesUsed, Effect, Network, Noise, Record, Resampling, Status, Variant, Weights
 from harness.run_folder import RunFolder
 from harness.suites.schema import Row, Suite

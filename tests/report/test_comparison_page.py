@@ -14,7 +14,14 @@ def movement(metric: str, state: Any, baseline: float | None, new: float | None,
         baseline=baseline,
         new=new,
         difference=None if new is None or baseline is None else new - baseline,
-        **{"noise_floor": 1e-4, "noise_source": "assumed", "baseline_interval": None, "new_interval": None, **fields},
+        **{
+            "noise_floor": 1e-4,
+            "baseline_floor": 1e-4,
+            "noise_source": "assumed",
+            "baseline_interval": None,
+            "new_interval": None,
+            **fields,
+        },
     )
 
 

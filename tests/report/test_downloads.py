@@ -203,7 +203,7 @@ published value.
 - crop: `input_size [192, 256], padding 1.25, affine plain`
 - flip: `enabled True, shift True`
 - decoder: `codec msra, heatmap_size [48, 64], blur_kernel_size None`
-- scoring: `score_mode bbox_keypoint, keypoint_score_threshold 0.2, nms oks, nms_threshold 0.9, metric oks, area \
+- scoring: `metric oks, score_mode bbox_keypoint, keypoint_score_threshold 0.2, nms oks, nms_threshold 0.9, area \
 annotation, crowd False`
 - versions: `torch 2.14.1, mmpose 1.3.2, mmcv-lite 2.1.0, numpy 1.26.4`
 

@@ -12,7 +12,7 @@ from conftest import Harness
 from harness.assets.dataset import data_file
 from harness.files import write_json
 from harness.judge.explanation import Explanation
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate
 from harness.predictions import Predictions
 from harness.protocol import Compute, Protocol
 from harness.run.explain import explain

@@ -11,7 +11,7 @@ from engines import compare, near_truth_network
 from miniature import Miniature
 
 from harness.errors import ObtainError
-from harness.metrics.evaluate import evaluate
+from harness.metrics.match import evaluate
 from harness.predict import xtcocotools_ext
 from harness.protocol import Compute, DataFile
 from harness.run.plan import Plan, Settings

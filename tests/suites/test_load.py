@@ -312,7 +312,7 @@ def test_mistake(folder: Path, old: str, new: str, expected: str) -> None:
 
 def test_unknown_metric_lists_those_of_the_harness(folder: Path) -> None:
     message = error_of(folder, SUITE.replace("  AP: {label", "  APP: {label"))
-    assert message.startswith("mine.yaml:10: metrics.APP: found 'APP' (did you mean AP?); allowed: AP, AP@0.5, ")
+    assert message.startswith("mine.yaml:10: metrics.APP: found 'APP' (did you mean AP?); allowed: AP, AP(E), ")
 
 
 def test_many_mistakes_are_cut(folder: Path) -> None:

@@ -19,7 +19,8 @@ from harness.assets.inspect.problems import Problem, Problems
 from harness.assets.inspect.sequences import inspect_sequences
 from harness.errors import ObtainError
 from harness.files import read_json
-from harness.protocol import Compute, DataFile, OksScoring, PckhScoring, PoseTrackScoring
+from harness.plugins import plugin
+from harness.protocol import Compute, DataFile
 from harness.suites.configs import load_config
 from harness.suites.ledger import image_folder, read_protocol
 from harness.suites.schema import Counts, Suite
@@ -117,6 +118,8 @@ def data_files(suite: Suite) -> list[DataFiles]:
 def _run_files(config: Config) -> DataFiles:
     protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, _ANY_COMPUTE)
     scoring, boxes = protocol.scoring, protocol.boxes
+    needs: frozenset[str] = plugin("metrics", scoring.metric, "scoring.metric").needs(scoring)
+    paths = {name: file.path for name, file in scoring.files.items()}
     return DataFiles(
         dataset=protocol.dataset,
         annotations=protocol.annotations.path,
@@ -125,12 +128,12 @@ def _run_files(config: Config) -> DataFiles:
         ground_truth=boxes.file is None,
         rules=Rules(
             num_keypoints=protocol.num_keypoints,
-            areas=isinstance(scoring, OksScoring) and scoring.area == "annotation",
-            crowd=isinstance(scoring, OksScoring) and scoring.crowd,
+            areas="area" in needs,
+            crowd="crowdIndex" in needs,
             one_based=protocol.dataset == "JhmdbDataset",
         ),
-        headboxes=scoring.headboxes.path if isinstance(scoring, PckhScoring) else None,
-        sequences=scoring.sequences.path if isinstance(scoring, PoseTrackScoring) else None,
+        headboxes=paths.get("headboxes"),
+        sequences=paths.get("sequences"),
     )
 
 

@@ -15,12 +15,12 @@ from harness.metrics.diagnosis.model import (
     ErrorKind,
     Group,
     Keypoint,
-    Metric,
     OksFigures,
     Poses,
 )
 from harness.metrics.diagnosis.pairing import Pairs
 from harness.metrics.diagnosis.people import AnnotatedPeople
+from harness.metrics.family import Labels
 
 WORST, MEDIAN, BINS = 12, 6, 20
 _GRAVEST_FIRST: tuple[ErrorKind, ...] = ("miss", "swap", "inversion", "jitter")
@@ -75,13 +75,12 @@ def find(
 
 
 def describe(
-    metric: Metric,
+    metric: str,
     findings: Findings,
-    names: Sequence[str],
+    labels: Labels,
     circumstances: Sequence[Circumstance],
     points: Float64,
     pose_of: Indices,
-    images: Mapping[int, str],
     *,
     poses: Poses | None = None,
     keypoint_ap: Sequence[float | None] | None = None,
@@ -92,18 +91,17 @@ def describe(
     Args:
         metric: What they are scored by.
         findings: Of these people.
-        names: [K] of the keypoints.
+        labels: Names of the keypoints and of image files.
         circumstances: What the people are grouped by.
         points: [N, K, 2] keypoints of the poses, image px, all finite.
         pose_of: [M] each person's pose, -1 for nobody's.
-        images: File names by image id.
         poses: As in `Diagnosis`.
         keypoint_ap: [K] as in `Keypoint`.
         oks: As in `Diagnosis`.
     """
     people = findings.people
     similarity = findings.similarity[~np.isnan(findings.similarity)]
-    worst, median = _cases(findings, points, pose_of, images)
+    worst, median = _cases(findings, points, pose_of, labels.images)
     return Diagnosis(
         metric=metric,
         people=int(people.to_find.sum()),
@@ -118,7 +116,7 @@ def describe(
                 similarity=_mean(findings.ks[:, index]),
                 ap=keypoint_ap[index] if keypoint_ap else None,
             )
-            for index, name in enumerate(names)
+            for index, name in enumerate(labels.names)
         ),
         breakdowns=tuple(_breakdown(findings, circumstance) for circumstance in circumstances),
         histogram=tuple(np.histogram(similarity, BINS, (0, 1))[0].tolist()),

@@ -15,7 +15,6 @@ Kind = Literal["good", "jitter", "inversion", "swap", "miss"]
 """What became of a predicted keypoint; `harness.metrics.diagnosis.kinds` defines it."""
 ErrorKind = Literal["jitter", "inversion", "swap", "miss"]
 Correction = Literal["jitter", "inversion", "swap", "miss", "scores", "background"]
-Metric = Literal["oks", "pckh", "jhmdb-pck", "posetrack-ap"]
 Point = tuple[float, float]
 
 
@@ -173,7 +172,8 @@ class Diagnosis(Fields):
     """
 
     schema_version: int = SCHEMA_VERSION
-    metric: Metric
+    metric: str
+    """The family's name."""
     people: int
     """To be found."""
     missed: int | None

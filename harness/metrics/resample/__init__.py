@@ -6,8 +6,7 @@ stay as they are; a resample changes only how often each unit counts. Hence an i
 on other images of the same kind, not how far other weights or another GPU would move it.
 """
 
-from harness.metrics.resample.draws import Draws, draw
+from harness.metrics.resample.draws import Draws, draw, resampled_metrics
 from harness.metrics.resample.interval import Difference, interval, paired_difference
-from harness.metrics.resample.metrics import resampled_metrics
 
 __all__ = ["Difference", "Draws", "draw", "interval", "paired_difference", "resampled_metrics"]

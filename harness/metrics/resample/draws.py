@@ -7,13 +7,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.arrays import Indices, Int64
-from harness.assets.dataset import same_file
+from harness.arrays import Float64, Indices, Int64
 from harness.errors import ObtainError, RunError
 from harness.files import read_json
-from harness.metrics.ground_truth import load_ground_truth, scored_images
-from harness.predictions import Predictions
-from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol
+from harness.metrics.family import Matched
+from harness.protocol import Protocol
 
 Unit = Literal["image", "video"]
 
@@ -50,30 +48,48 @@ class Draws:
         return units
 
 
-def draw(predictions: Predictions, protocol: Protocol, data: Path, resamples: int = 1000, seed: int = 0) -> Draws:
-    """Draw from the images that `evaluate` scores, or from their videos for PoseTrack18 and JHMDB.
+def draw(matched: Matched, protocol: Protocol, data: Path, resamples: int = 1000, seed: int = 0) -> Draws:
+    """Draw from the images that are scored, or from their videos where the data set has videos.
 
     Raises:
-        ObtainError: The annotations are missing, malformed or not those of the run.
+        ObtainError: The annotations are missing or malformed.
         RunError: There is nothing to score.
     """
-    truth = load_ground_truth(predictions, protocol, data)
-    image_ids = scored_images(predictions, truth, protocol.scoring)
-    if not len(image_ids):
-        raise RunError(f"predictions: there is nobody to score under {truth.path}")
+    image_ids = matched.image_ids
     annotations = data / protocol.annotations.path
-    match protocol.scoring:
-        case OksScoring() | PckhScoring():
-            return Draws.of_units("image", image_ids, np.arange(len(image_ids)), resamples, seed)
-        case JhmdbScoring():
-            videos = _videos_by_file_name(annotations)
-        case PoseTrackScoring() as scoring:
-            videos = _videos_by_sequence(same_file(data, scoring.sequences, "the per-sequence ground truth"))
-    strays = [image for image in image_ids.tolist() if image not in videos]
+    if not len(image_ids):
+        raise RunError(f"predictions: there is nobody to score under {annotations}")
+    found = videos(protocol, data)
+    if found is None:
+        return Draws.of_units("image", image_ids, np.arange(len(image_ids)), resamples, seed)
+    strays = [image for image in image_ids.tolist() if image not in found]
     if strays:
-        raise RunError(f"predictions in {len(strays)} images that {truth.path} does not have, such as {strays[0]}")
-    _, unit_of_image = np.unique([videos[image] for image in image_ids.tolist()], return_inverse=True)
+        raise RunError(f"predictions in {len(strays)} images that {annotations} does not have, such as {strays[0]}")
+    _, unit_of_image = np.unique([found[image] for image in image_ids.tolist()], return_inverse=True)
     return Draws.of_units("video", image_ids, unit_of_image, resamples, seed)
+
+
+def resampled_metrics(matched: Matched, draws: Draws) -> dict[str, Float64]:
+    """Return the metrics [R] of predictions in every resample; NaN where one is undefined.
+
+    Raises:
+        RunError: The draws are of other images.
+    """
+    if not np.array_equal(matched.image_ids, draws.image_ids):
+        raise RunError(
+            "predictions: they are scored on other images than were drawn",
+            "two runs can be compared where both cover the same images",
+        )
+    return matched.resampled(draws)
+
+
+def videos(protocol: Protocol, data: Path) -> dict[int, str] | None:
+    """Return the video of each image; None where images do not come from videos."""
+    if protocol.dataset == "JhmdbDataset":
+        return _videos_by_file_name(data / protocol.annotations.path)
+    if protocol.dataset == "PoseTrack18Dataset":
+        return _videos_by_sequence(data / protocol.scoring.files["sequences"].path)
+    return None
 
 
 def _videos_by_file_name(annotations: Path) -> dict[int, str]:

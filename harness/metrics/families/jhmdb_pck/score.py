@@ -1,12 +1,20 @@
 """PCK on JHMDB, as MMPose's JhmdbPCKAccuracy computes it (mmpose/evaluation/metrics/keypoint_2d_metrics.py)."""
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64
+from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
+from harness.metrics.family import Labels, Metrics
 from harness.metrics.pck import find_joints, joint_pck, match_people, optional
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
-from harness.protocol import JhmdbScoring
+
+if TYPE_CHECKING:
+    from harness.metrics.diagnosis.model import Diagnosis
+    from harness.metrics.resample.draws import Draws
 
 NUM_JOINTS = 15
 TORSO = (4, 5)
@@ -22,24 +30,48 @@ JOINTS = {
 }
 
 
-def score_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -> dict[str, float | None]:
-    """Return PCK by the person's and by the torso's size: the mean over joints, then by joint.
+@dataclass(frozen=True)
+class JhmdbMatched:
+    """N predicted people, each compared with the person who was annotated."""
 
-    Values are fractions of 1; None where nobody shows a joint.
+    predictions: Predictions
+    scoring: JhmdbScoring
+    truth: Truth
+    rows: Indices
+    """[N] index into the predictions."""
+    people: Indices
+    """[N] index into the truth."""
+    joints: Bool
+    """[N, 4, 15]: found and counted by the person's size, and the same by the torso's."""
+
+    @property
+    def image_ids(self) -> Int64:
+        """The images of people who were predicted: PCK does not count the others."""
+        return np.unique(self.predictions.image_ids)
+
+    def stats(self) -> Metrics:
+        """Return the stats, fractions of 1; None where nobody shows a joint."""
+        return jhmdb_stats(self.joints.sum(axis=0))
+
+    def resampled(self, draws: "Draws") -> dict[str, Float64]:
+        """Return the stats in every resample."""
+        from harness.metrics.resample.columns import columns, sums
+
+        resampled = sums(self.joints, self.predictions.image_ids[self.rows], draws)
+        return columns([jhmdb_stats(joints) for joints in resampled])
+
+    def diagnosis(self, labels: Labels) -> "Diagnosis":
+        """Return what is wrong with the poses."""
+        from harness.metrics.families.jhmdb_pck.diagnosis import diagnose_jhmdb
+
+        return diagnose_jhmdb(self, labels)
+
+
+def match_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -> JhmdbMatched:
+    """Tell which keypoints of N people count and are found.
 
     Raises:
         RunError: Predictions that are not finite, of other joints, or of people who are not annotated.
-    """
-    _, people = count_jhmdb(predictions, scoring, truth)
-    return jhmdb_stats(people.sum(axis=0))
-
-
-def count_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -> tuple[Indices, Bool]:
-    """Tell which keypoints of N people count and are found; raises as `score_jhmdb`.
-
-    Returns:
-        [N] whom of the predictions it is about, and [N, 4, 15]: found and counted by the person's size, and the same by
-        the torso's.
     """
     rows, people = match_people(predictions, truth.annotation_ids, NUM_JOINTS, truth.path)
     predicted = predictions.keypoints[rows]
@@ -62,12 +94,15 @@ def count_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
         for sizes in (person_sizes, torso_sizes)
         for joints in find_joints(predicted, labelled, visible, sizes, scoring.threshold)
     ]
-    return rows, np.stack(found, axis=1)
+    return JhmdbMatched(predictions, scoring, truth, rows, people, np.stack(found, axis=1))
 
 
-def jhmdb_stats(joints: Int64) -> dict[str, float | None]:
-    """Return the stats from how many people's joints count and are found, [4, 15] as of `count_jhmdb`."""
-    stats: dict[str, float | None] = {}
+def jhmdb_stats(joints: Int64) -> Metrics:
+    """Return PCK by the person's and by the torso's size: the mean over joints, then by joint.
+
+    Computed from how many people's joints count and are found, [4, 15] as `JhmdbMatched.joints` has them.
+    """
+    stats: Metrics = {}
     for name, (found, counted) in (("person", joints[:2]), ("torso", joints[2:])):
         by_joint = joint_pck(found, counted)
         stats[f"PCK({name})"] = optional(_mean(by_joint))

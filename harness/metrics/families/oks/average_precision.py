@@ -189,12 +189,19 @@ def crowdpose_stats(matches: Matches, truth: Truth) -> dict[str, float]:
     """Return CrowdPose's nine stats, the last three for images of low, medium and high crowd index; -1 as above."""
     whole = coco_stats(accumulate(matches))
     stats = {name: whole[name] for name in ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5", "AR@0.75")}
-    crowd_index = dict(zip(truth.image_ids.tolist(), truth.crowd_indices.tolist(), strict=True))
-    # xtcocotools: the limits are 0.2 and 0.8 (its signature says 0.01 and 0.85), and these three stats are rounded.
-    grades = np.digitize([crowd_index[image] for image in matches.image_ids.tolist()], [0.2, 0.8])
+    grades = crowd_grades(matches, truth)
     for grade, name in enumerate(("AP(E)", "AP(M)", "AP(H)")):
+        # xtcocotools: these three stats are rounded.
         stats[name] = round(float(accumulate(matches, grades == grade).precision[:, :, 0].mean()), 4)
     return stats
+
+
+def crowd_grades(matches: Matches, truth: Truth) -> Indices:
+    """Return the grade of each image [I] by its crowd index: 0 for low, 1 for medium, 2 for high."""
+    crowd_index = dict(zip(truth.image_ids.tolist(), truth.crowd_indices.tolist(), strict=True))
+    # xtcocotools: the limits are 0.2 and 0.8 (its signature says 0.01 and 0.85).
+    grades: Indices = np.digitize([crowd_index[image] for image in matches.image_ids.tolist()], [0.2, 0.8])
+    return grades
 
 
 def _mean(values: Float64) -> float:

@@ -1,7 +1,5 @@
 """Diagnosis of predictions that are scored by OKS."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64
@@ -15,36 +13,16 @@ from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_po
 from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
 from harness.metrics.families.oks.average_precision import MAX_DETECTIONS, OKS_THRESHOLDS, object_keypoint_similarity
 from harness.metrics.families.oks.figures import average_precision, corrections, curves, keypoint_ap
-from harness.metrics.families.oks.score import match_detections, select_detections
+from harness.metrics.families.oks.score import OksMatched, match_detections
+from harness.metrics.families.oks.scoring import OksScoring
+from harness.metrics.family import Labels
 from harness.metrics.truth import Truth
-from harness.predictions import Predictions
-from harness.protocol import OksScoring
 
 
-def diagnose_oks(
-    predictions: Predictions,
-    scoring: OksScoring,
-    truth: Truth,
-    mirror: Sequence[int],
-    names: Sequence[str],
-    images: Mapping[int, str],
-) -> Diagnosis:
-    """Diagnose predictions after rescoring and NMS, as they are scored.
-
-    Args:
-        predictions: Of K keypoints.
-        scoring: The protocol's.
-        truth: Of the images of the predictions.
-        mirror: [K] for each keypoint, the one that it becomes in a mirrored image.
-        names: [K] of the keypoints.
-        images: File names by image id.
-
-    Raises:
-        RunError: As `score_oks`.
-    """
-    detections = select_detections(predictions, scoring)
-    matches = match_detections(detections, scoring, truth)
-    poses = _evaluated(detections)
+def diagnose_oks(matched: OksMatched, labels: Labels) -> Diagnosis:
+    """Diagnose poses as they are scored, after rescoring and NMS."""
+    matches, scoring, truth = matched.matches, matched.scoring, matched.truth
+    poses = _evaluated(matched.detections)
     points = poses.keypoints[..., :2]
     sigmas = np.array(scoring.sigmas, np.float32)
     areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if scoring.area == "box" else truth.areas
@@ -58,7 +36,7 @@ def diagnose_oks(
     pose_of = pair(pairs, poses.image_ids, to_find, PAIRED_SIMILARITY)
     found = np.stack([pair(pairs, poses.image_ids, to_find, threshold) >= 0 for threshold in OKS_THRESHOLDS])
     missed = to_find & ~found[OKS_THRESHOLDS.tolist().index(FOUND_SIMILARITY)]
-    findings = find(points, people, pairs, pose_of, np.array(mirror), missed=missed, recall=found.mean(axis=0))
+    findings = find(points, people, pairs, pose_of, np.array(labels.mirror), missed=missed, recall=found.mean(axis=0))
 
     ignored = pairs.most_similar(~to_find, len(poses)) >= PAIRED_SIMILARITY
     counts, background = count_poses(pairs, pose_of, to_find, ignored, poses.scores)
@@ -69,7 +47,7 @@ def diagnose_oks(
         figures = OksFigures(
             ap=average_precision(matches),
             corrected_ap={
-                correction: average_precision(match_detections(corrected, scoring, truth))
+                correction: average_precision(match_detections(corrected, scoring, truth).matches)
                 for correction, corrected in corrections(poses, findings, pose_of, best, background)
             },
             curves=curves(matches),
@@ -77,11 +55,10 @@ def diagnose_oks(
     return describe(
         "oks",
         findings,
-        names,
+        labels,
         _circumstances(people, areas, truth, scoring),
         points,
         pose_of,
-        images,
         poses=counts,
         keypoint_ap=alone,
         oks=figures,

@@ -1,55 +1,29 @@
 """Diagnosis of predictions on PoseTrack18, whose joints are right or wrong by their distance in head sizes."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from harness.errors import RunError
 from harness.metrics.diagnosis.circumstances import crowding, labelled_keypoints, size_in_thirds
 from harness.metrics.diagnosis.findings import describe, find
 from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
 from harness.metrics.diagnosis.people import AnnotatedPeople, extents, same_image, spread_at_half
-from harness.metrics.families.oks.score import select_detections
-from harness.metrics.families.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS, THRESHOLD
-from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth, in_regions
-from harness.predictions import Predictions
-from harness.protocol import PoseTrackScoring
+from harness.metrics.families.posetrack_ap.score import COLUMNS, THRESHOLD, PoseTrackMatched
+from harness.metrics.families.posetrack_ap.truth import in_regions
+from harness.metrics.family import Labels
 
 
-def diagnose_posetrack(
-    predictions: Predictions,
-    scoring: PoseTrackScoring,
-    truth: PoseTrackTruth,
-    mirror: Sequence[int],
-    names: Sequence[str],
-    images: Mapping[int, str],
-) -> Diagnosis:
+def diagnose_posetrack(matched: PoseTrackMatched, labels: Labels) -> Diagnosis:
     """Diagnose predictions after rescoring and NMS: up to half the head's size away counts as found.
 
     Poses are paired with people as for OKS, by the mean similarity of the joints, not as poseval assigns them: so a
     pose that poseval leaves without a person can have one here, and there is no AP of single joints. Frames in which
     nobody is annotated do not count, as in poseval; joints inside an ignore region, predicted or annotated, do not
     either, and an unpaired pose with most of its joints there is ignored.
-
-    Args:
-        predictions: Of 17 keypoints, in images of the truth.
-        scoring: The protocol's.
-        truth: PoseTrack18's.
-        mirror: [17] for each keypoint, the one that it becomes in a mirrored image.
-        names: [17] of the keypoints.
-        images: File names by image id.
-
-    Raises:
-        RunError: Predictions that are not finite, of other keypoints, or in images that the truth lacks.
     """
-    if predictions.keypoints.shape[1] != NUM_KEYPOINTS:
-        raise RunError(f"predictions: {predictions.keypoints.shape[1]} keypoints a person, not {NUM_KEYPOINTS}")
-    detections = select_detections(predictions, scoring)
-    strays = np.setdiff1d(detections.image_ids, truth.image_ids)
-    if len(strays):
-        raise RunError(f"predictions in {len(strays)} images that no sequence in {truth.path} has, such as {strays[0]}")
+    detections, truth = matched.detections, matched.truth
     annotated = np.flatnonzero(np.isin(detections.image_ids, truth.image_ids[truth.person_images]))
     # In the order of the truth's frames, which `in_regions` needs, and the best first in each.
     frame_of = np.argsort(truth.image_ids)
@@ -79,13 +53,12 @@ def diagnose_posetrack(
     pose_of = pair(pairs, image_ids, people.to_find, PAIRED_SIMILARITY)
     missed = people.to_find & (pair(pairs, image_ids, people.to_find, FOUND_SIMILARITY) < 0)
     counts, _ = count_poses(pairs, pose_of, people.to_find, ignored.mean(axis=1) > 0.5, scores)
-    mirror_of_columns = np.array([COLUMNS.index(mirror[column]) for column in COLUMNS])
+    mirror_of_columns = np.array([COLUMNS.index(labels.mirror[column]) for column in COLUMNS])
     findings = find(counted, people, pairs, pose_of, mirror_of_columns, missed=missed)
     groups = [
         size_in_thirds(truth.head_sizes, people, "px"),
         crowding(people, people.to_find),
         labelled_keypoints(people),
     ]
-    return describe(
-        "posetrack-ap", findings, [names[column] for column in COLUMNS], groups, points, pose_of, images, poses=counts
-    )
+    names = [labels.names[column] for column in COLUMNS]
+    return describe("posetrack-ap", findings, replace(labels, names=names), groups, points, pose_of, poses=counts)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float64, Int64, usable
+from harness.arrays import Float64, Int64
 from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
+from harness.metrics.detections import check_finite
 from harness.metrics.families.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS
 from harness.metrics.families.posetrack_ap.truth import JOINTS
 
@@ -48,18 +49,6 @@ def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
         keypoints=np.concatenate([sequence.keypoints for sequence in sequences]),
         scores=np.concatenate([sequence.scores for sequence in sequences]),
     )
-
-
-def check_finite(path: Path, field: str, values: Float64) -> None:
-    """Refuse poses with numbers that are not finite, or so large that products of them are not.
-
-    Raises:
-        ObtainError: Names the file, the field and the first such pose.
-    """
-    broken = ~usable(values.reshape(len(values), -1)).all(axis=1) if len(values) else np.zeros(0, bool)
-    if broken.any():
-        first = int(np.flatnonzero(broken)[0])
-        raise ObtainError(f"{path}: '{field}' of {broken.sum()} poses is not finite, the first is number {first}")
 
 
 def _read_sequence(path: Path, needs_scores: bool) -> PoseTrackResults:

@@ -28,16 +28,24 @@ where poseval says NaN if somebody predicts the joint, and otherwise 0, which lo
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64
 from harness.errors import RunError
-from harness.metrics.families.oks.score import select_detections
+from harness.metrics.detections import Detections
+from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import JOINTS, PoseTrackTruth, in_regions
+from harness.metrics.family import Labels, Metrics
 from harness.metrics.pck import optional
+from harness.metrics.select_poses import select_detections
 from harness.predictions import Predictions
-from harness.protocol import PoseTrackScoring
+
+if TYPE_CHECKING:
+    from harness.metrics.diagnosis.model import Diagnosis
+    from harness.metrics.resample.draws import Draws
 
 NUM_KEYPOINTS = 17
 COLUMNS = [0, 1, 2, *range(5, NUM_KEYPOINTS)]
@@ -51,9 +59,12 @@ GROUPS = {
 
 
 @dataclass(frozen=True)
-class JointDetections:
+class PoseTrackMatched:
     """The joints of N poses in frames with people, by frame in the truth's order."""
 
+    detections: Detections
+    """All poses after rescoring and NMS, those in frames without people included."""
+    truth: PoseTrackTruth
     frames: Indices
     """[N] index into the truth's image_ids, ascending."""
     scores: Float64
@@ -69,28 +80,43 @@ class JointDetections:
         ranked: Indices = poses[np.argsort(self.scores[poses, joint], kind="stable")[::-1]]
         return ranked
 
+    @cached_property
+    def image_ids(self) -> Int64:
+        """All frames of the truth."""
+        return np.unique(self.truth.image_ids)
 
-def score_posetrack(
-    predictions: Predictions, scoring: PoseTrackScoring, truth: PoseTrackTruth
-) -> dict[str, float | None]:
-    """Return AP, the mean over 15 joints, then AP by kind of joint.
+    def stats(self) -> Metrics:
+        """Return AP, the mean over 15 joints, then AP by kind of joint.
 
-    Values are fractions of 1 (poseval's are percent). None where a joint is to be found nowhere: AP leaves such joints
-    out, the mean of a kind of joint is undefined with any of them.
+        Values are fractions of 1 (poseval's are percent). None where a joint is to be found nowhere: AP leaves such
+        joints out, the mean of a kind of joint is undefined with any of them.
+        """
+        annotated = self.truth.annotated
+        by_joint = [
+            _average_precision(self.correct[self.ranked(joint), joint], int(annotated[:, joint].sum()))
+            for joint in range(len(JOINTS))
+        ]
+        return posetrack_stats(np.array(by_joint))
+
+    def resampled(self, draws: "Draws") -> dict[str, Float64]:
+        """Return the stats in every resample."""
+        from harness.metrics.families.posetrack_ap.resample import resample_posetrack  # numba
+
+        return resample_posetrack(self, draws)
+
+    def diagnosis(self, labels: Labels) -> "Diagnosis":
+        """Return what is wrong with the poses."""
+        from harness.metrics.families.posetrack_ap.diagnosis import diagnose_posetrack
+
+        return diagnose_posetrack(self, labels)
+
+
+def match_posetrack(predictions: Predictions, scoring: PoseTrackScoring, truth: PoseTrackTruth) -> PoseTrackMatched:
+    """Rescore, suppress duplicates and assign poses to people.
 
     Raises:
         RunError: Predictions that are not finite, of other keypoints, or in images that the truth lacks.
     """
-    detections = detect_joints(predictions, scoring, truth)
-    by_joint = [
-        _average_precision(detections.correct[detections.ranked(joint), joint], int(truth.annotated[:, joint].sum()))
-        for joint in range(len(JOINTS))
-    ]
-    return posetrack_stats(np.array(by_joint))
-
-
-def detect_joints(predictions: Predictions, scoring: PoseTrackScoring, truth: PoseTrackTruth) -> JointDetections:
-    """Rescore, suppress duplicates and assign poses to people; raises as `score_posetrack`."""
     if predictions.keypoints.shape[1] != NUM_KEYPOINTS:
         raise RunError(f"predictions: {predictions.keypoints.shape[1]} keypoints a person, not {NUM_KEYPOINTS}")
     detections = select_detections(predictions, scoring)
@@ -101,10 +127,11 @@ def detect_joints(predictions: Predictions, scoring: PoseTrackScoring, truth: Po
     images, keypoints = images[poses], detections.keypoints[poses][:, COLUMNS]
     joints, scores = keypoints[..., :2], keypoints[..., 2]
     predicted = (keypoints != 0).any(axis=-1) & ~in_regions(truth.regions, images, joints)
-    return JointDetections(images, scores, predicted, _assign(images, joints, predicted, truth))
+    correct = _assign(images, joints, predicted, truth)
+    return PoseTrackMatched(detections, truth, images, scores, predicted, correct)
 
 
-def posetrack_stats(by_joint: Float64) -> dict[str, float | None]:
+def posetrack_stats(by_joint: Float64) -> Metrics:
     """Return the stats from the AP of each joint, [15]; NaN for a joint that is to be found nowhere."""
     defined = by_joint[~np.isnan(by_joint)]
     groups = {

@@ -1,0 +1,62 @@
+"""The family of JHMDB's PCK."""
+
+from typing import TYPE_CHECKING, Any
+
+from harness.measures import Measure
+from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
+from harness.metrics.family import Family, Identify, Metrics, TruthFiles
+
+if TYPE_CHECKING:
+    from harness.metrics.families.jhmdb_pck.score import JhmdbMatched
+    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.truth import Truth
+    from harness.predictions import Predictions
+
+KINDS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+SPELT_BY_MMPOSE = ("Head", "Sho", "Elb", "Wri", "Hip", "Knee", "Ank")
+NORMS = {"PCK": "person", "tPCK": "torso"}
+"""What distances are measured by, by the name of MMPose's metric."""
+
+
+class JhmdbPck(Family[JhmdbScoring, "Truth"]):
+    """PCK by person size and by torso size: JHMDB."""
+
+    name = "jhmdb-pck"
+    scoring = JhmdbScoring
+    measures = dict.fromkeys(
+        (f"PCK({norm})" for norm in NORMS.values()), Measure(undefined="nobody shows a joint")
+    ) | dict.fromkeys(
+        (f"PCK({norm}, {kind})" for norm in NORMS.values() for kind in KINDS), Measure(undefined="nobody shows it")
+    )
+    evaluators = ("JhmdbPCKAccuracy",)
+    foreign_options = frozenset({"array", "one_based"})
+    upstream_names = {key: f"PCK({norm})" for key, norm in NORMS.items()} | {
+        f"{short} {key}": f"PCK({norm}, {kind})"
+        for short, kind in zip(SPELT_BY_MMPOSE, KINDS, strict=True)
+        for key, norm in NORMS.items()
+    }
+
+    def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> JhmdbScoring:
+        """Read the threshold of a config."""
+        return JhmdbScoring(threshold=evaluator.thr)
+
+    def read_truth(self, source: TruthFiles) -> "Truth":
+        """Read a COCO-style annotation file."""
+        from harness.metrics.truth import load_truth
+
+        return load_truth(source.annotations, source.num_keypoints)
+
+    def match(self, predictions: "Predictions", scoring: JhmdbScoring, truth: "Truth") -> "JhmdbMatched":
+        """Tell which keypoints count and are found."""
+        from harness.metrics.families.jhmdb_pck.score import match_jhmdb
+
+        return match_jhmdb(predictions, scoring, truth)
+
+    def score_foreign(self, file: "ForeignFile[JhmdbScoring]") -> Metrics:
+        """Score an array of keypoints in the order of the annotations."""
+        from harness.metrics.families.jhmdb_pck.foreign import score_array
+
+        return score_array(file)
+
+
+PLUGIN = JhmdbPck()

@@ -1,0 +1,28 @@
+"""Scores an array of keypoints of another framework on JHMDB."""
+
+from harness.files import read_json
+from harness.metrics.families.jhmdb_pck.score import match_jhmdb
+from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
+from harness.metrics.family import Metrics
+from harness.metrics.foreign import ForeignFile
+from harness.metrics.foreign_poses import as_predictions, read_people
+from harness.metrics.truth import load_truth
+from harness.predict.people import load_people
+
+
+def score_array(file: ForeignFile[JhmdbScoring]) -> Metrics:
+    """Score keypoints in the order of the annotations, of the people whom MMPose evaluates, with their boxes.
+
+    Raises:
+        UsageError: The array has to be named.
+        ObtainError: The array or the annotations are missing, malformed or do not fit each other.
+    """
+    annotations = file.source.annotations
+    truth = load_truth(annotations, file.protocol.num_keypoints)
+    people = load_people(file.protocol.dataset, annotations, file.data, None, None)
+    ids = [person["id"] for person in read_json(annotations, "the annotation file")["annotations"]]
+    keypoints = read_people(file, len(ids))
+    rows = {person: row for row, person in enumerate(ids)}
+    keypoints = keypoints[[rows[person] for person in people.ids.tolist()]]
+    found = as_predictions(people.ids, people.image_ids, people.boxes, keypoints)
+    return match_jhmdb(found, file.scoring, truth).stats()

@@ -1,0 +1,66 @@
+"""OKS-based AP and AR in every resample."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.arrays import Bool, Float64
+from harness.metrics.families.oks.average_precision import (
+    OKS_THRESHOLDS,
+    RECALLS,
+    SIZES,
+    Curves,
+    Matches,
+    coco_stats,
+    crowd_grades,
+)
+from harness.metrics.resample.columns import columns
+from harness.metrics.resample.curves import Ranking, resample_curve
+from harness.metrics.resample.draws import Draws
+
+if TYPE_CHECKING:
+    from harness.metrics.families.oks.score import OksMatched
+
+
+def resample_oks(matched: "OksMatched", draws: Draws) -> dict[str, Float64]:
+    """Return the stats [R] in every resample; NaN where one is undefined."""
+    matches = matched.matches
+    whole = [coco_stats(curves) for curves in _curves(matches, draws)]
+    if not matched.scoring.crowd:
+        return columns(whole)
+    # As crowdpose_stats: by crowd index, and rounded.
+    stats = [{name: one[name] for name in ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5", "AR@0.75")} for one in whole]
+    grades = crowd_grades(matches, matched.truth)
+    for grade, name in enumerate(("AP(E)", "AP(M)", "AP(H)")):
+        for one, curves in zip(stats, _curves(matches, draws, grades == grade), strict=True):
+            one[name] = round(float(curves.precision[:, :, 0].mean()), 4)
+    return columns(stats)
+
+
+def _curves(matches: Matches, draws: Draws, images: Bool | None = None) -> list[Curves]:
+    """Accumulate matches in every resample, over all images or over those marked in `images` [I]."""
+    resamples, units = draws.counts.shape
+    unit_of_image = draws.units_of(matches.image_ids)
+    counted = np.ones(len(matches.image_ids), bool) if images is None else images
+    detections = np.flatnonzero(counted[matches.detection_images])
+    detections = detections[np.argsort(-matches.scores[detections], kind="stable")]
+    people = np.flatnonzero(counted[matches.person_images])
+    precision = np.empty((resamples, len(OKS_THRESHOLDS), len(RECALLS), len(SIZES)))
+    recall = np.empty((resamples, len(OKS_THRESHOLDS), len(SIZES)))
+
+    def accumulate(size: int, threshold: int) -> None:
+        ranked = detections[~matches.ignored[size, threshold, detections]]
+        ranking = Ranking.of(
+            unit_of_image[matches.detection_images[ranked]],
+            matches.scores[ranked],
+            matches.matched[size, threshold, ranked],
+        )
+        found = people[~matches.person_ignored[size, people]]
+        to_find = np.bincount(unit_of_image[matches.person_images[found]], minlength=units)
+        resampled = resample_curve(ranking, to_find, draws.counts, RECALLS)
+        precision[:, threshold, :, size], recall[:, threshold, size] = resampled.precision, resampled.recall
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda index: accumulate(*index), np.ndindex(len(SIZES), len(OKS_THRESHOLDS))))
+    return [Curves(*curves) for curves in zip(precision, recall, strict=True)]

@@ -1,0 +1,26 @@
+"""Diagnosis of predictions on MPII."""
+
+import numpy as np
+
+from harness.metrics.diagnosis.model import Diagnosis
+from harness.metrics.diagnosis.pck import diagnose_distances, people_within_reach
+from harness.metrics.families.pckh.score import UNCOUNTED, MpiiMatched
+from harness.metrics.families.pckh.truth import NUM_JOINTS
+from harness.metrics.family import Labels
+
+THRESHOLD = 0.5
+
+
+def diagnose_mpii(matched: MpiiMatched, labels: Labels) -> Diagnosis:
+    """Diagnose predictions that are scored by PCKh@0.5: up to half the head's size away counts as found.
+
+    Pelvis and thorax, which the metric leaves out, are left out. A swap is with another person of the validation set;
+    it has few of the people in its images.
+    """
+    truth, found = matched.truth, matched.people
+    counted = np.ones(NUM_JOINTS, bool)
+    counted[UNCOUNTED] = False
+    joints = truth.joints[found].astype(np.float64) - 1  # MPII counts pixels from 1
+    sizes, labelled = truth.head_sizes[found], truth.visible[found] & counted
+    people = people_within_reach(matched.predictions, matched.rows, found, joints, labelled, THRESHOLD * sizes)
+    return diagnose_distances("pckh", matched.predictions, matched.rows, people, sizes, labels)

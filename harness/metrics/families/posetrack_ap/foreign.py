@@ -1,0 +1,33 @@
+"""Scores predictions of another framework in PoseTrack18's own format."""
+
+import numpy as np
+
+from harness.errors import ObtainError
+from harness.metrics.families.posetrack_ap.results import load_posetrack_results
+from harness.metrics.families.posetrack_ap.score import match_posetrack
+from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
+from harness.metrics.families.posetrack_ap.truth import load_posetrack
+from harness.metrics.family import Metrics
+from harness.metrics.foreign import ForeignFile
+from harness.metrics.foreign_poses import check_images, scored_poses
+
+
+def score_sequences(file: ForeignFile[PoseTrackScoring]) -> Metrics:
+    """Score poses as they are, or after MMPose's selection if options ask for it.
+
+    Raises:
+        ObtainError: Files are missing, malformed, or do not cover the frames with people.
+    """
+    path, scoring = file.path, file.scoring
+    truth = load_posetrack(file.source.file("sequences"))
+    needs_scores = scoring.nms != "none" and scoring.score_mode != "keypoint"
+    results = load_posetrack_results(path, needs_scores)
+    check_images(path, results.image_ids, truth.image_ids, truth.path)
+    missing = np.setdiff1d(truth.image_ids[truth.person_images], results.frames)
+    if len(missing):
+        raise ObtainError(
+            f"{path}: {len(missing)} frames with people are not among its 'images', such as {missing[0]}",
+            f"it takes a file for each of the sequences in {truth.path}, with all their frames",
+        )
+    poses = scored_poses(results.image_ids, None, results.keypoints, results.scores)
+    return match_posetrack(poses, scoring, truth).stats()
