@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32
+from harness.codecs import begin_decoding, exact
 from harness.doctor.check import Finding
 from harness.doctor.networks import protocol_of
 from harness.parity import KEYPOINT_TOLERANCE
-from harness.predict.decode import begin_decoding, exact
 from harness.predict.forward import flip_tested
 from harness.protocol import Decoder, Protocol, Size
 from harness.suites.configs import load_config

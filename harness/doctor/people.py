@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32
+from harness.codecs.exact.heatmaps import maxima, modulate
 from harness.demo import dataset
-from harness.predict.decode.exact.heatmaps import maxima, modulate
 from harness.predict.people import People, annotated_people
 from harness.protocol import Decoder
 from harness.run.parity import unique_maxima

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32, Floating, Image, Indices
+from harness.codecs import Decoding, begin_decoding
 from harness.errors import RunError
 from harness.predict.crop_stream import crop_stream
 from harness.predict.crops import Regions, crop_regions
-from harness.predict.decode import Decoding, begin_decoding
 from harness.predict.forward import Forward, HeatmapSource
 from harness.predict.people import People
 from harness.predict.uploads import Uploads, uploads_to

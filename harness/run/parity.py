@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32, Indices
+from harness.codecs.exact.heatmaps import modulate
 from harness.errors import RunError
 from harness.metrics.match import difference, evaluate
 from harness.parity import Parity
-from harness.predict.decode.exact.heatmaps import modulate
 from harness.predict.networks import count_flops
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Float32, Float64, Floating
+from harness.codecs import decode
 from harness.errors import DifferenceError
 from harness.parity import KEYPOINT_TOLERANCE
-from harness.predict.decode import decode
 from harness.predict.stand_ins import install_stand_ins
 from harness.protocol import Decoder
 from harness.speed.outcome import Decoding

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from harness import codecs as decode
+from harness.codecs.exact import decode as decode_exactly
 from harness.doctor import decoders, exactness, networks, precision, runs, trouble
 from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, distinct_networks
 from harness.doctor.outcome import NotRun
 from harness.doctor.people import RENDERED, settled
-from harness.predict import decode
-from harness.predict.decode.exact import decode as decode_exactly
 from harness.predict.forward import Forward, flip_tested
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from upstream_config import build_codec
 
+from harness import codecs as decode
 from harness.arrays import Float32, Floating
-from harness.predict import decode
-from harness.predict.decode import ON_CPU, ON_DEVICE, Decoding, begin_decoding
-from harness.predict.decode.exact.inverse import inverses
-from harness.predict.decode.kernels import blur_around_maxima
+from harness.codecs import ON_CPU, ON_DEVICE, Decoding, begin_decoding
+from harness.codecs.exact.inverse import inverses
+from harness.codecs.kernels import blur_around_maxima
 from harness.protocol import Decoder
 
 # Input and heatmap sizes (width, height): the usual stride of 4, also large, AlexNet's two strides, CPM's stride of 8.

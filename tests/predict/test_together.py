@@ -8,9 +8,9 @@ import pytest
 import torch
 from small_passes import SmallNetwork, draw_people, protocol
 
+from harness.codecs import begin_decoding
 from harness.errors import RunError
 from harness.predict import shared
-from harness.predict.decode import begin_decoding
 from harness.predict.forward import Forward
 from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_shared, predict_together

@@ -82,13 +82,13 @@ CODE_TRAPS = {
         zero_based,
     ),
     "MPII's centres not lowered": ("mpii/litehrnet-18-256x256/val", "harness.predict.people.mpii.FOOT_ROOM", 0),
-    "one stride for AlexNet": ("coco/alexnet-256x192/val", "harness.predict.decode.msra.strides", one_stride),
+    "one stride for AlexNet": ("coco/alexnet-256x192/val", "harness.codecs.msra.strides", one_stride),
     "the first stage in place of the last": (
         "mpii/cpm-368x368/val",
         "harness.predict.forward.forward_heatmaps",
         first_stage,
     ),
-    "Megvii's scores up to 255": ("coco/mspn-1stg-256x192/val", "harness.predict.decode.megvii.PEAK", np.float32(1)),
+    "Megvii's scores up to 255": ("coco/mspn-1stg-256x192/val", "harness.codecs.megvii.PEAK", np.float32(1)),
 }
 
 

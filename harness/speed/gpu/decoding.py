@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from harness.predict.decode import Decoding, begin_decoding
+from harness.codecs import Decoding, begin_decoding
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Decoder, Protocol, Size
 from harness.speed.decode import draw_heatmaps

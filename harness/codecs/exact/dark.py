@@ -6,9 +6,9 @@ Source: mmpose/codecs/utils/refinement.py `refine_keypoints_dark` (Zhang et al.,
 import numpy as np
 
 from harness.arrays import Float32
-from harness.predict.decode.exact.heatmaps import Neighbourhood, maxima, modulate
-from harness.predict.decode.exact.inverse import inverses
-from harness.predict.decode.exact.msra import strides
+from harness.codecs.exact.heatmaps import Neighbourhood, maxima, modulate
+from harness.codecs.exact.inverse import inverses
+from harness.codecs.exact.msra import strides
 from harness.protocol import Decoder, Size
 
 

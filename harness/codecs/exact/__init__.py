@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from harness.arrays import Float32, Floating
-from harness.predict.decode.exact.dark import decode_dark
-from harness.predict.decode.exact.megvii import decode_megvii
-from harness.predict.decode.exact.msra import decode_msra
-from harness.predict.decode.exact.udp import decode_udp
+from harness.codecs.exact.dark import decode_dark
+from harness.codecs.exact.megvii import decode_megvii
+from harness.codecs.exact.msra import decode_msra
+from harness.codecs.exact.udp import decode_udp
 from harness.protocol import Decoder, Size
 
 CODECS: dict[str, Callable[[Float32, Decoder, Size], tuple[Floating, Float32]]] = {

@@ -6,8 +6,8 @@ Source: mmpose/codecs/megvii_heatmap.py (Li et al., MSPN, 2019).
 import numpy as np
 
 from harness.arrays import Float32
-from harness.predict.decode.exact.heatmaps import Neighbourhood, maxima, modulate
-from harness.predict.decode.exact.msra import strides
+from harness.codecs.exact.heatmaps import Neighbourhood, maxima, modulate
+from harness.codecs.exact.msra import strides
 from harness.protocol import Decoder, Size
 
 PEAK = np.float32(255)

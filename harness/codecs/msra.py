@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Bool, Float32, Indices
-from harness.predict.decode.exact.msra import strides
-from harness.predict.decode.heatmaps import Located, find_maxima, to_points
+from harness.codecs.exact.msra import strides
+from harness.codecs.heatmaps import Located, find_maxima, to_points
 from harness.protocol import Decoder, Size
 
 

@@ -6,8 +6,8 @@ Source: mmpose/codecs/udp_heatmap.py, utils/refinement.py `refine_keypoints_dark
 import numpy as np
 
 from harness.arrays import Float32, Floating
-from harness.predict.decode.exact.heatmaps import maxima, modulate
-from harness.predict.decode.exact.inverse import inverses
+from harness.codecs.exact.heatmaps import maxima, modulate
+from harness.codecs.exact.inverse import inverses
 from harness.protocol import Decoder, Size
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from harness.arrays import Float32, Float64
-from harness.predict.decode.heatmaps import ROUNDING, blur_around, find_maxima, values_at
+from harness.codecs.heatmaps import ROUNDING, blur_around, find_maxima, values_at
 from harness.protocol import Decoder
 
 TOLERANCE = 0.005

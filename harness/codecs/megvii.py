@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Bool, Float32, Indices
-from harness.predict.decode.exact.megvii import PEAK
-from harness.predict.decode.exact.msra import strides
-from harness.predict.decode.heatmaps import ROUNDING, Located, blur_around, find_maxima, values_at
+from harness.codecs.exact.megvii import PEAK
+from harness.codecs.exact.msra import strides
+from harness.codecs.heatmaps import ROUNDING, Located, blur_around, find_maxima, values_at
 from harness.protocol import Decoder, Size
 
 NEAR = 3

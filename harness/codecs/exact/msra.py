@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from harness.arrays import Float32
-from harness.predict.decode.exact.heatmaps import Neighbourhood, maxima
+from harness.codecs.exact.heatmaps import Neighbourhood, maxima
 from harness.protocol import Decoder, Size
 
 

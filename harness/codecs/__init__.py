@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Bool, Float32, Floating
-from harness.predict.decode import dark, exact, udp
-from harness.predict.decode.dark import locate_dark, observe_dark
-from harness.predict.decode.heatmaps import Located
-from harness.predict.decode.megvii import locate_found, locate_megvii, observe_megvii
-from harness.predict.decode.msra import locate_msra, locate_stepped, observe_msra
-from harness.predict.decode.on_cpu import observe_megvii_on_cpu, observe_msra_on_cpu, observe_neighbours_on_cpu
-from harness.predict.decode.udp import locate_udp, observe_udp
+from harness.codecs import dark, exact, udp
+from harness.codecs.dark import locate_dark, observe_dark
+from harness.codecs.heatmaps import Located
+from harness.codecs.megvii import locate_found, locate_megvii, observe_megvii
+from harness.codecs.msra import locate_msra, locate_stepped, observe_msra
+from harness.codecs.on_cpu import observe_megvii_on_cpu, observe_msra_on_cpu, observe_neighbours_on_cpu
+from harness.codecs.udp import locate_udp, observe_udp
 from harness.protocol import Decoder, Size
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from harness.arrays import Float32
-from harness.predict.decode.heatmaps import ROUNDING
-from harness.predict.decode.kernels import blur_around_maxima, find_blurred, step_from_maxima
+from harness.codecs.heatmaps import ROUNDING
+from harness.codecs.kernels import blur_around_maxima, find_blurred, step_from_maxima
 from harness.protocol import Decoder
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from harness.arrays import Bool, Float32, Indices
-from harness.predict.decode.exact.msra import strides
-from harness.predict.decode.heatmaps import Located, to_points
-from harness.predict.decode.taylor import TOLERANCE, log_rounding, newton_step, observe_neighbours
+from harness.codecs.exact.msra import strides
+from harness.codecs.heatmaps import Located, to_points
+from harness.codecs.taylor import TOLERANCE, log_rounding, newton_step, observe_neighbours
 from harness.protocol import Decoder, Size
 
 REACH = 2
