@@ -56,11 +56,12 @@ class Flip(Fields):
 class Decoder(Fields):
     """How a heatmap becomes a keypoint."""
 
-    codec: Literal["msra", "dark", "udp", "megvii"]
+    codec: str
+    """A codec of `harness.codecs`, or of another package; looked up where heatmaps are decoded."""
     heatmap_size: Size
     """Width and height, px."""
     blur_kernel_size: int | None = None
-    """Gaussian kernel of the heatmap modulation (dark, udp, megvii), px."""
+    """Gaussian kernel of the heatmap modulation, px; None for a codec without one."""
 
 
 class Scoring(Fields):

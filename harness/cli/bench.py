@@ -146,6 +146,7 @@ def command(
 
 def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Yield each measurement's name, and what does it and returns fields of `Details`."""
+    from harness.plugins import plugins
     from harness.speed import decode, gpu_model, memory, prepare, score, shards, whole_runs, workload
     from harness.suites.configs import load_config
 
@@ -159,10 +160,9 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
         return {"prepare": prepare.measure_preparation(plan, PREPARED_IMAGES, rounds["prepare"], geometries)}
 
     def measure_decode() -> dict[str, Any]:
-        measured = {
-            codec: decode.measure_decoding(codec, DECODED_PEOPLE, rounds["decode"]) for codec in decode.SETTINGS
-        }
-        return {"decode": measured}
+        codecs = {name: codec for name, codec in plugins("codecs").items() if codec.settings}
+        measure = decode.measure_decoding
+        return {"decode": {name: measure(codec, DECODED_PEOPLE, rounds["decode"]) for name, codec in codecs.items()}}
 
     def measure_score() -> dict[str, Any]:
         config = load_config(suite, row, row.runs[workload.RUN])
@@ -228,7 +228,7 @@ def _with_model(details: "Details", parity: Path) -> "Details":
 
 
 def _summary(report: "BenchReport") -> Iterator[str]:
-    for name, ratio in report.ratios:
+    for name, ratio in report.ratios.named():
         yield f"{name:<26}{'-' if ratio is None else f'{ratio:.2f}':>8}"
     growth = report.memory_growth_mb
     yield f"{'memory_growth_mb':<26}{'-' if growth is None else f'{growth:.0f}':>8}"

@@ -1,18 +1,29 @@
-"""DARK: MSRA heatmaps, refined by a second-order Taylor expansion of the log of the blurred heatmap at its maximum.
+"""DARK: MSRA heatmaps, refined by a second-order Taylor expansion of the modulated log-heatmap at its maximum.
 
-Upstream scales the blurred heatmap so that its maximum is the heatmap's; in the derivatives of the logarithm that
-factor, which is at least 1, cancels, so the blur is needed around the maximum only. It does not cancel where upstream
-raises values to 1e-10: such keypoints are not certain, nor are those whose step is ill-conditioned.
-Source and reference: exact/dark.py.
+MMPose scales the blurred heatmap so that its maximum is the heatmap's; in the derivatives of the logarithm that
+factor, which is at least 1, cancels, so the fast paths need the blur around the maximum only. It does not cancel where
+MMPose raises values to 1e-10: such keypoints are not certain, nor are those whose step is ill-conditioned.
+Source: mmpose/codecs/utils/refinement.py `refine_keypoints_dark` (Zhang et al., CVPR 2020).
 """
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
 import numpy as np
-from torch import Tensor
 
 from harness.arrays import Bool, Float32, Indices
-from harness.codecs.exact.msra import strides
-from harness.codecs.heatmaps import Located, to_points
-from harness.codecs.taylor import TOLERANCE, log_rounding, newton_step, observe_neighbours
+from harness.codecs.interface import Codec, FastPath, Located
+from harness.codecs.inverse import inverses
+from harness.codecs.maxima import Neighbourhood, maxima, strides, to_points
+from harness.codecs.modulation import modulate
+from harness.codecs.taylor import (
+    TOLERANCE,
+    log_rounding,
+    newton_step,
+    observe_neighbours,
+    observe_neighbours_on_cpu,
+)
 from harness.protocol import Decoder, Size
 
 REACH = 2
@@ -21,9 +32,31 @@ Y = np.array([0, 0, 0, 0, 0, 1, -1, 2, -2, 1, -1, 1, -1])
 """The neighbours whose values are used."""
 
 
-def observe_dark(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
-    """Return the arguments of `locate_dark`, on the heatmaps' device."""
-    return observe_neighbours(heatmaps, decoder, REACH)
+def decode_dark(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
+    """Decode heatmaps [N, K, H, W] to keypoints [N, K, 2], px of the network's input, and scores [N, K]."""
+    assert decoder.blur_kernel_size is not None
+    points, scores = maxima(heatmaps)
+    height, width = heatmaps.shape[2:]
+    x, y = points[..., 0], points[..., 1]
+    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    logs = np.log(np.maximum(modulate(heatmaps, decoder.blur_kernel_size), np.float32(1e-10)))
+    at = Neighbourhood(logs[inside], points[inside])
+
+    # Differences of single-precision values, weighted in double precision, as upstream's scalars are.
+    centre = 2 * at(0, 0).astype(np.float64)
+    dx = 0.5 * (at(1, 0) - at(-1, 0)).astype(np.float64)
+    dy = 0.5 * (at(0, 1) - at(0, -1)).astype(np.float64)
+    dxx = 0.25 * (at(2, 0) - centre + at(-2, 0))
+    dyy = 0.25 * (at(0, 2) - centre + at(0, -2))
+    dxy = 0.25 * (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)).astype(np.float64)
+
+    gradient = np.stack([dx, dy], axis=-1)[..., None]
+    hessian = np.stack([dxx, dxy, dxy, dyy], axis=-1).reshape(-1, 2, 2)
+    solvable = dxx * dyy - dxy**2 != 0
+    offsets = np.zeros((len(gradient), 2))
+    offsets[solvable] = (-inverses(hessian[solvable]) @ gradient[solvable])[..., 0]
+    points[inside] = points[inside] + offsets
+    return points * strides(decoder, input_size), scores
 
 
 def locate_dark(
@@ -60,3 +93,26 @@ def locate_dark(
 
     points += np.where((inside & certain)[:, None], np.stack([step.x, step.y], axis=-1), 0)
     return Located(points * factors, scores, certain)
+
+
+class Dark(Codec):
+    """MMPose's MSRAHeatmap with `unbiased`."""
+
+    name = "dark"
+    kernels = (7, 11, 15, 17)
+    settings = {"type": "MSRAHeatmap", "sigma": 2, "unbiased": True, "blur_kernel_size": 11}
+    on_cpu = FastPath(partial(observe_neighbours_on_cpu, reach=REACH), locate_dark)
+    on_device = FastPath(partial(observe_neighbours, reach=REACH), locate_dark)
+
+    def read(self, settings: Mapping[str, Any]) -> Decoder | None:
+        """As `Codec.read`."""
+        if settings["type"] != "MSRAHeatmap" or not settings.get("unbiased"):
+            return None
+        return self.decoder(tuple(settings["heatmap_size"]), settings.get("blur_kernel_size", 11))
+
+    def decode(self, heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
+        """As `Codec.decode`."""
+        return decode_dark(heatmaps, decoder, input_size)
+
+
+PLUGIN = Dark()

@@ -3,28 +3,49 @@
 On a device only what surrounds the heatmap's own maximum is blurred. A blurred value further away is a weighted mean,
 in which values near the maximum have a small weight and the others are known to be low; if the best value around the
 maximum exceeds that bound, it is the blurred heatmap's maximum. Otherwise, and in near ties, which rounding decides, a
-keypoint is not certain. For a CPU see `find_blurred` in kernels.py, which finds the maximum wherever it is.
-Upstream scales the blurred heatmap so that its maximum is the heatmap's, which is therefore the score.
-Source and reference: exact/megvii.py.
+keypoint is not certain. On a CPU `find_blurred` finds the maximum wherever it is.
+MMPose scales the blurred heatmap so that its maximum is the heatmap's, which is therefore the score.
+Source: mmpose/codecs/megvii_heatmap.py (Li et al., MSPN, 2019).
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
+from numba import njit
 from torch import Tensor
 
 from harness.arrays import Bool, Float32, Indices
-from harness.codecs.exact.megvii import PEAK
-from harness.codecs.exact.msra import strides
-from harness.codecs.heatmaps import ROUNDING, Located, blur_around, find_maxima, values_at
+from harness.codecs.interface import Codec, FastPath, Located
+from harness.codecs.loops import blur_along, blur_down, first_place, flatten, highest_bits_of, place_of_maximum
+from harness.codecs.maxima import Neighbourhood, find_maxima, maxima, strides, values_at
+from harness.codecs.modulation import ROUNDING, blur_around, modulate, taps
 from harness.protocol import Decoder, Size
 
+PEAK = np.float32(255)
+"""A trained heatmap's maximum."""
 NEAR = 3
 """How many px from a maximum values are near it."""
 PATCH = 4
 """How many px from a maximum blurred values are looked at."""
+
+
+def decode_megvii(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
+    """Decode heatmaps [N, K, H, W] to keypoints [N, K, 2], px of the network's input, and scores [N, K]."""
+    assert decoder.blur_kernel_size is not None
+    blurred = modulate(heatmaps, decoder.blur_kernel_size)
+    points, scores = maxima(blurred)
+    height, width = heatmaps.shape[2:]
+    x, y = points[..., 0], points[..., 1]
+    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    at = Neighbourhood(blurred[inside], points[inside])
+    step = np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=-1)
+    points[inside] += np.sign(step) * np.float32(0.25) + np.float32(0.5)
+    return points * strides(decoder, input_size), scores / PEAK + np.float32(0.5)
 
 
 def observe_megvii(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
@@ -136,3 +157,111 @@ def _weight_beyond(kernel_size: int) -> float:
     """Return the largest weight that values near a heatmap's maximum have in blurred values outside the patch."""
     kernel = cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)[:, 0]
     return float(kernel[: max(0, kernel_size // 2 - (PATCH - NEAR))].sum())
+
+
+def observe_megvii_on_cpu(heatmaps: Tensor, decoder: Decoder) -> tuple[npt.NDArray[Any], ...]:
+    """Return the arguments of `locate_found`."""
+    maps = flatten(heatmaps)
+    count = len(maps)
+    results = np.empty((count, 2), np.float32), np.empty(count, np.float32), np.empty(count, bool)
+    find_blurred(maps, taps(decoder.blur_kernel_size), 3 * ROUNDING, *results)
+    return results
+
+
+@njit(nogil=True, cache=True)
+def find_blurred(
+    heatmaps: Float32, taps: Float32, rounding: float, points: Float32, scores: Float32, certain: Bool
+) -> None:
+    """Find the maxima of blurred heatmaps, and step from them as Megvii does.
+
+    A blurred value is at most the blur along y of the largest absolute values of the heatmap's rows. Rows are blurred
+    only where that bound reaches the best blurred value so far, beginning with the row of the heatmap's maximum.
+
+    Args:
+        heatmaps: As above, contiguous; zero beyond their borders.
+        taps: The kernel of the blur along x and y: symmetric, its sum is 1.
+        rounding: How far off blurred values may be, as a share of the heatmap's largest absolute value.
+        points: To be filled with x, y [M, 2], heatmap px; 0 where no blurred value is positive or one is not finite.
+        scores: The maxima of the heatmaps themselves [M].
+        certain: Where rounding changes none of this [M].
+    """
+    height, width = heatmaps.shape[1:]
+    half, quarter, middle = len(taps) // 2, np.float32(0.25), np.float32(0.5)
+    bounds, highest = np.empty((1, height), np.float32), np.empty(height, np.float32)  # of blurred rows
+    peaks, line = np.zeros(height + 2 * half, np.float32), np.zeros(width + 2 * half, np.float32)
+    blurred, inside = np.empty((height, width), np.float32), line[half : half + width]
+    largest, second = np.empty(1, np.float32), np.empty(1, np.float32)
+    # The same memory; a view of each row would take as long as its maximum.
+    heatmaps_bits, blurred_bits, second_bits = heatmaps.view(np.int32), blurred.view(np.int32), second.view(np.int32)
+    peaks_bits, highest_bits, largest_bits = peaks.view(np.int32), highest.view(np.int32), largest.view(np.int32)
+    inner_peaks = peaks_bits[half : half + height]
+    for i in range(len(heatmaps)):
+        heatmap = heatmaps[i]
+        top, x = place_of_maximum(heatmaps, heatmaps_bits, i, inner_peaks)
+        largest_bits[0] = highest_bits_of(peaks_bits)
+        margin = np.float32(rounding * largest[0])
+        points[i], scores[i], certain[i] = 0, heatmap[top, x], False
+        if not (scores[i] > 0 and largest[0] < np.inf):
+            continue
+
+        blur_along(peaks, taps, bounds, 0)
+        highest[:] = -1  # not blurred yet
+        best, enough = top, np.float32(0)
+        for step in range(height):
+            y = top + step if top + step < height else top + step - height  # % would be slow
+            if bounds[0, y] >= enough:
+                blur_down(heatmap, y, taps, inside)
+                blur_along(line, taps, blurred, y)
+                highest_bits[y] = highest_bits_of(blurred_bits[y])
+                if highest[y] >= highest[best]:
+                    best, enough = y, highest[y] - margin
+        if not highest[best] > 0:
+            continue
+
+        for y in (max(best - 1, 0), min(best + 1, height - 1)):
+            if highest[y] < 0:
+                blur_down(heatmap, y, taps, inside)
+                blur_along(line, taps, blurred, y)
+                highest_bits[y] = highest_bits_of(blurred_bits[y])
+        column = first_place(blurred_bits[best], highest_bits[best])
+        peak, row = blurred[best, column], blurred_bits[best]
+        highest_bits[best] = max(highest_bits_of(row[:column]), highest_bits_of(row[column + 1 :]))
+        second_bits[0] = highest_bits_of(highest_bits)
+        certain[i] = margin < peak and second[0] < peak - margin
+        points[i] = column, best
+        if 1 < column < width - 1 and 1 < best < height - 1:
+            across = blurred[best, column + 1] - blurred[best, column - 1]
+            down = blurred[best + 1, column] - blurred[best - 1, column]
+            points[i, 0] += quarter * np.sign(across) + middle
+            points[i, 1] += quarter * np.sign(down) + middle
+            certain[i] &= margin < min(abs(across), abs(down))
+
+
+class Megvii(Codec):
+    """MMPose's MegviiHeatmap."""
+
+    name = "megvii"
+    peak = 255.0
+    kernels = (5,)
+    settings = {"type": "MegviiHeatmap", "kernel_size": 5}
+    steps = True
+    on_cpu = FastPath(observe_megvii_on_cpu, locate_found)
+    on_device = FastPath(observe_megvii, locate_megvii)
+
+    def read(self, settings: Mapping[str, Any]) -> Decoder | None:
+        """As `Codec.read`."""
+        if settings["type"] != "MegviiHeatmap":
+            return None
+        return self.decoder(tuple(settings["heatmap_size"]), settings["kernel_size"])
+
+    def decode(self, heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
+        """As `Codec.decode`."""
+        return decode_megvii(heatmaps, decoder, input_size)
+
+    def searched(self, heatmaps: Float32, decoder: Decoder) -> Float32:
+        """Return the blurred heatmaps."""
+        assert decoder.blur_kernel_size is not None
+        return modulate(heatmaps, decoder.blur_kernel_size)
+
+
+PLUGIN = Megvii()

@@ -1,12 +1,15 @@
-"""The step that DARK and UDP take from a heatmap's maximum, and how far upstream's rounding can move its end."""
+"""The Taylor step that DARK and UDP take from a heatmap's maximum, and how far MMPose's rounding can move its end."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from harness.arrays import Float32, Float64
-from harness.codecs.heatmaps import ROUNDING, blur_around, find_maxima, values_at
+from harness.codecs.loops import blur_around_maxima, flatten
+from harness.codecs.maxima import find_maxima, values_at
+from harness.codecs.modulation import ROUNDING, blur_around, taps
 from harness.protocol import Decoder
 
 TOLERANCE = 0.005
@@ -27,6 +30,16 @@ def observe_neighbours(heatmaps: Tensor, decoder: Decoder, reach: int) -> tuple[
     assert decoder.blur_kernel_size is not None
     index = find_maxima(heatmaps)
     return index, values_at(heatmaps, index), *blur_around(heatmaps, index, decoder.blur_kernel_size, reach)
+
+
+def observe_neighbours_on_cpu(heatmaps: Tensor, decoder: Decoder, reach: int) -> tuple[npt.NDArray[Any], ...]:
+    """Return the same for heatmaps on a CPU, in one thread: to share so little work costs what it gains."""
+    maps = flatten(heatmaps)
+    count, edge = len(maps), 2 * reach + 1
+    index, scores, largest = np.empty(count, np.intp), np.empty(count, np.float32), np.empty(count, np.float32)
+    blurred = np.empty((count, edge, edge), np.float32)
+    blur_around_maxima(maps, taps(decoder.blur_kernel_size), index, scores, blurred, largest)
+    return index, scores, blurred, largest, np.ones(count, bool)
 
 
 def log_rounding(smallest: Float64, scores: Float32, largest: Float32) -> Float64:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32
-from harness.codecs import begin_decoding, exact
+from harness.codecs.decoding import begin_decoding
+from harness.codecs.interface import codec_of
 from harness.doctor.check import Finding
 from harness.doctor.networks import protocol_of
 from harness.parity import KEYPOINT_TOLERANCE
@@ -34,7 +35,7 @@ def check_decoder(decoder: Decoder, input_size: Size, device: str) -> Finding:
     finding = Finding(figures={"keypoints": 0})
     pixels, scores, certain = 0.0, 0.0, []
     for heatmaps in _heatmaps(decoder):
-        expected_points, expected_scores = exact.decode(heatmaps, decoder, input_size)
+        expected_points, expected_scores = codec_of(decoder).decode(heatmaps, decoder, input_size)
         decoding = begin_decoding(torch.from_numpy(heatmaps).to(device), decoder, input_size)
         certain.append(float(decoding.locate().certain.mean()))
         points, values = decoding.result()
@@ -52,7 +53,7 @@ def _heatmaps(decoder: Decoder) -> Iterator[Float32]:
     """Yield heatmaps [N, K, h, w]: one peak each, at borders as well; two, equal ones too; noise; nothing positive."""
     rng = np.random.default_rng(0)
     width, height = decoder.heatmap_size
-    peak = 255.0 if decoder.codec == "megvii" else 1.0
+    peak = codec_of(decoder).peak
     grid_y, grid_x = np.mgrid[:height, :width]
 
     def peaks(low: float) -> Float32:

@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.config import Config
 
 from harness.arrays import Float32, Indices
+from harness.codecs.interface import codec_of, read_decoder
 from harness.doctor.check import Finding
 from harness.doctor.people import rendered_people, settled
 from harness.files import content_key
@@ -73,7 +74,7 @@ def _identity(config: Config) -> tuple[str, str]:
     for part, field in (("head", "loss"), ("backbone", "init_cfg")):
         model[part].pop(field, None)
     model.pop("test_cfg", None)
-    peak = decoder["type"] == "MegviiHeatmap"
+    peak = codec_of(read_decoder(decoder, "config field model.head.decoder")).peak
     return content_key(model, peak, list(decoder["input_size"])), model["backbone"]["type"]
 
 

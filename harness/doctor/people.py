@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32
-from harness.codecs.exact.heatmaps import maxima, modulate
+from harness.codecs.interface import codec_of
+from harness.codecs.maxima import maxima
 from harness.demo import dataset
 from harness.predict.people import People, annotated_people
 from harness.protocol import Decoder
@@ -60,15 +61,14 @@ def rendered_people(data: Path, count: int) -> People:
 def settled(decoder: Decoder, heatmaps: Float32) -> Bool:
     """Return which keypoints [N, K] of heatmaps [N, K, h, w] do not depend on rounding.
 
-    Their maximum is unique. MSRA's and Megvii's codecs also take a step towards the higher neighbour: there, the
-    neighbours of the maximum differ as well.
+    Their maximum is unique. Where the codec takes a step towards the higher neighbour of the maximum, these neighbours
+    differ as well.
     """
     unique = unique_maxima(decoder, heatmaps, MARGIN)
-    if decoder.codec not in ("msra", "megvii"):
+    codec = codec_of(decoder)
+    if not codec.steps:
         return unique
-    if decoder.codec == "megvii":
-        assert decoder.blur_kernel_size is not None
-        heatmaps = modulate(heatmaps, decoder.blur_kernel_size)
+    heatmaps = codec.searched(heatmaps, decoder)
     points, values = maxima(heatmaps)
     x, y = points.clip(0).astype(int).transpose(2, 0, 1)
     bordered = np.pad(heatmaps, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")

@@ -9,7 +9,7 @@ from typing import Protocol as Interface
 import numpy as np
 import torch
 
-from harness.codecs import decode
+from harness.codecs.decoding import decode
 from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, protocol_of, read_config_of, seeded_network
 from harness.doctor.people import rendered_people, settled

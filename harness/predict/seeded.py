@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.arrays import Float32, Floating
+from harness.codecs.interface import codec_of, read_decoder
 from harness.predict.networks import forward_heatmaps
 
 _CROPS = 4
@@ -32,7 +33,7 @@ _FINE, _COARSE, _BORDER = 7, 21, 4
 def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     """Give a network that `build_network` built from this config the weights of a seed, zero or more, in place.
 
-    Peaks are about as high as the codec encodes a keypoint: 1, or 255 for Megvii. Torch's random state takes no part
+    Peaks are about as high as the codec encodes a keypoint (`Codec.peak`). Torch's random state takes no part
     and is left alone, nor does the number of threads; another kind of CPU may round the scales differently.
     """
     decoder = config.model.head.decoder
@@ -45,7 +46,7 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     with _one_thread(), _calibration(network, conv):
         heatmaps = forward_heatmaps(network, crops).transpose(0, 1).flatten(2)
     background = heatmaps.flatten(1).median(dim=1).values
-    peak = 255.0 if decoder.type == "MegviiHeatmap" else 1.0
+    peak = codec_of(read_decoder(decoder, f"config field model.head.decoder of {config.filename}")).peak
     scale = peak / (heatmaps.amax(2).mean(1) - background)
     output.weight.mul_(scale.view(-1, *[1] * (output.weight.ndim - 1)))
     output.bias.sub_(background).mul_(scale)

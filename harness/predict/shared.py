@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32, Floating, Image, Indices
-from harness.codecs import Decoding, begin_decoding
+from harness.codecs.decoding import Decoding, begin_decoding
 from harness.errors import RunError
 from harness.predict.crop_stream import crop_stream
 from harness.predict.crops import Regions, crop_regions

@@ -15,6 +15,7 @@ from harness.errors import DifferenceError
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
 from harness.metrics.match import evaluate
+from harness.plugins import plugins
 from harness.predict.forward import Forward, SharedForward
 from harness.predict.people import check_images
 from harness.predict.shared import Estimator, predict_together
@@ -35,8 +36,6 @@ from harness.suites.schema import Claim, Row, Suite
 PADDING = 1.25
 """MMPose's default."""
 PADDINGS = (1.0, 1.1, 1.2, 1.25, 1.3, 1.5)
-KERNELS = (7, 11, 15, 17)
-"""Blur kernels of DARK and UDP in MMPose's configs, px."""
 PAIRED = 5
 """If nothing alone lands on the claims, so many of the closest trials are combined with every other way to score."""
 NEEDS_NETWORK = [
@@ -218,9 +217,10 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change,
                 yield changed("mirror pairs", "all", f"not {first} and {second}", flip_indices=tuple(pairs))
 
     decoder = protocol.decoder
-    for other_decoder in _decoders(decoder):
-        if other_decoder != decoder:
-            yield changed("decoder", _name(decoder), _name(other_decoder), decoder=other_decoder)
+    for codec in plugins("codecs").values():
+        for other_decoder in codec.alternatives(decoder.heatmap_size):
+            if other_decoder != decoder:
+                yield changed("decoder", _name(decoder), _name(other_decoder), decoder=other_decoder)
 
     crop = protocol.crop
     for padding in PADDINGS:
@@ -235,15 +235,6 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change,
     config.model.data_preprocessor.bgr_to_rgb = not as_rgb
     order = ("RGB", "BGR") if as_rgb else ("BGR", "RGB")
     yield Change("colours", *order, usual=not as_rgb), replace(plan, config=config)
-
-
-def _decoders(decoder: Decoder) -> Iterator[Decoder]:
-    size = decoder.heatmap_size
-    yield Decoder(codec="msra", heatmap_size=size)
-    for kernel in KERNELS:
-        yield Decoder(codec="dark", heatmap_size=size, blur_kernel_size=kernel)
-        yield Decoder(codec="udp", heatmap_size=size, blur_kernel_size=kernel)
-    yield Decoder(codec="megvii", heatmap_size=size, blur_kernel_size=5)
 
 
 def _name(decoder: Decoder) -> str:

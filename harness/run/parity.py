@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32, Indices
-from harness.codecs.exact.heatmaps import modulate
+from harness.codecs.interface import codec_of
 from harness.errors import RunError
 from harness.metrics.match import difference, evaluate
 from harness.parity import Parity
@@ -85,9 +85,7 @@ def compare_engines(
 
 def unique_maxima(decoder: Decoder, heatmaps: Float32, share: float = UNIQUE) -> Bool:
     """Return which keypoints [N, K] have a unique maximum in heatmaps [N, K, h, w], by a share of its value."""
-    if decoder.codec == "megvii":  # which looks for the maximum of the blurred heatmap
-        assert decoder.blur_kernel_size is not None
-        heatmaps = modulate(heatmaps, decoder.blur_kernel_size)
+    heatmaps = codec_of(decoder).searched(heatmaps, decoder)
     second, first = np.moveaxis(np.partition(heatmaps.reshape(*heatmaps.shape[:2], -1), -2)[..., -2:], -1, 0)
     return np.asarray(first - second > share * np.abs(first))
 

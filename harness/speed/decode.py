@@ -4,30 +4,19 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from harness.arrays import Float32, Float64, Floating
-from harness.codecs import decode
+from harness.codecs.decoding import decode
+from harness.codecs.interface import Codec
 from harness.errors import DifferenceError
 from harness.parity import KEYPOINT_TOLERANCE
 from harness.predict.stand_ins import install_stand_ins
-from harness.protocol import Decoder
 from harness.speed.outcome import Decoding
 from harness.speed.rounds import circumstances, compare_timed
-
-Codec = Literal["msra", "dark", "udp", "megvii"]
-
-SETTINGS: dict[Codec, dict[str, Any]] = {
-    "msra": {"type": "MSRAHeatmap", "sigma": 2},
-    "dark": {"type": "MSRAHeatmap", "sigma": 2, "unbiased": True, "blur_kernel_size": 11},
-    "udp": {"type": "UDPHeatmap", "sigma": 2, "blur_kernel_size": 11},
-    "megvii": {"type": "MegviiHeatmap", "kernel_size": 5},
-}
-"""Of MMPose's codecs, as in the configs of its tables."""
 
 INPUT_SIZE, HEATMAP_SIZE = (192, 256), (48, 64)
 """Width and height, px."""
@@ -39,21 +28,21 @@ PASSES = 4
 
 
 def measure_decoding(codec: Codec, people: int, rounds: int) -> Decoding:
-    """Compare people a second.
+    """Compare people a second of a codec that has `settings`.
 
     Raises:
         DifferenceError: A keypoint is off by more than 0.01 px.
     """
     measured = circumstances()
-    heatmaps = torch.from_numpy(draw_heatmaps(people, 255 if codec == "megvii" else 1))
+    heatmaps = torch.from_numpy(draw_heatmaps(people, codec.peak))
     install_stand_ins()
     from mmpose.models.heads import HeatmapHead
 
-    settings = SETTINGS[codec]
-    sizes = {"input_size": INPUT_SIZE, "heatmap_size": HEATMAP_SIZE}
-    head = HeatmapHead(1, KEYPOINTS, deconv_out_channels=None, decoder={**settings, **sizes})
-    kernel = settings.get("blur_kernel_size", settings.get("kernel_size"))
-    decoder = Decoder(codec=codec, heatmap_size=HEATMAP_SIZE, blur_kernel_size=kernel)
+    assert codec.settings is not None
+    settings = {**codec.settings, "input_size": INPUT_SIZE, "heatmap_size": HEATMAP_SIZE}
+    decoder = codec.read(settings)
+    assert decoder
+    head = HeatmapHead(1, KEYPOINTS, deconv_out_channels=None, decoder=settings)
 
     def upstream(batch: Tensor) -> Floating:
         return np.concatenate([person.keypoints for person in head.decode(batch)])
@@ -66,7 +55,7 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> Decoding:
     largest = [0.0]
 
     def check(theirs: Floating, mine: Floating) -> None:
-        largest.append(check_keypoints(codec, theirs, mine))
+        largest.append(check_keypoints(codec.name, theirs, mine))
 
     batches = torch.split(heatmaps, BATCH) * PASSES
     sides = partial(by_batch, batches, upstream), partial(by_batch, batches, ours)

@@ -1,8 +1,10 @@
 """What the measurements give: the value of results/bench.json."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from harness.fields import Fields
 
@@ -255,14 +257,31 @@ class Ratios(Fields):
     """The medians, each None until it is measured."""
 
     prepare: float | None
-    decode_msra: float | None
-    decode_dark: float | None
-    decode_udp: float | None
-    decode_megvii: float | None
+    decode: dict[str, float] | None
+    """By codec."""
     score: float | None
     ten_rows: float | None
     ten_rows_besides_network: float | None
     wall_over_forward: float | None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_codecs(cls, fields: Any) -> Any:
+        """Read a file that has a field `decode_NAME` for each codec."""
+        prefix = "decode_"
+        if not isinstance(fields, dict) or "decode" in fields:
+            return fields
+        decode = {name.removeprefix(prefix): value for name, value in fields.items() if name.startswith(prefix)}
+        others = {name: value for name, value in fields.items() if not name.startswith(prefix)}
+        return {**others, "decode": {name: value for name, value in decode.items() if value is not None} or None}
+
+    def named(self) -> Iterator[tuple[str, float | None]]:
+        """Yield each ratio with its name, those of codecs as `decode_NAME`."""
+        for name, value in self:
+            if isinstance(value, dict):
+                yield from ((f"{name}_{codec}", ratio) for codec, ratio in value.items())
+            else:
+                yield name, value
 
 
 class BenchReport(Fields):
@@ -278,8 +297,9 @@ class BenchReport(Fields):
     @classmethod
     def of(cls, machine: dict[str, Any], details: Details) -> Self:
         """Take the headline numbers out of the details."""
-        decoded = {f"decode_{codec}": part.comparison.ratio.median for codec, part in (details.decode or {}).items()}
-        ratios = dict.fromkeys(Ratios.model_fields) | decoded
+        ratios: dict[str, Any] = dict.fromkeys(Ratios.model_fields)
+        if details.decode:
+            ratios["decode"] = {codec: part.comparison.ratio.median for codec, part in details.decode.items()}
         if details.prepare:
             ratios["prepare"] = details.prepare.comparison.ratio.median
         if details.score:

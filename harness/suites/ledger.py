@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mmengine.config import Config
 
+from harness.codecs.interface import read_decoder
 from harness.errors import SpecError
 from harness.plugins import plugins
 from harness.protocol import (
@@ -122,25 +123,13 @@ def _flip(config: Config) -> Flip:
 
 def _decoder(config: Config, input_size: tuple[int, ...]) -> Decoder:
     codec = config.model.head.decoder
-    name: Literal["msra", "dark", "udp", "megvii"]
-    kernel: int | None
-    match codec.type:
-        case "MSRAHeatmap" if codec.get("unbiased"):
-            name, kernel = "dark", codec.get("blur_kernel_size", 11)
-        case "MSRAHeatmap":
-            name, kernel = "msra", None
-        case "UDPHeatmap" if codec.get("heatmap_type", "gaussian") == "gaussian":
-            name, kernel = "udp", codec.get("blur_kernel_size", 11)
-        case "MegviiHeatmap":
-            name, kernel = "megvii", codec.kernel_size
-        case other:
-            raise SpecError(f"config field model.head.decoder of {config.filename}: {other} is not evaluated here")
+    decoder = read_decoder(codec, f"config field model.head.decoder of {config.filename}")
     if tuple(codec.input_size) != input_size:
         raise SpecError(
             f"config field model.head.decoder.input_size of {config.filename}: {tuple(codec.input_size)} is not the "
             f"{input_size} of its TopdownAffine"
         )
-    return Decoder(codec=name, heatmap_size=tuple(codec.heatmap_size), blur_kernel_size=kernel)
+    return decoder
 
 
 def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> Scoring:

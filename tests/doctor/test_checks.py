@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness import codecs as decode
-from harness.codecs.exact import decode as decode_exactly
+from harness.codecs.interface import codec_of
 from harness.doctor import decoders, exactness, networks, precision, runs, trouble
 from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, distinct_networks
@@ -91,7 +90,8 @@ def test_decoder(codec: Any, on_device: bool, monkeypatch: Patch) -> None:
     kernel = {"msra": None, "megvii": 5}.get(codec, 11)
     decoder = Decoder(codec=codec, heatmap_size=(24, 32), blur_kernel_size=kernel)
     if on_device:
-        monkeypatch.setattr(decode, "ON_CPU", decode.ON_DEVICE)
+        plugin = codec_of(decoder)
+        monkeypatch.setattr(plugin, "on_cpu", plugin.on_device)
     passed(decoders.check_decoder(decoder, (96, 128), "cpu"))
 
 
@@ -100,8 +100,10 @@ def test_a_shifted_decoder_fails(which: int, monkeypatch: Patch) -> None:
     def shifted(found: Any) -> Any:
         return found._replace(points=found.points + 0.02) if which == 0 else found._replace(scores=found.scores + 0.01)
 
-    right = decode.ON_CPU["msra"]
-    monkeypatch.setitem(decode.ON_CPU, "msra", right._replace(locate=wrapped(right.locate, shifted)))
+    plugin = codec_of(MSRA)
+    assert plugin.on_cpu
+    locate = wrapped(plugin.on_cpu.locate, shifted)
+    monkeypatch.setattr(plugin, "on_cpu", plugin.on_cpu._replace(locate=locate))
     (problem,) = decoders.check_decoder(MSRA, (96, 128), "cpu").problems
     assert problem.startswith(("keypoint_px is 0.02", "score is 0.01")[which])
 
@@ -315,6 +317,6 @@ def test_published_rows_run_on_the_rendered_people(rendered: Path) -> None:
 
 def test_decoders_of_the_published_runs_are_exact_on_their_own_heatmaps() -> None:
     for heatmaps in decoders._heatmaps(MSRA):
-        points, scores = decode_exactly(heatmaps, MSRA, (96, 128))
+        points, scores = codec_of(MSRA).decode(heatmaps, MSRA, (96, 128))
         assert np.isfinite(points).all()
         assert np.isfinite(scores).all()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_passes import SmallNetwork, draw_people, protocol
 
-from harness.codecs import begin_decoding
+from harness.codecs.decoding import begin_decoding
 from harness.errors import RunError
 from harness.predict import shared
 from harness.predict.forward import Forward

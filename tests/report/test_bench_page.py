@@ -234,7 +234,7 @@ def test_headline_numbers() -> None:
     report = BenchReport.of(MACHINE, details())
     assert report.ratios.model_dump(exclude_none=True) == {
         "prepare": 15.0,
-        "decode_dark": 20.0,
+        "decode": {"dark": 20.0},
         "score": 52.0,
         "ten_rows": 2.0,
         "ten_rows_besides_network": 12.5,

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from harness.errors import DifferenceError
-from harness.speed.decode import PASSES, SETTINGS, Codec, check_keypoints, draw_heatmaps, measure_decoding
+from harness.plugins import built_in
+from harness.speed.decode import PASSES, check_keypoints, draw_heatmaps, measure_decoding
 
 
-@pytest.mark.parametrize("codec", SETTINGS)
-def test_two_rounds(codec: Codec) -> None:
-    outcome = measure_decoding(codec, 70, 2)  # a batch and a bit
+@pytest.mark.parametrize("codec", built_in("codecs"))
+def test_two_rounds(codec: str) -> None:
+    outcome = measure_decoding(built_in("codecs")[codec], 70, 2)  # a batch and a bit
     assert (outcome.comparison.work, outcome.comparison.unit) == (70 * PASSES, "people")
     assert len(outcome.comparison.ratio.rounds) == 2
     assert 0 <= outcome.keypoint_max_px <= 0.01

@@ -17,7 +17,7 @@ from harness.run.plan import Plan
 from harness.run.shards import Shard
 from harness.run.worker import Result, Task, Worker
 from harness.run_folder import RunFolder
-from harness.speed.outcome import BenchReport
+from harness.speed.outcome import BenchReport, Ratios
 from harness.speed.shards import _Work, check_same, measure_shards
 from harness.speed.workload import plan_row
 
@@ -93,3 +93,12 @@ def test_an_outcome_without_shards() -> None:
     earlier = json.loads(committed.read_text())
     earlier["details"].pop("shards", None)
     assert BenchReport.model_validate(earlier).details.shards is None
+
+
+def test_an_outcome_with_a_field_for_each_codec() -> None:
+    names = ("prepare", "score", "ten_rows", "ten_rows_besides_network", "wall_over_forward")
+    ratios = dict.fromkeys(names, 2.5) | {"decode_msra": 21.5, "decode_udp": 43.25, "decode_megvii": None}
+    read = Ratios.model_validate(ratios)
+    assert read.decode == {"msra": 21.5, "udp": 43.25}
+    assert Ratios.model_validate(read.model_dump()) == read
+    assert Ratios.model_validate(dict.fromkeys(names) | {"decode_msra": None}).decode is None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from harness.codecs import Decoding, begin_decoding
+from harness.codecs.decoding import Decoding, begin_decoding
+from harness.codecs.interface import codec_of
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Decoder, Protocol, Size
 from harness.speed.decode import draw_heatmaps
@@ -38,7 +39,7 @@ def measure_decoders(
             return
         protocol = rows[0][1]
         batch = protocol.compute.batch_size
-        maps = torch.from_numpy(draw_heatmaps(batch, 255 if decoder.codec == "megvii" else 1, decoder.heatmap_size))
+        maps = torch.from_numpy(draw_heatmaps(batch, codec_of(decoder).peak, decoder.heatmap_size))
         people_s, device_s = _rates(maps.to(device), decoder, protocol.crop.input_size, scale.seconds)
         yield DecoderRate(
             codec=decoder.codec,

@@ -1,7 +1,6 @@
-"""What the codecs share: the maxima of many heatmaps, and the blurred values around them, on a device (see on_cpu.py).
+"""The modulation of heatmaps by a Gaussian (Zhang et al., DARK, CVPR 2020, eq. 10 and 11): exact, or in small windows.
 
-Whole heatmaps are read only to find their maxima; all the rest happens in small windows. A blur of whole heatmaps would
-cost more than everything here together.
+A blur of whole heatmaps costs more than all the rest of decoding, so the fast paths blur around the maxima only.
 """
 
 from functools import lru_cache
@@ -12,31 +11,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.arrays import Bool, Float32, Floating, Indices
+from harness.arrays import Float32
 
 ROUNDING = 1e-6
 """How far blurs in single precision are apart, as a share of the largest absolute value blurred; 3e-7 is usual."""
 
 
-class Located(NamedTuple):
-    """Keypoints as the fast path finds them; M heatmaps."""
+def modulate(heatmaps: Float32, kernel_size: int) -> Float32:
+    """Blur heatmaps [N, K, H, W] with a Gaussian of OpenCV's sigma for the kernel, keeping each one's maximum.
 
-    points: Floating
-    """[M, 2], px of the network's input."""
-    scores: Float32
-    """[M]"""
-    certain: Bool
-    """[M], whether upstream's keypoint is the same: not where its rounding or one of its clamps decides."""
+    A copy; beyond the border is zero. Source: mmpose/codecs/utils/post_processing.py `gaussian_blur`.
+    """
+    border = (kernel_size - 1) // 2
+    padded = np.pad(heatmaps, [(0, 0), (0, 0), (border, border), (border, border)])
+    blurred = np.empty_like(heatmaps)
+    for person, source in zip(blurred, padded, strict=True):
+        for keypoint, heatmap in zip(person, source, strict=True):
+            keypoint[:] = cv2.GaussianBlur(heatmap, (kernel_size, kernel_size), 0)[border:-border, border:-border]
+    blurred *= heatmaps.max(axis=(2, 3), keepdims=True) / blurred.max(axis=(2, 3), keepdims=True)
+    return blurred
 
 
-def find_maxima(heatmaps: Tensor) -> Tensor:
-    """Return the row-major position [M] of the first maximum of each heatmap [N, K, H, W], contiguous; M = N K."""
-    return heatmaps.view(-1, heatmaps.shape[2] * heatmaps.shape[3]).argmax(-1)
-
-
-def values_at(heatmaps: Tensor, index: Tensor) -> Tensor:
-    """Return the values of heatmaps [N, K, H, W], contiguous, at row-major positions [M], one a heatmap."""
-    return heatmaps.view(len(index), -1).gather(1, index[:, None])[:, 0]
+@lru_cache
+def taps(kernel_size: int | None) -> Float32:
+    """Return the kernel of the blur, along x and y, single precision."""
+    assert kernel_size is not None
+    found: Float32 = cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)[:, 0]
+    return found
 
 
 class Surroundings(NamedTuple):
@@ -93,11 +94,3 @@ def _blur(kernel_size: int, reach: int, device: torch.device) -> Tensor:
     # Products in single precision may be cut to TF32's 10 bits on a GPU; those in double precision never are.
     dtype = torch.float64 if device.type == "cuda" else torch.float32
     return torch.from_numpy(np.kron(along, along).T).to(device, dtype)
-
-
-def to_points(index: Indices, scores: Float32, width: int) -> Float32:
-    """Return positions [M] as x, y [M, 2], heatmap px, -1 where the maximum is not positive."""
-    points = np.empty((len(index), 2), np.float32)
-    points[:, 1], points[:, 0] = np.divmod(index, width)
-    points[scores <= 0] = -1
-    return points
