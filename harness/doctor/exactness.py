@@ -16,6 +16,7 @@ from harness.doctor.outcome import NotRun
 from harness.errors import ObtainError
 from harness.metrics.match import evaluate
 from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE
+from harness.predict.forward import Forward
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
@@ -78,7 +79,7 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
             return predict_upstream(network, config, people, protocol, lambda _: None, Path(scratch, "log.txt"))
 
     with same_algorithms():
-        ours = predict_shared(network, people, protocol, lambda _: None, look)
+        ours = predict_shared(Forward(network, protocol), people, protocol, lambda _: None, look)
         first, metrics = theirs()
         second, _ = theirs()
     by_choice, _ = theirs()

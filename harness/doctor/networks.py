@@ -15,10 +15,9 @@ from harness.doctor.check import Finding
 from harness.doctor.people import rendered_people, settled
 from harness.files import content_key
 from harness.predict.forward import Forward, SharedForward
-from harness.predict.networks import build_network
 from harness.predict.people import People
-from harness.predict.seeded import seed_weights
 from harness.predict.shared import Estimator, predict_together
+from harness.predict.sources.mmpose import PLUGIN, architecture, backbone
 from harness.predictions import Predictions
 from harness.protocol import Compute, DataFile, Protocol
 from harness.suites.configs import load_config
@@ -69,13 +68,8 @@ def distinct_networks() -> list[Distinct]:
 
 def _identity(config: Config) -> tuple[str, str]:
     """Return a key of what decides about a seeded network, and its family."""
-    model = config.model.to_dict()
-    decoder = model["head"].pop("decoder")
-    for part, field in (("head", "loss"), ("backbone", "init_cfg")):
-        model[part].pop(field, None)
-    model.pop("test_cfg", None)
-    peak = codec_of(read_decoder(decoder, "config field model.head.decoder")).peak
-    return content_key(model, peak, list(decoder["input_size"])), model["backbone"]["type"]
+    decoder = read_decoder(config.model.head.decoder, "config field model.head.decoder")
+    return content_key(architecture(config), codec_of(decoder).peak), backbone(config)
 
 
 def protocol_of(config: Config, device: str, batch_size: int, **compute: Any) -> Protocol:
@@ -93,9 +87,7 @@ def read_config_of(run: RunId) -> Config:
 
 def seeded_network(config: Config) -> Any:
     """Return the config's network with seeded weights, on the CPU."""
-    network = build_network(config)
-    seed_weights(network, config, SEED)
-    return network
+    return PLUGIN.network(config, seed=SEED)
 
 
 def check_network(runs: Sequence[RunId], device: str, data: Path) -> Finding:

@@ -150,7 +150,7 @@ def check_not_a_number(device: str, data: Path) -> Finding:
     network: Any = plan.network()
     network.head.final_layer.bias[3] = float("nan")
     try:
-        predict_shared(network, rendered_people(data, 2), plan.protocol, lambda _: None)
+        predict_shared(Forward(network, plan.protocol), rendered_people(data, 2), plan.protocol, lambda _: None)
     except RunError as error:
         return Finding(
             figures={"error": str(error).splitlines()[0]},

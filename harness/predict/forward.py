@@ -1,24 +1,24 @@
 """A network on its device: from crops to heatmaps, exactly as MMPose computes them or faster.
 
 `fp32` is exact: the kernels, the layout and the batches of MMPose's own loop, so that not a bit differs. The others
-are faster, and what that changes is measured (`execute/effect.py`): `fp32-fast` sums in another order, with the norms
-folded into the convolutions and both sides of the flip test in one batch; `tf32`, `bf16` and `fp16` compute with fewer
-digits (`precision.py`).
+are faster, and what that changes is measured (`run/precision_effect.py`): `fp32-fast` sums in another order, with the
+norms folded into the convolutions and both sides of the flip test in one batch; `tf32`, `bf16` and `fp16` compute with
+fewer digits (`precision.py`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
-from typing import Protocol as Interface
 
 import torch
 
 from harness.errors import RunError
 from harness.predict.cuda_graph import Replays, recorder_for
 from harness.predict.memory import is_out_of_memory
-from harness.predict.networks import forward_heatmaps
+from harness.predict.networks import forward_heatmaps, normalise
 from harness.predict.precision import PRODUCTS, arithmetic, cast_weights, check_precision, fold_norms
+from harness.predict.sources.interface import HeatmapSource, Model
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Flip, Precision, Protocol
 
@@ -55,6 +55,11 @@ class Forward:
     def seconds(self) -> float:
         """What the forward passes took so far, on the device, flip test included."""
         return self._clock.seconds
+
+    @property
+    def bytes(self) -> int:
+        """The memory of the weights."""
+        return sum(t.numel() * t.element_size() for t in (*self._network.parameters(), *self._network.buffers()))
 
     @torch.inference_mode()
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
@@ -162,17 +167,6 @@ class Forward:
             hook.remove()
         return heatmaps, sum(counts) / len(counts) if counts else 0.0
 
-    def _normalised(self, crops: torch.Tensor) -> torch.Tensor:
-        """Return the network's inputs [n, 3, H, W], as mmengine's ImgDataPreprocessor makes them."""
-        preprocessor = self._network.data_preprocessor
-        # In exact precision contiguous, as upstream has it: torch picks other kernels, which round otherwise, for
-        # channels-last inputs.
-        inputs = crops.permute(0, 3, 1, 2).contiguous(memory_format=self._format)
-        if preprocessor._channel_conversion:
-            inputs = inputs.flip(1)
-        normalised: torch.Tensor = (inputs.float() - preprocessor.mean) / preprocessor.std
-        return normalised
-
     def _sides(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, ...]:
         """Return the heatmaps of crops and, if asked for, of the mirrored crops; batches of full size by a graph."""
         if self._replays and len(crops) == self._piece and mirrored == self._protocol.flip.enabled:
@@ -184,7 +178,7 @@ class Forward:
         return self._computed(crops, mirrored)
 
     def _computed(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, ...]:
-        inputs = self._normalised(crops)
+        inputs = normalise(self._network, crops, self._format)
         if not mirrored:
             return (self._run(inputs),)
         if self._one_batch:
@@ -198,34 +192,23 @@ class Forward:
 
 
 class SharedForward:
-    """A network for several protocols with the same crops, which flip in other ways: it computes each batch once."""
+    """A model for several protocols with the same crops, which flip in other ways: it computes each batch once."""
 
-    def __init__(self, forward: Forward) -> None:
+    def __init__(self, forward: Model) -> None:
         self._forward = forward
         self.device = forward.device
         self._crops: torch.Tensor | None = None
         self._both: tuple[torch.Tensor, torch.Tensor | None]
 
-    def of(self, protocol: Protocol) -> "HeatmapSource":
+    def of(self, protocol: Protocol) -> HeatmapSource:
         """Return what gives a protocol its heatmaps."""
         return _SharedHeatmaps(self, protocol)
 
     def both(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """As `Forward.both`."""
+        """As `Model.both`."""
         if crops is not self._crops:
             self._crops, self._both = crops, self._forward.both(crops, True)
         return self._both
-
-
-class HeatmapSource(Interface):
-    """What turns crops into heatmaps."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where it does so."""
-
-    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        """Return the heatmaps [n, K, h, w] of crops [n, H, W, 3] there, flip test included."""
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,22 @@ def without_initialisers() -> Iterator[None]:
             setattr(torch.nn.init, name, initialiser)
 
 
+def normalise(
+    network: Any, crops: torch.Tensor, memory_format: torch.memory_format = torch.contiguous_format
+) -> torch.Tensor:
+    """Return a network's inputs [n, 3, H, W] of crops [n, H, W, 3] BGR, as mmengine's ImgDataPreprocessor makes them.
+
+    In exact precision contiguous, as MMPose has it: torch picks other kernels, which round otherwise, for channels-last
+    inputs.
+    """
+    preprocessor = network.data_preprocessor
+    inputs = crops.permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
+    if preprocessor._channel_conversion:
+        inputs = inputs.flip(1)
+    normalised: torch.Tensor = (inputs.float() - preprocessor.mean) / preprocessor.std
+    return normalised
+
+
 def forward_heatmaps(network: Any, crops: torch.Tensor) -> torch.Tensor:
     """Return the heatmaps [N, K, h, w] of normalised crops [N, 3, H, W], without the flip test.
 

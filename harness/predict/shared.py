@@ -13,8 +13,8 @@ from harness.codecs.decoding import Decoding, begin_decoding
 from harness.errors import RunError
 from harness.predict.crop_stream import crop_stream
 from harness.predict.crops import Regions, crop_regions
-from harness.predict.forward import Forward, HeatmapSource
 from harness.predict.people import People
+from harness.predict.sources.interface import HeatmapSource
 from harness.predict.uploads import Uploads, uploads_to
 from harness.predictions import Predictions
 from harness.protocol import Crop, Protocol
@@ -100,25 +100,25 @@ def crop_batches(
 
 
 def predict_shared(
-    network: torch.nn.Module,
+    source: HeatmapSource,
     people: People,
     protocol: Protocol,
     progress: Callable[[int], object],
     heatmaps_seen: Callable[[Indices, Float32], object] | None = None,
 ) -> Predictions:
-    """Estimate the pose of everybody in `people` with one network, in exact single precision.
+    """Estimate the pose of everybody in `people` with one source of heatmaps.
 
     Args:
-        network: From `build_network`, with weights.
+        source: Makes the heatmaps.
         people: N people.
-        protocol: How to crop, flip and decode, the batch size and the device.
+        protocol: How to crop and decode, and the batch size.
         progress: As in `Estimator`.
         heatmaps_seen: As in `Estimator`.
 
     Raises:
         RunError: An image cannot be read, or the network gives heatmaps that are not finite numbers.
     """
-    (outcome,) = predict_together([Estimator(Forward(network, protocol), protocol, progress, heatmaps_seen)], people)
+    (outcome,) = predict_together([Estimator(source, protocol, progress, heatmaps_seen)], people)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

@@ -1,6 +1,5 @@
 """Explains a gap: scores a run's predictions in other ways and, if asked to, makes others with the same network."""
 
-import copy
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +11,15 @@ from mmengine.config import Config
 
 from harness.assets.dataset import data_file
 from harness.errors import DifferenceError
+from harness.files import content_key
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
 from harness.metrics.match import evaluate
 from harness.plugins import plugins
-from harness.predict.forward import Forward, SharedForward
+from harness.predict.forward import SharedForward
 from harness.predict.people import check_images
 from harness.predict.shared import Estimator, predict_together
+from harness.predict.sources.mmpose import Mmpose
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_numpy import numpy_1_crops
 from harness.predict.upstream_warp import our_warp
@@ -154,15 +155,15 @@ def _reruns(
     for group in groups.values():
         people = group[0][1].people()
         check_images(people.images)
-        networks: dict[Any, SharedForward] = {}
+        networks: dict[str, SharedForward] = {}
         estimators = []
         for _, other in group:
             protocol = other.protocol
             # One for each geometry, since each computes the batch at hand once; the weights are the same.
-            key = protocol.crop.model_dump_json(), other.config.model.data_preprocessor.get("bgr_to_rgb")
+            key = content_key(protocol.crop.model_dump(mode="json"), other.source.content(other.config))
             if key not in networks:
                 progress.stage(suite.row_id(row), "network")
-                networks[key] = SharedForward(Forward(other.network(), protocol))
+                networks[key] = SharedForward(other.model())
             estimators.append(Estimator(networks[key].of(protocol), protocol, progress.advance))
         progress.stage(suite.row_id(row), "predict", len(people) * len(group))
         for (change, other), predictions in zip(group, predict_together(estimators, people), strict=True):
@@ -170,7 +171,7 @@ def _reruns(
                 raise predictions
             measured = evaluate(predictions, other.protocol, settings.data)
             tried.append(_Tried((change,), predictions, other.protocol, measured))
-    if plan.protocol.compute.exact and has_tf32(settings.device):
+    if isinstance(plan.source, Mmpose) and plan.protocol.compute.exact and has_tf32(settings.device):
         tried.append(_in_tf32(suite.row_id(row), plan, progress))
     return tried
 
@@ -230,11 +231,8 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change,
     affine: Literal["plain", "udp"] = "plain" if crop.affine == "udp" else "udp"
     yield changed("affine", crop.affine, affine, crop=crop.model_copy(update={"affine": affine}))
 
-    config = copy.deepcopy(plan.config)
-    as_rgb = bool(config.model.data_preprocessor.get("bgr_to_rgb"))
-    config.model.data_preprocessor.bgr_to_rgb = not as_rgb
-    order = ("RGB", "BGR") if as_rgb else ("BGR", "RGB")
-    yield Change("colours", *order, usual=not as_rgb), replace(plan, config=config)
+    for one in plan.source.alternatives(plan.config):
+        yield Change(one.setting, one.used, one.tried, one.usual), replace(plan, config=one.config)
 
 
 def _name(decoder: Decoder) -> str:

@@ -12,9 +12,8 @@ from mmengine.config import Config
 from harness.assets.fetch import Item
 from harness.errors import HarnessError, ObtainError
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.networks import build_network, forward_heatmaps
 from harness.predict.people import People
-from harness.predict.precision import arithmetic
+from harness.predict.sources.interface import ModelKind, model_kind
 from harness.protocol import Protocol
 from harness.run.job import Job
 from harness.run.obtain import needed_items
@@ -56,7 +55,7 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
     """
     missing: dict[str, Item] = {}
     everybody = 0
-    left: list[tuple[Config, int]] = []
+    left: list[tuple[ModelKind, Config, int]] = []
     measured: tuple[Plan, People] | None = None
     seen: dict[str, People] = {}
     for suite, row in work:
@@ -81,9 +80,9 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
                 count = len(people)
                 share = _share_done(Job(suite, row, run, settings).folder, plan.protocol, settings.seed)
             everybody += count
-            left.append((config, round(count * (1 - share))))
+            left.append((model_kind(spec), config, round(count * (1 - share))))
             missing |= {item.name: item for item in absent}
-    left_in_all = sum(count for _, count in left)
+    left_in_all = sum(count for *_, count in left)
     seconds = _seconds(measured, left, settings) if left_in_all >= LONG else None
     return Forecast(list(missing.values()), everybody, left_in_all, seconds)
 
@@ -104,19 +103,23 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
     return [item for item in needed_items(data_paths(config), run, settings) if item.state == "missing"]
 
 
-def _seconds(measured: tuple[Plan, People] | None, counts: list[tuple[Config, int]], settings: Settings) -> float:
+def _seconds(
+    measured: tuple[Plan, People] | None, counts: list[tuple[ModelKind, Config, int]], settings: Settings
+) -> float:
     """Return about how long people take, by a measurement with some people of one run, if they are there."""
-    sizes = network_sizes([config for config, _ in counts])
+    sizes = network_sizes([(kind, config) for kind, config, _ in counts])
     work = [
         count * size.gflop * (2 if config.model.test_cfg.get("flip_test") else 1)
-        for size, (config, count) in zip(sizes, counts, strict=True)
+        for size, (_, config, count) in zip(sizes, counts, strict=True)
     ]
     most = work.index(max(work))
-    on_cpu = torch.device(settings.device).type == "cpu"
+    device = torch.device(settings.device)
+    on_cpu = device.type == "cpu"
     sample = min(max(round(_GFLOP / sizes[most].gflop), _FEWEST), _MOST) if on_cpu else _MOST
     crop = _time(partial(_crop, *measured, sample)) / sample if measured else 0
-    operation = _time(_forward(counts[most][0], settings, sample)) / (sample * sizes[most].gflop)
-    return operation * sum(work) + crop * sum(count for _, count in counts)
+    kind, config, _ = counts[most]
+    operation = _time(kind.trial(config, device, settings.precision, sample)) / (sample * sizes[most].gflop)
+    return operation * sum(work) + crop * sum(count for *_, count in counts)
 
 
 def _crop(plan: Plan, people: People, sample: int) -> None:
@@ -125,20 +128,6 @@ def _crop(plan: Plan, people: People, sample: int) -> None:
     for image_id, matrix in zip(some.image_ids.tolist(), regions.matrices, strict=True):
         if some.images[image_id].is_file():
             warp(read_image(some.images[image_id]), matrix, plan.protocol.crop.input_size)
-
-
-def _forward(config: Config, settings: Settings, sample: int) -> Callable[[], object]:
-    device = torch.device(settings.device)
-    network = build_network(config).to(device)
-    width, height = config.model.head.decoder.input_size
-    crops = torch.zeros(sample, 3, height, width, device=device)
-
-    @torch.inference_mode()
-    def forward() -> None:
-        with arithmetic(settings.precision, device):
-            forward_heatmaps(network, crops).cpu()
-
-    return forward
 
 
 def _time(work: Callable[[], object]) -> float:

@@ -38,7 +38,7 @@ def measure_noise(
         torch.set_num_threads(threads_of_change)
         try:
             progress.stage(f"{name}, {change}", "predict", len(people))
-            forward = Forward(plan_of_change.network(), plan_of_change.protocol)
+            forward = plan_of_change.model()
             if not plan_of_change.protocol.compute.exact:
                 forward.quicken()
             (outcome,) = predict_together([Estimator(forward, plan_of_change.protocol, progress.advance)], people)

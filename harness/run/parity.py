@@ -11,6 +11,7 @@ from harness.codecs.interface import codec_of
 from harness.errors import RunError
 from harness.metrics.match import difference, evaluate
 from harness.parity import Parity
+from harness.predict.forward import Forward
 from harness.predict.networks import count_flops
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
@@ -58,7 +59,7 @@ def compare_engines(
     def look(index: Indices, heatmaps: Float32) -> None:
         unique[index] = unique_maxima(protocol.decoder, heatmaps)
 
-    ours = predict_shared(network, people, protocol, lambda _: None, look)
+    ours = predict_shared(Forward(network, protocol), people, protocol, lambda _: None, look)
     config = point_at(plan.config, str(settings.data))
     with numpy_1_crops(config):
         theirs, metrics = predict_upstream(network, config, people, protocol, lambda _: None, log)

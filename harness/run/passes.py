@@ -66,7 +66,7 @@ def predict_in_passes(
         RunError: The executor has no worker left.
     """
     block = math.lcm(*(plan.protocol.compute.batch_size for _, plan, _ in runs))
-    networks = network_sizes([plan.config for _, plan, _ in runs])
+    networks = network_sizes([(plan.source, plan.config) for _, plan, _ in runs])
     waiting: list[RunInPass] = []
     for number, ((name, plan, folder), network) in enumerate(zip(runs, networks, strict=True)):
         store = ShardStore(folder.shards, plan.predictions_key, len(people))

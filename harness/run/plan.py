@@ -1,21 +1,20 @@
 """Resolves a run before any work: its config, its protocol, its weights, and the keys that name its content."""
 
-import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
 
 import harness
 from harness.assets.checkpoint_files import Identified, find_checkpoint, identify_checkpoint
-from harness.assets.checkpoints import load_weights
 from harness.assets.dataset import data_file
+from harness.errors import UsageError
 from harness.files import content_key
-from harness.predict.networks import build_network, without_initialisers
 from harness.predict.people import People, load_people
-from harness.predict.seeded import seed_weights
+from harness.predict.sources.interface import Model, ModelKind, model_kind
+from harness.predict.sources.mmpose import Mmpose
 from harness.predict.upstream_conditions import upstream_warp
 from harness.protocol import Compute, Precision, Protocol
 from harness.record import Weights
@@ -119,20 +118,33 @@ class Plan:
         checkpoints = self.settings.checkpoints.absolute()
         return replace(self, settings=replace(self.settings, data=data, checkpoints=checkpoints), checkpoint=checkpoint)
 
-    def network(self) -> torch.nn.Module:
-        """Build the network, with its weights.
+    @property
+    def source(self) -> ModelKind:
+        """What builds the source of heatmaps."""
+        return model_kind(self.spec)
+
+    def model(self, protocol: Protocol | None = None) -> Model:
+        """Build the source of heatmaps, with its weights, for the plan's protocol or another one.
 
         Raises:
             ObtainError: The checkpoint cannot be loaded, or is another network's.
         """
-        with without_initialisers() if self.checkpoint else contextlib.nullcontext():
-            network = build_network(self.config)
-        if self.checkpoint:
-            load_weights(network, self.checkpoint.path, trusted=self.settings.trust_checkpoint)
-        else:
-            assert self.weights.seed is not None
-            seed_weights(network, self.config, self.weights.seed)
-        return network
+        return self.source.build(self.config, protocol or self.protocol, **self._weights_from())
+
+    def network(self) -> torch.nn.Module:
+        """Build MMPose's network, with its weights, for MMPose's own loop.
+
+        Raises:
+            ObtainError: The checkpoint cannot be loaded, or is another network's.
+            UsageError: The heatmaps are not from a network of MMPose.
+        """
+        if not isinstance(self.source, Mmpose):
+            raise UsageError(f"MMPose's own loop has no source of heatmaps {self.source.name!r}", "use our engine")
+        return self.source.network(self.config, **self._weights_from())
+
+    def _weights_from(self) -> dict[str, Any]:
+        path = self.checkpoint.path if self.checkpoint else None
+        return {"checkpoint": path, "seed": self.weights.seed, "trusted": self.settings.trust_checkpoint}
 
 
 def run_config(suite: Suite, row: Row, run: Run, settings: Settings) -> Config:
@@ -170,7 +182,8 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     protocol = read_protocol(config, lambda path, what: data_file(settings.data, path, what), settings.limit, compute)
     checkpoint, weights = _weights(spec, settings)
     estimated = protocol.model_dump(mode="json", exclude={"scoring"})
-    predictions_key = content_key(harness.__version__, config.model.to_dict(), weights.sha256, weights.seed, estimated)
+    content = model_kind(spec).content(config)
+    predictions_key = content_key(harness.__version__, content, weights.sha256, weights.seed, estimated)
     return Plan(
         spec=spec,
         config=config,

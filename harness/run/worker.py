@@ -10,7 +10,6 @@ from functools import cached_property
 
 import torch
 
-from harness.predict.forward import Forward
 from harness.predict.memory import is_out_of_memory
 from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_together
@@ -162,10 +161,9 @@ class _Network:
     def __init__(self, plan: Plan, device: str) -> None:
         start = time.perf_counter()
         check_files(plan)
-        network = plan.network()
-        self.bytes = sum(t.numel() * t.element_size() for t in (*network.parameters(), *network.buffers()))
         compute = plan.protocol.compute.model_copy(update={"device": device})
-        self.forward = Forward(network, plan.protocol.model_copy(update={"compute": compute}))
+        self.forward = plan.model(plan.protocol.model_copy(update={"compute": compute}))
+        self.bytes = self.forward.bytes
         self.quick = False
         self._exact = compute.exact
         self._seconds = time.perf_counter() - start

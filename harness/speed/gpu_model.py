@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from harness.errors import ObtainError
 from harness.parity import ParityReport
+from harness.predict.sources.mmpose import backbone
 from harness.protocol import Compute, Crop, DataFile
 from harness.speed.outcome import Decoding, GpuEstimate, GpuModel, Preparation, Scoring
 from harness.speed.prepare import geometry_name
@@ -76,7 +77,7 @@ def read_table() -> Table:
         config = load_config(suite, row, run)
         protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute)
         passes = 2 if protocol.flip.enabled else 1
-        transformer = config.model.backbone.type.rpartition(".")[2] == "VisionTransformer"
+        transformer = backbone(config).rpartition(".")[2] == "VisionTransformer"
         rows.append(TableRow(row.id, protocol.crop, protocol.decoder.codec, passes, transformer))
     counts = suite.dataset.counts
     assert counts is not None

@@ -6,7 +6,6 @@ All crops are made first, then the network runs on the batches that a run would 
 import sys
 from pathlib import Path
 
-from harness.predict.forward import Forward
 from harness.predict.shared import crop_batches
 from harness.predict.uploads import uploads_to
 from harness.run.device import choose_device
@@ -33,7 +32,7 @@ def forward_seconds(suite_file: Path, data: Path, precision: str) -> float:
     protocol = plan.protocol
     lane = protocol.crop, protocol.compute.batch_size
     batches = [crops.copy() for _, _, crops in crop_batches(plan.people(), [lane])]
-    forward = Forward(plan.network(), protocol)
+    forward = plan.model()
     if not protocol.compute.exact:
         forward.quicken()
     uploads = uploads_to(forward.device)

@@ -10,8 +10,7 @@ from mmengine.config import Config
 
 from harness.errors import UsageError
 from harness.files import read_json, sha256_file, write_json
-from harness.predict.networks import build_network
-from harness.predict.seeded import seed_weights
+from harness.predict.sources.mmpose import PLUGIN
 from harness.protocol import DataFile, Scoring
 from harness.run.plan import Plan, Settings, make_plan
 from harness.suites.configs import load_config
@@ -141,9 +140,7 @@ def make_workload(
     for row, config in zip(chosen, configs, strict=True):
         job = Job(row.id, scratch / f"{row.id}.py", (checkpoints or scratch) / f"{row.id}.pth", _scoring(config))
         if not job.checkpoint.is_file():
-            network = build_network(config)
-            seed_weights(network, config, SEED)
-            save_checkpoint(network, job.checkpoint)
+            save_checkpoint(PLUGIN.network(config, seed=SEED), job.checkpoint)
         point_at(config, str(data)).dump(job.config)
         jobs.append(job)
         rows_with_checkpoints.append(with_checkpoint(row, describe_checkpoint(job.checkpoint)))

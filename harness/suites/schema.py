@@ -221,6 +221,8 @@ class Run(SuiteFields):
     """An MMPose config, relative to MMPose's configs folder; or one of your own, relative to this file."""
     checkpoint: Checkpoint
     """The weights."""
+    heatmaps: str = "mmpose"
+    """What builds the source of heatmaps from both: a module of harness/predict/sources, or another package's."""
     annotations: DataPath | None = None
     """The annotation file, where it is not the data set's."""
     published: Published = {}

@@ -32,7 +32,7 @@ def test_mmposes_loop_with_torchs_defaults(rendered: Path, monkeypatch: pytest.M
     assert not torch.backends.cudnn.allow_tf32
     assert [str(change) for change in tried.changes] == ["convolutions: single precision -> TF32"]
     assert tried.measured["AP"] is not None
-    ours = predict_shared(plan.network(), plan.people(), plan.protocol, lambda _: None)
+    ours = predict_shared(plan.model(), plan.people(), plan.protocol, lambda _: None)
     np.testing.assert_array_equal(tried.predictions.keypoints, ours.keypoints)
 
 

@@ -10,7 +10,7 @@ from small_passes import SmallNetwork, protocol, some_crops
 from harness.errors import UsageError
 from harness.predict import forward as forward_module
 from harness.predict.forward import Forward
-from harness.predict.networks import forward_heatmaps
+from harness.predict.networks import forward_heatmaps, normalise
 from harness.predict.precision import AUTOCAST, arithmetic, check_precision, fold_norms
 from harness.protocol import Precision
 
@@ -113,6 +113,6 @@ def test_weights_are_cast_once_to_what_autocast_makes_of_them(precision: Precisi
     network, dtype, probe = forward._network, AUTOCAST[precision], forward._probe()
     assert (network.conv.weight.dtype, network.head.weight.dtype) == (dtype, dtype)
     plain: Any = fold_norms(SmallNetwork(), probe, forward_heatmaps(SmallNetwork(), probe))
-    inputs = forward._normalised(crops)
+    inputs = normalise(network, crops, forward._format)
     with torch.inference_mode(), torch.autocast("cpu", dtype):
         assert torch.equal(forward_heatmaps(network, inputs), forward_heatmaps(plain, inputs))

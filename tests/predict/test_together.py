@@ -32,7 +32,7 @@ def together(people: People, *members: tuple[SmallNetwork, Protocol]) -> list[Pr
 
 
 def alone(people: People, network: SmallNetwork, protocol: Protocol) -> Predictions:
-    return predict_shared(network, people, protocol, lambda _: None)
+    return predict_shared(Forward(network, protocol), people, protocol, lambda _: None)
 
 
 def assert_same(found: Predictions | Exception, expected: Predictions) -> None:
@@ -85,7 +85,7 @@ def test_nothing_is_cut_for_networks_that_all_failed(people: People) -> None:
 
 def test_progress_counts_everybody_once(people: People) -> None:
     counts: list[int] = []
-    predict_shared(SmallNetwork(), people, protocol(), counts.append)
+    predict_shared(Forward(SmallNetwork(), protocol()), people, protocol(), counts.append)
     assert sum(counts) == len(people)
 
 

@@ -11,6 +11,7 @@ from upstream_config import build_dataset
 from harness.arrays import Float32, Floating, Indices
 from harness.parity import Parity
 from harness.predict.crops import crop_regions
+from harness.predict.forward import Forward
 from harness.predict.networks import build_network
 from harness.predict.people import People
 from harness.predict.shared import predict_shared
@@ -55,7 +56,7 @@ def near_truth_network(plan: Plan) -> torch.nn.Module:
 
     noise = torch.rand(1, *heatmaps.shape[1:], generator=torch.Generator().manual_seed(0))
     network.extract_feat, network.head.forward = collect, lambda crops: noise.expand(len(crops), -1, -1, -1)
-    predict_shared(network, people, protocol, lambda _: None, remember)
+    predict_shared(Forward(network, protocol), people, protocol, lambda _: None, remember)
 
     stages = plan.config.model.head.type in MULTI_STAGE
     network.extract_feat = lambda crops: torch.stack([answers.get(_digest(crop), noise[0]) for crop in crops])

@@ -42,7 +42,7 @@ def test_people_and_time(settings: Settings, tmp_path: Path, monkeypatch: pytest
     counted = json.loads(memory.read_text())
     assert len(counted) == 2
     memory.write_text(json.dumps({key: value | {"gflop": 10 * value["gflop"]} for key, value in counted.items()}))
-    monkeypatch.setattr("harness.run.sizes.count_flops", None)  # nothing is counted twice
+    monkeypatch.setattr("harness.predict.sources.mmpose.count_flops", None)  # nothing is counted twice
     assert forecast(rows(ROWS), settings).people == 2 * ALL
     monkeypatch.undo()
     monkeypatch.setenv("HARNESS_CACHE", str(memory.parent))

@@ -18,10 +18,10 @@ from harness.predict import crop_stream
 from harness.predict.crops import read_image
 from harness.predict.forward import Forward
 from harness.predict.people import People
+from harness.predict.sources.mmpose import Mmpose
 from harness.predictions import Predictions
 from harness.record import Record
 from harness.run import worker
-from harness.run.plan import Plan
 from harness.run.precision_effect import sample
 
 ROWS = ("shufflenet-v2-256x192", "alexnet-256x192", "litehrnet-18-256x192")
@@ -108,26 +108,26 @@ def test_no_room_for_a_network_on_the_device_ends_the_pass_before_it(run: Any, m
         members.append(weakref.ref(found))
         return found
 
-    monkeypatch.setattr(worker, "Forward", moved)
+    monkeypatch.setattr("harness.predict.sources.mmpose.Forward", moved)
     code, _, records = run()
     assert code == 0
     assert sorted(record.together for record in records.values()) == [1, 2, 2]
 
 
 def test_a_network_that_cannot_be_built_or_run_leaves_the_others(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = Plan.network
+    build = Mmpose.network
     networks: Iterator[int] = iter(range(3))
 
-    def network(plan: Plan) -> torch.nn.Module:
+    def network(*arguments: Any, **weights: Any) -> torch.nn.Module:
         number = next(networks)
         if number == 0:
             raise RuntimeError("it cannot be built")
-        built: Any = build(plan)
+        built: Any = build(*arguments, **weights)
         if number == 1:
             built.head.forward = None
         return built  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(Plan, "network", network)
+    monkeypatch.setattr(Mmpose, "network", network)
     code, shown, records = run()
     assert code == 3
     assert sorted(record.status for record in records.values()) == ["failed", "failed", "partial"]

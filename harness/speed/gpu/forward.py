@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.predict.forward import Forward, flip_tested
-from harness.predict.networks import count_flops, forward_heatmaps
+from harness.predict.networks import count_flops, forward_heatmaps, normalise
 from harness.predict.precision import arithmetic
 from harness.protocol import Precision, Protocol
 from harness.speed.gpu.networks import CHOSEN, Distinct, of_rows, ordinary_network, protocol_of, random_crops
@@ -181,11 +181,10 @@ def _pass(network: Any, protocol: Protocol, way: Way) -> Callable[[torch.Tensor]
 
 def _eager(network: Any, protocol: Protocol, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return the forward passes of MMPose's own loop under autocast, or with TF32."""
-    preprocessor = network.data_preprocessor
 
     @torch.inference_mode()
     def compute(crops: torch.Tensor) -> torch.Tensor:
-        inputs = (crops.permute(0, 3, 1, 2).contiguous().flip(1).float() - preprocessor.mean) / preprocessor.std
+        inputs = normalise(network, crops)
         with arithmetic(protocol.compute.precision, device):
             plain = forward_heatmaps(network, inputs).float()
             mirrored = forward_heatmaps(network, inputs.flip(-1)).float() if protocol.flip.enabled else None

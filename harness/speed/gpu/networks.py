@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from harness.files import content_key
 from harness.predict.networks import build_network, without_initialisers
+from harness.predict.sources.mmpose import architecture
 from harness.protocol import Compute, DataFile, Precision, Protocol
 from harness.run.plan import LARGE_BATCH
 from harness.suites.configs import load_config
@@ -63,23 +64,13 @@ def distinct_networks(patterns: str | None) -> list[Distinct]:
     for row in reversed({row.id: row for row in rows}.values()):
         (run,) = row.runs.values()
         config = load_config(suite, row, run)
-        found.setdefault(_identity(config), []).append((row.id, config))
+        found.setdefault(content_key(architecture(config)), []).append((row.id, config))
     networks = [Distinct(*map(tuple, zip(*group, strict=True))) for group in found.values()]
     return sorted(networks, key=_place)
 
 
 def _place(network: Distinct) -> int:
     return min((CHOSEN.index(row) for row in network.rows if row in CHOSEN), default=len(CHOSEN))
-
-
-def _identity(config: Config) -> str:
-    """Return a key of what decides about the speed of a network."""
-    model = config.model.to_dict()
-    decoder = model["head"].pop("decoder")
-    for part, field in (("head", "loss"), ("backbone", "init_cfg")):
-        model[part].pop(field, None)
-    model.pop("test_cfg", None)
-    return content_key(model, list(decoder["input_size"]))
 
 
 @torch.no_grad()

@@ -1,0 +1,105 @@
+"""MMPose's networks as sources of heatmaps, with the weights of a checkpoint or of a seed."""
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from harness.assets.checkpoints import load_weights
+from harness.predict.forward import Forward
+from harness.predict.networks import build_network, count_flops, forward_heatmaps, without_initialisers
+from harness.predict.precision import arithmetic
+from harness.predict.seeded import seed_weights
+from harness.predict.sources.interface import Model, ModelSize, OtherConfig
+from harness.protocol import Precision, Protocol
+
+
+class Mmpose:
+    """Builds the pose estimator of an MMPose config."""
+
+    name = "mmpose"
+
+    @property
+    def release(self) -> str:
+        """As `ModelKind.release`."""
+        return version("mmpose")
+
+    def content(self, config: Config) -> Any:
+        """As `ModelKind.content`."""
+        return config.model.to_dict()
+
+    def build(
+        self, config: Config, protocol: Protocol, *, checkpoint: Path | None, seed: int | None, trusted: bool
+    ) -> Model:
+        """As `ModelKind.build`."""
+        return Forward(self.network(config, checkpoint=checkpoint, seed=seed, trusted=trusted), protocol)
+
+    def network(
+        self, config: Config, *, checkpoint: Path | None = None, seed: int | None = None, trusted: bool = False
+    ) -> torch.nn.Module:
+        """Return the network on the CPU, as MMPose's own loop takes it. Arguments and errors as of `build`."""
+        with without_initialisers() if checkpoint else contextlib.nullcontext():
+            network = build_network(config)
+        if checkpoint:
+            load_weights(network, checkpoint, trusted=trusted)
+        else:
+            assert seed is not None
+            seed_weights(network, config, seed)
+        return network
+
+    def size(self, config: Config) -> ModelSize:
+        """As `ModelKind.size`."""
+        with without_initialisers():
+            network = build_network(config).to("meta")
+        flop = count_flops(network, _input_size(config))
+        return ModelSize(sum(tensor.numel() for tensor in network.parameters()), flop)
+
+    def trial(self, config: Config, device: torch.device, precision: Precision, people: int) -> Callable[[], object]:
+        """As `ModelKind.trial`."""
+        network = build_network(config).to(device)
+        width, height = _input_size(config)
+        crops = torch.zeros(people, 3, height, width, device=device)
+
+        @torch.inference_mode()
+        def forward() -> None:
+            with arithmetic(precision, device):
+                forward_heatmaps(network, crops).cpu()
+
+        return forward
+
+    def alternatives(self, config: Config) -> Iterator[OtherConfig]:
+        """Yield the config with the other order of colours."""
+        other = copy.deepcopy(config)
+        as_rgb = bool(config.model.data_preprocessor.get("bgr_to_rgb"))
+        other.model.data_preprocessor.bgr_to_rgb = not as_rgb
+        order = ("RGB", "BGR") if as_rgb else ("BGR", "RGB")
+        yield OtherConfig("colours", *order, usual=not as_rgb, config=other)
+
+
+PLUGIN = Mmpose()
+
+
+def backbone(config: Config) -> str:
+    """Return the class of a network's backbone, such as HRNet."""
+    name: str = config.model.backbone.type
+    return name
+
+
+def architecture(config: Config) -> dict[str, Any]:
+    """Return what of a config decides about the computation of a network: two with the same one compute the same."""
+    model: dict[str, Any] = config.model.to_dict()
+    decoder = model["head"].pop("decoder")
+    for part, field in (("head", "loss"), ("backbone", "init_cfg")):
+        model[part].pop(field, None)
+    model.pop("test_cfg", None)
+    return {"model": model, "input_size": list(decoder["input_size"])}
+
+
+def _input_size(config: Config) -> tuple[int, int]:
+    width, height = config.model.head.decoder.input_size
+    return width, height
