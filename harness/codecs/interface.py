@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness.arrays import Bool, Float32, Floating
 from harness.errors import SpecError
-from harness.plugins import built_in, plugin, plugins
+from harness.plugins import plugin, plugins
 from harness.protocol import Decoder, Size
 
 
@@ -102,7 +102,7 @@ def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
     Raises:
         SpecError: No codec reads it.
     """
-    for known in (built_in, plugins):  # other packages are looked for only if need be
+    for known in (plugins, plugins):  # other packages are looked for only if need be
         for codec in known("codecs").values():
             if decoder := codec.read(settings):
                 return decoder  # type: ignore[no-any-return]

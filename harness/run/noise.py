@@ -7,7 +7,6 @@ import torch
 
 from harness.errors import RunError
 from harness.metrics.match import evaluate
-from harness.predict.forward import Forward
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions
 from harness.record import Noise, Variant

@@ -157,8 +157,19 @@ def test_every_command(harness: Harness, data: Path, tmp_path: Path) -> None:
     assert (code, "1 same" in out) == (0, True)
 
     # Another average explains another claim.
-    median = json.loads(harness("explain", "own.yaml/litehrnet-18", "--data", data, "--out", tmp_path / "runs",
-                                "--target", "EPE=0.01", "--json")[1])
+    median = json.loads(
+        harness(
+            "explain",
+            "own.yaml/litehrnet-18",
+            "--data",
+            data,
+            "--out",
+            tmp_path / "runs",
+            "--target",
+            "EPE=0.01",
+            "--json",
+        )[1]
+    )
     assert {change["setting"] for trial in median["trials"] for change in trial["changes"]} >= {"average"}
 
     code, out, err = harness("report", tmp_path / "runs", "--suite", suite, "--out", tmp_path / "site")

@@ -16,7 +16,7 @@ from harness.codecs.decoding import Decoding, begin_decoding
 from harness.codecs.inverse import inverses
 from harness.codecs.loops import blur_around_maxima
 from harness.errors import SpecError
-from harness.plugins import built_in
+from harness.plugins import plugins
 from harness.protocol import Decoder
 
 # Input and heatmap sizes (width, height): the usual stride of 4, also large, AlexNet's two strides, CPM's stride of 8.
@@ -67,7 +67,7 @@ def begin(
 
 def on_path(codec: str, path: str) -> Any:
     """Let a codec take the fast path of a device on a CPU as well, or that of the CPU."""
-    plugin = built_in("codecs")[codec]
+    plugin = plugins("codecs")[codec]
     return patch.object(plugin, "on_cpu", getattr(plugin, path))
 
 
@@ -229,18 +229,18 @@ def test_inverses_in_one_thread_are_the_same(seed: int, dtype: type) -> None:
 
 
 def test_every_codec_is_compared_with_mmposes() -> None:
-    assert set(built_in("codecs")) == set(CODECS)
+    assert set(plugins("codecs")) == set(CODECS)
 
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_settings_of_mmpose_are_read(codec: str) -> None:
     kernel = kernel_size(codec, (48, 64))
     expected = Decoder(codec=codec, heatmap_size=(48, 64), blur_kernel_size=kernel)
-    plugin = built_in("codecs")[codec]
+    plugin = plugins("codecs")[codec]
     blur = {"kernel_size": kernel} if codec == "megvii" else {}
     for given_settings in ({**CODECS[codec], **blur}, plugin.settings):
         described = {**given_settings, "input_size": (192, 256), "heatmap_size": (48, 64)}
-        assert [each.read(described) for each in built_in("codecs").values() if each.read(described)] == [expected]
+        assert [each.read(described) for each in plugins("codecs").values() if each.read(described)] == [expected]
 
 
 def test_an_unknown_codec() -> None:
@@ -250,7 +250,7 @@ def test_an_unknown_codec() -> None:
 
 def test_a_codec_without_a_fast_path_is_decoded_exactly() -> None:
     heatmaps = blobs(np.random.default_rng(0), 3, (48, 64), 1)
-    plugin = built_in("codecs")["udp"]
+    plugin = plugins("codecs")["udp"]
     with patch.object(plugin, "on_cpu", None):
         found = ours("udp", heatmaps, (192, 256))
     for values, expected in zip(found, reference("udp", heatmaps, (192, 256)), strict=True):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from harness.errors import DifferenceError
-from harness.plugins import built_in
+from harness.plugins import plugins
 from harness.speed.decode import PASSES, check_keypoints, draw_heatmaps, measure_decoding
 
 
-@pytest.mark.parametrize("codec", built_in("codecs"))
+@pytest.mark.parametrize("codec", plugins("codecs"))
 def test_two_rounds(codec: str) -> None:
-    outcome = measure_decoding(built_in("codecs")[codec], 70, 2)  # a batch and a bit
+    outcome = measure_decoding(plugins("codecs")[codec], 70, 2)  # a batch and a bit
     assert (outcome.comparison.work, outcome.comparison.unit) == (70 * PASSES, "people")
     assert len(outcome.comparison.ratio.rounds) == 2
     assert 0 <= outcome.keypoint_max_px <= 0.01
