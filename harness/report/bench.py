@@ -1,9 +1,10 @@
 """The outcome of `harness bench` as Markdown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
+from harness.report.markdown import markdown_table
 from harness.speed.outcome import (
     SCORING_TOLERANCE,
     BenchReport,
@@ -37,9 +38,9 @@ def bench_markdown(report: BenchReport) -> str:
         f"within {METRIC_TOLERANCE:g}. A ratio is upstream's time over ours, taken within each round; the table has "
         "its median, least and most. Rates are those of the median round.",
         "",
-        "| what | ratio | least | most | rounds | upstream | ours |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-        *_comparisons(details),
+        *markdown_table(
+            ("what", "ratio", "least", "most", "rounds", "upstream", "ours"), "lrrrrrr", _comparisons(details)
+        ),
     ]
     if details.ten_rows:
         lines += ["", *_ten_rows(details.ten_rows)]
@@ -54,7 +55,7 @@ def bench_markdown(report: BenchReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comparisons(details: Details) -> Iterator[str]:
+def _comparisons(details: Details) -> Iterator[Sequence[str]]:
     if part := details.prepare:
         core = "on one core" if part.pinned else "in one thread"
         many = f"{part.comparison.work / part.images:.0f} boxes an image"
@@ -78,18 +79,18 @@ def _comparisons(details: Details) -> Iterator[str]:
         yield _ours_alone("their intervals and error analyses", len(ten.ours_extra_s), extra)
 
 
-def _line(what: str, comparison: Comparison) -> str:
+def _line(what: str, comparison: Comparison) -> Sequence[str]:
     rates = (f"{rate:,.0f} {comparison.unit}/s" for rate in (comparison.upstream_rate, comparison.our_rate))
     return _cells(what, comparison.ratio, *rates)
 
 
-def _ours_alone(what: str, rounds: int, seconds: float) -> str:
-    return f"| {what}, which MMPose does not have | - | - | - | {rounds} | - | {seconds:.1f} s |"
+def _ours_alone(what: str, rounds: int, seconds: float) -> Sequence[str]:
+    return f"{what}, which MMPose does not have", "-", "-", "-", f"{rounds}", "-", f"{seconds:.1f} s"
 
 
-def _cells(what: str, ratio: Spread, upstream: str, ours: str) -> str:
+def _cells(what: str, ratio: Spread, upstream: str, ours: str) -> Sequence[str]:
     numbers = (f"{value:.1f}" for value in (ratio.median, ratio.min, ratio.max))
-    return f"| {what} | {' | '.join(numbers)} | {len(ratio.rounds)} | {upstream} | {ours} |"
+    return what, *numbers, f"{len(ratio.rounds)}", upstream, ours
 
 
 def _ten_rows(part: TenRows) -> Iterator[str]:
@@ -103,12 +104,14 @@ def _ten_rows(part: TenRows) -> Iterator[str]:
         "which rounding decides, and seeded networks find hardly anybody, so that equal metrics say little."
     )
     yield ""
-    yield "| row | upstream | of it forward | our forward | metric | keypoint px |"
-    yield "|---|---:|---:|---:|---:|---:|"
+    rows = []
     for row in part.rows:
         seconds = (row.upstream_wall_s, row.upstream_forward_s, row.ours_forward_s)
-        cells = [*(f"{median(each):.1f}" for each in seconds), f"{row.metric_max:.2g}", f"{row.keypoint_max_px:.2g}"]
-        yield f"| {row.id} | {' | '.join(cells)} |"
+        cells = (f"{median(each):.1f}" for each in seconds)
+        rows.append([row.id, *cells, f"{row.metric_max:.2g}", f"{row.keypoint_max_px:.2g}"])
+    yield from markdown_table(
+        ("row", "upstream", "of it forward", "our forward", "metric", "keypoint px"), "lrrrrr", rows
+    )
 
 
 def _one_row(part: OneRow) -> Iterator[str]:
@@ -131,22 +134,18 @@ def _shards(part: Shards) -> Iterator[str]:
         "faster workers are than this process, once begun, by how many they are."
     )
     yield ""
-    yield "| what | seconds | against | seconds | what follows | least | most | begun in |"
-    yield "|---|---:|---|---:|---|---:|---:|---:|"
     cost = part.overhead_ms
-    seconds = f"{median(part.many_s):.1f} | one task | {median(part.one_s):.1f}"
-    yield (
-        f"| {part.tasks} tasks | {seconds} | {cost.median:.1f} ms for each further task | {cost.min:.1f} | "
-        f"{cost.max:.1f} | - |"
-    )
+    seconds = (f"{median(part.many_s):.1f}", "one task", f"{median(part.one_s):.1f}")
+    follows = f"{cost.median:.1f} ms for each further task"
+    rows = [(f"{part.tasks} tasks", *seconds, follows, f"{cost.min:.1f}", f"{cost.max:.1f}", "-")]
     for kind, each in part.workers.items():
         name = "processes" if kind == "processes" else "workers of a local Ray"
-        seconds = f"{median(each.workers_s):.1f} | this process | {median(each.here_s):.1f}"
+        seconds = (f"{median(each.workers_s):.1f}", "this process", f"{median(each.here_s):.1f}")
         gain = each.efficiency
-        yield (
-            f"| {each.workers} {name} | {seconds} | efficiency {gain.median:.2f} | {gain.min:.2f} | {gain.max:.2f} | "
-            f"{each.startup_s:.1f} s |"
-        )
+        follows, begun = f"efficiency {gain.median:.2f}", f"{each.startup_s:.1f} s"
+        rows.append((f"{each.workers} {name}", *seconds, follows, f"{gain.min:.2f}", f"{gain.max:.2f}", begun))
+    heads = ("what", "seconds", "against", "seconds", "what follows", "least", "most", "begun in")
+    yield from markdown_table(heads, "lrlrlrrr", rows)
 
 
 def _memory(part: Memory) -> Iterator[str]:
@@ -154,10 +153,9 @@ def _memory(part: Memory) -> Iterator[str]:
     yield ""
     yield "A whole run with a small network: reading, predicting, saving and scoring, each in a fresh process."
     yield ""
-    yield "| boxes | peak MB | seconds |"
-    yield "|---:|---:|---:|"
-    for boxes, peak, seconds in zip(part.boxes, part.peak_mb, part.seconds, strict=True):
-        yield f"| {boxes:,} | {peak:.0f} | {seconds:.1f} |"
+    runs = zip(part.boxes, part.peak_mb, part.seconds, strict=True)
+    rows = ((f"{boxes:,}", f"{peak:.0f}", f"{seconds:.1f}") for boxes, peak, seconds in runs)
+    yield from markdown_table(("boxes", "peak MB", "seconds"), "rrr", rows)
     yield ""
     yield f"It grows by {part.growth_mb:.0f} MB."
 
@@ -172,17 +170,19 @@ def _gpu_model(model: GpuModel) -> Iterator[str]:
         f"{model.scoring_min:.1f}, start-up {model.startup_min:.1f}."
     )
     yield ""
-    yield "| precision | peak TFLOP/s | reached | forward, minutes | what binds | whole table, minutes |"
-    yield "|---|---:|---:|---:|---|---:|"
-    for each in model.estimates:
-        cells = [
+    rows = (
+        (
             each.precision,
             f"{each.peak_tflops:g}",
             f"{each.efficiency:.0%}",
             f"{each.forward_min:.1f}",
             each.binds,
-        ]
-        yield f"| {' | '.join(cells)} | {each.total_min:.1f} |"
+            f"{each.total_min:.1f}",
+        )
+        for each in model.estimates
+    )
+    heads = ("precision", "peak TFLOP/s", "reached", "forward, minutes", "what binds", "whole table, minutes")
+    yield from markdown_table(heads, "lrrrlr", rows)
     yield ""
     yield "It assumes:"
     yield ""

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from pydantic import JsonValue
 
 from harness.judge.comparison import Change, Comparison, EnvironmentChange, Movement, RunComparison
+from harness.report.markdown import markdown_table
 
 HASH_DIGITS = 8
 
@@ -32,8 +33,8 @@ def comparison_markdown(comparison: Comparison) -> str:
     lines = ["## Comparison with the baseline", "", _verdict(comparison)]
     lines += _list(f"{run.id} {_headed(run)}" for run in runs if run.red and run.state != "moved")
     if moved := [run for run in runs if run.state == "moved"]:
-        lines += ["", "| run | metric | baseline | new | difference | noise floor | p | metrics moved |"]
-        lines += ["|---|---|---:|---:|---:|---:|---:|---:|", *map(_headline, moved)]
+        heads = ("run", "metric", "baseline", "new", "difference", "noise floor", "p", "metrics moved")
+        lines += ["", *_table(heads, "llrrrrrr", map(_headline, moved))]
     lines += _list(f"Warning: {run.id}: {warning}" for run in runs for warning in run.warnings)
     lines += _list(f"{run.id} {_headed(run)}" for run in runs if not run.red and run.reason)
     lines += _folded("Every metric that moved", _all_movements(runs))
@@ -131,11 +132,11 @@ def _value(field: str, value: JsonValue) -> str:
             return str(value)
 
 
-def _headline(run: RunComparison) -> str:
+def _headline(run: RunComparison) -> Sequence[str]:
     """Show a run by the first of its metrics that is red: tables print the most important one first."""
     red = [movement for movement in run.metrics if movement.red]
     first = red[0]
-    return _row(
+    return (
         run.id,
         first.metric,
         _side(first, "baseline"),
@@ -149,7 +150,7 @@ def _headline(run: RunComparison) -> str:
 
 def _all_movements(runs: Iterable[RunComparison]) -> list[str]:
     rows = [
-        _row(
+        (
             run.id,
             movement.metric,
             _with_interval(_side(movement, "baseline"), movement.baseline_interval),
@@ -164,8 +165,8 @@ def _all_movements(runs: Iterable[RunComparison]) -> list[str]:
         for movement in run.metrics
         if movement.state != "same"
     ]
-    head = "| run | metric | baseline | new | difference | noise floor | paired difference, 95 % | p |  |"
-    return ["", head, "|---|---|---:|---:|---:|---:|---:|---:|---|", *rows] if rows else []
+    heads = ("run", "metric", "baseline", "new", "difference", "noise floor", "paired difference, 95 %", "p", "")
+    return ["", *_table(heads, "llrrrrrrl", rows)] if rows else []
 
 
 def _side(movement: Movement, side: str) -> str:
@@ -212,8 +213,8 @@ def _counts(runs: Sequence[RunComparison]) -> dict[str, str]:
     }
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(map(_escape, cells))} |"
+def _table(heads: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    return markdown_table(heads, align, ([_escape(cell) for cell in cells] for cells in rows))
 
 
 def _list(items: Iterable[str]) -> list[str]:

@@ -1,20 +1,18 @@
 """A suite's table for spreadsheets, programs, Markdown and LaTeX; text from outside is text in each of them."""
 
-import csv
-import io
 import json
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from harness.report.markdown import BIDI, markdown_table, markdown_text
 from harness.report.standings import Cell, Standing, table_metrics
 from harness.suites.schema import Suite
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCHEMA_VERSION = 1
 PARTS = ("published", "source", "measured", "difference", "low", "high", "verdict")
-
-BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Marks that reorder the text around them."""
 
 
 def as_csv(suite: Suite, standings: Sequence[Standing]) -> str:
@@ -22,9 +20,7 @@ def as_csv(suite: Suite, standings: Sequence[Standing]) -> str:
     heads = ["suite", "row", "boxes", "label", "input_size"]
     heads += [f"{name} {part}" for name in table_metrics(suite) for part in PARTS]
     heads += ["verdict", "reason", "parameters", "gflop", "people_per_s", "device", "precision", "checkpoint_sha256"]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(heads)
+    lines = []
     for standing in standings:
         row, speed = standing.row, standing.speed
         line: list[Any] = [suite.name, row.id, row.boxes, row.label, row.input_size]
@@ -37,8 +33,8 @@ def as_csv(suite: Suite, standings: Sequence[Standing]) -> str:
         line += [standing.verdict, " ".join(standing.reasons), standing.size.parameters, standing.size.gflop]
         line += [f"{speed.people_per_s:.1f}", speed.device, speed.precision] if speed else [None, None, None]
         line.append(" ".join(standing.checkpoints))
-        writer.writerow([_spreadsheet(value) for value in line])
-    return buffer.getvalue()
+        lines.append([_spreadsheet(value) for value in line])
+    return _frame(heads, lines).to_csv(index=False, lineterminator="\n")
 
 
 class _Number(str):
@@ -101,44 +97,29 @@ def as_json(suite: Suite, standings: Sequence[Standing]) -> str:
 def as_markdown(suite: Suite, standings: Sequence[Standing]) -> str:
     """Return the table in GitHub's Markdown."""
     heads, lines = _short(suite, standings)
-    numeric = [head.count(" ") > 0 for head in heads]
     cells = [[markdown_text(cell) for cell in line] for line in lines]
-    return "\n".join(
-        [
-            f"**{markdown_text(suite.title)}**",
-            "",
-            f"| {' | '.join(markdown_text(head) for head in heads)} |",
-            f"|{'|'.join('---:' if number else '---' for number in numeric)}|",
-            *(f"| {' | '.join(line)} |" for line in cells),
-            "",
-        ]
-    )
+    table = markdown_table([markdown_text(head) for head in heads], _alignment(heads), cells)
+    return "\n".join([f"**{markdown_text(suite.title)}**", "", *table, ""])
 
 
 def as_latex(suite: Suite, standings: Sequence[Standing]) -> str:
     r"""Return the table as LaTeX; it needs the package booktabs."""
     heads, lines = _short(suite, standings)
-    columns = "".join("r" if head.count(" ") else "l" for head in heads)
+    cells = [[latex_text(cell) for cell in line] for line in lines]
+    table = _frame([latex_text(head) for head in heads], cells).style.hide(axis="index")
+    latex = table.to_latex(column_format=_alignment(heads), caption=latex_text(suite.title), hrules=True)
+    return f"% \\usepackage{{booktabs}}\n{latex}"
 
-    def line(cells: Sequence[str]) -> str:
-        return f"{' & '.join(latex_text(cell) for cell in cells)} \\\\"
 
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs}",
-            r"\begin{table}",
-            rf"\caption{{{latex_text(suite.title)}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            line(heads),
-            r"\midrule",
-            *(line(cells) for cells in lines),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+def _frame(heads: Sequence[str], lines: Sequence[Sequence[Any]]) -> "pd.DataFrame":
+    import pandas as pd  # half a second
+
+    return pd.DataFrame(lines, columns=list(heads), dtype=object)
+
+
+def _alignment(heads: Sequence[str]) -> str:
+    """Return a letter for each column of the table that people read: those of metrics have numbers."""
+    return "".join("r" if " " in head else "l" for head in heads)
 
 
 def _short(suite: Suite, standings: Sequence[Standing]) -> tuple[list[str], list[list[str]]]:
@@ -153,12 +134,6 @@ def _short(suite: Suite, standings: Sequence[Standing]) -> tuple[list[str], list
             line += [_plain(claim.value if claim else None, cell, 0) or "-", _plain(cell.measured, cell, 1) or "-"]
         lines.append([*line, standing.verdict])
     return [*heads, "verdict"], lines
-
-
-def markdown_text(text: str) -> str:
-    """Return text that Markdown, and HTML in it, takes as text; on one line."""
-    text = BIDI.sub("", " ".join(text.split()))
-    return re.sub(r"([\\`*_{}\[\]<>#|~&@])", r"\\\1", text)
 
 
 _LATEX = {

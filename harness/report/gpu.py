@@ -1,8 +1,9 @@
 """What was measured on a GPU, as Markdown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.protocol import Precision
+from harness.report.markdown import markdown_table
 from harness.speed.gpu.outcome import GpuReport, NetworkRates, Rate, Way
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
@@ -18,14 +19,14 @@ def gpu_markdown(report: GpuReport) -> str:
         "",
         "## Targets",
         "",
-        *_table(("target", "wanted", "reached", "met"), "l-r-", _targets(report)),
+        *markdown_table(("target", "wanted", "reached", "met"), "l-r-", _targets(report)),
         "",
         "## The whole table of COCO, from measured rates",
         "",
         "Forward passes and decoding follow one another on the GPU; crops are made beside them. Start-up and scoring "
         "are from a straight line through whole runs of one row and of several.",
         "",
-        *_table(
+        *markdown_table(
             (
                 "precision",
                 "forward, min",
@@ -45,7 +46,7 @@ def gpu_markdown(report: GpuReport) -> str:
         "As a run computes them, from crops on the GPU to heatmaps, flip test included; with the share of the peak of "
         "the precision.",
         "",
-        *_table(("rows", "GFLOP a crop", *PRECISIONS), "lr" + "r" * len(PRECISIONS), _forward(report)),
+        *markdown_table(("rows", "GFLOP a crop", *PRECISIONS), "lr" + "r" * len(PRECISIONS), _forward(report)),
         "",
         "## Ways to compute them",
         "",
@@ -53,11 +54,11 @@ def gpu_markdown(report: GpuReport) -> str:
         "flip test in one batch; `graph`: that as one CUDA graph (in fp32, the graph of `eager`); `compiled`: "
         "`--compile`.",
         "",
-        *_table(("rows", "precision", *WAYS), "ll" + "r" * len(WAYS), _ways(report)),
+        *markdown_table(("rows", "precision", *WAYS), "ll" + "r" * len(WAYS), _ways(report)),
         "",
         "## Decoding",
         "",
-        *_table(
+        *markdown_table(
             ("codec", "heatmaps", "rows", "people a second", "µs of the GPU a person", "share of forward, bf16"),
             "llrrrr",
             _decoding(report),
@@ -72,7 +73,7 @@ def gpu_markdown(report: GpuReport) -> str:
         "Start to end, in a process of its own. Busy is the share of the wall time in which the GPU computed, by "
         "nvidia-smi.",
         "",
-        *_table(
+        *markdown_table(
             ("rows", "precision", "boxes", "wall, s", "forward, s", "ratio", "busy", "host, MB", "GPU, MB"),
             "llrrrrrrr",
             _runs(report),
@@ -82,7 +83,7 @@ def gpu_markdown(report: GpuReport) -> str:
         "",
         "On fewer boxes; its start-up is not counted.",
         "",
-        *_table(("row", "boxes", "boxes a second", "wall, s"), "lrrr", _upstream(report)),
+        *markdown_table(("row", "boxes", "boxes a second", "wall, s"), "lrrr", _upstream(report)),
         *_faults(report),
     ]
     return "\n".join(lines) + "\n"
@@ -170,7 +171,7 @@ def _crops(report: GpuReport) -> Iterator[str]:
         (", ".join(rate.geometries), f"{rate.boxes:,}", f"{rate.images:,}", f"{rate.boxes_s:,.0f}")
         for rate in report.crops.rates
     ]
-    yield from _table(("geometries", "boxes", "images", "boxes a second"), "lrrr", rows)
+    yield from markdown_table(("geometries", "boxes", "images", "boxes a second"), "lrrr", rows)
     yield ""
     yield f"With {cores} cores. For a GPU that is kept busy in bf16:"
     yield ""
@@ -232,9 +233,3 @@ def _rate(rate: Rate | None) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
-
-
-def _table(headings: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(headings)} |"
-    yield f"|{'|'.join('---:' if side == 'r' else '---' for side in align)}|"
-    yield from (f"| {' | '.join(cells)} |" for cells in rows)

@@ -1,6 +1,7 @@
 """The outcome of `harness parity` as Markdown."""
 
 from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE, Parity, ParityReport
+from harness.report.markdown import markdown_table
 
 PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-headless", "opencv-python")
 COLUMNS = ("run", "GFLOP", "people", "compared", "ties", "keypoint px", "tie px", "score", "metric", "")
@@ -31,9 +32,7 @@ def parity_markdown(report: ParityReport) -> str:
         "multiplication and an addition counting two.",
         *_about_posetrack(report),
         "",
-        f"| {' | '.join(COLUMNS)} |",
-        f"|---|{'---:|' * (len(COLUMNS) - 2)}---|",
-        *(f"| {' | '.join(_cells(run))} |" for run in report.runs),
+        *markdown_table(COLUMNS, f"l{'r' * (len(COLUMNS) - 2)}l", map(_cells, report.runs)),
     ]
     if report.failed:
         lines += ["", "Could not be compared:", ""]

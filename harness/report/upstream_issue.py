@@ -3,11 +3,12 @@
 from harness.record import JudgedClaim
 from harness.report import numbers
 from harness.report.command import reproduce_command
-from harness.report.downloads import markdown_text
+from harness.report.markdown import markdown_table, markdown_text
 from harness.report.results import Result
 from harness.report.standings import Standing
 
 PACKAGES = ("torch", "mmpose", "mmengine", "mmcv", "mmcv-lite", "numpy", "xtcocotools", "poseval")
+HEADS = ("metric", "published", "where", "measured", "difference", "95% interval")
 LEDGER = ("boxes", "crop", "flip", "decoder", "scoring")
 """Parts of the protocol that explain most gaps."""
 
@@ -29,9 +30,7 @@ def upstream_issue(standing: Standing) -> str | None:
         f"The published checkpoint of `{_code(row.label)}` ({row.input_size}, {row.boxes} boxes), evaluated with its "
         "published config, does not give the published value.",
         "",
-        "| metric | published | where | measured | difference | 95% interval |",
-        "|---|---:|---|---:|---:|---|",
-        *(_line(standing, judged) for judged in off),
+        *markdown_table(HEADS, "lrlrrl", (_cells(standing, judged) for judged in off)),
         "",
     ]
     for name, result in standing.results.items():
@@ -47,9 +46,9 @@ def upstream_issue(standing: Standing) -> str | None:
     return "\n".join(lines)
 
 
-def _line(standing: Standing, judged: JudgedClaim) -> str:
+def _cells(standing: Standing, judged: JudgedClaim) -> list[str]:
     claim, metric = judged.claim, standing.suite.metrics[judged.claim.metric]
-    cells = [
+    return [
         markdown_text(claim.published_as or metric.label),
         numbers.published(claim.value, metric),
         claim.source,
@@ -57,7 +56,6 @@ def _line(standing: Standing, judged: JudgedClaim) -> str:
         numbers.difference(judged.difference, metric),
         numbers.interval(standing.interval(claim.metric), metric),
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _run(standing: Standing, name: str, result: Result) -> list[str]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.record import Network
-from harness.report.downloads import as_csv, as_json, as_latex, as_markdown, latex_text, markdown_text
+from harness.report.downloads import as_csv, as_json, as_latex, as_markdown, latex_text
+from harness.report.markdown import markdown_text
 from harness.report.model_index import model_index
 from harness.report.results import read_results
 from harness.report.sizes import Size
