@@ -1,13 +1,9 @@
 """What comparing the two engines gives."""
 
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar
 
-from pydantic import ValidationError
-
-from harness.errors import ObtainError
+from harness.document import Document
 from harness.fields import Fields
-from harness.files import read_json
 
 KEYPOINT_TOLERANCE = 0.01
 SCORE_TOLERANCE = 1e-5
@@ -57,10 +53,11 @@ class Failure(Fields):
     reason: str
 
 
-class ParityReport(Fields):
+class ParityReport(Document):
     """What `harness parity` found."""
 
-    schema_version: Literal[1] = 1
+    title: ClassVar[str] = "outcome of `harness parity`"
+    remedy: ClassVar[str] = "make it with `harness parity --out FILE`, and name it with --parity FILE"
     weights: str
     """`random:SEED`, or `checkpoints`."""
     tflop: float | None
@@ -71,19 +68,6 @@ class ParityReport(Fields):
     """Wall time of all runs together."""
     runs: tuple[Parity, ...]
     failed: tuple[Failure, ...]
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `harness parity --out` wrote.
-
-        Raises:
-            ObtainError: There is no such file, or it is none.
-        """
-        hint = "make it with `harness parity --out FILE`, and name it with --parity FILE"
-        try:
-            return cls.model_validate(read_json(path, "the report of parity", hint))
-        except ValidationError as error:
-            raise ObtainError(f"{path} is no outcome of `harness parity`", hint) from error
 
     def continues(self, earlier: "ParityReport") -> bool:
         """Whether runs of this report can stand beside those of an earlier one."""

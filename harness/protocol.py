@@ -4,15 +4,14 @@ It is derived from a row's resolved MMPose config, is printed next to every numb
 so that saved predictions can be scored again without MMPose or torch.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from harness.document import Document
 from harness.errors import SpecError
 from harness.fields import Fields
 from harness.plugins import plugin
-
-SCHEMA_VERSION = 1
 
 Size = tuple[int, int]
 
@@ -131,10 +130,10 @@ AnyScoring = SerializeAsAny[Annotated[Scoring, BeforeValidator(_of_its_family)]]
 """The scoring of whatever family of metrics."""
 
 
-class Protocol(Fields):
+class Protocol(Document):
     """The whole ledger of one run."""
 
-    schema_version: int = SCHEMA_VERSION
+    title: ClassVar[str] = "protocol"
     dataset: str
     """MMPose's class that reads it, e.g. CocoDataset."""
     annotations: DataFile

@@ -1,16 +1,10 @@
 """The record: what became of one run; the value that is judged, compared and reported."""
 
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import ValidationError
-
-from harness.errors import ObtainError, brief, first_problems
+from harness.document import Document
 from harness.fields import Fields
-from harness.files import read_json, write_json
 from harness.suites.schema import Claim
-
-SCHEMA_VERSION = 1
 
 Status = Literal["complete", "own boxes", "partial", "unobtainable", "failed"]
 Verdict = Literal[
@@ -70,10 +64,10 @@ class Network(Fields):
     """For one crop, a multiplication and an addition counting two."""
 
 
-class Estimation(Fields):
+class Estimation(Document):
     """How predictions came about; saved beside them."""
 
-    schema_version: int = SCHEMA_VERSION
+    title: ClassVar[str] = "estimation"
     timings: dict[str, float]
     """Seconds by stage. `predict` is the time of the pass, which `together` runs share; `forward` is the network's own
     part of it; `exact_forward` is its time for the sample that tells the effect of a precision."""
@@ -132,10 +126,10 @@ class JudgedClaim(Fields):
     """What makes a value `within noise`: the measured noise floor, or the tolerance that the suite states."""
 
 
-class Record(Fields):
+class Record(Document):
     """One run and its outcome."""
 
-    schema_version: int = SCHEMA_VERSION
+    title: ClassVar[str] = "record"
     suite: str
     row: str
     run: str
@@ -187,26 +181,3 @@ class Record(Fields):
     def full_id(self) -> str:
         """Suite and row, e.g. `coco/hrnet-w32-256x192`."""
         return f"{self.suite}/{self.row}"
-
-    def save(self, path: Path) -> None:
-        """Write the record, atomically."""
-        write_json(path, self.model_dump(mode="json"))
-
-    @classmethod
-    def load(cls, path: Path) -> "Record":
-        """Read a record.
-
-        Raises:
-            ObtainError: The file is missing, damaged or of another schema version.
-        """
-        data = read_json(path, "the record", "make it with `harness run`")
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version != SCHEMA_VERSION:
-            found = brief(version)
-            raise ObtainError(f"record of schema version {found}, not {SCHEMA_VERSION}: {path}", "run it again")
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise ObtainError(
-                f"the record is damaged: {path}: {first_problems(error)}", "delete it and run again"
-            ) from error

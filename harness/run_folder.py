@@ -6,15 +6,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal, Self
 
-from harness.errors import MALFORMED, ObtainError, brief, first_problems
-from harness.files import read_json, write_json
-from harness.protocol import Protocol
+from pydantic import model_validator
+
+from harness.document import Document
+from harness.errors import ObtainError, brief
 from harness.record import Estimation, Record
 from harness.suites.schema import Metric, Row, Suite
 
-SCHEMA_VERSION = 1
+
+class RunSpec(Document):
+    """The row of a run, its suite's metrics, and the resolved config."""
+
+    title: ClassVar[str] = "spec"
+    suite: dict[Literal["name", "title"], str]
+    metrics: dict[str, Metric]
+    row: Row
+    run: str
+    keypoints: tuple[str, ...] = ()
+    """The names of the keypoints; none in runs of former versions."""
+    config: dict[str, Any]
+    """With the texts of what JSON does not have."""
+
+    @classmethod
+    def of(cls, suite: Suite, row: Row, run: str, config: dict[str, Any], keypoints: Sequence[str]) -> Self:
+        """Return the spec of one of a row's runs."""
+        about: dict[Literal["name", "title"], str] = {"name": suite.name, "title": suite.title}
+        return cls(
+            suite=about,
+            metrics=suite.metrics,
+            row=row,
+            run=run,
+            keypoints=tuple(keypoints),
+            config=_jsonable(config),
+        )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.run not in self.row.runs:
+            raise ValueError(f"the row has no run {brief(self.run)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -99,71 +131,14 @@ class RunFolder:
     def saved_estimation(self) -> Estimation | None:
         """Return how the predictions came about; None where that cannot be read: they are then made again."""
         try:
-            return Estimation.model_validate(read_json(self.estimation, "the estimation"))
-        except (ObtainError, ValueError):
+            return Estimation.load(self.estimation)
+        except ObtainError:
             return None
 
     def is_complete(self) -> bool:
         """Whether a complete run is here, on whatever boxes."""
         record = self.saved_record()
         return record is not None and record.whole
-
-    def write_spec(self, suite: Suite, row: Row, run: str, config: dict[str, Any], keypoints: Sequence[str]) -> None:
-        """Write what was run, with the resolved config and the names of the keypoints."""
-        write_json(
-            self.spec,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "suite": {"name": suite.name, "title": suite.title},
-                "metrics": {name: metric.model_dump(mode="json") for name, metric in suite.metrics.items()},
-                "row": row.model_dump(mode="json"),
-                "run": run,
-                "keypoints": list(keypoints),
-                "config": _jsonable(config),
-            },
-        )
-
-    def read_spec(self) -> tuple[Row, str, dict[str, Metric]]:
-        """Return the row, the run's name and the suite's metrics.
-
-        Raises:
-            ObtainError: The file is missing, damaged or of another schema version.
-        """
-        data = read_json(self.spec, "the run's spec", "make the run with `harness run`")
-        try:
-            if data["schema_version"] != SCHEMA_VERSION:
-                found = brief(data["schema_version"])
-                raise ObtainError(f"spec of schema version {found}, not {SCHEMA_VERSION}: {self.spec}")
-            metrics = {name: Metric.model_validate(metric) for name, metric in data["metrics"].items()}
-            row = Row.model_validate(data["row"])
-            if data["run"] not in row.runs:
-                raise ValueError(f"the row has no run {brief(data['run'])}")
-            return row, data["run"], metrics
-        except MALFORMED as error:
-            raise ObtainError(
-                f"the run's spec is damaged: {self.spec}: {first_problems(error)}", "run it again"
-            ) from error
-
-    def keypoint_names(self) -> tuple[str, ...] | None:
-        """Return the names of the keypoints; None for a run of a former version, which did not write them."""
-        data: Any = read_json(self.spec, "the run's spec", "make the run with `harness run`")
-        names = data.get("keypoints") if isinstance(data, dict) else None
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            return None
-        return tuple(names)
-
-    def read_protocol(self) -> Protocol:
-        """Return the protocol.
-
-        Raises:
-            ObtainError: The file is missing or damaged.
-        """
-        try:
-            return Protocol.model_validate(read_json(self.protocol, "the protocol", "make the run with `harness run`"))
-        except ValueError as error:
-            raise ObtainError(
-                f"the protocol is damaged: {self.protocol}: {first_problems(error)}", "run it again"
-            ) from error
 
     def make_way(self, predictions_key: str) -> None:
         """Move a complete run of other content aside, to `<run>.<key>/`: hours of work are not overwritten.

@@ -12,7 +12,7 @@ import pytest
 from harness.errors import ObtainError
 from harness.predictions import Predictions
 from harness.record import Record
-from harness.run_folder import RunFolder
+from harness.run_folder import RunFolder, RunSpec
 from harness.suites.load import load_suite
 
 
@@ -20,7 +20,7 @@ from harness.suites.load import load_suite
 def run(tmp_path: Path) -> RunFolder:
     """Return a run folder with the files that the tests damage."""
     folder, suite = RunFolder(tmp_path), load_suite("demo")
-    folder.write_spec(suite, suite.rows[0], "val", {}, ["nose"])
+    RunSpec.of(suite, suite.rows[0], "val", {}, ["nose"]).save(folder.spec)
     record = Record(suite="demo", row="x", run="val", label="X", status="failed", verdict="failed")
     record.save(folder.record)
     Predictions(
@@ -42,17 +42,17 @@ def change(path: Path, **fields: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"metrics": []}, "'list' object has no attribute 'items'"),
+        ({"metrics": []}, "metrics: Input should be a valid dictionary"),
         ({"run": "test"}, "the row has no run 'test'"),
-        ({"run": ["val"]}, "unhashable type"),
+        ({"run": ["val"]}, "run: Input should be a valid string"),
         ({"schema_version": "x" * 5000}, "spec of schema version 'xxx"),
     ],
 )
 def test_spec(run: RunFolder, fields: dict[str, Any], message: str) -> None:
-    assert run.read_spec()[1] == "val"
+    assert RunSpec.load(run.spec).run == "val"
     change(run.spec, **fields)
     with pytest.raises(ObtainError, match=message) as caught:
-        run.read_spec()
+        RunSpec.load(run.spec)
     assert str(run.spec) in str(caught.value)
     assert len(str(caught.value)) < 500
 

@@ -6,12 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import platformdirs
-from pydantic import BaseModel, ValidationError
 
+from harness.document import Document
 from harness.errors import ObtainError, UsageError
-from harness.files import write_json
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "free some space there, or use a folder on another disk"
@@ -27,8 +27,10 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("pose-harness", appauthor=False)
 
 
-class Origin(BaseModel):
+class Origin(Document):
     """Where the bytes of a part come from."""
+
+    title: ClassVar[str] = "note of a download"
 
     url: str
     validator: str
@@ -47,8 +49,8 @@ class Part:
     def origin(self, url: str) -> Origin | None:
         """Return the origin of a part that can be resumed from a URL."""
         try:
-            origin = Origin.model_validate_json(self._note.read_bytes())
-        except (FileNotFoundError, ValidationError):
+            origin = Origin.load(self._note)
+        except ObtainError:
             return None
         return origin if origin.url == url and self.path.is_file() else None
 
@@ -58,7 +60,7 @@ class Part:
 
     def write_origin(self, origin: Origin) -> None:
         """Note the origin of a part that has just begun."""
-        write_json(self._note, origin.model_dump())
+        origin.save(self._note)
 
     def move(self, target: Path) -> None:
         """Give the whole file its name."""

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import check_data_folder, data_option, device_option, json_option, precision_option
+from harness.cli.options import (
+    check_data_folder,
+    data_option,
+    device_option,
+    json_option,
+    precision_option,
+    read_earlier,
+)
 from harness.errors import HarnessError, UsageError
-from harness.files import write_json, write_text
+from harness.files import write_text
 
 if TYPE_CHECKING:
     from harness.speed.outcome import BenchReport, Details
@@ -132,7 +139,7 @@ def command(
             continue
         report = BenchReport.of(machine, _with_model(details, parity))
         if out:
-            write_json(out, report.model_dump(mode="json"))
+            report.save(out)
         if markdown:
             from harness.report.bench import bench_markdown
 
@@ -198,12 +205,9 @@ def _kept(out: Path, machine: dict[str, Any]) -> "Details":
     """Return the parts that an earlier outcome has."""
     from harness.speed.outcome import BenchReport, Details
 
-    try:
-        earlier = BenchReport.model_validate_json(out.read_bytes())
-    except FileNotFoundError:
+    earlier = read_earlier(BenchReport, out)
+    if earlier is None:
         return Details()
-    except ValueError as error:
-        raise UsageError(f"{out} is no outcome of `harness bench`, and would be lost", "name another --out") from error
     if not earlier.same_machine(machine):
         raise UsageError(
             f"{out} was measured on another machine or with other packages", "measure all parts, or name another --out"

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from harness.errors import HarnessError
-from harness.files import write_json, write_text
+from harness.files import write_text
 from harness.report.gpu import gpu_markdown, gpu_summary
 from harness.run.device import choose_device
 from harness.speed.gpu.measure import Measurement
@@ -27,7 +27,7 @@ def measure_gpu(
 
     def keep(report: GpuReport) -> None:
         if out:
-            write_json(out, report.model_dump(mode="json"))
+            report.save(out)
         if markdown:
             write_text(markdown, gpu_markdown(report))
 

@@ -10,7 +10,6 @@ import click
 from harness.cli.options import checkpoints_option, data_option, json_option
 from harness.cli.stopping import terminable
 from harness.errors import HarnessError, UsageError
-from harness.files import write_json
 
 if TYPE_CHECKING:
     from harness.doctor.outcome import Examination, Outcome
@@ -78,7 +77,7 @@ def command(
         if outcome.seconds is not None:
             click.echo(_line(outcome), err=as_json)
         if out:
-            write_json(out, so_far.model_dump(mode="json"))
+            so_far.save(out)
 
     with terminable():
         examination = examine(chosen, data, minutes, only, machine, done)

@@ -8,10 +8,12 @@ from typing import Any, TypeVar, get_args
 import click
 
 from harness.assets.cache import cache_folder
-from harness.errors import UsageError
+from harness.document import Document
+from harness.errors import ObtainError, UsageError
 from harness.protocol import Precision
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Outcome = TypeVar("Outcome", bound=Document)
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
 """Names of suites or paths of YAML files; none means all published tables."""
@@ -117,7 +119,7 @@ out_option = _folder_option("--out", "runs", "Where the run folders are.")
 
 
 def settings_options(command: Command) -> Command:
-    """Add the options that `execute.plan.Settings` is made of, engine and folder aside."""
+    """Add the options that `run.plan.Settings` is made of, engine and folder aside."""
     options = [data_option, checkpoints_option, weights_option, limit_option, device_option, batch_size_option]
     for option in reversed(options):
         command = option(command)
@@ -132,6 +134,20 @@ def check_data_folder(data: Path) -> None:
     """
     if not data.is_dir():
         raise UsageError(f"no data folder {data}", "name an MMPose data/ folder with --data DIR")
+
+
+def read_earlier(kind: type[Outcome], out: Path) -> Outcome | None:
+    """Return the document that a command has written to its --out before; None where there is no file.
+
+    Raises:
+        UsageError: The file is something else, which writing would lose.
+    """
+    if not out.exists():
+        return None
+    try:
+        return kind.load(out)
+    except ObtainError as error:
+        raise UsageError(f"{out} is no {kind.title}, and would be lost", "name another --out") from error
 
 
 def check_writable(out: Path) -> None:

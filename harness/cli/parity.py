@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import check_data_folder, json_option, rows_option, settings_options, suites_argument
-from harness.errors import HarnessError, UsageError
-from harness.files import write_json, write_text
+from harness.cli.options import (
+    check_data_folder,
+    json_option,
+    read_earlier,
+    rows_option,
+    settings_options,
+    suites_argument,
+)
+from harness.errors import HarnessError
+from harness.files import write_text
 
 if TYPE_CHECKING:
-    from harness.parity import Parity, ParityReport
+    from harness.parity import Parity
 
 HEADINGS = ("people", "compared", "ties", "keypoint px", "tie px", "score", "metric")
 
@@ -80,7 +87,7 @@ def command(
         runs=(),
         failed=(),
     )
-    if out and (earlier := _read_report(out)) and report.continues(earlier):
+    if out and (earlier := read_earlier(ParityReport, out)) and report.continues(earlier):
         report = earlier
     done: set[str] = set()
     start = time.perf_counter()
@@ -101,7 +108,7 @@ def command(
                 seconds = round(time.perf_counter() - start, 1)
                 report = report.model_copy(update={"environment": environment, "seconds": seconds})
             if out:
-                write_json(out, report.model_dump())
+                report.save(out)
             if markdown:
                 write_text(markdown, parity_markdown(report))
     equal = [run for run in report.runs if run.id in ids and run.equal]
@@ -111,19 +118,6 @@ def command(
     if any(failure.id in ids for failure in report.failed):
         return HarnessError.exit_code
     return 0 if len(equal) == len(work) else 1
-
-
-def _read_report(path: Path) -> "ParityReport | None":
-    from harness.parity import ParityReport
-
-    try:
-        return ParityReport.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise UsageError(
-            f"{path} is no outcome of `harness parity`, and would be lost", "name another --out"
-        ) from error
 
 
 def _line(parity: "Parity", width: int) -> str:

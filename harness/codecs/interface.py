@@ -102,10 +102,9 @@ def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
     Raises:
         SpecError: No codec reads it.
     """
-    for known in (plugins, plugins):  # other packages are looked for only if need be
-        for codec in known("codecs").values():
-            if decoder := codec.read(settings):
-                return decoder  # type: ignore[no-any-return]
+    for codec in plugins("codecs").values():
+        if decoder := codec.read(settings):
+            return decoder  # type: ignore[no-any-return]
     raise SpecError(
         f"{where}: {settings['type']} is not evaluated here",
         "a package adds another codec by an entry point of the group pose_harness.codecs",

@@ -4,9 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from harness.document import Document
 from harness.fields import Fields
-
-SCHEMA_VERSION = 1
 
 Status = Literal["passed", "failed", "not run"]
 Figures = dict[str, float | int | str | None]
@@ -33,10 +32,9 @@ class Outcome(Fields):
     """Of an exception that the check did not expect."""
 
 
-class Examination(Fields):
+class Examination(Document):
     """The document of `harness doctor --device`."""
 
-    schema_version: int = SCHEMA_VERSION
     machine: dict[str, Any]
     """As `describe_machine` gives it."""
     device: str

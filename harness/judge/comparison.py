@@ -12,14 +12,13 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from harness.document import Document
 from harness.errors import HarnessError
 from harness.fields import Fields
 from harness.measures import Measure
 from harness.metrics.family import family_of
 from harness.protocol import Protocol
 from harness.record import Record
-
-SCHEMA_VERSION = 1
 
 _ROUNDING = 1e-12
 """Of a difference itself: in binary, 0.8 - 0.7 is more than 0.1."""
@@ -101,10 +100,9 @@ class RunComparison(Fields):
     warnings: tuple[str, ...] = ()
 
 
-class Comparison(Fields):
+class Comparison(Document):
     """All runs of both sides."""
 
-    schema_version: int = SCHEMA_VERSION
     red: bool
     """Whether any run is."""
     runs: tuple[RunComparison, ...]

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from pydantic import ConfigDict
 
+from harness.document import Document
 from harness.fields import Fields
 from harness.judge.verdict import judge_claims, overall
 from harness.record import JudgedClaim, Verdict
 from harness.suites.schema import Claim, Metric
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,9 @@ class Trial(Fields):
         return self.verdict in ("reproduced", "within noise")
 
 
-class Explanation(Fields):
+class Explanation(Document):
     """A run, its claims, and what was tried to get from the one to the others."""
 
-    schema_version: int = SCHEMA_VERSION
     row: str
     """Suite and row."""
     run: str

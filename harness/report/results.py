@@ -95,7 +95,7 @@ def read_results(folders: Sequence[Path]) -> Results:
             protocol, environment = None, None
             if run.protocol.is_file():
                 try:
-                    protocol = run.read_protocol()
+                    protocol = Protocol.load(run.protocol)
                 except ObtainError as error:
                     problems.append(str(error))
             if run.environment.is_file():

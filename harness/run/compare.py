@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ObtainError, UsageError
 from harness.files import read_json
 from harness.judge.comparison import Outcome, Pair, Paired
+from harness.protocol import Protocol
 from harness.record import Record
 from harness.run_folder import RunFolder
 
@@ -63,7 +64,7 @@ def _read(folder: RunFolder) -> Outcome:
     environment: Any = read_json(folder.environment, "the environment", "make the run with `harness run`")
     if not isinstance(environment, dict):
         raise ObtainError(f"the environment is damaged: {folder.environment}", "run it again")
-    return Outcome(record, folder.read_protocol(), environment)
+    return Outcome(record, Protocol.load(folder.protocol), environment)
 
 
 def _predictions(folder: RunFolder) -> "Predictions":
@@ -95,7 +96,7 @@ def pair_by_resampling(new: Path, baseline: Path, data: Path, resamples: int, se
 
         # Ground truth is the same on both sides, so either says which images there are.
         folders = RunFolder(new / run), RunFolder(baseline / run)
-        sides = [(_predictions(folder), folder.read_protocol()) for folder in folders]
+        sides = [(_predictions(folder), Protocol.load(folder.protocol)) for folder in folders]
         matched = [match(*side, data) for side in sides]
         draws = draw(matched[1], sides[1][1], data, resamples, seed)
         now, before = (resampled_metrics(side, draws) for side in matched)

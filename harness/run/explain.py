@@ -82,7 +82,7 @@ def explain(
         DifferenceError: The run was made from other content than a rerun would be.
     """
     folder = RunFolder(settings.out / suite.name / row.id / run)
-    protocol, predictions = folder.read_protocol(), Predictions.load(folder.predictions)
+    protocol, predictions = Protocol.load(folder.protocol), Predictions.load(folder.predictions)
     name = suite.row_id(row)
     progress.stage(name, "score")
     as_run = _Tried((), predictions, protocol, evaluate(predictions, protocol, settings.data))

@@ -92,7 +92,7 @@ def _share_done(folder: RunFolder, protocol: Protocol, seed: int | None) -> floa
     record = folder.saved_record()
     if record and record.metrics and record.weights and record.weights.seed == seed:
         with contextlib.suppress(ObtainError):
-            if folder.read_protocol() == protocol:
+            if Protocol.load(folder.protocol) == protocol:
                 return 1.0
     return share_done(folder.shards)
 

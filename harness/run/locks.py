@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+
+from harness.fields import Fields
 
 
-class Holder(BaseModel):
+class Holder(Fields):
     """Who works on a run."""
 
     process: int

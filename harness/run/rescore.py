@@ -6,9 +6,10 @@ from harness.errors import ObtainError
 from harness.judge.verdict import judge_run
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.predictions import Predictions
+from harness.protocol import Protocol
 from harness.record import Record
 from harness.run.measure import measure
-from harness.run_folder import RunFolder
+from harness.run_folder import RunFolder, RunSpec
 
 
 def rescore(folder: RunFolder, data: Path) -> Record:
@@ -22,12 +23,13 @@ def rescore(folder: RunFolder, data: Path) -> Record:
         ObtainError: A file of the run or its annotations is missing, damaged or not the one that the run used.
     """
     record = Record.load(folder.record)
-    row, run, metrics = folder.read_spec()
+    spec = RunSpec.load(folder.spec)
     if record.predictions_key is None or Predictions.saved_key(folder.predictions) != record.predictions_key:
         raise ObtainError(f"the record and the predictions are of different runs: {folder.path}", "run it again")
-    protocol = folder.read_protocol()
-    measures = measure(folder, protocol, data, _keypoint_names(folder, protocol.num_keypoints))
-    claims, verdict = judge_run(row, run, metrics, measures.metrics, record.status, record.noise)
+    protocol = Protocol.load(folder.protocol)
+    names = spec.keypoints or _former_names(folder, protocol.num_keypoints)
+    measures = measure(folder, protocol, data, names)
+    claims, verdict = judge_run(spec.row, spec.run, spec.metrics, measures.metrics, record.status, record.noise)
     record = record.model_copy(
         update={
             "metrics": measures.metrics,
@@ -41,10 +43,8 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     return record
 
 
-def _keypoint_names(folder: RunFolder, count: int) -> tuple[str, ...]:
-    """Return the names that the run has, or its former diagnosis, or else numbers."""
-    if names := folder.keypoint_names():
-        return names
+def _former_names(folder: RunFolder, count: int) -> tuple[str, ...]:
+    """Return the names of keypoints for a run of a version that did not write them: of its diagnosis, or numbers."""
     try:
         names = tuple(keypoint.name for keypoint in Diagnosis.load(folder.diagnosis).keypoints)
     except ObtainError:

@@ -24,6 +24,7 @@ from harness.run.plan import Plan, Settings, make_plan, run_config
 from harness.run.progress import RunProgress
 from harness.run.scoring import Scoring
 from harness.run.to_record import failed, judged
+from harness.run_folder import RunSpec
 from harness.suites.ledger import point_at
 from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Row, Suite
@@ -205,10 +206,10 @@ def _save(
 ) -> None:
     folder = job.folder
     keypoints = read_metainfo(plan.config.test_dataloader.dataset).names
-    folder.write_spec(job.suite, job.row, job.run, plan.config.to_dict(), keypoints)
-    write_json(folder.protocol, plan.protocol.model_dump(mode="json"))
+    RunSpec.of(job.suite, job.row, job.run, plan.config.to_dict(), keypoints).save(folder.spec)
+    plan.protocol.save(folder.protocol)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder.environment, {**environment, "made": made})
-    write_json(folder.estimation, estimation.model_dump(mode="json"))
+    estimation.save(folder.estimation)
     predictions.save(folder.predictions, plan.predictions_key)  # it vouches for the other files
     folder.clear_shards()

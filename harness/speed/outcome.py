@@ -2,10 +2,11 @@
 
 import statistics
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
+from harness.document import Document
 from harness.fields import Fields
 
 SCORING_TOLERANCE = 1e-12
@@ -284,12 +285,17 @@ class Ratios(Fields):
                 yield name, value
 
 
-class BenchReport(Fields):
-    """What `harness bench` found."""
+class SpeedReport(Document):
+    """What a measurement of speed found, on one machine."""
 
-    schema_version: Literal[1] = 1
     machine: dict[str, Any]
     """As in a run's environment.json, with the number of cores."""
+
+
+class BenchReport(SpeedReport):
+    """What `harness bench` found."""
+
+    title: ClassVar[str] = "outcome of `harness bench`"
     ratios: Ratios
     memory_growth_mb: float | None
     details: Details

@@ -367,7 +367,7 @@ def damage_record(folder: RunFolder) -> None:
 
 
 def damage_protocol(folder: RunFolder) -> None:
-    folder.protocol.write_text("{}")
+    folder.protocol.write_text('{"schema_version": 1}')
 
 
 def damage_environment(folder: RunFolder) -> None:

@@ -20,7 +20,7 @@ Scored = tuple[Predictions, Protocol, Path]
 def scored(demo: Path) -> Scored:
     """Return the committed predictions of a row, which are as imperfect as its network."""
     folder = RunFolder(Path(__file__).parents[2] / "results/demo/litehrnet-18-128x96/val")
-    return Predictions.load(folder.predictions), folder.read_protocol(), demo
+    return Predictions.load(folder.predictions), Protocol.load(folder.protocol), demo
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from harness.record import (
     Variant,
     Weights,
 )
-from harness.run_folder import RunFolder
+from harness.run_folder import RunFolder, RunSpec
 from harness.suites.load import load_suite
 from harness.suites.schema import Claim
 
@@ -113,12 +113,12 @@ def write(folder: Path) -> None:
     run = RunFolder(folder)
     DIAGNOSIS.save(run.diagnosis)
     RECORD.save(run.record)
-    seeds.write_json(run.protocol, PROTOCOL.model_dump(mode="json"))
-    seeds.write_json(run.estimation, ESTIMATION.model_dump(mode="json"))
+    PROTOCOL.save(run.protocol)
+    ESTIMATION.save(run.estimation)
     suite = folder / "mine.yaml"
     suite.write_text(seeds.SUITE)
     loaded = load_suite(suite)
-    run.write_spec(loaded, loaded.rows[0], "val", {"model": {"head": [1, None]}}, ["nose"])
+    RunSpec.of(loaded, loaded.rows[0], "val", {"model": {"head": [1, None]}}, ["nose"]).save(run.spec)
 
 
 def saved(value: BaseModel) -> None:
@@ -136,11 +136,9 @@ def read_record(folder: Path) -> None:
 
 
 def read_spec(folder: Path) -> None:
-    row, run, metrics = RunFolder(folder).read_spec()
-    assert min(row.size) > 0
-    assert isinstance(run, str)
-    for part in (row, *metrics.values()):
-        saved(part)
+    spec = RunSpec.load(RunFolder(folder).spec)
+    assert min(spec.row.size) > 0
+    saved(spec)
 
 
 def read_estimation(folder: Path) -> None:
@@ -150,7 +148,7 @@ def read_estimation(folder: Path) -> None:
 
 READERS: dict[str, Callable[[Path], None]] = {
     "record.json": read_record,
-    "protocol.json": lambda folder: saved(RunFolder(folder).read_protocol()),
+    "protocol.json": lambda folder: saved(Protocol.load(RunFolder(folder).protocol)),
     "spec.json": read_spec,
     "estimation.json": read_estimation,
     "diagnosis.json": lambda folder: saved(Diagnosis.load(RunFolder(folder).diagnosis)),

@@ -1,15 +1,9 @@
 """The diagnosis of one run, `diagnosis.json` in its folder; what the report pages show."""
 
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import ValidationError
-
-from harness.errors import ObtainError, brief, first_problems
+from harness.document import Document
 from harness.fields import Fields
-from harness.files import read_json, write_json
-
-SCHEMA_VERSION = 1
 
 Kind = Literal["good", "jitter", "inversion", "swap", "miss"]
 """What became of a predicted keypoint; `harness.metrics.diagnosis.kinds` defines it."""
@@ -164,14 +158,14 @@ class Case(Fields):
     """By keypoint, image px; None where it is not labelled."""
 
 
-class Diagnosis(Fields):
+class Diagnosis(Document):
     """Errors of one run's predictions.
 
     A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head or the person,
     it is a bell of the distance that is 0.5 at the metric's threshold.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    title: ClassVar[str] = "diagnosis"
     metric: str
     """The family's name."""
     people: int
@@ -195,26 +189,3 @@ class Diagnosis(Fields):
     """Up to 12 people with a pose, the least similar first."""
     median: tuple[Case, ...]
     """Up to 6 people with a pose, around the median similarity."""
-
-    def save(self, path: Path) -> None:
-        """Write the diagnosis, atomically."""
-        write_json(path, self.model_dump(mode="json"))
-
-    @classmethod
-    def load(cls, path: Path) -> "Diagnosis":
-        """Read a diagnosis.
-
-        Raises:
-            ObtainError: The file is missing, damaged or of another schema version.
-        """
-        data = read_json(path, "the diagnosis", "make it with `harness run`")
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version != SCHEMA_VERSION:
-            found = brief(version)
-            raise ObtainError(f"diagnosis of schema version {found}, not {SCHEMA_VERSION}: {path}", "make it again")
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise ObtainError(
-                f"the diagnosis is damaged: {path}: {first_problems(error)}", "delete it and make it again"
-            ) from error

@@ -1,10 +1,10 @@
 """What is measured on a GPU: the value of results/gpu.json."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from harness.fields import Fields
 from harness.protocol import Precision, Size
-from harness.speed.outcome import Circumstances
+from harness.speed.outcome import Circumstances, SpeedReport
 
 Way = Literal["eager", "channels_last", "graph", "compiled"]
 """How a network is computed.
@@ -194,12 +194,9 @@ class Target(Fields):
     met: bool | None
 
 
-class GpuReport(Fields):
-    """What `harness bench --only gpu` found."""
+class GpuReport(SpeedReport):
+    """What `harness bench --only gpu` found; `machine` has the compute capability and the version of cuDNN, too."""
 
-    schema_version: Literal[1] = 1
-    machine: dict[str, Any]
-    """As in a run's environment.json, with cores, compute capability and cuDNN."""
     rehearsal: bool
     """Whether it ran on a CPU, with tiny sizes: then no number says anything about speed."""
     measured: Circumstances
