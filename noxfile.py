@@ -50,7 +50,7 @@ def install(session: nox.Session) -> None:
 def install_oracle(session: nox.Session) -> None:
     """Install MMPose's own OKS evaluator: the Python files of xtcocotools, whose compiled part pycocotools has too.
 
-    Its only wheels are for Python 3.11 and NumPy 1; `harness/predict/xtcocotools_ext.py` makes them work elsewhere.
+    Its only wheels are for Python 3.11 and NumPy 1; `harness/openmmlab/xtcocotools_ext.py` makes them work elsewhere.
     """
     purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
     folder = str(session.run("python", "-c", purelib, silent=True)).strip()

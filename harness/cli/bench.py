@@ -141,7 +141,7 @@ def command(
         if out:
             report.save(out)
         if markdown:
-            from harness.report.bench import bench_markdown
+            from harness.speed.page import bench_markdown
 
             write_text(markdown, bench_markdown(report))
     for line in _summary(report):
@@ -173,7 +173,7 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
 
     def measure_score() -> dict[str, Any]:
         config = load_config(suite, row, row.runs[workload.RUN])
-        return {"score": score.measure_scoring(config, score.Scale(), rounds["score"])}
+        return {"score": score.measure_scoring(config, score.ScoredData(), rounds["score"])}
 
     def measure_ten_rows() -> dict[str, Any]:
         rows = chosen["rows"] or whole_runs.TEN_ROWS

@@ -7,10 +7,10 @@ import click
 
 from harness.errors import HarnessError
 from harness.files import write_text
-from harness.report.gpu import gpu_markdown, gpu_summary
 from harness.run.device import choose_device
 from harness.speed.gpu.measure import Measurement
 from harness.speed.gpu.outcome import GpuReport
+from harness.speed.gpu.page import gpu_markdown, gpu_summary
 
 
 def measure_gpu(

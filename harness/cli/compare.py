@@ -60,7 +60,7 @@ def command(
     """
     from harness.judge.comparison import compare
     from harness.report.comparison import comparison_junit, comparison_markdown, comparison_text
-    from harness.run.compare import pair_by_resampling, read_outcomes
+    from harness.run.comparison import pair_by_resampling, read_outcomes
 
     if data:
         check_data_folder(data)

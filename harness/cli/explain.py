@@ -8,11 +8,7 @@ from harness.cli.options import check_data_folder, json_option, out_option, sett
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.judge.explanation import Explanation, Trial
-    from harness.suites.schema import Claim, Metric, Row, Suite
-
-SHOWN = 8
-"""Trials that do not land and are shown all the same."""
+    from harness.suites.schema import Claim, Row, Suite
 
 
 @click.command("explain")
@@ -55,8 +51,9 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
     claims = _claims(suite, rows[0], run, targets)
     check_data_folder(chosen["data"])
     from harness.cli.progress import TerminalProgress
+    from harness.report.explanation import explanation_text
     from harness.run.device import choose_device
-    from harness.run.explain import explain
+    from harness.run.explanation import explain
     from harness.run.plan import Settings
 
     settings = Settings(**chosen | {"device": choose_device(chosen["device"])}, engine="shared")
@@ -65,8 +62,7 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
     if as_json:
         click.echo(explanation.model_dump_json(indent=2))
     else:
-        for line in _lines(explanation, suite.metrics, rerun):
-            click.echo(line)
+        click.echo(explanation_text(explanation, suite.metrics, rerun))
     return 0 if explanation.as_run.lands or explanation.causes else 1
 
 
@@ -100,38 +96,3 @@ def _claims(suite: "Suite", row: "Row", run: str, targets: tuple[str, ...]) -> "
             f"nothing is published of {suite.row_id(row)} {run}", "name a value with --target METRIC=VALUE"
         )
     return claims
-
-
-def _lines(explanation: "Explanation", metrics: "dict[str, Metric]", rerun: bool) -> list[str]:
-    lines = [f"{explanation.row} {explanation.run}", f"  as run   {_values(explanation.as_run, metrics)}"]
-    causes = explanation.causes
-    if explanation.as_run.lands:
-        lines += ["", "The run lands on the claims: there is nothing to explain."]
-    elif causes:
-        lines += ["", "Lands on the claims, the fewest changes first:"]
-        lines += _trials(causes, metrics)
-    elif closer := [trial for trial in explanation.trials if trial.distance < explanation.as_run.distance]:
-        lines += ["", "Nothing that was tried lands on the claims. The closest:"]
-        lines += _trials(closer[:SHOWN], metrics)
-    else:
-        lines += ["", "Nothing that was tried lands on the claims, or comes any closer to them."]
-    if explanation.not_tried:
-        lines += ["", f"Not tried{'' if rerun else ' without --rerun'}: {', '.join(explanation.not_tried)}"]
-    return lines
-
-
-def _trials(trials: "list[Trial]", metrics: "dict[str, Metric]") -> list[str]:
-    lines = []
-    for number, trial in enumerate(trials, 1):
-        lines.append(f"{number:3}. {'; '.join(map(str, trial.changes))}")
-        lines.append(f"     {_values(trial, metrics)}")
-    return lines
-
-
-def _values(trial: "Trial", metrics: "dict[str, Metric]") -> str:
-    cells = []
-    for judged in trial.claims:
-        decimals = metrics[judged.claim.metric].decimals
-        measured = "-" if judged.measured is None else f"{judged.measured:.{decimals + 1}f}"
-        cells.append(f"{judged.claim.metric} {measured} (claimed {judged.claim.value:.{decimals}f})")
-    return "   ".join(cells)

@@ -13,7 +13,7 @@ from harness.errors import ObtainError, UsageError
 from harness.protocol import Precision
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Outcome = TypeVar("Outcome", bound=Document)
+Written = TypeVar("Written", bound=Document)
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
 """Names of suites or paths of YAML files; none means all published tables."""
@@ -136,7 +136,7 @@ def check_data_folder(data: Path) -> None:
         raise UsageError(f"no data folder {data}", "name an MMPose data/ folder with --data DIR")
 
 
-def read_earlier(kind: type[Outcome], out: Path) -> Outcome | None:
+def read_earlier(kind: type[Written], out: Path) -> Written | None:
     """Return the document that a command has written to its --out before; None where there is no file.
 
     Raises:

@@ -4,7 +4,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,11 +18,6 @@ from harness.cli.options import (
 )
 from harness.errors import HarnessError
 from harness.files import write_text
-
-if TYPE_CHECKING:
-    from harness.parity import Parity
-
-HEADINGS = ("people", "compared", "ties", "keypoint px", "tie px", "score", "metric")
 
 
 @click.command("parity")
@@ -64,9 +59,9 @@ def command(
     ]
     check_data_folder(chosen["data"])
 
-    from harness.parity import Failure, ParityReport
+    from harness.judge.parity import Failure, Parity, ParityReport
     from harness.predict.upstream_conditions import OPENCV_5, upstream_warp
-    from harness.report.parity import parity_markdown
+    from harness.report.parity import parity_heads, parity_line, parity_markdown
     from harness.run.device import choose_device
     from harness.run.environment import describe_environment
     from harness.run.parity import compare_engines
@@ -74,7 +69,7 @@ def command(
 
     ids = [f"{suite.row_id(row)}/{run}" for suite, row, run in work]
     width = max(map(len, ids))
-    click.echo("  ".join(["run".ljust(width), *(heading.rjust(11) for heading in HEADINGS)]), err=as_json)
+    click.echo(parity_heads(width), err=as_json)
     device = choose_device(chosen["device"])
     environment = describe_environment(device)
     if upstream_warp() == "opencv-5":
@@ -98,7 +93,7 @@ def command(
             outcome: Parity | Failure
             try:
                 outcome = compare_engines(suite, row, run, settings, Path(scratch) / "log.txt", tflop)
-                click.echo(_line(outcome, width), err=as_json)
+                click.echo(parity_line(outcome, width), err=as_json)
             except HarnessError as error:
                 outcome = Failure(id=name, reason=str(error))
                 click.echo(f"{name.ljust(width)}  FAILED: {error}", err=as_json)
@@ -118,13 +113,3 @@ def command(
     if any(failure.id in ids for failure in report.failed):
         return HarnessError.exit_code
     return 0 if len(equal) == len(work) else 1
-
-
-def _line(parity: "Parity", width: int) -> str:
-    counts = (parity.people, parity.keypoints_compared, parity.ties)
-    differences = (parity.keypoint_max_px, parity.tie_max_px, parity.score_max, parity.metric_max)
-    cells = [
-        *(f"{count:>11}" for count in counts),
-        *(f"{'-' if difference is None else f'{difference:.3g}':>11}" for difference in differences),
-    ]
-    return "  ".join([parity.id.ljust(width), *cells, "equal" if parity.equal else "DIFFERS"])

@@ -50,7 +50,7 @@ MIN_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Keypoint:
+class Label:
     """A labelled or unlabelled keypoint."""
 
     x: int
@@ -60,7 +60,7 @@ class Keypoint:
     """ABSENT, HIDDEN or VISIBLE."""
 
 
-def label_keypoints(person: Person, names: list[str]) -> list[Keypoint]:
+def label_keypoints(person: Person, names: list[str]) -> list[Label]:
     """Label a person's keypoints, rounded to whole pixels as COCO does.
 
     Nothing is labelled that is outside the image, of a face that looks away, or of a limb that is hidden altogether.
@@ -68,16 +68,16 @@ def label_keypoints(person: Person, names: list[str]) -> list[Keypoint]:
     return [_label(person, name) for name in names]
 
 
-def _label(person: Person, name: str) -> Keypoint:
+def _label(person: Person, name: str) -> Label:
     x, y = (round(value) for value in person.points[name])
     height, width = person.parts.shape
-    absent = Keypoint(0, 0, ABSENT)
+    absent = Label(0, 0, ABSENT)
     if not (0 <= x < width and 0 <= y < height) or _turned_away(person, name):
         return absent
     around = _parts_around(name)
     if person.parts[y, x] in around:
-        return Keypoint(x, y, VISIBLE)
-    return Keypoint(x, y, HIDDEN) if np.isin(person.parts, around).sum() >= MIN_SHOWN else absent
+        return Label(x, y, VISIBLE)
+    return Label(x, y, HIDDEN) if np.isin(person.parts, around).sum() >= MIN_SHOWN else absent
 
 
 def _parts_around(name: str) -> list[int]:

@@ -29,7 +29,7 @@ OnImages = Callable[[int, int | None], object]
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
     """The images of a data set that are for one purpose."""
 
     name: str
@@ -39,12 +39,12 @@ class Part:
     """How many."""
 
 
-VAL, TRAIN = Part("val", 0, 150), Part("train", 1, 1200)
-CROWD_VAL, CROWD_TRAIN = Part("val", 0, 60), Part("train", 1, 500)
-MPII_VAL, MPII_TRAIN = Part("val", 0, 130), Part("train", 1, 900)
+VAL, TRAIN = Split("val", 0, 150), Split("train", 1, 1200)
+CROWD_VAL, CROWD_TRAIN = Split("val", 0, 60), Split("train", 1, 500)
+MPII_VAL, MPII_TRAIN = Split("val", 0, 130), Split("train", 1, 900)
 
 
-def write_coco(folder: Path, part: Part, progress: OnImages) -> None:
+def write_coco(folder: Path, part: Split, progress: OnImages) -> None:
     """Write images, annotations and detections in COCO's form.
 
     Args:
@@ -78,7 +78,7 @@ def write_coco(folder: Path, part: Part, progress: OnImages) -> None:
     _write_json(folder / "annotations" / f"detections_{part.name}.json", detections)
 
 
-def write_crowdpose(folder: Path, part: Part, progress: OnImages) -> None:
+def write_crowdpose(folder: Path, part: Split, progress: OnImages) -> None:
     """Write images, annotations and detections in CrowdPose's form; arguments as for `write_coco`."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -123,7 +123,7 @@ def crowd_index(people: list[tuple[tuple[float, float, float, float], list[int]]
     return round(min(sum(ratios) / max(len(ratios), 1), 1.0), 4)
 
 
-def write_mpii(folder: Path, part: Part, progress: OnImages) -> None:
+def write_mpii(folder: Path, part: Split, progress: OnImages) -> None:
     """Write images, annotations and head boxes in MPII's form, pixels counted from 1; arguments as for `write_coco`."""
     people: list[dict[str, Any]] = []
     heads: list[list[list[float]]] = []
@@ -161,7 +161,7 @@ def _head_box(person: Person) -> list[list[float]]:
     return [np.round(low, 1).tolist(), np.round(high, 1).tolist()]
 
 
-def _scenes(folder: Path, part: Part, style: Style, kind: int, progress: OnImages) -> Iterator[tuple[int, Scene, Rng]]:
+def _scenes(folder: Path, part: Split, style: Style, kind: int, progress: OnImages) -> Iterator[tuple[int, Scene, Rng]]:
     """Render a part's images and write them; give each with its id and a generator for what else is random about it."""
     (folder / part.name).mkdir(parents=True)
     written = 0

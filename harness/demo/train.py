@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from harness.demo import dataset
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.suites.configs import read_config
 from harness.suites.load import BENCHMARKS
 

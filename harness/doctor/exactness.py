@@ -14,8 +14,8 @@ from harness.doctor.check import Finding
 from harness.doctor.networks import SEED, RunId
 from harness.doctor.outcome import NotRun
 from harness.errors import ObtainError
+from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE
 from harness.metrics.match import evaluate
-from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE
 from harness.predict.forward import Forward
 from harness.predict.people import check_images
 from harness.predict.shared import predict_shared

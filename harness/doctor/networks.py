@@ -19,9 +19,9 @@ from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_together
 from harness.predict.sources.mmpose import PLUGIN, architecture, backbone
 from harness.predictions import Predictions
-from harness.protocol import Compute, DataFile, Protocol
+from harness.protocol import Compute, Protocol
 from harness.suites.configs import load_config
-from harness.suites.ledger import read_protocol
+from harness.suites.ledger import protocol_without_files
 from harness.suites.load import load_suite, published_suites, select, select_rows
 
 PEOPLE = 2
@@ -34,7 +34,7 @@ RunId = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Distinct:
+class DistinctNetwork:
     """A network that one run or several have."""
 
     runs: tuple[RunId, ...]
@@ -47,7 +47,7 @@ class Distinct:
         return " ".join(["/".join(self.runs[0]), *([f"and {len(self.runs) - 1} more"] if len(self.runs) > 1 else [])])
 
 
-def distinct_networks() -> list[Distinct]:
+def distinct_networks() -> list[DistinctNetwork]:
     """Return the networks of all published runs: one of each family first, and small ones before large ones.
 
     Networks are the same where model, input size and the height of the peaks are: what seeded weights depend on.
@@ -61,7 +61,7 @@ def distinct_networks() -> list[Distinct]:
                 key, family = _identity(load_config(suite, row, row.runs[run]))
                 groups.setdefault(key, []).append((suite.name, row.id, run))
                 families[key] = family
-    found = [Distinct(tuple(runs), families[key]) for key, runs in groups.items()]
+    found = [DistinctNetwork(tuple(runs), families[key]) for key, runs in groups.items()]
     first = {network.family: network for network in reversed(found)}
     return sorted(found, key=lambda network: first[network.family] is not network)
 
@@ -75,7 +75,7 @@ def _identity(config: Config) -> tuple[str, str]:
 def protocol_of(config: Config, device: str, batch_size: int, **compute: Any) -> Protocol:
     """Return the protocol of a config, whose data files need not be there."""
     how = Compute(engine="shared", device=device, batch_size=batch_size, **compute)
-    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, how)
+    return protocol_without_files(config, how)
 
 
 def read_config_of(run: RunId) -> Config:

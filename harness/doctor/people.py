@@ -32,11 +32,11 @@ def render_people(data: Path, images: int = IMAGES) -> None:
     def unseen(_: int, __: int | None) -> None: ...
 
     demo = data / "demo/coco"
-    dataset.write_coco(demo, dataset.Part("val", 0, images), unseen)
+    dataset.write_coco(demo, dataset.Split("val", 0, images), unseen)
     coco, crowdpose, mpii = (load_suite(name).dataset for name in RENDERED)
     shutil.copytree(demo, data / "coco")
-    dataset.write_crowdpose(data / "crowdpose", dataset.Part("images", 0, images), unseen)
-    dataset.write_mpii(data / "mpii", dataset.Part("images", 0, images), unseen)
+    dataset.write_crowdpose(data / "crowdpose", dataset.Split("images", 0, images), unseen)
+    dataset.write_mpii(data / "mpii", dataset.Split("images", 0, images), unseen)
     for written, expected in (
         ("coco/val", coco.images),
         ("coco/annotations/person_keypoints_val.json", coco.annotations),

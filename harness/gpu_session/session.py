@@ -40,7 +40,7 @@ print(json.dumps(describe_machine(torch.device("{device}"))))
 
 
 @dataclass(frozen=True)
-class Step:
+class SessionStep:
     """One process, and what it leaves."""
 
     name: str
@@ -101,7 +101,7 @@ class Session:
         """Remove what is of no use behind the session."""
         self._scratch.cleanup()
 
-    def _run(self, step: Step, seconds: float) -> None:
+    def _run(self, step: SessionStep, seconds: float) -> None:
         result: dict[str, Any] = {"status": step.lacks or "no time left", "seconds": 0.0, "lines": []}
         if step.lacks is None and seconds > _LEAST_S:
             ended = run_within(step.command(seconds), seconds, self.environment, self.scratch)
@@ -143,7 +143,7 @@ class Session:
         lines.append(f"{time.monotonic() - self.begun:.0f} s in all; everything is in {self.out}")
         return shortened("\n".join(lines), _SUMMARY)
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self) -> Iterator[SessionStep]:
         given, device = self.arguments, self.arguments.device
         data = given.data or given.subset
         no_data = None if data else "no --data"
@@ -151,11 +151,11 @@ class Session:
             wheels = sorted(str(path) for path in given.wheels.glob("*.whl"))
             site = str(self.scratch / "site")
             lacks = None if wheels else f"no wheels in {given.wheels}"
-            yield Step("wheels", 8, lambda _: [sys.executable, *PIP, site, *wheels], lacks=lacks)
-        yield Step("machine", 5, lambda _: [sys.executable, "-c", VERSIONS.format(device=device)], self._machine)
-        yield Step("doctor's page", 4, lambda _: self._harness("doctor", *self._data(data)), self._page)
+            yield SessionStep("wheels", 8, lambda _: [sys.executable, *PIP, site, *wheels], lacks=lacks)
+        yield SessionStep("machine", 5, lambda _: [sys.executable, "-c", VERSIONS.format(device=device)], self._machine)
+        yield SessionStep("doctor's page", 4, lambda _: self._harness("doctor", *self._data(data)), self._page)
         runs = self.scratch / "demo"
-        yield Step(
+        yield SessionStep(
             "demo",
             10,
             lambda _: self._harness(
@@ -172,7 +172,7 @@ class Session:
             ),
             lambda _: facts.demo_facts(runs, ROOT / "results"),
         )
-        yield Step(
+        yield SessionStep(
             "doctor",
             24,
             lambda seconds: self._harness(
@@ -187,7 +187,7 @@ class Session:
             ),
             lambda _: facts.doctor_facts(self.out / "doctor.json"),
         )
-        yield Step(
+        yield SessionStep(
             "exactness",
             14,
             lambda seconds: self._harness(
@@ -204,7 +204,7 @@ class Session:
             ),
             lambda _: facts.doctor_facts(self.out / "exactness.json"),
         )
-        yield Step(
+        yield SessionStep(
             "bench",
             36,
             lambda seconds: self._harness(
@@ -226,14 +226,14 @@ class Session:
         )
         yield from self._trained()
 
-    def _trained(self) -> Iterator[Step]:
+    def _trained(self) -> Iterator[SessionStep]:
         """Yield a step for each precision; the facts of each are about all so far."""
         given = self.arguments
         lacks = None if given.weights and given.subset else "no --weights or no --subset"
         suite = given.weights and (given.weights / "tinypose.yaml" if given.weights.is_dir() else given.weights)
         folders: dict[str, Path] = {}
 
-        def step(precision: str) -> Step:
+        def step(precision: str) -> SessionStep:
             small = _ON_CPU if given.device == "cpu" else ()
             folder = folders[precision] = self.scratch / f"trained-{precision}"
             words = (
@@ -250,7 +250,7 @@ class Session:
                 "--offline",
                 *small,
             )
-            return Step(
+            return SessionStep(
                 f"trained {precision}",
                 3.5,
                 lambda _: self._harness(*words),

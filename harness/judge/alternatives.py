@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.judge.explanation import Change
+from harness.judge.explanation import TriedSetting
 from harness.metrics.family import family_of
 from harness.predictions import Predictions
 from harness.protocol import Protocol
@@ -27,7 +27,7 @@ BOX_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
 class Alternative:
     """One setting changed."""
 
-    change: Change
+    change: TriedSetting
     apply: Callable[[Predictions, Protocol], Scored]
     """Makes the changed predictions and protocol; the given ones stay."""
 
@@ -43,27 +43,29 @@ def scoring_alternatives(
         sigmas: Those of data sets with as many keypoints, by data set.
     """
     for other in family_of(protocol.scoring).alternatives(protocol.scoring, own, sigmas):
-        yield Alternative(Change(other.setting, other.used, other.tried, other.usual), _with(other.fields))
+        yield Alternative(TriedSetting(other.setting, other.used, other.tried, other.usual), _with(other.fields))
     if protocol.boxes.source == "detector":
         used = protocol.boxes.score_threshold or 0.0
         for threshold in BOX_THRESHOLDS:
             if threshold > used:
-                yield Alternative(Change("box score threshold", f"{used:g}", f"{threshold:g}"), _dropper(threshold))
+                yield Alternative(
+                    TriedSetting("box score threshold", f"{used:g}", f"{threshold:g}"), _dropper(threshold)
+                )
     strides = np.divide(protocol.crop.input_size, protocol.decoder.heatmap_size)
     if strides[0] != strides[1]:
-        yield Alternative(Change("map back to the image", "both strides", "the width's stride"), _width_only)
+        yield Alternative(TriedSetting("map back to the image", "both strides", "the width's stride"), _width_only)
     for first, second in enumerate(protocol.flip_indices):
         if first < second:
-            change = Change("keypoint order", "as given", f"{first} and {second} swapped")
+            change = TriedSetting("keypoint order", "as given", f"{first} and {second} swapped")
             yield Alternative(change, _swapper(first, second))
 
 
-def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[Change, Metrics]]:
+def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[TriedSetting, Metrics]]:
     """Yield what claims may mean if a printed metric is really another one of its kind, such as AR that is AR@0.75."""
     for metric in dict.fromkeys(claim.metric for claim in claims):
         for other, value in measured.items():
             if other != metric and _kind(other) == _kind(metric):
-                yield Change("claimed metric", metric, other), {**measured, metric: value}
+                yield TriedSetting("claimed metric", metric, other), {**measured, metric: value}
 
 
 def _kind(metric: str) -> str:

@@ -110,7 +110,7 @@ class Comparison(Document):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RecordedRun:
     """What is on record of a run."""
 
     record: Record
@@ -135,8 +135,8 @@ Pair = Callable[[str], Mapping[str, Paired]]
 
 
 def compare(
-    new: Mapping[str, Outcome],
-    baseline: Mapping[str, Outcome],
+    new: Mapping[str, RecordedRun],
+    baseline: Mapping[str, RecordedRun],
     noise_floor: float | None = None,
     pair: Pair | None = None,
 ) -> Comparison:
@@ -157,7 +157,7 @@ def compare(
 
 
 def _compare_run(
-    run: str, new: Outcome | None, baseline: Outcome | None, noise_floor: float | None, pair: Pair | None
+    run: str, new: RecordedRun | None, baseline: RecordedRun | None, noise_floor: float | None, pair: Pair | None
 ) -> RunComparison:
     label = next(side.record.label for side in (new, baseline) if side)
 
@@ -193,7 +193,7 @@ def _compare_run(
     )
 
 
-def _incomparable(new: Outcome, baseline: Outcome) -> str | None:
+def _incomparable(new: RecordedRun, baseline: RecordedRun) -> str | None:
     """Return why numbers of two runs say nothing about each other."""
     if new.record.status != baseline.record.status:
         return f"{new.what_became}; in the baseline {baseline.what_became}"
@@ -206,7 +206,7 @@ def _incomparable(new: Outcome, baseline: Outcome) -> str | None:
     return None
 
 
-def _ground_truth(outcome: Outcome) -> dict[str, str]:
+def _ground_truth(outcome: RecordedRun) -> dict[str, str]:
     assert outcome.protocol is not None, "only broken runs have none"
     scoring = outcome.protocol.scoring
     files = family_of(scoring).files
@@ -216,7 +216,7 @@ def _ground_truth(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def _movements(new: Outcome, baseline: Outcome, noise_floor: float | None) -> tuple[Movement, ...]:
+def _movements(new: RecordedRun, baseline: RecordedRun, noise_floor: float | None) -> tuple[Movement, ...]:
     assert new.protocol is not None, "only broken runs have none"
     measures = family_of(new.protocol.scoring).measures
     names = [*baseline.record.metrics, *(name for name in new.record.metrics if name not in baseline.record.metrics)]
@@ -288,12 +288,12 @@ def _warnings(movements: tuple[Movement, ...], changes: tuple[Change, ...]) -> I
             )
 
 
-def _changes(new: Outcome, baseline: Outcome) -> tuple[Change, ...]:
+def _changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
     """Return the differences of protocol, weights and verdict."""
     return tuple(_differences(_conditions(new), _conditions(baseline)))
 
 
-def _conditions(outcome: Outcome) -> dict[str, JsonValue]:
+def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
     assert outcome.protocol is not None, "only broken runs have none"
     weights = outcome.record.weights
     return {
@@ -303,7 +303,9 @@ def _conditions(outcome: Outcome) -> dict[str, JsonValue]:
     }
 
 
-def _environment_changes(new: Mapping[str, Outcome], baseline: Mapping[str, Outcome]) -> Iterator[EnvironmentChange]:
+def _environment_changes(
+    new: Mapping[str, RecordedRun], baseline: Mapping[str, RecordedRun]
+) -> Iterator[EnvironmentChange]:
     runs: dict[str, tuple[Change, list[str]]] = {}
     for run in new.keys() & baseline.keys():
         now, before = new[run].environment, baseline[run].environment

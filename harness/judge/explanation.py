@@ -13,7 +13,7 @@ from harness.suites.schema import Claim, Metric
 
 
 @dataclass(frozen=True)
-class Change:
+class TriedSetting:
     """One setting, as the run had it and as it was tried."""
 
     setting: str
@@ -31,7 +31,7 @@ class Trial(Fields):
 
     model_config = ConfigDict(allow_inf_nan=True)
 
-    changes: tuple[Change, ...]
+    changes: tuple[TriedSetting, ...]
     """None for the run as it is."""
     claims: list[JudgedClaim]
     verdict: Verdict
@@ -64,7 +64,7 @@ class Explanation(Document):
 
 
 def make_trial(
-    changes: Sequence[Change],
+    changes: Sequence[TriedSetting],
     claims: Sequence[Claim],
     metrics: Mapping[str, Metric],
     measured: Mapping[str, float | None],

@@ -24,10 +24,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.assets.checkpoints import load_weights
 from harness.errors import ObtainError, RunError, SpecError
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.people import check_images
 from harness.predict.people.coco import PERSON, read_annotations
 from harness.predict.seeded import synthetic_crops
-from harness.predict.stand_ins import install_stand_ins
 
 _SYNTHETIC, _SIDE = 2, 320
 """How many synthetic images set the scale of random weights, and their side, px."""

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.errors import RunError
 from harness.imports import quick_imports
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab.stand_ins import install_stand_ins
 
 
 def build_network(config: Config) -> torch.nn.Module:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.upstream_conditions import has_numpy_2
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 from mmengine.config import Config
 
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.crops import warp
-from harness.predict.stand_ins import install_stand_ins
 
 
 @contextlib.contextmanager

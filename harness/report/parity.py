@@ -1,10 +1,22 @@
-"""The outcome of `harness parity` as Markdown."""
+"""The outcome of `harness parity`: for a terminal and as Markdown."""
 
-from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE, Parity, ParityReport
+from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE, Parity, ParityReport
 from harness.report.markdown import markdown_table
 
 PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-headless", "opencv-python")
 COLUMNS = ("run", "GFLOP", "people", "compared", "ties", "keypoint px", "tie px", "score", "metric", "")
+
+
+def parity_heads(width: int) -> str:
+    """Return the heads of `parity_line`'s columns; `width` is that of the longest id."""
+    return "  ".join(["run".ljust(width), *(head.rjust(11) for head in COLUMNS[2:-1])])
+
+
+def parity_line(run: Parity, width: int) -> str:
+    """Return a line for a terminal; `width` is that of the longest id."""
+    counts = (run.people, run.keypoints_compared, run.ties)
+    cells = [f"{cell:>11}" for cell in (*counts, *_differences(run))]
+    return "  ".join([run.id.ljust(width), *cells, "equal" if run.equal else "DIFFERS"])
 
 
 def parity_markdown(report: ParityReport) -> str:
@@ -53,13 +65,17 @@ def _about_posetrack(report: ParityReport) -> list[str]:
 
 def _cells(run: Parity) -> list[str]:
     people = f"{run.people}" if run.people == run.people_total else f"{run.people} of {run.people_total}"
-    differences = (run.keypoint_max_px, run.tie_max_px, run.score_max, run.metric_max)
     return [
         run.id,
         f"{run.gflop:.1f}",
         people,
         f"{run.keypoints_compared}",
         f"{run.ties}",
-        *("-" if difference is None else f"{difference:.3g}" for difference in differences),
+        *_differences(run),
         "equal" if run.equal else "**differs**",
     ]
+
+
+def _differences(run: Parity) -> list[str]:
+    values = (run.keypoint_max_px, run.tie_max_px, run.score_max, run.metric_max)
+    return ["-" if value is None else f"{value:.3g}" for value in values]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.parity import ParityReport
+from harness.judge.parity import ParityReport
 from harness.record import Record
 
 

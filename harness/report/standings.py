@@ -8,7 +8,7 @@ from statistics import fmean
 from harness.errors import HarnessError
 from harness.judge.verdict import judge_row
 from harness.openmmlab import openmmlab_needed
-from harness.protocol import Compute, DataFile, Protocol
+from harness.protocol import Protocol
 from harness.record import JudgedClaim, Verdict
 from harness.report.numbers import in_unit
 from harness.report.results import Result, by_row, current, speed_of
@@ -225,13 +225,10 @@ def _declared(suite: Suite, row: Row, results: Mapping[str, Result]) -> dict[str
     # Here, not above: mmengine is half a second, and unused where every run has its record.
     with openmmlab_needed():
         from harness.suites.configs import load_config
-        from harness.suites.ledger import read_protocol
+        from harness.suites.ledger import protocol_without_files
 
-    compute = Compute(engine="shared", batch_size=1, device="cpu")
     return {
-        name: read_protocol(
-            load_config(suite, row, run), lambda path, _what: DataFile(path=path, sha256=""), None, compute
-        )
+        name: protocol_without_files(load_config(suite, row, run))
         for name, run in row.runs.items()
         if name not in results or results[name].protocol is None
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.predict import mmcv_ext, xtcocotools_ext
+from harness.openmmlab import mmcv_ext, xtcocotools_ext
 
 SCHEMA_VERSION = 1
 

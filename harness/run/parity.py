@@ -9,8 +9,8 @@ import numpy as np
 from harness.arrays import Bool, Float32, Indices
 from harness.codecs.interface import codec_of
 from harness.errors import RunError
+from harness.judge.parity import Parity
 from harness.metrics.match import difference, evaluate
-from harness.parity import Parity
 from harness.predict.forward import Forward
 from harness.predict.networks import count_flops
 from harness.predict.people import check_images

@@ -1,4 +1,4 @@
-"""Decoding: from heatmaps to keypoints, against MMPose's heads, whose codecs take one person at a time."""
+"""DecodingSpeed: from heatmaps to keypoints, against MMPose's heads, whose codecs take one person at a time."""
 
 import gc
 import time
@@ -13,9 +13,9 @@ from harness.arrays import Float32, Float64, Floating
 from harness.codecs.decoding import decode
 from harness.codecs.interface import Codec
 from harness.errors import DifferenceError
-from harness.parity import KEYPOINT_TOLERANCE
-from harness.predict.stand_ins import install_stand_ins
-from harness.speed.outcome import Decoding
+from harness.judge.parity import KEYPOINT_TOLERANCE
+from harness.openmmlab.stand_ins import install_stand_ins
+from harness.speed.outcome import DecodingSpeed
 from harness.speed.rounds import circumstances, compare_timed
 
 INPUT_SIZE, HEATMAP_SIZE = (192, 256), (48, 64)
@@ -27,7 +27,7 @@ PASSES = 4
 """How often all people are decoded in a round: ours are done in milliseconds."""
 
 
-def measure_decoding(codec: Codec, people: int, rounds: int) -> Decoding:
+def measure_decoding(codec: Codec, people: int, rounds: int) -> DecodingSpeed:
     """Compare people a second of a codec that has `settings`.
 
     Raises:
@@ -60,7 +60,7 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> Decoding:
     batches = torch.split(heatmaps, BATCH) * PASSES
     sides = partial(by_batch, batches, upstream), partial(by_batch, batches, ours)
     comparison = compare_timed("people", people * PASSES, *sides, rounds, check)
-    return Decoding(measured=measured, batch_size=BATCH, comparison=comparison, keypoint_max_px=max(largest))
+    return DecodingSpeed(measured=measured, batch_size=BATCH, comparison=comparison, keypoint_max_px=max(largest))
 
 
 def by_batch(batches: Sequence[Tensor], decode_batch: Callable[[Tensor], Floating]) -> tuple[float, Floating]:

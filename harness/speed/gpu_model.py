@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.errors import ObtainError
-from harness.parity import ParityReport
+from harness.judge.parity import ParityReport
 from harness.predict.sources.mmpose import backbone
-from harness.protocol import Compute, Crop, DataFile
-from harness.speed.outcome import Decoding, GpuEstimate, GpuModel, Preparation, Scoring
+from harness.protocol import Crop
+from harness.speed.outcome import DecodingSpeed, GpuEstimate, GpuModel, Preparation, ScoringSpeed
 from harness.speed.prepare import geometry_name
 from harness.suites.configs import load_config
-from harness.suites.ledger import read_protocol
+from harness.suites.ledger import protocol_without_files
 from harness.suites.load import load_suite
 
 DEVICE = "NVIDIA H100 SXM"
@@ -21,7 +21,7 @@ CORES = 16
 STARTUP_S = 90.0
 
 
-class Speed(NamedTuple):
+class AssumedSpeed(NamedTuple):
     """What a GPU does."""
 
     peak: float
@@ -32,7 +32,11 @@ class Speed(NamedTuple):
     """The same of plain vision transformers, nearly all of whose work is large matrix products."""
 
 
-PRECISIONS = {"fp32": Speed(67.0, 0.35, 0.35), "tf32": Speed(495.0, 0.15, 0.45), "bf16": Speed(989.0, 0.15, 0.45)}
+PRECISIONS = {
+    "fp32": AssumedSpeed(67.0, 0.35, 0.35),
+    "tf32": AssumedSpeed(495.0, 0.15, 0.45),
+    "bf16": AssumedSpeed(989.0, 0.15, 0.45),
+}
 """fp32 without TF32."""
 
 
@@ -70,12 +74,11 @@ def read_table() -> Table:
         ObtainError: MMPose is not installed.
     """
     suite = load_suite("coco")
-    compute = Compute(engine="shared", batch_size=1, device="cpu")
     rows = []
     for row in suite.rows:
         (run,) = row.runs.values()
         config = load_config(suite, row, run)
-        protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute)
+        protocol = protocol_without_files(config)
         passes = 2 if protocol.flip.enabled else 1
         transformer = backbone(config).rpartition(".")[2] == "VisionTransformer"
         rows.append(TableRow(row.id, protocol.crop, protocol.decoder.codec, passes, transformer))
@@ -101,7 +104,7 @@ def forward_flop(table: Table, gflop: Mapping[str, float]) -> dict[TableRow, flo
     return {row: table.boxes * gflop[row.id] * row.passes * 1e9 for row in table.rows}
 
 
-def forward_minutes(flop: Mapping[TableRow, float], speed: Speed) -> float:
+def forward_minutes(flop: Mapping[TableRow, float], speed: AssumedSpeed) -> float:
     """Return the minutes that the operations of rows take at the shares of the peak that are assumed."""
     shares = {row: speed.transformer_share if row.transformer else speed.share for row in flop}
     return sum(flop[row] / (speed.peak * 1e12 * shares[row]) for row in flop) / 60
@@ -111,8 +114,8 @@ def model_gpu(
     table: Table,
     gflop: Mapping[str, float],
     prepare: Preparation,
-    decode: Mapping[str, Decoding],
-    score: Scoring,
+    decode: Mapping[str, DecodingSpeed],
+    score: ScoringSpeed,
     cores_here: int,
     cores: int = CORES,
     startup_s: float = STARTUP_S,

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from harness.files import write_json
 from harness.predict.networks import build_network
-from harness.speed.outcome import Memory
+from harness.speed.outcome import PeakMemory
 from harness.speed.process import run_python
 from harness.speed.rounds import circumstances
 from harness.speed.workload import RUN, Documents, find_row, save_checkpoint, with_checkpoint, write_suite
@@ -24,7 +24,7 @@ BOXES_PER_IMAGE = 20
 MB = 1e6
 
 
-def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGES) -> Memory:
+def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGES) -> PeakMemory:
     """Measure runs of `harness run` with a small network, each in a fresh process.
 
     Args:
@@ -52,10 +52,10 @@ def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGE
             boxes, log = scratch / f"boxes-{size}.json", scratch / f"{size}.txt"
             write_json(boxes, draw_boxes(documents.annotations["images"], size))
             options = ["--data", str(scratch / "data"), "--boxes", str(boxes), "--out", str(scratch / f"runs-{size}")]
-            arguments = ["-m", "harness.speed.own_peak", "run", str(path), *options, "--offline"]
+            arguments = ["-m", "harness.speed.own_peak", "harness", "run", str(path), *options, "--offline"]
             seconds.append(run_python(arguments, log, accepted=(0, 1)))
             peaks.append(int(log.read_text().split()[-1]) / MB)
-    return Memory(measured=measured, boxes=tuple(sizes), peak_mb=tuple(peaks), seconds=tuple(seconds))
+    return PeakMemory(measured=measured, boxes=tuple(sizes), peak_mb=tuple(peaks), seconds=tuple(seconds))
 
 
 def multiply(documents: Documents, images: int) -> Documents:

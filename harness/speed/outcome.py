@@ -37,7 +37,7 @@ class Circumstances(Fields):
     """Processes that were at work on the machine, averaged over the minute before; None where it is not counted."""
 
 
-class Comparison(Fields):
+class SideBySide(Fields):
     """Both sides on the same work, in turn."""
 
     unit: str
@@ -74,9 +74,9 @@ class Preparation(Fields):
     images: int
     pinned: bool
     """Whether the system could be told to use one core only."""
-    comparison: Comparison
+    comparison: SideBySide
     """Against MMPose's data loader, as its test loop gets its batches."""
-    pipeline: Comparison
+    pipeline: SideBySide
     """Against its data set alone, in one process: reading and transforms, without workers and what they send."""
     image_ms: float
     """What decoding an image takes us."""
@@ -84,23 +84,23 @@ class Preparation(Fields):
     """What cutting out one crop takes us, by geometry."""
 
 
-class Decoding(Fields):
+class DecodingSpeed(Fields):
     """Heatmaps to keypoints."""
 
     measured: Circumstances
     batch_size: int
-    comparison: Comparison
+    comparison: SideBySide
     keypoint_max_px: float
     """Largest difference along an axis, px of the network's input."""
 
 
-class Scoring(Fields):
+class ScoringSpeed(Fields):
     """Predictions to metrics."""
 
     measured: Circumstances
     images: int
     annotations: int
-    comparison: Comparison
+    comparison: SideBySide
     metrics: dict[str, float | None]
     """What both sides give, so that it is seen to be no trivial case."""
     metric_max: float
@@ -161,7 +161,7 @@ class OneRow(Fields):
     """Wall over forward."""
 
 
-class Memory(Fields):
+class PeakMemory(Fields):
     """Peak resident memory of whole runs with a small network."""
 
     measured: Circumstances
@@ -245,12 +245,12 @@ class Details(Fields):
     """The parts, each None until it is measured."""
 
     prepare: Preparation | None = None
-    decode: dict[str, Decoding] | None = None
-    score: Scoring | None = None
+    decode: dict[str, DecodingSpeed] | None = None
+    score: ScoringSpeed | None = None
     ten_rows: TenRows | None = None
     one_row: OneRow | None = None
     shards: Shards | None = None
-    memory: Memory | None = None
+    memory: PeakMemory | None = None
     gpu_model: GpuModel | None = None
 
 

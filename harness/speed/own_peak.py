@@ -1,9 +1,8 @@
-"""Runs the command line and prints the process's own peak memory, in bytes: `own_peak` and then the arguments."""
+"""`own_peak MODULE ARGUMENT...`: runs a module as `python -m` does, then prints the process's peak memory, in bytes."""
 
+import runpy
 import sys
 from pathlib import Path
-
-from harness.cli import main
 
 
 def peak_memory() -> int:
@@ -23,6 +22,8 @@ def peak_memory() -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    print(peak_memory())
-    sys.exit(code)
+    del sys.argv[0]
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    finally:
+        print(peak_memory())

@@ -17,10 +17,10 @@ from mmengine.runner import Runner
 
 from harness.arrays import Image
 from harness.errors import DifferenceError
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.crops import crop_regions, read_image, warp
 from harness.predict.people import People, check_images
 from harness.predict.shared import crop_batches
-from harness.predict.stand_ins import install_stand_ins
 from harness.protocol import Crop
 from harness.run.plan import Plan
 from harness.speed.outcome import Preparation

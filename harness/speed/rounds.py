@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from harness.run.environment import describe_environment
-from harness.speed.outcome import Circumstances, Comparison
+from harness.speed.outcome import Circumstances, SideBySide
 
 Ours = TypeVar("Ours")
 Theirs = TypeVar("Theirs")
@@ -22,7 +22,7 @@ def compare(
     ours: Callable[[], Ours],
     rounds: int,
     check: Callable[[Theirs, Ours], object] = lambda _theirs, _mine: None,
-) -> Comparison:
+) -> SideBySide:
     """Time both sides in each round.
 
     Args:
@@ -43,7 +43,7 @@ def compare_timed(
     ours: Callable[[], tuple[float, Ours]],
     rounds: int,
     check: Callable[[Theirs, Ours], object],
-) -> Comparison:
+) -> SideBySide:
     """Do the same as `compare` where both sides say themselves how many seconds they took, beside their results."""
     upstream_s, ours_s = [], []
     for number in range(rounds):
@@ -51,7 +51,7 @@ def compare_timed(
         check(theirs, mine)
         upstream_s.append(seconds)
         ours_s.append(our_seconds)
-    return Comparison.of(unit, work, upstream_s, ours_s)
+    return SideBySide.of(unit, work, upstream_s, ours_s)
 
 
 def in_turn(number: int, upstream: Callable[[], Theirs], ours: Callable[[], Ours]) -> tuple[Theirs, Ours]:

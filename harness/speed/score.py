@@ -19,12 +19,12 @@ from harness.files import write_json
 from harness.metrics.diagnosis.diagnose import diagnose
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.match import difference, evaluate, match
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
 from harness.protocol import Compute
 from harness.run.intervals import measure_intervals
-from harness.speed.outcome import SCORING_TOLERANCE, Scoring
+from harness.speed.outcome import SCORING_TOLERANCE, ScoringSpeed
 from harness.speed.rounds import circumstances, compare
 from harness.suites.ledger import annotation_path, point_at, read_protocol
 from harness.suites.metainfo import read_metainfo
@@ -35,7 +35,7 @@ KEYPOINTS = 17
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoredData:
     """How much is scored; that of COCO val2017 with the published boxes."""
 
     images: int = 5000
@@ -43,7 +43,7 @@ class Scale:
     predictions: int = 104_125
 
 
-def measure_scoring(config: Config, scale: Scale, rounds: int) -> Scoring:
+def measure_scoring(config: Config, scale: ScoredData, rounds: int) -> ScoringSpeed:
     """Compare predictions a second on synthetic annotations.
 
     MMPose reads them for every row of a table, we do once, before the first round.
@@ -89,7 +89,7 @@ def measure_scoring(config: Config, scale: Scale, rounds: int) -> Scoring:
         matched = match(predictions, protocol, folder)
         intervals_s = _seconds(lambda: measure_intervals(matched, protocol, folder))
         diagnosis_s = _seconds(lambda: diagnose(matched, protocol, folder, names))
-    return Scoring(
+    return ScoringSpeed(
         measured=measured,
         images=scale.images,
         annotations=scale.annotations,
@@ -160,7 +160,7 @@ def _upstream_metrics(evaluator: Any, scoring: OksScoring, batches: list[list[di
     return values
 
 
-def draw_annotations(rng: np.random.Generator, scale: Scale) -> dict[str, Any]:
+def draw_annotations(rng: np.random.Generator, scale: ScoredData) -> dict[str, Any]:
     """Return a COCO-style document: people in half of the images, six in ten with keypoints, one in fifty a crowd."""
     count = scale.annotations
     image_ids = rng.choice(np.arange(1, scale.images + 1, 2), count)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.suites.configs import configs_folder
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from harness.arrays import Floating, Int64
 from harness.errors import DifferenceError
 from harness.files import read_json
-from harness.parity import METRIC_TOLERANCE
+from harness.judge.parity import METRIC_TOLERANCE
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
 from harness.protocol import Precision
@@ -24,7 +24,7 @@ from harness.speed.outcome import OneRow, RowTimes, Spread, TenRows
 from harness.speed.process import run_python
 from harness.speed.rounds import circumstances, in_turn
 from harness.speed.score import check_metrics
-from harness.speed.workload import RUN, Job, Workload, make_workload
+from harness.speed.workload import RUN, Workload, WorkloadRow, make_workload
 
 TEN_ROWS = ",".join(
     f"{name}-256x192"
@@ -145,7 +145,7 @@ def measure_one_row(row: str, data: Path, images: int | None, precision: Precisi
     )
 
 
-def _row_times(job: Job, upstream: Sequence[RowRun], ours: Sequence[RowRun]) -> RowTimes:
+def _row_times(job: WorkloadRow, upstream: Sequence[RowRun], ours: Sequence[RowRun]) -> RowTimes:
     differences = [check_run(job.id, theirs, mine) for theirs, mine in zip(upstream, ours, strict=True)]
     return RowTimes(
         id=job.id,

@@ -11,11 +11,11 @@ from mmengine.config import Config
 from harness.errors import UsageError
 from harness.files import read_json, sha256_file, write_json
 from harness.predict.sources.mmpose import PLUGIN
-from harness.protocol import DataFile, Scoring
+from harness.protocol import Scoring
 from harness.run.plan import Plan, Settings, make_plan
 from harness.suites.configs import load_config
 from harness.suites.data_paths import in_data_folder
-from harness.suites.ledger import annotation_path, image_folder, point_at, read_scoring
+from harness.suites.ledger import annotation_path, image_folder, point_at, protocol_without_files
 from harness.suites.load import load_suite, select_rows
 from harness.suites.schema import Checkpoint, Row, Suite
 
@@ -26,7 +26,7 @@ _HINT = "name an MMPose data/ folder with --data DIR"
 
 
 @dataclass(frozen=True)
-class Job:
+class WorkloadRow:
     """One row as MMPose's test script gets it."""
 
     id: str
@@ -45,7 +45,7 @@ class Workload:
     data: Path
     images: int
     people: int
-    jobs: tuple[Job, ...]
+    jobs: tuple[WorkloadRow, ...]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,12 @@ def make_workload(
         documents.write(configs[0], data)
     jobs, rows_with_checkpoints = [], []
     for row, config in zip(chosen, configs, strict=True):
-        job = Job(row.id, scratch / f"{row.id}.py", (checkpoints or scratch) / f"{row.id}.pth", _scoring(config))
+        job = WorkloadRow(
+            row.id,
+            scratch / f"{row.id}.py",
+            (checkpoints or scratch) / f"{row.id}.pth",
+            protocol_without_files(config).scoring,
+        )
         if not job.checkpoint.is_file():
             save_checkpoint(PLUGIN.network(config, seed=SEED), job.checkpoint)
         point_at(config, str(data)).dump(job.config)
@@ -175,7 +180,3 @@ def write_suite(suite: Suite, rows: Sequence[Row], path: Path) -> Path:
 
 def _box_path(config: Config) -> str:
     return in_data_folder(config.test_dataloader.dataset.bbox_file)
-
-
-def _scoring(config: Config) -> Scoring:
-    return read_scoring(config, lambda path, _: DataFile(path=path, sha256=""))

@@ -63,6 +63,16 @@ def read_protocol(
     )
 
 
+def protocol_without_files(config: Config, compute: Compute | None = None) -> Protocol:
+    """Return what a config's test says, where the files of the data folder may be absent: their sha256 is empty.
+
+    Raises:
+        SpecError: As `read_protocol`.
+    """
+    how = compute or Compute(engine="shared", batch_size=1, device="cpu")
+    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, how)
+
+
 def annotation_path(config: Config) -> str:
     """Return the annotation file's path in the data folder."""
     dataset = config.test_dataloader.dataset

@@ -7,7 +7,7 @@ import pytest
 from conftest import Harness
 from miniature import Miniature
 
-from harness.parity import ParityReport
+from harness.judge.parity import ParityReport
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from scipy.io import loadmat
 
 from harness.demo import dataset
 from harness.demo.annotate import COCO, CROWDPOSE, MPII
-from harness.demo.dataset import Part, crowd_index, write_coco, write_crowdpose, write_mpii
+from harness.demo.dataset import Split, crowd_index, write_coco, write_crowdpose, write_mpii
 from harness.metrics.box_ap import person_ap
 from harness.metrics.families.pckh.truth import load_mpii
 from harness.metrics.truth import load_truth
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.people import annotated_people, detected_people, load_people
-from harness.predict.stand_ins import install_stand_ins
 from harness.suites.metainfo import read_metainfo
 
 install_stand_ins()
@@ -42,7 +42,7 @@ WRITERS = {"coco": write_coco, "crowdpose": write_crowdpose, "mpii": write_mpii}
 @pytest.mark.parametrize("form", WRITERS)
 def test_equal_seeds_give_equal_files(form: str, tmp_path: Path) -> None:
     write = WRITERS[form]
-    for name, part in (("one", Part("val", 0, 3)), ("two", Part("val", 0, 3)), ("other", Part("val", 1, 3))):
+    for name, part in (("one", Split("val", 0, 3)), ("two", Split("val", 0, 3)), ("other", Split("val", 1, 3))):
         write(tmp_path / name, part, quiet)
     one, two, other = (files(tmp_path / name) for name in ("one", "two", "other"))
     assert one == two
@@ -56,7 +56,7 @@ DIGESTS = {"coco": "de340ee159f6a899", "crowdpose": "30554eca950109ab", "mpii": 
 
 @pytest.mark.parametrize("form", WRITERS)
 def test_every_machine_renders_the_same(form: str, tmp_path: Path) -> None:
-    WRITERS[form](tmp_path, Part("val", 0, 3), quiet)
+    WRITERS[form](tmp_path, Split("val", 0, 3), quiet)
     digest = hashlib.sha256()
     for name, content in sorted(files(tmp_path).items()):
         # What a PNG compresses to is zlib's affair.
@@ -65,8 +65,8 @@ def test_every_machine_renders_the_same(form: str, tmp_path: Path) -> None:
 
 
 def test_an_image_depends_on_its_number_alone(tmp_path: Path) -> None:
-    write_coco(tmp_path / "few", Part("val", 0, 2), quiet)
-    write_coco(tmp_path / "many", Part("val", 0, 4), quiet)
+    write_coco(tmp_path / "few", Split("val", 0, 2), quiet)
+    write_coco(tmp_path / "many", Split("val", 0, 4), quiet)
     few, many = (read(tmp_path / name / "annotations/person_keypoints_val.json") for name in ("few", "many"))
     assert few["annotations"] == many["annotations"][: len(few["annotations"])]
     for name in ("000000000001.png", "000000000002.png"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.demo import dataset
-from harness.demo.dataset import Part
+from harness.demo.dataset import Split
 from harness.demo.train import CONFIGS, START, render_training_data, train, write_half
 from harness.files import sha256_file
 from harness.suites.configs import read_config
@@ -21,7 +21,7 @@ def test_every_network_begins_with_one_that_is_trained_before() -> None:
 
 def test_training_goes_on_from_another_networks_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("TRAIN", "CROWD_TRAIN", "MPII_TRAIN"):
-        monkeypatch.setattr(dataset, part, Part("train", 1, 4))
+        monkeypatch.setattr(dataset, part, Split("train", 1, 4))
     render_training_data(tmp_path / "data/demo")
     assert sorted(path.name for path in (tmp_path / "data/demo").iterdir()) == ["coco", "crowdpose", "mpii"]
 

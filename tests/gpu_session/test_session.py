@@ -17,7 +17,7 @@ from harness.files import write_json
 from harness.gpu_session import facts
 from harness.gpu_session.__main__ import main
 from harness.gpu_session.process import run_within, shortened
-from harness.gpu_session.session import PRECISIONS, Session, Step
+from harness.gpu_session.session import PRECISIONS, Session, SessionStep
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="groups of processes are those of POSIX")
 
@@ -79,13 +79,13 @@ def test_every_step_is_kept(
     def unreadable(_: str) -> facts.Facts:
         raise KeyError("checks")
 
-    def steps(_: Session) -> Iterator[Step]:
-        yield Step("good", 1, lambda _: python("print('all well')"))
-        yield Step("absent", 1, lambda _: [], lacks="no --data")
-        yield Step("wrong", 1, lambda _: python("raise ValueError('a cause')"))
-        yield Step("usage", 1, lambda _: python("import sys; print('no such verb'); sys.exit(2)"))
-        yield Step("slow", 0.3, lambda _: python("import time; print('begun', flush=True); time.sleep(60)"))
-        yield Step("unread", 8, lambda _: python("print('x' * 20000)"), unreadable)
+    def steps(_: Session) -> Iterator[SessionStep]:
+        yield SessionStep("good", 1, lambda _: python("print('all well')"))
+        yield SessionStep("absent", 1, lambda _: [], lacks="no --data")
+        yield SessionStep("wrong", 1, lambda _: python("raise ValueError('a cause')"))
+        yield SessionStep("usage", 1, lambda _: python("import sys; print('no such verb'); sys.exit(2)"))
+        yield SessionStep("slow", 0.3, lambda _: python("import time; print('begun', flush=True); time.sleep(60)"))
+        yield SessionStep("unread", 8, lambda _: python("print('x' * 20000)"), unreadable)
 
     monkeypatch.setattr(Session, "_steps", steps)
     monkeypatch.setattr("harness.gpu_session.session._LEAST_S", 0.5)
@@ -123,7 +123,7 @@ def test_time_that_a_step_leaves_goes_to_the_others(tmp_path: Path, monkeypatch:
         given.append(seconds)
         return python("")
 
-    monkeypatch.setattr(Session, "_steps", lambda _: iter([Step(name, 1, command) for name in "ab"]))
+    monkeypatch.setattr(Session, "_steps", lambda _: iter([SessionStep(name, 1, command) for name in "ab"]))
     session = Session(arguments(tmp_path))
     session.run()
     session.close()

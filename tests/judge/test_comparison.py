@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.judge.comparison import Comparison, Outcome, Paired, RunComparison, compare
+from harness.judge.comparison import Comparison, Paired, RecordedRun, RunComparison, compare
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
@@ -43,10 +43,12 @@ RECORD = Record(
 )
 
 
-def outcome(metrics: dict[str, float | None] | None = None, protocol: Protocol = PROTOCOL, **fields: Any) -> Outcome:
+def outcome(
+    metrics: dict[str, float | None] | None = None, protocol: Protocol = PROTOCOL, **fields: Any
+) -> RecordedRun:
     if metrics is not None:
         fields["metrics"] = metrics
-    return Outcome(RECORD.model_copy(update=fields), protocol, ENVIRONMENT)
+    return RecordedRun(RECORD.model_copy(update=fields), protocol, ENVIRONMENT)
 
 
 def changed(part: str, **fields: Any) -> Protocol:
@@ -57,11 +59,11 @@ def noise(**differences: float | None) -> Noise:
     return Noise(variants=[Variant(change="batch size 7", differences=differences)])
 
 
-def broken(status: Status, reason: str) -> Outcome:
-    return Outcome(RECORD.model_copy(update={"status": status, "reason": reason, "metrics": {}}))
+def broken(status: Status, reason: str) -> RecordedRun:
+    return RecordedRun(RECORD.model_copy(update={"status": status, "reason": reason, "metrics": {}}))
 
 
-def one(new: Outcome, baseline: Outcome, **options: Any) -> RunComparison:
+def one(new: RecordedRun, baseline: RecordedRun, **options: Any) -> RunComparison:
     comparison = compare({"coco/a/val": new}, {"coco/a/val": baseline}, **options)
     (run,) = comparison.runs
     assert comparison.red == run.red
@@ -183,7 +185,7 @@ def test_broken_runs(status: Status) -> None:
         ),
     ],
 )
-def test_runs_that_say_nothing_about_each_other(new: Outcome, reason: str) -> None:
+def test_runs_that_say_nothing_about_each_other(new: RecordedRun, reason: str) -> None:
     run = one(new, outcome())
     assert (run.state, run.red, run.reason, run.metrics) == ("not comparable", True, reason, ())
     assert one(new, new).state == "same"
@@ -254,7 +256,7 @@ def test_changes_that_should_not_matter() -> None:
 
 
 def test_environments_once_for_all_runs() -> None:
-    def with_environment(**fields: Any) -> Outcome:
+    def with_environment(**fields: Any) -> RecordedRun:
         return replace(outcome(), environment={**ENVIRONMENT, **fields})
 
     gpu = {"name": "Some GPU", "driver": "600.1"}

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pytest
 
 from harness.metrics.families.oks import OksScoring
-from harness.predict import xtcocotools_ext
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab import xtcocotools_ext
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predictions import Predictions
 
 install_stand_ins()

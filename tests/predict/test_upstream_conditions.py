@@ -7,7 +7,7 @@ import pytest
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
-from harness.predict import xtcocotools_ext
+from harness.openmmlab import xtcocotools_ext
 from harness.predict.upstream_conditions import (
     NUMPY_2,
     NUMPY_2_CROPS,

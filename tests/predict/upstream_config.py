@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.upstream_numpy import numpy_1_crops
 from harness.suites.configs import configs_folder
 from harness.suites.ledger import point_at

@@ -1,6 +1,6 @@
 """The page of a comparison, as a whole."""
 
-from harness.parity import Failure, Parity, ParityReport
+from harness.judge.parity import Failure, Parity, ParityReport
 from harness.report.parity import parity_markdown
 
 ENVIRONMENT = {"cpu": "Some CPU", "threads": 2, "packages": {"numpy": "1.26.4", "torch": "2.14.1", "pyarrow": "24"}}

@@ -9,7 +9,7 @@ import torch
 from upstream_config import build_dataset
 
 from harness.arrays import Float32, Floating, Indices
-from harness.parity import Parity
+from harness.judge.parity import Parity
 from harness.predict.crops import crop_regions
 from harness.predict.forward import Forward
 from harness.predict.networks import build_network

@@ -12,11 +12,10 @@ from miniature import Miniature
 
 from harness.errors import ObtainError
 from harness.metrics.match import evaluate
-from harness.predict import xtcocotools_ext
-from harness.protocol import Compute, DataFile
+from harness.openmmlab import xtcocotools_ext
 from harness.run.plan import Plan, Settings
 from harness.suites.configs import load_config
-from harness.suites.ledger import read_protocol
+from harness.suites.ledger import protocol_without_files
 from harness.suites.load import published_suites, select
 
 # One run for each combination of data set, boxes, codec, affine, flip test, strides and head in the table.
@@ -49,8 +48,7 @@ FEW_TFLOP = 0.05
 
 def combination(suite: Any, row: Any, run: str) -> tuple[Any, ...]:
     config = load_config(suite, row, row.runs[run])
-    compute = Compute(engine="shared", batch_size=1, device="cpu")
-    protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute)
+    protocol = protocol_without_files(config)
     (width, height), (w, h) = protocol.crop.input_size, protocol.decoder.heatmap_size
     decoded = (protocol.decoder.codec, width / w, height / h, config.model.head.type)
     return suite.name, protocol.boxes.source, protocol.crop.affine, protocol.flip, *decoded

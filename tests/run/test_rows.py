@@ -19,7 +19,7 @@ from miniature import coco
 
 from harness.files import sha256_file
 from harness.metrics.box_ap import person_ap
-from harness.predict import xtcocotools_ext
+from harness.openmmlab import xtcocotools_ext
 from harness.predict.networks import build_network
 from harness.predict.seeded import seed_weights
 from harness.predict.upstream_conditions import moved_by_packages

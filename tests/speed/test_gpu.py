@@ -13,7 +13,6 @@ import torch
 
 from harness.errors import RunError
 from harness.protocol import Crop, Precision
-from harness.report.gpu import gpu_markdown, gpu_summary
 from harness.speed.gpu import forward, measure
 from harness.speed.gpu.forward import (
     compiled_work,
@@ -36,6 +35,7 @@ from harness.speed.gpu.outcome import (
     UpstreamRun,
     WholeRun,
 )
+from harness.speed.gpu.page import gpu_markdown, gpu_summary
 from harness.speed.gpu.peaks import peaks_of
 from harness.speed.gpu.scale import TEN, TINY, Deadline
 from harness.speed.gpu.table import with_conclusions

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ObtainError
-from harness.parity import Parity, ParityReport
+from harness.judge.parity import Parity, ParityReport
 from harness.protocol import Crop
 from harness.speed.gpu_model import Table, TableRow, model_gpu, read_gflop, read_table
-from harness.speed.outcome import Circumstances, Comparison, Decoding, Preparation, Scoring
+from harness.speed.outcome import Circumstances, DecodingSpeed, Preparation, ScoringSpeed, SideBySide
 
 NOW = Circumstances(commit=None, dirty=False, load=None)
 PLAIN = Crop(input_size=(192, 256), padding=1.25, affine="plain")
@@ -21,15 +21,15 @@ TABLE = Table(
 GFLOP = {"a": 10.0, "b": 20.0, "c": 40.0, "other": 1.0}
 
 
-def compared(ours: float) -> Comparison:
-    return Comparison.of("people", 1000, [1], [ours])
+def compared(ours: float) -> SideBySide:
+    return SideBySide.of("people", 1000, [1], [ours])
 
 
-def decoding(ours: float) -> Decoding:
-    return Decoding(measured=NOW, batch_size=64, comparison=compared(ours), keypoint_max_px=0)
+def decoding(ours: float) -> DecodingSpeed:
+    return DecodingSpeed(measured=NOW, batch_size=64, comparison=compared(ours), keypoint_max_px=0)
 
 
-def costs(image_ms: float, warp_ms: float) -> tuple[Preparation, dict[str, Decoding], Scoring]:
+def costs(image_ms: float, warp_ms: float) -> tuple[Preparation, dict[str, DecodingSpeed], ScoringSpeed]:
     warps = {"192x256 plain": warp_ms, "192x256 udp": 2 * warp_ms, "unused": 100}
     prepare = Preparation(
         measured=NOW,
@@ -40,7 +40,7 @@ def costs(image_ms: float, warp_ms: float) -> tuple[Preparation, dict[str, Decod
         image_ms=image_ms,
         warp_ms=warps,
     )
-    score = Scoring(
+    score = ScoringSpeed(
         measured=NOW,
         images=1,
         annotations=1,

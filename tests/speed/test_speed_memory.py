@@ -1,5 +1,7 @@
 """Peak memory of whole runs, of a few boxes."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +49,11 @@ def test_own_peak() -> None:
     held = np.ones(30_000_000, np.uint8)
     assert peak_memory() >= before
     assert before > 10_000_000 < len(held)
+
+
+def test_own_peak_of_a_module() -> None:
+    command = [sys.executable, "-m", "harness.speed.own_peak", "harness", "list", "none-such"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "none-such" in ended.stderr
+    assert int(ended.stdout.split()[-1]) > 10_000_000

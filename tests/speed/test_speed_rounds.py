@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import DifferenceError
-from harness.speed.outcome import Comparison, Spread
+from harness.speed.outcome import SideBySide, Spread
 from harness.speed.rounds import circumstances, compare, in_turn, timed
 
 
@@ -32,7 +32,7 @@ def test_each_round_is_timed_and_checked(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_median_is_of_ratios_not_of_times() -> None:
-    ratio = Comparison.of("people", 1, [2, 20, 9], [1, 5, 9]).ratio
+    ratio = SideBySide.of("people", 1, [2, 20, 9], [1, 5, 9]).ratio
     assert ratio == Spread(rounds=(2, 4, 1), median=2, min=1, max=4)
 
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from harness.errors import DifferenceError
-from harness.predict import xtcocotools_ext
+from harness.openmmlab import xtcocotools_ext
 from harness.predictions import Predictions
-from harness.speed.score import Scale, check_metrics, draw_annotations, draw_predictions, measure_scoring
+from harness.speed.score import ScoredData, check_metrics, draw_annotations, draw_predictions, measure_scoring
 from harness.suites.configs import load_config
 from harness.suites.load import load_suite
 
 pytestmark = pytest.mark.skipif(
     xtcocotools_ext.install() == "stand-in", reason="MMPose's own OKS evaluator needs xtcocotools"
 )
-SMALL = Scale(images=40, annotations=90, predictions=700)
+SMALL = ScoredData(images=40, annotations=90, predictions=700)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_differences() -> None:
 
 def test_what_is_drawn() -> None:
     rng = np.random.default_rng(0)
-    document = draw_annotations(rng, Scale(images=500, annotations=2000))
+    document = draw_annotations(rng, ScoredData(images=500, annotations=2000))
     assert len(document["images"]) == 500
     people = document["annotations"]
     assert len({person["id"] for person in people}) == 2000

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import ConfigDict
 
 from harness.errors import SpecError
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.suites.metainfo import FILES, read_metainfo
 
 

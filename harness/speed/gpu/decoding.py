@@ -11,16 +11,16 @@ from harness.codecs.interface import codec_of
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Decoder, Protocol, Size
 from harness.speed.decode import draw_heatmaps
-from harness.speed.gpu.networks import Distinct
+from harness.speed.gpu.networks import MeasuredNetwork
 from harness.speed.gpu.outcome import DecoderRate
-from harness.speed.gpu.scale import Deadline, Scale
+from harness.speed.gpu.scale import Deadline, Sizes
 
 _AHEAD = 2
 """Batches that are launched before the keypoints of the first are fetched, as in a run."""
 
 
 def distinct_decoders(
-    networks: Sequence[Distinct], device: torch.device, scale: Scale
+    networks: Sequence[MeasuredNetwork], device: torch.device, scale: Sizes
 ) -> dict[Decoder, list[tuple[str, Protocol]]]:
     """Return the rows of networks by their decoder, with their protocols."""
     found: dict[Decoder, list[tuple[str, Protocol]]] = {}
@@ -31,7 +31,7 @@ def distinct_decoders(
 
 
 def measure_decoders(
-    decoders: dict[Decoder, list[tuple[str, Protocol]]], device: torch.device, scale: Scale, deadline: Deadline
+    decoders: dict[Decoder, list[tuple[str, Protocol]]], device: torch.device, scale: Sizes, deadline: Deadline
 ) -> Iterator[DecoderRate]:
     """Yield the rate of each decoder when it is measured."""
     for decoder, rows in decoders.items():

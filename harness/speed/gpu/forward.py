@@ -15,9 +15,9 @@ from harness.predict.forward import Forward, flip_tested
 from harness.predict.networks import count_flops, forward_heatmaps, normalise
 from harness.predict.precision import arithmetic
 from harness.protocol import Precision, Protocol
-from harness.speed.gpu.networks import CHOSEN, Distinct, of_rows, ordinary_network, protocol_of, random_crops
+from harness.speed.gpu.networks import CHOSEN, MeasuredNetwork, of_rows, ordinary_network, protocol_of, random_crops
 from harness.speed.gpu.outcome import NetworkRates, Peaks, Rate, Way
-from harness.speed.gpu.scale import Deadline, Scale
+from harness.speed.gpu.scale import Deadline, Sizes
 
 ROUNDS = 3
 """Rates are the median of so many."""
@@ -27,7 +27,7 @@ _LEAST_S = {"compiled": 60.0}
 """Seconds that a way needs to be left."""
 
 Choice = tuple[Precision, Way]
-Work = tuple[Distinct, tuple[Choice, ...]]
+Work = tuple[MeasuredNetwork, tuple[Choice, ...]]
 
 
 def first_choices(device: torch.device) -> tuple[Choice, ...]:
@@ -43,7 +43,7 @@ def run_way(precision: Precision, device: torch.device) -> Way:
     return "graph" if device.type == "cuda" else "channels_last"
 
 
-def other_work(networks: Sequence[Distinct], device: torch.device) -> list[Work]:
+def other_work(networks: Sequence[MeasuredNetwork], device: torch.device) -> list[Work]:
     """Return what is measured where time is left, in order: fp32 and fp16 of all, all ways of some, then of all.
 
     A CPU has no graphs, and computes fp16 so slowly that it is left out.
@@ -63,7 +63,7 @@ def other_work(networks: Sequence[Distinct], device: torch.device) -> list[Work]
     ]
 
 
-def compiled_work(networks: Sequence[Distinct]) -> list[Work]:
+def compiled_work(networks: Sequence[MeasuredNetwork]) -> list[Work]:
     """Return what comes last, because a compiler may take minutes."""
     return [(network, (("bf16", "compiled"),)) for network in of_rows(networks, CHOSEN)]
 
@@ -73,7 +73,7 @@ def measure_networks(
     known: dict[tuple[str, ...], NetworkRates],
     device: torch.device,
     peaks: Peaks | None,
-    scale: Scale,
+    scale: Sizes,
     deadline: Deadline,
     failed: Callable[[str, str], object],
 ) -> Iterator[NetworkRates]:
@@ -102,12 +102,12 @@ def measure_networks(
 
 
 def _measured(
-    network: Distinct,
+    network: MeasuredNetwork,
     choices: Sequence[Choice],
     rates: NetworkRates | None,
     device: torch.device,
     peaks: Peaks | None,
-    scale: Scale,
+    scale: Sizes,
     deadline: Deadline,
 ) -> NetworkRates:
     built = ordinary_network(network.configs[0], device)

@@ -16,7 +16,7 @@ from harness.speed.gpu.machine import describe_machine
 from harness.speed.gpu.networks import CHOSEN, distinct_networks
 from harness.speed.gpu.outcome import GpuReport, NetworkRates
 from harness.speed.gpu.peaks import peaks_of
-from harness.speed.gpu.scale import Deadline, Scale, scale_for
+from harness.speed.gpu.scale import Deadline, Sizes, scale_for
 from harness.speed.gpu.table import with_conclusions
 from harness.speed.gpu.whole_runs import Places, measure_run, measure_upstream, write_data
 from harness.speed.gpu_model import read_table
@@ -55,7 +55,7 @@ class Measurement:
         self._device = device
         self._data = data
         self._keep = keep
-        self._scale: Scale = scale_for(device)
+        self._scale: Sizes = scale_for(device)
         self._deadline = Deadline(minutes)
         self._table = read_table()
         self._networks = distinct_networks(patterns)

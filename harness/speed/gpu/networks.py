@@ -10,10 +10,10 @@ from mmengine.config import Config
 from harness.files import content_key
 from harness.predict.networks import build_network, without_initialisers
 from harness.predict.sources.mmpose import architecture
-from harness.protocol import Compute, DataFile, Precision, Protocol
+from harness.protocol import Compute, Precision, Protocol
 from harness.run.plan import LARGE_BATCH
 from harness.suites.configs import load_config
-from harness.suites.ledger import read_protocol
+from harness.suites.ledger import protocol_without_files
 from harness.suites.load import load_suite, select_rows
 
 CHOSEN = ("resnet-50-256x192", "litehrnet-18-256x192", "hrnet-w32-256x192", "vitpose-s-256x192")
@@ -21,7 +21,7 @@ CHOSEN = ("resnet-50-256x192", "litehrnet-18-256x192", "hrnet-w32-256x192", "vit
 
 
 @dataclass(frozen=True)
-class Distinct:
+class MeasuredNetwork:
     """A network that one row or several have."""
 
     rows: tuple[str, ...]
@@ -48,10 +48,10 @@ def protocol_of(
         compiled=compiled,
         batch_size=min(batch, most) if most else batch,
     )
-    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute)
+    return protocol_without_files(config, compute)
 
 
-def distinct_networks(patterns: str | None) -> list[Distinct]:
+def distinct_networks(patterns: str | None) -> list[MeasuredNetwork]:
     """Return the networks of the rows of COCO that match: those of `CHOSEN`, then small ones before large ones.
 
     Raises:
@@ -65,11 +65,11 @@ def distinct_networks(patterns: str | None) -> list[Distinct]:
         (run,) = row.runs.values()
         config = load_config(suite, row, run)
         found.setdefault(content_key(architecture(config)), []).append((row.id, config))
-    networks = [Distinct(*map(tuple, zip(*group, strict=True))) for group in found.values()]
+    networks = [MeasuredNetwork(*map(tuple, zip(*group, strict=True))) for group in found.values()]
     return sorted(networks, key=_place)
 
 
-def _place(network: Distinct) -> int:
+def _place(network: MeasuredNetwork) -> int:
     return min((CHOSEN.index(row) for row in network.rows if row in CHOSEN), default=len(CHOSEN))
 
 
@@ -101,6 +101,6 @@ def random_crops(count: int, protocol: Protocol, device: torch.device) -> torch.
     return torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8, device=device, generator=generator)
 
 
-def of_rows(networks: Sequence[Distinct], rows: tuple[str, ...]) -> Iterator[Distinct]:
+def of_rows(networks: Sequence[MeasuredNetwork], rows: tuple[str, ...]) -> Iterator[MeasuredNetwork]:
     """Yield the networks that one of the rows has."""
     yield from (network for network in networks if set(network.rows) & set(rows))

@@ -11,7 +11,7 @@ TEN = tuple(TEN_ROWS.split(","))
 
 
 @dataclass(frozen=True)
-class Scale:
+class Sizes:
     """Sizes of the measurements."""
 
     batch: int | None
@@ -34,7 +34,7 @@ class Scale:
     """Those that are run at once."""
 
 
-FULL = Scale(
+FULL = Sizes(
     batch=None,
     seconds=0.25,
     images=5000,
@@ -45,7 +45,7 @@ FULL = Scale(
     one=ONE_ROW,
     several=TEN,
 )
-TINY = Scale(
+TINY = Sizes(
     batch=1,
     seconds=0.01,
     images=2,
@@ -58,7 +58,7 @@ TINY = Scale(
 )
 
 
-def scale_for(device: torch.device) -> Scale:
+def scale_for(device: torch.device) -> Sizes:
     """Return the sizes for a device."""
     return FULL if device.type == "cuda" else TINY
 

@@ -67,7 +67,7 @@ def measure_run(rows: str, places: Places, precision: Precision, device: torch.d
     """
     work = make_workload(rows, places.data, None, places.scratch, places.checkpoints)
     out, log = places.scratch / "runs", places.scratch / "log.txt"
-    command = ["-m", "harness.speed.own_peak", "run", str(work.suite), "--data", str(work.data), "--offline"]
+    command = ["-m", "harness.speed.own_peak", "harness", "run", str(work.suite), "--data", str(work.data), "--offline"]
     options = ["--precision", precision, "--device", str(device), "--out", str(out)]
     with watch(device) as seen:
         wall = run_python([*command, *options], log, accepted=(0, 1), seconds=seconds)

@@ -94,7 +94,7 @@ class Oks(Family[OksScoring, "Truth"]):
 
     def why_upstream_cannot(self, limited: bool) -> str | None:
         """Return that xtcocotools is missing, where it is."""
-        from harness.predict import xtcocotools_ext
+        from harness.openmmlab import xtcocotools_ext
 
         if xtcocotools_ext.install() == "stand-in":
             return f"it needs the package xtcocotools: {xtcocotools_ext.INSTALL}"

@@ -26,11 +26,11 @@ def install() -> Literal["mmcv", "stand-in"]:
     A compiled mmcv is used untouched. Calling it again changes nothing.
     """
     loaded = sys.modules.get(_NAME)
-    if isinstance(loaded, _StandIn):
+    if isinstance(loaded, _Ops):
         return "stand-in"
     if loaded is not None or importlib.util.find_spec(_NAME) is not None:
         return "mmcv"
-    stand_in = _StandIn(_NAME, "Stand-in for mmcv's compiled ops.")
+    stand_in = _Ops(_NAME, "Stand-in for mmcv's compiled ops.")
     # Without a loader, so that mmcv's own `check_ops_exist` still answers no.
     stand_in.__spec__ = ModuleSpec(_NAME, loader=None, origin=__name__)
     sys.modules[_NAME] = stand_in
@@ -38,7 +38,7 @@ def install() -> Literal["mmcv", "stand-in"]:
     return "stand-in"
 
 
-class _StandIn(ModuleType):
+class _Ops(ModuleType):
     """Has every op that `mmcv.ops` asks for at import; those not written below fail when they are called."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

@@ -1,24 +1,24 @@
 """The page of the measurements, as a whole."""
 
-from harness.report.bench import bench_markdown
 from harness.speed.outcome import (
     BenchReport,
     Circumstances,
-    Comparison,
-    Decoding,
+    DecodingSpeed,
     Details,
     GpuEstimate,
     GpuModel,
-    Memory,
     OneRow,
+    PeakMemory,
     Preparation,
     RowTimes,
-    Scoring,
+    ScoringSpeed,
     Shards,
+    SideBySide,
     Spread,
     TenRows,
     Workers,
 )
+from harness.speed.page import bench_markdown
 
 MACHINE = {
     "cpu": "Some CPU",
@@ -38,24 +38,24 @@ def details() -> Details:
             measured=NOW,
             images=24,
             pinned=True,
-            comparison=Comparison.of("boxes", 504, [4.2, 4.0], [0.3, 0.25]),
-            pipeline=Comparison.of("boxes", 504, [2.1], [0.25]),
+            comparison=SideBySide.of("boxes", 504, [4.2, 4.0], [0.3, 0.25]),
+            pipeline=SideBySide.of("boxes", 504, [2.1], [0.25]),
             image_ms=3.8,
             warp_ms={"192x256 plain": 0.1},
         ),
         decode={
-            "dark": Decoding(
+            "dark": DecodingSpeed(
                 measured=NOW,
                 batch_size=64,
                 keypoint_max_px=1e-5,
-                comparison=Comparison.of("people", 256, [0.4], [0.02]),
+                comparison=SideBySide.of("people", 256, [0.4], [0.02]),
             )
         },
-        score=Scoring(
+        score=ScoringSpeed(
             measured=NOW,
             images=5000,
             annotations=11004,
-            comparison=Comparison.of("predictions", 104125, [65.0], [1.25]),
+            comparison=SideBySide.of("predictions", 104125, [65.0], [1.25]),
             metrics={"AP": 0.2},
             metric_max=0,
             intervals_s=5.25,
@@ -117,7 +117,7 @@ def details() -> Details:
                 ),
             },
         ),
-        memory=Memory(measured=NOW, boxes=(2000, 100000), peak_mb=(1000.4, 1201.0), seconds=(10.0, 200.5)),
+        memory=PeakMemory(measured=NOW, boxes=(2000, 100000), peak_mb=(1000.4, 1201.0), seconds=(10.0, 200.5)),
         gpu_model=GpuModel(
             device="Some GPU",
             rows=41,

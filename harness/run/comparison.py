@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ObtainError, UsageError
 from harness.files import read_json
-from harness.judge.comparison import Outcome, Pair, Paired
+from harness.judge.comparison import Pair, Paired, RecordedRun
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run_folder import RunFolder
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.predictions import Predictions
 
 
-def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = None) -> dict[str, Outcome]:
+def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = None) -> dict[str, RecordedRun]:
     """Return the runs below a folder by id, `suite/row/run`; not those that were moved aside for others.
 
     Args:
@@ -52,19 +52,19 @@ def _chosen(path: Path, suites: Collection[str], glob: str | None) -> bool:
     )
 
 
-def _read(folder: RunFolder) -> Outcome:
+def _read(folder: RunFolder) -> RecordedRun:
     record = Record.load(folder.record)
     if (record.suite, record.row, record.run) != folder.path.parts[-3:]:
         raise ObtainError(
             f"{folder.record} is the record of {record.full_id}/{record.run}", "a run's folder has the name of the run"
         )
-    outcome = Outcome(record)
+    outcome = RecordedRun(record)
     if outcome.broken:  # what else is in its folder may be of an earlier run
         return outcome
     environment: Any = read_json(folder.environment, "the environment", "make the run with `harness run`")
     if not isinstance(environment, dict):
         raise ObtainError(f"the environment is damaged: {folder.environment}", "run it again")
-    return Outcome(record, Protocol.load(folder.protocol), environment)
+    return RecordedRun(record, Protocol.load(folder.protocol), environment)
 
 
 def _predictions(folder: RunFolder) -> "Predictions":

@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from harness.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
+from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
 from harness.report.markdown import markdown_table
 from harness.speed.outcome import (
     SCORING_TOLERANCE,
     BenchReport,
-    Comparison,
     Details,
     GpuModel,
-    Memory,
     OneRow,
+    PeakMemory,
     Shards,
+    SideBySide,
     Spread,
     TenRows,
 )
@@ -79,7 +79,7 @@ def _comparisons(details: Details) -> Iterator[Sequence[str]]:
         yield _ours_alone("their intervals and error analyses", len(ten.ours_extra_s), extra)
 
 
-def _line(what: str, comparison: Comparison) -> Sequence[str]:
+def _line(what: str, comparison: SideBySide) -> Sequence[str]:
     rates = (f"{rate:,.0f} {comparison.unit}/s" for rate in (comparison.upstream_rate, comparison.our_rate))
     return _cells(what, comparison.ratio, *rates)
 
@@ -148,7 +148,7 @@ def _shards(part: Shards) -> Iterator[str]:
     yield from markdown_table(heads, "lrlrlrrr", rows)
 
 
-def _memory(part: Memory) -> Iterator[str]:
+def _memory(part: PeakMemory) -> Iterator[str]:
     yield "## Peak memory"
     yield ""
     yield "A whole run with a small network: reading, predicting, saving and scoring, each in a fresh process."

@@ -15,10 +15,10 @@ from harness.judge.explanation import Explanation
 from harness.metrics.match import evaluate
 from harness.predictions import Predictions
 from harness.protocol import Compute, Protocol
-from harness.run.explain import explain
+from harness.run.explanation import explain
 from harness.run.plan import Settings
 from harness.run_folder import RunFolder
-from harness.speed.score import Scale, draw_annotations, draw_predictions
+from harness.speed.score import ScoredData, draw_annotations, draw_predictions
 from harness.suites.configs import load_config
 from harness.suites.ledger import read_protocol
 from harness.suites.load import load_suite
@@ -58,7 +58,7 @@ def settings(tmp_path: Path) -> Settings:
 def right(settings: Settings) -> Made:
     """Return imperfect predictions, and the protocol that the claims are made with."""
     rng = np.random.default_rng(0)
-    document = draw_annotations(rng, Scale(images=80, annotations=200, predictions=800))
+    document = draw_annotations(rng, ScoredData(images=80, annotations=200, predictions=800))
     config = load_config(SUITE, ROW, ROW.runs["val"])
     config.test_dataloader.dataset.bbox_file = None
     write_json(settings.data / "coco/annotations/person_keypoints_val2017.json", document)
@@ -170,7 +170,7 @@ def test_tf32_is_said_to_be_untried_where_there_is_none(
     right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(right, settings)
-    monkeypatch.setattr("harness.run.explain._reruns", lambda *_: [])
+    monkeypatch.setattr("harness.run.explanation._reruns", lambda *_: [])
     claims = claims_of(right, settings)
 
     def not_tried(rerun: bool) -> list[str]:
@@ -178,7 +178,7 @@ def test_tf32_is_said_to_be_untried_where_there_is_none(
 
     assert "convolutions in TF32" in not_tried(False)
     assert not_tried(True) == ["convolutions in TF32 (on a GPU that has it)"]
-    monkeypatch.setattr("harness.run.explain.has_tf32", lambda _: True)
+    monkeypatch.setattr("harness.run.explanation.has_tf32", lambda _: True)
     assert not_tried(True) == []
 
 

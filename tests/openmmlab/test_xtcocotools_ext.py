@@ -27,8 +27,8 @@ sys.meta_path.insert(0, Missing())
 """
 READS = """
 from harness.errors import RunError
-from harness.predict import xtcocotools_ext
-from harness.predict.stand_ins import install_stand_ins
+from harness.openmmlab import xtcocotools_ext
+from harness.openmmlab.stand_ins import install_stand_ins
 install_stand_ins()
 install_stand_ins()
 assert xtcocotools_ext.install() == "stand-in"
@@ -72,7 +72,7 @@ def test_with_its_python_files_alone(tmp_path: Path) -> None:
     (package / "_mask.py").write_text("raise ImportError('numpy.core.multiarray failed to import')")
     (package / "mask.py").write_text("import xtcocotools._mask as _mask\narea = _mask.area\n")
     code = (
-        "from harness.predict import xtcocotools_ext as ext\nprint(ext.install())\nprint(ext.install())\n"
+        "from harness.openmmlab import xtcocotools_ext as ext\nprint(ext.install())\nprint(ext.install())\n"
         "import xtcocotools.mask\nprint(xtcocotools.mask.area.__name__)"
     )
     done = run(tmp_path, code, tmp_path / "site")

@@ -1,6 +1,6 @@
 """Makes MMPose importable: it imports two compiled packages that the evaluation does not need."""
 
-from harness.predict import mmcv_ext, xtcocotools_ext
+from harness.openmmlab import mmcv_ext, xtcocotools_ext
 
 
 def install_stand_ins() -> None:

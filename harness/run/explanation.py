@@ -13,7 +13,7 @@ from harness.assets.dataset import data_file
 from harness.errors import DifferenceError
 from harness.files import content_key
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
-from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
+from harness.judge.explanation import Explanation, Trial, TriedSetting, make_trial, rank
 from harness.metrics.match import evaluate
 from harness.plugins import plugins
 from harness.predict.forward import SharedForward
@@ -57,7 +57,7 @@ NEEDS_TF32 = ["convolutions in TF32 (on a GPU that has it)"]
 class _Tried:
     """Predictions made with changed settings, and what they score."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[TriedSetting, ...]
     predictions: Predictions
     protocol: Protocol
     measured: Metrics
@@ -91,7 +91,7 @@ def explain(
         tried += _reruns(suite, row, run, settings, folder, progress)
         progress.stage(name, "score")
 
-    def judged(changes: Sequence[Change], measured: Metrics) -> Trial:
+    def judged(changes: Sequence[TriedSetting], measured: Metrics) -> Trial:
         return make_trial(changes, claims, suite.metrics, measured)
 
     alternatives = list(scoring_alternatives(protocol, FILES[protocol.dataset], _sigmas(protocol.num_keypoints)))
@@ -148,7 +148,7 @@ def _reruns(
             "give the options of that run, or make the run again with `harness run`",
         )
     changed = list(_changed_plans(suite, row, plan))
-    groups: dict[str, list[tuple[Change, Plan]]] = {}
+    groups: dict[str, list[tuple[TriedSetting, Plan]]] = {}
     for change, other in changed:
         groups.setdefault(other.people_key, []).append((change, other))
     tried = []
@@ -184,15 +184,15 @@ def _in_tf32(name: str, plan: Plan, progress: RunProgress) -> _Tried:
     with torch_defaults(), numpy_1_crops(config), our_warp(config), tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "log.txt")
         predictions, _ = predict_upstream(plan.network(), config, people, protocol, progress.advance, log)
-    change = Change("convolutions", "single precision", "TF32", usual=True)
+    change = TriedSetting("convolutions", "single precision", "TF32", usual=True)
     return _Tried((change,), predictions, protocol, evaluate(predictions, protocol, plan.settings.data))
 
 
-def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change, Plan]]:
+def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[TriedSetting, Plan]]:
     protocol = plan.protocol
 
-    def changed(setting: str, used: str, tried: str, usual: bool = False, **fields: Any) -> tuple[Change, Plan]:
-        return Change(setting, used, tried, usual), replace(plan, protocol=protocol.model_copy(update=fields))
+    def changed(setting: str, used: str, tried: str, usual: bool = False, **fields: Any) -> tuple[TriedSetting, Plan]:
+        return TriedSetting(setting, used, tried, usual), replace(plan, protocol=protocol.model_copy(update=fields))
 
     box_file = suite.dataset_of(row).boxes
     if protocol.boxes.source == "detector":
@@ -232,7 +232,7 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[Change,
     yield changed("affine", crop.affine, affine, crop=crop.model_copy(update={"affine": affine}))
 
     for one in plan.source.alternatives(plan.config):
-        yield Change(one.setting, one.used, one.tried, one.usual), replace(plan, config=one.config)
+        yield TriedSetting(one.setting, one.used, one.tried, one.usual), replace(plan, config=one.config)
 
 
 def _name(decoder: Decoder) -> str:

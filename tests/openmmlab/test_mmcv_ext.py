@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.predict import mmcv_ext
+from harness.openmmlab import mmcv_ext
 
 Array = npt.NDArray[np.float32]
 
