@@ -22,9 +22,6 @@ from harness.protocol import Crop, Protocol
 _LEAST_AHEAD = 2
 """Batches that a GPU has to do at least before its results are waited for."""
 
-Lane = tuple[Crop, int]
-"""A geometry and a batch size: the networks of a lane see the same batches."""
-
 
 @dataclass
 class Estimator:
@@ -39,8 +36,8 @@ class Estimator:
     """Called with each batch's people, as indices [n], and their heatmaps [n, K, h, w]."""
 
     @property
-    def lane(self) -> Lane:
-        """Where it belongs."""
+    def input(self) -> tuple[Crop, int]:
+        """Its geometry and batch size: networks with the same input see the same batches."""
         return self.protocol.crop, self.protocol.compute.batch_size
 
 
@@ -53,9 +50,9 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
     Raises:
         RunError: An image cannot be read.
     """
-    lanes: dict[Lane, list[int]] = {}
+    takers: dict[tuple[Crop, int], list[int]] = {}
     for number, estimator in enumerate(estimators):
-        lanes.setdefault(estimator.lane, []).append(number)
+        takers.setdefault(estimator.input, []).append(number)
     ahead = -(-_LEAST_AHEAD // len(estimators))
     collectors = [_Collector(estimator, people, ahead) for estimator in estimators]
     uploads = uploads_to(estimators[0].forward.device)
@@ -67,8 +64,8 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
         except Exception as error:  # noqa: BLE001 (whatever one network fails with is told of it alone)
             failures[number] = error
 
-    for lane, index, crops in crop_batches(people, list(lanes), uploads):
-        running = [number for number in lanes[lane] if number not in failures]
+    for input_, index, crops in crop_batches(people, list(takers), uploads):
+        running = [number for number in takers[input_] if number not in failures]
         if running:
             loaded = uploads.load(crops)
             for number in running:
@@ -82,21 +79,21 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
 
 
 def crop_batches(
-    people: People, lanes: Sequence[Lane], uploads: Uploads | None = None
-) -> Iterator[tuple[Lane, Indices, Image]]:
-    """Cut people out in batches [n, H, W, 3] of each lane's size; the last ones may be smaller.
+    people: People, inputs: Sequence[tuple[Crop, int]], uploads: Uploads | None = None
+) -> Iterator[tuple[tuple[Crop, int], Indices, Image]]:
+    """Cut people out in batches [n, H, W, 3] for each input, a geometry and a batch size; the last may be smaller.
 
     A batch's crops are its reader's until the next batch is asked for, and as `crop_stream` says of uploads.
     """
-    geometries = list(dict.fromkeys(crop for crop, _ in lanes))
-    batchers = {lane: _Batcher(lane[1]) for lane in lanes}
-    for index, cuts in crop_stream(people, geometries, max(size for _, size in lanes), uploads=uploads):
-        for lane, batcher in batchers.items():
-            for batch in batcher.add(index, cuts[geometries.index(lane[0])]):
-                yield lane, *batch
-    for lane, batcher in batchers.items():
+    geometries = list(dict.fromkeys(crop for crop, _ in inputs))
+    batchers = {(crop, size): _Batcher(size) for crop, size in inputs}
+    for index, cuts in crop_stream(people, geometries, max(size for _, size in inputs), uploads=uploads):
+        for (crop, size), batcher in batchers.items():
+            for batch in batcher.add(index, cuts[geometries.index(crop)]):
+                yield (crop, size), *batch
+    for input_, batcher in batchers.items():
         if batcher.left:
-            yield lane, *batcher.left
+            yield input_, *batcher.left
 
 
 def predict_shared(

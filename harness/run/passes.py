@@ -39,9 +39,6 @@ PASS_SECONDS = 60.0
 PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOMEM, errno.ENETUNREACH, errno.EHOSTDOWN}
 """System errors that may be gone the next time."""
 
-_Piece = tuple[int, int, tuple[RunInPass, ...]]
-"""People from the first to before the second, and the runs that they are missing of."""
-
 
 def predict_in_passes(
     runs: Sequence[tuple[str, Plan, RunFolder]],
@@ -70,34 +67,34 @@ def predict_in_passes(
     waiting: list[RunInPass] = []
     for number, ((name, plan, folder), network) in enumerate(zip(runs, networks, strict=True)):
         store = ShardStore(folder.shards, plan.predictions_key, len(people))
-        member = RunInPass(number, name, plan, folder, network, store, block)
-        progress.advance(int(member.done.sum()))
-        waiting.append(member)
+        run = RunInPass(number, name, plan, folder, network, store, block)
+        progress.advance(int(run.done.sum()))
+        waiting.append(run)
     pace = 1.0
     if task_seconds is None:
         task_seconds = TASK_SECONDS
     while waiting:
-        members = _fitting(waiting, WEIGHTS_SHARE * executor.free_memory(), block)
-        waiting = waiting[len(members) :]
-        current = _Pass(members, people, block, executor, progress, task_seconds, pace)
+        together = _fitting(waiting, WEIGHTS_SHARE * executor.free_memory(), block)
+        waiting = waiting[len(together) :]
+        current = _Pass(together, people, block, executor, progress, task_seconds, pace)
         yield from current.outcomes()
         yield None
         pace = current.pace
-        waiting = [member for member in members if member.put_off] + waiting
+        waiting = [run for run in together if run.put_off] + waiting
 
 
 def _fitting(waiting: Sequence[RunInPass], room: float, block: int) -> list[RunInPass]:
     """Return as many as weights have room for and a minute suffices for, one at least."""
-    members: list[RunInPass] = []
+    fitting: list[RunInPass] = []
     seconds = 0.0
-    for member in waiting:
-        room -= 4 * member.network.parameters
-        seconds += block * member.seconds
-        if members and (room < 0 or seconds > PASS_SECONDS):
+    for run in waiting:
+        room -= 4 * run.network.parameters
+        seconds += block * run.seconds
+        if fitting and (room < 0 or seconds > PASS_SECONDS):
             break
-        member.put_off = False
-        members.append(member)
-    return members
+        run.put_off = False
+        fitting.append(run)
+    return fitting
 
 
 class _Pass:
@@ -105,7 +102,7 @@ class _Pass:
 
     def __init__(
         self,
-        members: Sequence[RunInPass],
+        runs: Sequence[RunInPass],
         people: People,
         block: int,
         executor: Executor,
@@ -113,7 +110,7 @@ class _Pass:
         task_seconds: float,
         pace: float,
     ) -> None:
-        self._members = members
+        self._runs = {run.number: run for run in runs}
         self._people = people
         self._order = people.by_image()
         self._block = block
@@ -126,127 +123,133 @@ class _Pass:
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Do the work and yield each run's outcome."""
         self._compare_exactly()
-        waiting = list(self._members)
+        waiting = list(self._runs.values())
         for last in (False,) * (TRIES - 1) + (True,):  # a shard that is damaged when it is read again is made again
             self._compute()
-            waiting = [member for member in waiting if not member.put_off]
-            for member in sorted(waiting, key=lambda member: not member.failed):
-                outcome = member.failed or member.assembled(self._order)
+            waiting = [run for run in waiting if not run.put_off]
+            for run in sorted(waiting, key=lambda run: not run.failed):
+                outcome = run.failed or run.assembled(self._order)
                 if not outcome and last:
                     outcome = RunError("its shards are damaged again and again", "make sure that the disk is sound")
                 if outcome:  # handed over at once, for the predictions of all runs together may be large
-                    waiting.remove(member)
-                    yield member.number, outcome
+                    waiting.remove(run)
+                    yield run.number, outcome
 
     def _running(self) -> list[RunInPass]:
-        return [member for member in self._members if not member.failed and not member.put_off]
+        return [run for run in self._runs.values() if not run.failed and not run.put_off]
+
+    def _task(self, runs: Sequence[RunInPass], start: int, end: int, exact: bool = False) -> Task:
+        numbers, plans = tuple(run.number for run in runs), tuple(run.plan for run in runs)
+        return Task(numbers, plans, start, end, exact, torch.get_num_threads())
+
+    def _of(self, task: Task) -> list[RunInPass]:
+        return [self._runs[number] for number in task.runs]
 
     def _compare_exactly(self) -> None:
         """Predict a sample of runs that are not exact as if they were."""
         few = len(sample(self._people))
-        inexact = tuple(member for member in self._members if not member.plan.protocol.compute.exact)
+        inexact = [run for run in self._runs.values() if not run.plan.protocol.compute.exact]
         if inexact:
             self._progress.stage(_called(inexact), "predict", few * len(inexact))
-            self._do(deque([(0, few, inexact)]), exact=True)
+            self._do(deque([self._task(inexact, 0, few, exact=True)]))
 
     def _compute(self) -> None:
-        pieces = self._missing()
-        people = sum((end - start) * len(members) for start, end, members in pieces)
+        tasks = self._missing()
+        people = sum(len(task) * len(task.runs) for task in tasks)
         if people:
             self._progress.stage(_called(self._running()), "predict", people)
-            self._do(deque(pieces), exact=False)
+            self._do(tasks)
 
-    def _missing(self) -> list[_Piece]:
-        """Return what is to be done, in the order of the people; the same runs lack people all through a piece."""
-        members = self._running()
+    def _missing(self) -> deque[Task]:
+        """Return all that is to be done, in the order of the people; the same runs lack people all through a task."""
+        running = self._running()
         total = len(self._people)
-        pieces: list[_Piece] = []
+        tasks: deque[Task] = deque()
         for start in range(0, total, self._block):
-            lacking = tuple(member for member in members if not member.done[start])
-            end = min(start + self._block, total)
-            if pieces and pieces[-1][1:] == (start, lacking):
-                pieces[-1] = (pieces[-1][0], end, lacking)
+            lacking = [run for run in running if not run.done[start]]
+            task = self._task(lacking, start, min(start + self._block, total))
+            if tasks and (tasks[-1].end, tasks[-1].runs) == (start, task.runs):
+                tasks[-1] = replace(tasks[-1], end=task.end)
             elif lacking:
-                pieces.append((start, end, lacking))
-        return pieces
+                tasks.append(task)
+        return tasks
 
-    def _do(self, pieces: deque[_Piece], exact: bool) -> None:
-        """Have an executor do pieces of work, and keep what comes of it."""
-        under_way: dict[int, _Piece] = {}
+    def _do(self, tasks: deque[Task]) -> None:
+        """Have an executor do tasks, cut to size, and keep what comes of them."""
+        under_way = 0
         while True:
-            while pieces and len(under_way) < self._executor.depth:
-                start, end, members = pieces.popleft() if exact else self._cut(pieces)
-                members = tuple(member for member in members if member in self._running())
-                if members:
-                    task = Task(tuple(m.plan for m in members), start, end, exact, torch.get_num_threads())
-                    under_way[id(task)] = start, end, members
+            while tasks and under_way < self._executor.depth:
+                task = self._cut(tasks)
+                task = task.of([run.number for run in self._running()])
+                if task.runs:
                     self._executor.submit(task)
+                    under_way += 1
             if not under_way:
                 return
             task, results = self._executor.next()
-            piece = under_way.pop(id(task))
+            under_way -= 1
             if isinstance(results, Lost):
-                pieces.extendleft(self._again(piece, results))
+                tasks.extendleft(self._again(task, results))
             else:
-                start, end, members = piece
-                for member, result in zip(members, results, strict=True):
-                    if self._take(member, start, result, exact):
-                        pieces.appendleft((start, end, (member,)))
-                self._learn(piece, results)
+                for run, result in zip(self._of(task), results, strict=True):
+                    if self._take(run, task, result):
+                        tasks.appendleft(task.of([run.number]))
+                self._learn(task, results)
 
-    def _cut(self, pieces: deque[_Piece]) -> _Piece:
-        """Take the next piece of work, of a size that a worker has done in time."""
-        start, end, members = pieces.popleft()
-        a_person = self.pace * sum(member.seconds for member in members)
+    def _cut(self, tasks: deque[Task]) -> Task:
+        """Take the next task, cut to a size that a worker has done in time."""
+        task = tasks.popleft()
+        if task.exact:
+            return task
+        a_person = self.pace * sum(run.seconds for run in self._of(task))
         blocks = int(min(self._task_seconds / (a_person * self._block), len(self._people)))
         if self._executor.workers > 1:  # smaller to the end, so that all workers come to it together
-            left = sum(piece[1] - piece[0] for piece in pieces) + end - start
+            left = sum(map(len, tasks)) + len(task)
             blocks = min(blocks, left // (2 * self._executor.workers * self._block))
-        middle = min(start + max(blocks, 1) * self._block, end)
-        if middle < end:
-            pieces.appendleft((middle, end, members))
-        return start, middle, members
+        middle = min(task.start + max(blocks, 1) * self._block, task.end)
+        if middle < task.end:
+            tasks.appendleft(replace(task, start=middle))
+        return replace(task, end=middle)
 
-    def _learn(self, piece: _Piece, results: Sequence[Result]) -> None:
+    def _learn(self, task: Task, results: Sequence[Result]) -> None:
         """Compare what was expected of a task's time with what it took."""
-        start, end, members = piece
         shards = [result for result in results if isinstance(result, Shard)]
-        if shards and len(shards) == len(members):
-            expected = (end - start) * sum(member.seconds for member in members)
+        if shards and len(shards) == len(task.runs):
+            expected = len(task) * sum(run.seconds for run in self._of(task))
             self.pace = shards[0].notes.predict_seconds / expected
 
-    def _again(self, piece: _Piece, lost: Lost) -> Iterator[_Piece]:
+    def _again(self, task: Task, lost: Lost) -> Iterator[Task]:
         """Return what to do after a worker was lost: of several runs, one may be what kills it, so they are parted."""
-        start, end, members = piece
-        for member in members:
-            member.folder.note(f"people {start} to {end} are lost: {lost}")
-        if len(members) > 1:
-            half = len(members) // 2
-            yield start, end, members[half:]
-            yield start, end, members[:half]
+        runs = self._of(task)
+        for run in runs:
+            run.folder.note(f"people {task.start} to {task.end} are lost: {lost}")
+        if len(runs) > 1:
+            half = len(runs) // 2
+            yield task.of(task.runs[half:])
+            yield task.of(task.runs[:half])
         else:
-            (member,) = members
-            member.failures[start] += 1
-            if member.failures[start] < TRIES:
-                yield piece
+            (run,) = runs
+            run.failures[task.start] += 1
+            if run.failures[task.start] < TRIES:
+                yield task
             else:
-                member.failed = RunError(f"{TRIES} workers were lost over it; the last time {lost}")
+                run.failed = RunError(f"{TRIES} workers were lost over it; the last time {lost}")
 
-    def _take(self, member: RunInPass, start: int, result: Result, exact: bool) -> bool:
+    def _take(self, run: RunInPass, task: Task, result: Result) -> bool:
         """Keep what became of a run in a task; return whether to try again."""
-        if isinstance(result, Shard) and exact:
-            member.exact = replace(result, predictions=in_place([result], sample(self._people).by_image()))
+        if isinstance(result, Shard) and task.exact:
+            run.exact = replace(result, predictions=in_place([result], sample(self._people).by_image()))
         elif isinstance(result, Shard):
-            member.keep(result)
+            run.keep(result)
         elif isinstance(result, NoRoomError):
-            member.put_off = True
-        elif _may_pass(result) and member.failures[start] + 1 < TRIES:
-            member.failures[start] += 1
-            member.folder.note(f"tried again after {type(result).__name__}: {result}")
-            time.sleep(member.failures[start])
+            run.put_off = True
+        elif _may_pass(result) and run.failures[task.start] + 1 < TRIES:
+            run.failures[task.start] += 1
+            run.folder.note(f"tried again after {type(result).__name__}: {result}")
+            time.sleep(run.failures[task.start])
             return True
         else:
-            member.failed = result
+            run.failed = result
         return False
 
 
@@ -256,5 +259,5 @@ def _may_pass(error: Exception) -> bool:
     return any(isinstance(cause, MemoryError) or getattr(cause, "errno", None) in PASSING for cause in causes)
 
 
-def _called(members: Sequence[RunInPass]) -> str:
-    return members[0].name if len(members) == 1 else f"{len(members)} runs"
+def _called(runs: Sequence[RunInPass]) -> str:
+    return runs[0].name if len(runs) == 1 else f"{len(runs)} runs"

@@ -1,11 +1,11 @@
-"""The work on one shard: what an executor does, in this process or elsewhere."""
+"""Tasks and who does them, in this process or elsewhere."""
 
 import gc
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -27,7 +27,10 @@ WEIGHTS_SHARE = 0.5
 class Task:
     """Some people of some runs, which have the same people."""
 
+    runs: tuple[int, ...]
+    """The number that each run has for the giver of the task."""
     plans: tuple[Plan, ...]
+    """One a run."""
     start: int
     """Counted image by image (`People.by_image`); a multiple of each run's batch size, so that batches are the same."""
     end: int
@@ -38,6 +41,11 @@ class Task:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+    def of(self, runs: Collection[int]) -> "Task":
+        """Return the same for those of its runs that are among these."""
+        kept = [(run, plan) for run, plan in zip(self.runs, self.plans, strict=True) if run in runs]
+        return replace(self, runs=tuple(run for run, _ in kept), plans=tuple(plan for _, plan in kept))
 
 
 class NoRoomError(MemoryError):

@@ -45,15 +45,15 @@ def measure_preparation(plan: Plan, images: int, rounds: int, geometries: Sequen
     people = plan.people().first_images(images)
     check_images(people.images)
     dataset = _upstream_dataset(plan, people)
-    lane = plan.protocol.crop, plan.protocol.compute.batch_size
+    network_input = plan.protocol.crop, plan.protocol.compute.batch_size
 
     def upstream_pipeline() -> int:
         return sum(1 for number in range(len(people)) if dataset[number])
 
     def ours() -> int:
-        return sum(len(index) for _, index, _ in crop_batches(people, [lane]))
+        return sum(len(index) for _, index, _ in crop_batches(people, [network_input]))
 
-    for _, index, crops in crop_batches(people, [lane]):
+    for _, index, crops in crop_batches(people, [network_input]):
         check_crops([dataset[number] for number in index.tolist()], crops)
     with _one_core() as pinned:
         loader = _upstream_loader(plan, dataset)

@@ -30,8 +30,8 @@ def forward_seconds(suite_file: Path, data: Path, precision: str) -> float:
     )
     plan = make_plan(suite, row, next(iter(row.runs)), settings)
     protocol = plan.protocol
-    lane = protocol.crop, protocol.compute.batch_size
-    batches = [crops.copy() for _, _, crops in crop_batches(plan.people(), [lane])]
+    network_input = protocol.crop, protocol.compute.batch_size
+    batches = [crops.copy() for _, _, crops in crop_batches(plan.people(), [network_input])]
     forward = plan.model()
     if not protocol.compute.exact:
         forward.quicken()

@@ -114,7 +114,7 @@ class _Work:
         begun: set[str] = set()
         for _ in range(TRIES):  # Ray may give both tasks to the worker that is there first
             for _ in range(executor.workers):
-                executor.submit(Task((self.plan,), 0, end, exact=False, threads=torch.get_num_threads()))
+                executor.submit(Task((0,), (self.plan,), 0, end, exact=False, threads=torch.get_num_threads()))
             for _ in range(executor.workers):
                 _, results = executor.next()
                 if isinstance(results, Lost):

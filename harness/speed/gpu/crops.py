@@ -7,9 +7,9 @@ import torch
 
 from harness.predict.crop_stream import processors
 from harness.predict.people import People
-from harness.predict.shared import Lane, crop_batches
+from harness.predict.shared import crop_batches
 from harness.predict.uploads import uploads_to
-from harness.protocol import Protocol
+from harness.protocol import Crop, Protocol
 from harness.speed.gpu.outcome import CropRate, Crops
 from harness.speed.prepare import geometry_name
 
@@ -22,20 +22,20 @@ def measure_crops(people: People, protocols: Sequence[Protocol], device: torch.d
         protocols: With the geometries and batches; the first protocol's geometry is measured alone.
         device: Where the crops are copied to.
     """
-    lanes = list(dict.fromkeys((protocol.crop, protocol.compute.batch_size) for protocol in protocols))
-    for _ in crop_batches(people.first_images(1), lanes):  # what is compiled or loaded once is not measured
+    inputs = list(dict.fromkeys((protocol.crop, protocol.compute.batch_size) for protocol in protocols))
+    for _ in crop_batches(people.first_images(1), inputs):  # what is compiled or loaded once is not measured
         pass
-    rates = [_rate(people, chosen, device) for chosen in (lanes[:1], lanes)]
+    rates = [_rate(people, chosen, device) for chosen in (inputs[:1], inputs)]
     return Crops(cores=processors(), rates=tuple(rates))
 
 
-def _rate(people: People, lanes: Sequence[Lane], device: torch.device) -> CropRate:
+def _rate(people: People, inputs: Sequence[tuple[Crop, int]], device: torch.device) -> CropRate:
     uploads = uploads_to(device)
     start = time.perf_counter()
-    for _, _, crops in crop_batches(people, lanes, uploads):
+    for _, _, crops in crop_batches(people, inputs, uploads):
         uploads.load(crops)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     seconds = time.perf_counter() - start
-    names = dict.fromkeys(geometry_name(crop) for crop, _ in lanes)
+    names = dict.fromkeys(geometry_name(crop) for crop, _ in inputs)
     return CropRate(geometries=tuple(names), images=len(people.images), boxes=len(people), seconds=seconds)
