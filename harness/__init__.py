@@ -1,8 +1,6 @@
 """Reproduces the published numbers of MMPose's top-down heatmap models.
 
-Data flows one way, and the folders show it: `spec` says what to run, `assets` puts it on disk, `predict` estimates
-keypoints, `score` turns them into metrics, `judge` compares those with the claims, `report` renders the outcome.
-The values that pass between the stages are the modules beside this file: `protocol`, `predictions`, `record`.
+docs/architecture.md says which folder does what, and in which order the data flows through them.
 """
 
 import os
