@@ -1,5 +1,6 @@
 """The record: what became of one run; the value that is judged, compared and reported."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from harness.document import Document
@@ -111,6 +112,12 @@ class Noise(Fields):
     def floor(self, metric: str) -> float:
         """Return the largest difference of a metric that was seen, in its unit."""
         return max((abs(found) for variant in self.variants if (found := variant.differences.get(metric))), default=0.0)
+
+
+def metric_changes(after: Mapping[str, float | None], before: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return after minus before of each metric that was there before, fractions; None where one side is undefined."""
+    pairs = {name: (after[name], value) for name, value in before.items()}
+    return {name: None if new is None or old is None else new - old for name, (new, old) in pairs.items()}
 
 
 class JudgedClaim(Fields):

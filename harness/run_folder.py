@@ -49,61 +49,42 @@ class RunSpec(Document):
         return self
 
 
+class _Inside:
+    """A file or folder in a run folder: its path, of each folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: "RunFolder", _: type["RunFolder"]) -> Path:
+        return folder.path / self._name
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Names the files of one run, and reads and writes them."""
 
     path: Path
 
-    @property
-    def predictions(self) -> Path:
-        """Keypoints, scores, boxes and ids."""
-        return self.path / "predictions.parquet"
-
-    @property
-    def record(self) -> Path:
-        """Metrics, claims, verdicts and timings."""
-        return self.path / "record.json"
-
-    @property
-    def protocol(self) -> Path:
-        """The protocol ledger."""
-        return self.path / "protocol.json"
-
-    @property
-    def spec(self) -> Path:
-        """The row as run, with its resolved config."""
-        return self.path / "spec.json"
-
-    @property
-    def environment(self) -> Path:
-        """Packages, commit, processor, GPU."""
-        return self.path / "environment.json"
-
-    @property
-    def estimation(self) -> Path:
-        """How the predictions came about: seconds, events, the effect of the precision."""
-        return self.path / "estimation.json"
-
-    @property
-    def diagnosis(self) -> Path:
-        """What is wrong with the predictions, keypoint by keypoint."""
-        return self.path / "diagnosis.json"
-
-    @property
-    def upstream_metrics(self) -> Path:
-        """What MMPose's own evaluator gave, if the upstream engine ran."""
-        return self.path / "upstream_metrics.json"
-
-    @property
-    def shards(self) -> Path:
-        """What is predicted already, while not all is."""
-        return self.path / "shards"
-
-    @property
-    def log(self) -> Path:
-        """What was done when and where, what MMPose printed, and the traceback of a failure."""
-        return self.path / "log.txt"
+    predictions = _Inside("predictions.parquet")
+    """Keypoints, scores, boxes and ids."""
+    record = _Inside("record.json")
+    """Metrics, claims, verdicts and timings."""
+    protocol = _Inside("protocol.json")
+    """The protocol ledger."""
+    spec = _Inside("spec.json")
+    """The row as run, with its resolved config."""
+    environment = _Inside("environment.json")
+    """Packages, commit, processor, GPU."""
+    estimation = _Inside("estimation.json")
+    """How the predictions came about: seconds, events, the effect of the precision."""
+    diagnosis = _Inside("diagnosis.json")
+    """What is wrong with the predictions, keypoint by keypoint."""
+    upstream_metrics = _Inside("upstream_metrics.json")
+    """What MMPose's own evaluator gave, if the upstream engine ran."""
+    shards = _Inside("shards")
+    """What is predicted already, while not all is."""
+    log = _Inside("log.txt")
+    """What was done when and where, what MMPose printed, and the traceback of a failure."""
 
     def clear_shards(self) -> None:
         """Remove all shards: the run is whole, or its content another one."""

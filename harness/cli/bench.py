@@ -15,9 +15,10 @@ from harness.cli.options import (
     json_option,
     precision_option,
     read_earlier,
+    report_options,
+    write_report,
 )
 from harness.errors import HarnessError, UsageError
-from harness.files import write_text
 
 if TYPE_CHECKING:
     from harness.speed.outcome import BenchReport, Details
@@ -90,8 +91,7 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     metavar="FILE",
     help="Where the forward work of each row is from, for the model of a GPU.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome as JSON to a file.")
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file.")
+@report_options
 @json_option
 def command(
     parts: list[str],
@@ -122,6 +122,7 @@ def command(
     from harness.run.device import choose_device
     from harness.run.environment import describe_environment
     from harness.speed.outcome import BenchReport, Details
+    from harness.speed.page import bench_markdown
 
     device = choose_device(None)
     check_precision(chosen["precision"], device)
@@ -138,12 +139,7 @@ def command(
             codes.add(error.exit_code)
             continue
         report = BenchReport.of(machine, _with_model(details, parity))
-        if out:
-            report.save(out)
-        if markdown:
-            from harness.speed.page import bench_markdown
-
-            write_text(markdown, bench_markdown(report))
+        write_report(report, out, markdown, bench_markdown)
     for line in _summary(report):
         click.echo(line, err=as_json)
     if as_json:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.options import write_report
 from harness.errors import HarnessError
-from harness.files import write_text
 from harness.run.device import choose_device
 from harness.speed.gpu.measure import Measurement
 from harness.speed.gpu.outcome import GpuReport
@@ -26,10 +26,7 @@ def measure_gpu(
     import torch
 
     def keep(report: GpuReport) -> None:
-        if out:
-            report.save(out)
-        if markdown:
-            write_text(markdown, gpu_markdown(report))
+        write_report(report, out, markdown, gpu_markdown)
 
     measurement = Measurement(torch.device(choose_device(device)), data, rows, minutes, keep)
     report = measurement.run(lambda line: click.echo(line, err=True))

@@ -10,6 +10,7 @@ import click
 from harness.assets.cache import cache_folder
 from harness.document import Document
 from harness.errors import ObtainError, UsageError
+from harness.files import write_text
 from harness.protocol import Precision
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -134,6 +135,25 @@ def check_data_folder(data: Path) -> None:
     """
     if not data.is_dir():
         raise UsageError(f"no data folder {data}", "name an MMPose data/ folder with --data DIR")
+
+
+def report_options(command: Command) -> Command:
+    """Add the options of a command that writes a report to files."""
+    out = click.option(
+        "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome as JSON to a file."
+    )
+    markdown = click.option(
+        "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file."
+    )
+    return out(markdown(command))
+
+
+def write_report(report: Written, out: Path | None, markdown: Path | None, page: Callable[[Written], str]) -> None:
+    """Write a report to the files of `report_options` that are named; `page` returns it as Markdown."""
+    if out:
+        report.save(out)
+    if markdown:
+        write_text(markdown, page(report))
 
 
 def read_earlier(kind: type[Written], out: Path) -> Written | None:

@@ -12,12 +12,13 @@ from harness.cli.options import (
     check_data_folder,
     json_option,
     read_earlier,
+    report_options,
     rows_option,
     settings_options,
     suites_argument,
+    write_report,
 )
 from harness.errors import HarnessError
-from harness.files import write_text
 
 
 @click.command("parity")
@@ -30,8 +31,7 @@ from harness.files import write_text
     metavar="N",
     help="Let each network compute at most so much for an engine: heavy ones see the first people only.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome as JSON to a file.")
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file.")
+@report_options
 @json_option
 def command(
     suites: tuple[str, ...],
@@ -102,10 +102,7 @@ def command(
             if {run.id for run in report.runs} | {failure.id for failure in report.failed} <= done:  # all anew
                 seconds = round(time.perf_counter() - start, 1)
                 report = report.model_copy(update={"environment": environment, "seconds": seconds})
-            if out:
-                report.save(out)
-            if markdown:
-                write_text(markdown, parity_markdown(report))
+            write_report(report, out, markdown, parity_markdown)
     equal = [run for run in report.runs if run.id in ids and run.equal]
     click.echo(f"\n{len(equal)} of {len(work)} runs are equal", err=as_json)
     if as_json:

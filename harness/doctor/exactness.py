@@ -47,15 +47,8 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
     suite = load_suite(run[0])
     (row,) = select_rows(suite, run[1])
     kind = torch.device(device).type
-    settings = Settings(
-        data=data,
-        checkpoints=data,
-        out=data,
-        seed=None if run[0] == DEMO else SEED,
-        limit=None,
-        engine="shared",
-        device=device,
-        batch_size=BATCH.get(kind, BATCH["cuda"]),
+    settings = Settings.in_folder(
+        data, device, seed=None if run[0] == DEMO else SEED, batch_size=BATCH.get(kind, BATCH["cuda"])
     )
     try:
         plan = make_plan(suite, row, run[2], settings)

@@ -68,17 +68,7 @@ def demo_plan(device: str, data: Path, batch_size: int, row: str = ROW, precisio
     """Return the plan of a row of the demo on rendered people."""
     suite = load_suite(DEMO)
     (found,) = select_rows(suite, row)
-    settings = Settings(
-        data=data,
-        checkpoints=data,
-        out=data,
-        seed=None,
-        limit=None,
-        engine="shared",
-        device=device,
-        batch_size=batch_size,
-        precision=precision,
-    )
+    settings = Settings.in_folder(data, device, batch_size=batch_size, precision=precision)
     return make_plan(suite, found, "val", settings)
 
 

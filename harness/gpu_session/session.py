@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -153,78 +153,42 @@ class Session:
             lacks = None if wheels else f"no wheels in {given.wheels}"
             yield SessionStep("wheels", 8, lambda _: [sys.executable, *PIP, site, *wheels], lacks=lacks)
         yield SessionStep("machine", 5, lambda _: [sys.executable, "-c", VERSIONS.format(device=device)], self._machine)
-        yield SessionStep("doctor's page", 4, lambda _: self._harness("doctor", *self._data(data)), self._page)
-        runs = self.scratch / "demo"
+        yield SessionStep("doctor's page", 4, lambda _: self._harness("doctor", data=data), self._page)
+        demo = {"device": device, "precision": "fp32", "out": self.scratch / "demo", "data": self.scratch / "demo-data"}
         yield SessionStep(
             "demo",
             10,
-            lambda _: self._harness(
-                "run",
-                "demo",
-                "--device",
-                device,
-                "--precision",
-                "fp32",
-                "--out",
-                runs,
-                "--data",
-                self.scratch / "demo-data",
-            ),
-            lambda _: facts.demo_facts(runs, ROOT / "results"),
+            lambda _: self._harness("run", "demo", **demo),
+            lambda _: facts.demo_facts(self.scratch / "demo", ROOT / "results"),
         )
-        yield SessionStep(
-            "doctor",
-            24,
-            lambda seconds: self._harness(
-                "doctor",
-                "--device",
-                device,
-                *self._data(data),
-                "--minutes",
-                self._own_minutes(seconds),
-                "--out",
-                self.out / "doctor.json",
-            ),
-            lambda _: facts.doctor_facts(self.out / "doctor.json"),
-        )
-        yield SessionStep(
-            "exactness",
-            14,
-            lambda seconds: self._harness(
-                "doctor",
-                "--device",
-                device,
-                *self._data(data),
-                "--only",
-                "exactness/*",
-                "--minutes",
-                self._own_minutes(seconds),
-                "--out",
-                self.out / "exactness.json",
-            ),
-            lambda _: facts.doctor_facts(self.out / "exactness.json"),
-        )
+        for name, minutes, only in (("doctor", 24, None), ("exactness", 14, "exactness/*")):
+            yield self._doctor(name, minutes, only, device, data)
         yield SessionStep(
             "bench",
             36,
             lambda seconds: self._harness(
                 "bench",
-                "--only",
-                "gpu",
-                "--device",
-                device,
-                *self._data(given.subset or data),
-                "--minutes",
-                self._own_minutes(seconds),
-                "--out",
-                self.out / "gpu.json",
-                "--markdown",
-                self.out / "gpu.md",
+                only="gpu",
+                device=device,
+                data=given.subset or data,
+                minutes=self._own_minutes(seconds),
+                out=self.out / "gpu.json",
+                markdown=self.out / "gpu.md",
             ),
             lambda _: facts.bench_facts(self.out / "gpu.json"),
             no_data,
         )
         yield from self._trained()
+
+    def _doctor(self, name: str, minutes: float, only: str | None, device: str, data: Path | None) -> SessionStep:
+        out = self.out / f"{name}.json"
+
+        def command(seconds: float) -> list[str]:
+            return self._harness(
+                "doctor", device=device, data=data, only=only, minutes=self._own_minutes(seconds), out=out
+            )
+
+        return SessionStep(name, minutes, command, lambda _: facts.doctor_facts(out))
 
     def _trained(self) -> Iterator[SessionStep]:
         """Yield a step for each precision; the facts of each are about all so far."""
@@ -236,35 +200,21 @@ class Session:
         def step(precision: str) -> SessionStep:
             small = _ON_CPU if given.device == "cpu" else ()
             folder = folders[precision] = self.scratch / f"trained-{precision}"
-            words = (
-                "run",
-                suite,
-                "--device",
-                given.device,
-                "--precision",
-                precision,
-                "--data",
-                given.subset,
-                "--out",
-                folder,
-                "--offline",
-                *small,
-            )
+            options = {"device": given.device, "precision": precision, "data": given.subset, "out": folder}
             return SessionStep(
                 f"trained {precision}",
                 3.5,
-                lambda _: self._harness(*words),
+                lambda _: self._harness("run", suite, "--offline", *small, **options),
                 lambda _: facts.trained_facts({name: folders[name] for name in ("fp32", precision)}, suite.stem),
                 lacks,
             )
 
         yield from [step(precision) for precision in PRECISIONS]
 
-    def _harness(self, *words: object) -> list[str]:
-        return [sys.executable, "-m", "harness", *map(str, words)]
-
-    def _data(self, folder: Path | None) -> Sequence[str]:
-        return ("--data", str(folder)) if folder else ()
+    def _harness(self, *words: object, **options: object) -> list[str]:
+        """Return a command; an option that is None is left out."""
+        given = [str(part) for name, value in options.items() if value is not None for part in (f"--{name}", value)]
+        return [sys.executable, "-m", "harness", *map(str, words), *given]
 
     def _own_minutes(self, seconds: float) -> str:
         return f"{max(seconds - _OWN_END_S, _LEAST_S) / 60:.2f}"

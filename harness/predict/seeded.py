@@ -21,6 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from harness.arrays import Float32, Floating
 from harness.codecs.interface import codec_of, read_decoder
 from harness.predict.networks import forward_heatmaps
+from harness.predict.threads import torch_threads
 
 _CROPS = 4
 _SLOPE = 0.8
@@ -43,7 +44,7 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     for name, parameter in network.named_parameters():
         generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
         parameter.copy_(torch.from_numpy(_draw(name, tuple(parameter.shape), generator)))
-    with _one_thread(), _calibration(network, conv):
+    with torch_threads(1), _calibration(network, conv):
         heatmaps = forward_heatmaps(network, crops).transpose(0, 1).flatten(2)
     background = heatmaps.flatten(1).median(dim=1).values
     peak = codec_of(read_decoder(decoder, f"config field model.head.decoder of {config.filename}")).peak
@@ -203,14 +204,3 @@ def synthetic_crops(count: int, width: int, height: int, seed: int) -> Float32:
             tall, wide = generator.integers(width // 20, width // 2, 2)
             crop[:, top : top + tall, left : left + wide] += generator.standard_normal((3, 1, 1))
     return crops.clip(-2.5, 2.5).astype(np.float32)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Add in one order, whatever the number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

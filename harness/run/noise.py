@@ -8,8 +8,9 @@ import torch
 from harness.errors import RunError
 from harness.metrics.match import evaluate
 from harness.predict.shared import Estimator, predict_together
+from harness.predict.threads import torch_threads
 from harness.predictions import Predictions
-from harness.record import Noise, Variant
+from harness.record import Noise, Variant, metric_changes
 from harness.run.plan import Plan
 from harness.run.progress import RunProgress
 
@@ -31,22 +32,18 @@ def measure_noise(
     """
     people = plan.people()
     assert len(people) == len(predictions)
-    threads = torch.get_num_threads()
     variants = []
-    for change, plan_of_change, threads_of_change in _changes(plan, threads):
-        torch.set_num_threads(threads_of_change)
-        try:
+    for change, plan_of_change, threads in _changes(plan, torch.get_num_threads()):
+        with torch_threads(threads):
             progress.stage(f"{name}, {change}", "predict", len(people))
             forward = plan_of_change.model()
             if not plan_of_change.protocol.compute.exact:
                 forward.quicken()
             (outcome,) = predict_together([Estimator(forward, plan_of_change.protocol, progress.advance)], people)
-        finally:
-            torch.set_num_threads(threads)
         if isinstance(outcome, Exception):
             raise RunError(f"{name} with {change}: {outcome}") from outcome
         values = evaluate(outcome, plan.protocol, plan.settings.data)
-        variants.append(Variant(change=change, differences={m: _difference(values[m], v) for m, v in measured.items()}))
+        variants.append(Variant(change=change, differences=metric_changes(values, measured)))
     return Noise(variants=variants)
 
 
@@ -64,7 +61,3 @@ def _changes(plan: Plan, threads: int) -> Iterator[tuple[str, Plan, int]]:
     if torch.device(compute.device).type == "cpu":
         other = 1 if threads > 1 else 2
         yield f"{other} thread{'s' if other > 1 else ''}", plan, other
-
-
-def _difference(after: float | None, before: float | None) -> float | None:
-    return None if after is None or before is None else after - before

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from mmengine.config import Config
@@ -33,13 +33,13 @@ class Settings:
     data: Path
     checkpoints: Path
     out: Path
-    seed: int | None
-    """Use seeded weights in place of the checkpoints."""
-    limit: int | None
-    """Evaluate only the first so many images."""
-    engine: Literal["shared", "upstream"]
     device: str
-    batch_size: int | None
+    seed: int | None = None
+    """Use seeded weights in place of the checkpoints."""
+    limit: int | None = None
+    """Evaluate only the first so many images."""
+    engine: Literal["shared", "upstream"] = "shared"
+    batch_size: int | None = None
     """People a batch; None for the config's own, or `LARGE_BATCH` on a GPU where the precision is not exact."""
     fetch: bool = False
     """Download what is missing."""
@@ -52,6 +52,11 @@ class Settings:
     """Compile the networks with torch.compile."""
     noise: bool = False
     """Measure the noise floor of each run, too."""
+
+    @classmethod
+    def in_folder(cls, folder: Path, device: str, **fields: Any) -> Self:
+        """Return settings of the shared engine with one folder for data, checkpoints and outcome."""
+        return cls(data=folder, checkpoints=folder, out=folder, device=device, **fields)
 
     @property
     def partial(self) -> bool:

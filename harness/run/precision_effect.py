@@ -5,7 +5,7 @@ import numpy as np
 from harness.metrics.match import evaluate
 from harness.predict.people import People
 from harness.predictions import Predictions
-from harness.record import Effect
+from harness.record import Effect, metric_changes
 from harness.run.plan import Plan
 
 _PEOPLE = 256
@@ -34,9 +34,5 @@ def measure_effect(plan: Plan, exact: Predictions, faster: Predictions) -> Effec
         keypoint_median_px=float(np.median(distances)),
         keypoint_max_px=float(distances.max()),
         score_max=float(np.abs(faster.keypoint_scores - exact.keypoint_scores).max()),
-        metrics={name: _difference(after[name], value) for name, value in before.items()},
+        metrics=metric_changes(after, before),
     )
-
-
-def _difference(after: float | None, before: float | None) -> float | None:
-    return None if after is None or before is None else after - before

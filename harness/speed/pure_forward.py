@@ -17,17 +17,7 @@ def forward_seconds(suite_file: Path, data: Path, precision: str) -> float:
     """Return what the first row of a suite takes from crops to heatmaps."""
     suite = load_suite(suite_file)
     row = suite.rows[0]
-    settings = Settings(
-        data=data,
-        checkpoints=data,
-        out=data,
-        seed=None,
-        limit=None,
-        engine="shared",
-        device=choose_device(None),
-        batch_size=None,
-        precision=precision,  # type: ignore[arg-type]
-    )
+    settings = Settings.in_folder(data, choose_device(None), precision=precision)
     plan = make_plan(suite, row, next(iter(row.runs)), settings)
     protocol = plan.protocol
     network_input = protocol.crop, protocol.compute.batch_size

@@ -17,6 +17,7 @@ import torch
 
 from harness.errors import DifferenceError, RunError, UsageError
 from harness.predict.people import People, check_images
+from harness.predict.threads import torch_threads
 from harness.predictions import Predictions
 from harness.run.executors.base import Executor, Lost
 from harness.run.executors.devices import Devices
@@ -53,7 +54,7 @@ def measure_shards(plan: Plan, rounds: int) -> Shards:
     tasks = math.ceil(len(people) / plan.protocol.compute.batch_size)
     if tasks < WORKERS:
         raise UsageError(f"{len(people)} people are {tasks} batch for {WORKERS} workers", "let it have more images")
-    with _one_thread(), tempfile.TemporaryDirectory() as folder, Here("cpu", _ignore) as here:
+    with torch_threads(1), tempfile.TemporaryDirectory() as folder, Here("cpu", _ignore) as here:
         work = _Work(plan, people, RunFolder(Path(folder)))
         work.begin(here)
         one, many = partial(work.predict, here, math.inf), partial(work.predict, here, 0)
@@ -163,17 +164,6 @@ def _local_ray() -> Iterator[RayCluster]:
             yield cluster
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Meanwhile, let tasks be made for one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Silent:

@@ -106,9 +106,7 @@ def plan_row(name: str, data: Path, images: int | None = None) -> Plan:
         ObtainError: The annotation or box file is missing.
     """
     suite, row = find_row(name)
-    settings = Settings(
-        data=data, checkpoints=data, out=data, seed=SEED, limit=images, engine="shared", device="cpu", batch_size=None
-    )
+    settings = Settings.in_folder(data, "cpu", seed=SEED, limit=images)
     return make_plan(suite, row, RUN, settings)
 
 
