@@ -13,6 +13,7 @@ from harness.cli.options import (
     data_option,
     device_option,
     json_option,
+    path_option,
     precision_option,
     read_earlier,
     report_options,
@@ -83,12 +84,10 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 )
 @click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
 @precision_option
-@click.option(
+@path_option(
     "--parity",
-    type=click.Path(path_type=Path),
-    default=Path("results/parity.json"),
-    show_default=True,
     metavar="FILE",
+    default=Path("results/parity.json"),
     help="Where the forward work of each row is from, for the model of a GPU.",
 )
 @report_options

@@ -15,6 +15,7 @@ from harness.cli.options import (
     device_option,
     json_option,
     limit_option,
+    path_option,
     trust_option,
     weights_option,
 )
@@ -32,27 +33,18 @@ SCHEMA_VERSION = 1
 @click.command("boxes")
 @click.argument("name", metavar="SUITE")
 @data_option
-@click.option(
-    "--file",
-    "box_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The box file to measure.  [default: the suite's own]",
-)
+@path_option("--file", "box_file", metavar="FILE", help="The box file to measure.  [default: the suite's own]")
 @click.option(
     "--detector",
     metavar="CONFIG",
     help="Detect people, with a config of mmdet's zoo such as faster-rcnn_r50_fpn_1x_coco, or a config file.",
 )
-@click.option(
-    "--checkpoint",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The detector's weights.  [default: those of mmdet's zoo, downloaded]",
+@path_option(
+    "--checkpoint", metavar="FILE", help="The detector's weights.  [default: those of mmdet's zoo, downloaded]"
 )
 @weights_option
 @trust_option
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The box file to write, a new one.")
+@path_option("--out", metavar="FILE", help="The box file to write, a new one.")
 @limit_option
 @device_option
 @click.option(

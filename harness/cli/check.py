@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import check_data_folder, json_option, suites_argument
+from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
 from harness.suites.audit import Audit, Audited, audit_suite
 from harness.suites.load import load_suite, published_suites
@@ -27,12 +27,7 @@ _COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "peopl
 
 @click.command("check")
 @suites_argument
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Check this MMPose data/ folder instead of the suites.",
-)
+@path_option("--data", metavar="DIR", help="Check this MMPose data/ folder instead of the suites.")
 @click.option("--images", "decode", is_flag=True, help="With --data: decode every image, which takes minutes.")
 @json_option
 @click.option("--json-schema", "as_schema", is_flag=True, help="Print the JSON Schema of a suite's file, for editors.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import check_data_folder, json_option, rows_option
+from harness.cli.options import check_data_folder, json_option, path_option, rows_option
 from harness.files import write_text
 
 
@@ -14,11 +14,8 @@ from harness.files import write_text
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")
 @rows_option
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="An MMPose data/ folder: what moved is resampled on its annotations, for p-values.",
+@path_option(
+    "--data", metavar="DIR", help="An MMPose data/ folder: what moved is resampled on its annotations, for p-values."
 )
 @click.option(
     "--noise-floor",
@@ -35,10 +32,8 @@ from harness.files import write_text
     metavar="N",
     help="Of the images, for p-values.",
 )
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML to a file.")
-@click.option(
-    "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a page for a pull request to a file."
-)
+@path_option("--junit", metavar="FILE", help="Write JUnit XML to a file.")
+@path_option("--markdown", metavar="FILE", help="Write a page for a pull request to a file.")
 @json_option
 def command(
     new: Path,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import checkpoints_option, data_option, json_option
+from harness.cli.options import checkpoints_option, data_option, json_option, path_option
 from harness.cli.stopping import terminable
 from harness.errors import HarnessError, UsageError
 
@@ -36,9 +36,7 @@ _COLUMNS = ("suite", "annotations", "images", "boxes", "other", "checkpoints", "
 )
 @data_option
 @checkpoints_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="With --device: write JSON after every check."
-)
+@path_option("--out", metavar="FILE", help="With --device: write JSON after every check.")
 @json_option
 def command(
     device: str | None, minutes: float, only: str | None, data: Path, checkpoints: Path, out: Path | None, as_json: bool

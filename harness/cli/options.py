@@ -29,13 +29,15 @@ rows_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 
 
-def _folder_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
+def path_option(*names: str, metavar: str, help: str, default: Path | None = None) -> Callable[[Command], Command]:
+    """Return an option that is a path; its help shows the default."""
+    shown = default is not None
     return click.option(
-        name, type=click.Path(path_type=Path), default=Path(default), show_default=True, metavar="DIR", help=help_text
+        *names, type=click.Path(path_type=Path), default=default, show_default=shown, metavar=metavar, help=help
     )
 
 
-data_option = _folder_option("--data", "data", "An MMPose data/ folder.")
+data_option = path_option("--data", metavar="DIR", default=Path("data"), help="An MMPose data/ folder.")
 
 checkpoints_option = click.option(
     "--checkpoints",
@@ -116,7 +118,7 @@ trust_option = click.option(
     help="Let checkpoints build any object that they name, which runs whatever code their author put there.",
 )
 
-out_option = _folder_option("--out", "runs", "Where the run folders are.")
+out_option = path_option("--out", metavar="DIR", default=Path("runs"), help="Where the run folders are.")
 
 
 def settings_options(command: Command) -> Command:
@@ -139,12 +141,8 @@ def check_data_folder(data: Path) -> None:
 
 def report_options(command: Command) -> Command:
     """Add the options of a command that writes a report to files."""
-    out = click.option(
-        "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome as JSON to a file."
-    )
-    markdown = click.option(
-        "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page to a file."
-    )
+    out = path_option("--out", metavar="FILE", help="Write the outcome as JSON to a file.")
+    markdown = path_option("--markdown", metavar="FILE", help="Write it as a page to a file.")
     return out(markdown(command))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import check_data_folder, check_writable, json_option
+from harness.cli.options import check_data_folder, check_writable, json_option, path_option
 
 DEFAULT_RESULTS = (Path("results"), Path("runs"))
 PARITY = Path("results/parity.json")
@@ -22,27 +22,16 @@ PARITY = Path("results/parity.json")
     help="Show this suite, by name or by the path of its YAML file; may be repeated.  [default: all of the "
     "project's own]",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="An MMPose data/ folder: the worst and the median cases are then shown as pictures.",
+@path_option(
+    "--data", metavar="DIR", help="An MMPose data/ folder: the worst and the median cases are then shown as pictures."
 )
-@click.option(
+@path_option(
     "--parity",
-    type=click.Path(path_type=Path),
     metavar="FILE",
     help="What `harness parity` counted: FLOPs of rows whose records do not have them.  "
     f"[default: {PARITY}, if it is there]",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("reports/site"),
-    show_default=True,
-    metavar="DIR",
-    help="Where the site goes.",
-)
+@path_option("--out", metavar="DIR", default=Path("reports/site"), help="Where the site goes.")
 @json_option
 def command(
     results: tuple[Path, ...], suites: tuple[str, ...], data: Path | None, parity: Path | None, out: Path, as_json: bool

@@ -6,23 +6,17 @@ from typing import Any
 
 import click
 
-from harness.cli.options import check_data_folder, json_option
+from harness.cli.options import check_data_folder, json_option, path_option
 from harness.errors import HarnessError, ObtainError, UsageError
 
 
 @click.command("score")
 @click.argument("targets", nargs=-1, required=True, metavar="RUN_DIR... | SUITE")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    metavar="DIR",
-    help="An MMPose data/ folder; only its annotations are read.",
+@path_option(
+    "--data", metavar="DIR", default=Path("data"), help="An MMPose data/ folder; only its annotations are read."
 )
-@click.option(
+@path_option(
     "--predictions",
-    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Score these predictions under SUITE: COCO results (.json); for MPII and JHMDB an array [people, "
     "keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "

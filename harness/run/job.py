@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from harness.record import Record
 from harness.run.locks import RunLock
 from harness.run.plan import Settings
 from harness.run_folder import RunFolder
@@ -32,3 +34,7 @@ class Job:
     def name(self) -> str:
         """What progress calls it."""
         return self.suite.row_id(self.row)
+
+    def record(self, **fields: Any) -> Record:
+        """Return a record of the run with these fields."""
+        return Record(suite=self.suite.name, row=self.row.id, run=self.run, label=self.row.label, **fields)

@@ -35,11 +35,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
     status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)
-    return Record(
-        suite=job.suite.name,
-        row=job.row.id,
-        run=job.run,
-        label=job.row.label,
+    return job.record(
         status=status,
         reason=reason,
         weights=plan.weights,
@@ -83,15 +79,7 @@ def failed(job: Job, error: Exception) -> Record:
     else:
         folder.note("".join(traceback.format_exception(error)))
         reason = f"{type(error).__name__}: {error}\n  the traceback is in {folder.log}"
-    record = Record(
-        suite=job.suite.name,
-        row=job.row.id,
-        run=job.run,
-        label=job.row.label,
-        status=status,
-        reason=reason,
-        verdict=status,
-    )
+    record = job.record(status=status, reason=reason, verdict=status)
     if not folder.is_complete():
         try:
             record.save(folder.record)
