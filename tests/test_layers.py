@@ -60,8 +60,12 @@ def imports(tree: ast.Module) -> Iterator[str]:
         for name in found:
             package, _, rest = name.partition(".")
             part = rest.partition(".")[0]
-            if package == "harness" and ((HARNESS / part).is_dir() or (HARNESS / f"{part}.py").is_file()) and part:
+            if package == "harness" and part in LEVELS:
                 yield part
+
+
+def test_each_folder_and_module_has_a_floor() -> None:
+    assert {path.parts[0].removesuffix(".py") for path in modules()} <= LEVELS.keys()
 
 
 def test_nothing_imports_upwards() -> None:

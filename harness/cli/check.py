@@ -11,7 +11,7 @@ import click
 
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
-from harness.suites.audit import Audit, Audited, audit_suite
+from harness.suites.audit import Audit, AuditFinding, audit_suite
 from harness.suites.load import load_suite, published_suites
 from harness.suites.schema import Suite
 
@@ -99,7 +99,7 @@ def _counts(audits: list[Audit]) -> str:
     return ", ".join(parts)
 
 
-def _described(findings: list[Audited]) -> list[str]:
+def _described(findings: list[AuditFinding]) -> list[str]:
     """Return a line for each row and reason, with both values of all that it applies to, and one for the reason."""
     lines = []
     for (row, status, reason), group in itertools.groupby(findings, lambda f: (f.row, f.status, f.reason)):

@@ -15,7 +15,7 @@ from harness.suites.schema import Claim, Suite
 
 
 @dataclass(frozen=True)
-class SameReason:
+class NumberlessRows:
     """Rows that are not numbers for the same reason."""
 
     verdict: Verdict
@@ -90,13 +90,13 @@ def verdict_counts(standings: Sequence[Standing]) -> list[tuple[Verdict, int]]:
     return [(verdict, counts[verdict]) for verdict in get_args(Verdict) if counts[verdict]]
 
 
-def numberless(standings: Sequence[Standing]) -> list[SameReason]:
+def numberless(standings: Sequence[Standing]) -> list[NumberlessRows]:
     """Group the rows whose runs are not complete by the reason, most rows first."""
     groups: dict[tuple[Verdict, str], list[Standing]] = {}
     for standing in standings:
         for reason in standing.reasons:
             groups.setdefault((standing.verdict, reason), []).append(standing)
-    found = [SameReason(verdict, reason, tuple(rows)) for (verdict, reason), rows in groups.items()]
+    found = [NumberlessRows(verdict, reason, tuple(rows)) for (verdict, reason), rows in groups.items()]
     return sorted(found, key=lambda group: -len(group.standings))
 
 

@@ -28,7 +28,7 @@ _ORDER_BY_METRIC = {"JHMDB": ["PCK(person)", "PCK(torso)"]}
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditFinding:
     """One difference between a suite and MMPose's files."""
 
     row: str
@@ -52,7 +52,7 @@ class Audit:
     """The findings of one suite."""
 
     suite: Suite
-    findings: list[Audited]
+    findings: list[AuditFinding]
 
     def rows(self, status: str) -> set[str]:
         """Return the full ids of the rows with a finding of this status about the published table."""
@@ -64,7 +64,7 @@ class Audit:
         return len(self.suite.rows) - len({finding.row for finding in self.findings if finding.in_table})
 
     @property
-    def problems(self) -> list[Audited]:
+    def problems(self) -> list[AuditFinding]:
         """The findings that the suite does not account for."""
         return [finding for finding in self.findings if finding.status != "known"]
 
@@ -75,7 +75,7 @@ def audit_suite(suite: Suite) -> Audit:
     Raises:
         ObtainError: MMPose is not installed.
     """
-    findings: list[Audited] = []
+    findings: list[AuditFinding] = []
     for row in suite.rows:
         for name, run in row.runs.items():
             prefix = f"{name} " if len(row.runs) > 1 else ""
@@ -87,21 +87,21 @@ def audit_suite(suite: Suite) -> Audit:
 # Configs
 
 
-def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[Audited]:
+def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[AuditFinding]:
     try:
         config = read_config(config_path(suite, run))
     except SpecError as error:
-        yield Audited(suite.row_id(row), "new", f"{prefix}config", run.config, str(error))
+        yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error))
         return
     raw = {loader: dict(dataset) for loader, dataset in evaluated_datasets(config).items()}
     for change in row.overrides:
         if all(dataset.get(change.field) == change.value for dataset in raw.values()):
             changed = f"{prefix}override of {change.field}"
-            yield Audited(suite.row_id(row), "new", changed, str(change.value), "what the config has without it")
+            yield AuditFinding(suite.row_id(row), "new", changed, str(change.value), "what the config has without it")
     override(config, row.overrides)
     for subject, stated, found in _config_facts(suite, row, run, config):
         if stated != found:
-            yield Audited(suite.row_id(row), "new", prefix + subject, str(stated or "none"), str(found or "none"))
+            yield AuditFinding(suite.row_id(row), "new", prefix + subject, str(stated or "none"), str(found or "none"))
 
 
 def _config_facts(suite: Suite, row: Row, run: Run, config: Config) -> Iterator[tuple[str, Any, Any]]:
@@ -143,7 +143,7 @@ def _normal(path: str | None) -> str | None:
 # Claims
 
 
-def _claim_findings(suite: Suite, row: Row) -> Iterator[Audited]:
+def _claim_findings(suite: Suite, row: Row) -> Iterator[AuditFinding]:
     """Compare what was published of a row, and of its runs where there are several, with the metafiles."""
     if not all(_is_theirs(suite, run) for run in row.runs.values()):
         return  # a user's own: MMPose has published nothing of it
@@ -166,7 +166,7 @@ def _is_theirs(suite: Suite, run: Run) -> bool:
 
 def _compare(
     suite: Suite, row: Row, scope: str | None, metric: str, claims: list[Claim], found: float | None
-) -> Iterator[Audited]:
+) -> Iterator[AuditFinding]:
     spec = suite.metrics[metric]
     published = [claim for claim in claims if claim.source in ("table", "page")]
     recorded = next((claim for claim in claims if claim.source == "metafile"), None)
@@ -180,7 +180,7 @@ def _compare(
 
     def finding(
         status: Literal["known", "new", "gone"], reason: str | None = None, stated: str | None = None
-    ) -> Audited:
+    ) -> AuditFinding:
         if stated is None:
             values = {text(claim.value): claim.source for claim in published}
             stated = " or ".join(
@@ -189,7 +189,7 @@ def _compare(
         subject = f"{scope} {metric}" if scope else metric
         shown = "no value" if found is None else text(found)
         in_table = metric in row.published.get("table", {})
-        return Audited(suite.row_id(row), status, subject, stated, shown, reason, in_table)
+        return AuditFinding(suite.row_id(row), status, subject, stated, shown, reason, in_table)
 
     differing = [claim for claim in published if not same(claim)]
     if unconfirmed:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.suites.audit import Audited, audit_suite
+from harness.suites.audit import AuditFinding, audit_suite
 from harness.suites.load import BENCHMARKS, load_suite
 
 # Every difference between the published tables and the metafiles of MMPose 1.3.2: by row and metric, the published
@@ -37,7 +37,7 @@ posetrack18/hrnet-w48-256x192 AP(ankle) 80.6 79.6 |
 PUBLISHED = ["coco", "mpii", "crowdpose", "aic", "jhmdb", "posetrack18", "humanart"]
 
 
-def line(finding: Audited) -> str:
+def line(finding: AuditFinding) -> str:
     bar = "" if finding.in_table else " |"
     return f"{finding.row} {finding.subject} {finding.stated} {finding.found}{bar}"
 
@@ -53,7 +53,7 @@ def test_exactly_the_known_differences() -> None:
 
 
 @functools.cache
-def findings_of(name: str) -> list[Audited]:
+def findings_of(name: str) -> list[AuditFinding]:
     return audit_suite(load_suite(name)).findings
 
 
