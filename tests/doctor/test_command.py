@@ -14,7 +14,7 @@ from conftest import Harness
 from harness.doctor import examine, machine
 from harness.doctor.check import Check, Finding
 from harness.doctor.examine import EXACT_FIRST, choose_workers, plan_checks
-from harness.doctor.outcome import NotRun, Outcome
+from harness.doctor.outcome import Examination, NotRun, Outcome
 from harness.doctor.suites import suite_states
 from harness.files import write_json
 from harness.protocol import Precision
@@ -71,15 +71,13 @@ def test_the_page(harness: Harness) -> None:
 
 
 def test_checks_of_a_device(harness: Harness, three_checks: None, tmp_path: Path, monkeypatch: Patch) -> None:
-    from harness.cli import doctor
-
     written: list[list[str]] = []
 
-    def watched(path: Path, value: Any) -> None:
-        write_json(path, value)
+    def watched(examination: Examination, path: Path) -> None:
+        write_json(path, examination.model_dump(mode="json"))
         written.append([check["status"] + check["reason"] for check in json.loads(path.read_text())["checks"]])
 
-    monkeypatch.setattr(doctor, "write_json", watched)
+    monkeypatch.setattr(Examination, "save", watched)
     out = tmp_path / "new" / "doctor.json"
     code, printed, _ = harness("doctor", "--device", "cpu", "--minutes", 1, "--out", out, "--json")
     assert code == 3
