@@ -16,6 +16,7 @@ FLOORS = (
         "files",
         "imports",
         "mat_file",
+        "measures",
         "openmmlab",
         "plugins",
         "protocol",

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from harness.arrays import Bool, Float32, Floating
-from harness.errors import SpecError
-from harness.plugins import plugin, plugins
+from harness.plugins import plugin
 from harness.protocol import Decoder, Size
 
 
@@ -90,22 +89,3 @@ def codec_of(decoder: Decoder) -> Codec:
     """
     codec: Codec = plugin("codecs", decoder.codec, "protocol field decoder.codec")
     return codec
-
-
-def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
-    """Return the decoder that a config's `model.head.decoder` describes.
-
-    Args:
-        settings: That field.
-        where: Names the field and the config, for the error.
-
-    Raises:
-        SpecError: No codec reads it.
-    """
-    for codec in plugins("codecs").values():
-        if decoder := codec.read(settings):
-            return decoder  # type: ignore[no-any-return]
-    raise SpecError(
-        f"{where}: {settings['type']} is not evaluated here",
-        "a package adds another codec by an entry point of the group pose_harness.codecs",
-    )

@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.config import Config
 
 from harness.arrays import Float32, Indices
-from harness.codecs.interface import codec_of, read_decoder
+from harness.codecs.interface import codec_of
 from harness.doctor.check import Finding
 from harness.doctor.people import rendered_people, settled
 from harness.files import content_key
@@ -21,7 +21,7 @@ from harness.predict.sources.mmpose import PLUGIN, architecture, backbone
 from harness.predictions import Predictions
 from harness.protocol import Compute, Protocol
 from harness.suites.configs import load_config
-from harness.suites.ledger import protocol_without_files
+from harness.suites.ledger import protocol_without_files, read_decoder
 from harness.suites.load import load_suite, published_suites, select, select_rows
 
 PEOPLE = 2

@@ -19,9 +19,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.arrays import Float32, Floating
-from harness.codecs.interface import codec_of, read_decoder
+from harness.codecs.interface import codec_of
 from harness.predict.networks import forward_heatmaps
 from harness.predict.threads import torch_threads
+from harness.suites.ledger import read_decoder
 
 _CROPS = 4
 _SLOPE = 0.8

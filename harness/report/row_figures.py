@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from harness.metrics.diagnosis.chart import Chart, Curves, Gains
+from harness.metrics.diagnosis.chart import Chart, CurveChart, GainChart
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.report import numbers
 from harness.report.plot import (
@@ -31,10 +31,10 @@ from harness.suites.schema import Metric
 
 def chart_figures(charts: Sequence[Chart]) -> list[Plot | Bars]:
     """Return the figures that a family of metrics adds."""
-    return [_curves(chart) if isinstance(chart, Curves) else _gains(chart) for chart in charts]
+    return [_curves(chart) if isinstance(chart, CurveChart) else _gains(chart) for chart in charts]
 
 
-def _curves(chart: Curves) -> Plot:
+def _curves(chart: CurveChart) -> Plot:
     x, y = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1.02, HEIGHT - BOTTOM, 12)
     plot = Plot(
         title=chart.title,
@@ -83,7 +83,7 @@ def histogram_figure(diagnosis: Diagnosis, what: str) -> Plot:
     return plot
 
 
-def _gains(chart: Gains) -> Bars:
+def _gains(chart: GainChart) -> Bars:
     values = [gain for _, gain in chart.gains]
     x = Scale(min(0.0, *values), 1.06 * max(0.001, *values), 0, 100)
     bars = []

@@ -22,7 +22,7 @@ from harness.run.obtain import obtain_files, obtain_images
 from harness.run.passes import Outcome, predict_in_passes
 from harness.run.plan import Plan, Settings, make_plan, run_config
 from harness.run.progress import RunProgress
-from harness.run.scoring import Scoring
+from harness.run.scoring import Scorer
 from harness.run.to_record import failed, judged
 from harness.run_folder import RunSpec
 from harness.suites.ledger import point_at
@@ -106,7 +106,7 @@ def _records(
 ) -> Iterator[tuple[Job, Plan | None, Record]]:
     """Yield each run with its plan, which a run that failed may lack, and its record."""
     groups: dict[str, list[tuple[Job, Plan]]] = {}
-    with Scoring(len(jobs), progress) as scoring:
+    with Scorer(len(jobs), progress) as scoring:
         for job in jobs:
             progress.stage(job.name, "prepare")
             made = None

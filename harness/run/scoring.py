@@ -31,7 +31,7 @@ Scored = tuple[Job, Plan, Record]
 """A run, its plan and its record."""
 
 
-class Scoring:
+class Scorer:
     """Scores runs and saves their records; what goes wrong in a process is in the record of its run.
 
     Args:

@@ -1,12 +1,11 @@
 """Reads the protocol out of a row's MMPose config: the ledger of everything that can move the number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from mmengine.config import Config
 
-from harness.codecs.interface import read_decoder
 from harness.errors import SpecError
 from harness.plugins import plugins
 from harness.protocol import (
@@ -140,6 +139,25 @@ def _decoder(config: Config, input_size: tuple[int, ...]) -> Decoder:
             f"{input_size} of its TopdownAffine"
         )
     return decoder
+
+
+def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
+    """Return the decoder that a config's `model.head.decoder` describes.
+
+    Args:
+        settings: That field.
+        where: Names the field and the config, for the error.
+
+    Raises:
+        SpecError: No codec reads it.
+    """
+    for codec in plugins("codecs").values():
+        if decoder := codec.read(settings):
+            return decoder  # type: ignore[no-any-return]
+    raise SpecError(
+        f"{where}: {settings['type']} is not evaluated here",
+        "a package adds another codec by an entry point of the group pose_harness.codecs",
+    )
 
 
 def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> Scoring:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.arrays import Float64, Indices, Int64
 from harness.files import read_json
 from harness.measures import Measure
-from harness.metrics.diagnosis.chart import Chart, Gains
+from harness.metrics.diagnosis.chart import Chart, GainChart
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pck import diagnose_distances, people_within_reach
 from harness.metrics.family import Family, Identify, Labels, Metrics, OtherScoring, TruthFiles
@@ -140,7 +140,7 @@ class PixelError(Family[PixelErrorScoring, Dots]):
     def charts(self, diagnosis: Diagnosis) -> list[Chart]:
         """Return how many keypoints of each are found."""
         found = [(keypoint.name, keypoint.tally.found or 0.0) for keypoint in diagnosis.keypoints]
-        return [Gains("Keypoints within reach", f"Nearer than {REACH:g} px.", found)]
+        return [GainChart("Keypoints within reach", f"Nearer than {REACH:g} px.", found)]
 
 
 PIXEL_ERROR = PixelError()

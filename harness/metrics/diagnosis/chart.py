@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Curves:
+class CurveChart:
     """Lines over a common axis from 0 to 1."""
 
     title: str
@@ -17,7 +17,7 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Gains:
+class GainChart:
     """What each of several changes would gain or lose by itself."""
 
     title: str
@@ -27,4 +27,4 @@ class Gains:
     decimals: int = 3
 
 
-Chart = Curves | Gains
+Chart = CurveChart | GainChart

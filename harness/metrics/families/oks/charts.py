@@ -1,6 +1,6 @@
 """The figures of OKS-based AP on a row's page."""
 
-from harness.metrics.diagnosis.chart import Curves, Gains
+from harness.metrics.diagnosis.chart import CurveChart, GainChart
 from harness.metrics.diagnosis.model import OksFigures
 
 CORRECTIONS = {
@@ -13,12 +13,12 @@ CORRECTIONS = {
 }
 
 
-def precision_over_recall(figures: OksFigures) -> Curves:
+def precision_over_recall(figures: OksFigures) -> CurveChart:
     """Return precision over recall at each OKS threshold."""
     means = (
         f"{sum(curve.precision) / len(curve.precision):.3f} at OKS {curve.threshold:g}" for curve in figures.curves
     )
-    return Curves(
+    return CurveChart(
         title="Precision and recall",
         description=f"Mean precision: {', '.join(means)}",
         x_label="recall",
@@ -27,9 +27,9 @@ def precision_over_recall(figures: OksFigures) -> Curves:
     )
 
 
-def corrections(figures: OksFigures) -> Gains:
+def corrections(figures: OksFigures) -> GainChart:
     """Return what AP would gain, were all errors of one kind corrected."""
-    return Gains(
+    return GainChart(
         title="What AP would gain",
         description=f"Over {figures.ap:.3f}, each correction by itself.",
         gains=[(CORRECTIONS[kind], ap - figures.ap) for kind, ap in figures.corrected_ap.items()],
