@@ -23,9 +23,9 @@ from mmengine.utils import import_modules_from_strings
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.assets.checkpoints import load_weights
+from harness.datasets.people.coco import PERSON, read_annotations
 from harness.errors import ObtainError, RunError, SpecError
 from harness.predict.people import check_images
-from harness.predict.people.coco import PERSON, read_annotations
 from harness.predict.seeded import synthetic_crops
 from harness.predict.stand_ins import install_stand_ins
 

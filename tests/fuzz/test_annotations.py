@@ -10,7 +10,7 @@ import pytest
 
 from harness.assets.dataset import data_file
 from harness.assets.inspect import DataFiles, inspect_data
-from harness.assets.inspect.people import Rules
+from harness.datasets.inspect.people import Rules
 from harness.errors import ObtainError
 from harness.metrics.diagnosis.diagnose import diagnose
 from harness.metrics.evaluate import evaluate

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Float64
-from harness.assets.inspect.columns import integer, numbers, records
-from harness.assets.inspect.images import ImageList
-from harness.assets.inspect.people import PERSON
-from harness.assets.inspect.problems import Problem, Problems, Severity, chosen
+from harness.datasets.columns import integer, numbers, records
+from harness.datasets.inspect.images import ImageList
+from harness.datasets.inspect.people import PERSON
+from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
 
 AGAIN = "take the official box file, or correct this one"
 OVERHANG = 1.05

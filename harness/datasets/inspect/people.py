@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Float64
-from harness.assets.inspect.columns import Record, integer, numbers, records, repeated
-from harness.assets.inspect.images import ImageList
-from harness.assets.inspect.problems import Problem, Problems, chosen
+from harness.datasets.columns import Record, integer, numbers, records, repeated
+from harness.datasets.inspect.images import ImageList
+from harness.datasets.inspect.problems import Problem, Problems, chosen
 from harness.errors import ObtainError
 
 PERSON = 1

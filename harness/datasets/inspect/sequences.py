@@ -9,8 +9,8 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from harness.assets.inspect.columns import Record, integer, records
-from harness.assets.inspect.problems import Problem, Problems
+from harness.datasets.columns import Record, integer, records
+from harness.datasets.inspect.problems import Problem, Problems
 from harness.errors import ObtainError
 from harness.files import read_json
 

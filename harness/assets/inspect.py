@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from harness.assets.inspect.boxes import Detected, inspect_boxes
-from harness.assets.inspect.images import ImageList, inspect_images
-from harness.assets.inspect.mpii import inspect_mpii
-from harness.assets.inspect.people import Annotated, Rules, inspect_people
-from harness.assets.inspect.problems import Problem, Problems
-from harness.assets.inspect.sequences import inspect_sequences
+from harness.datasets.inspect.boxes import Detected, inspect_boxes
+from harness.datasets.inspect.images import ImageList, inspect_images
+from harness.datasets.inspect.mpii import inspect_mpii
+from harness.datasets.inspect.people import Annotated, Rules, inspect_people
+from harness.datasets.inspect.problems import Problem, Problems
+from harness.datasets.inspect.sequences import inspect_sequences
 from harness.errors import ObtainError
 from harness.files import read_json
 from harness.protocol import Compute, DataFile, OksScoring, PckhScoring, PoseTrackScoring

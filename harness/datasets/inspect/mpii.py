@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Float64
-from harness.assets.inspect.columns import numbers, records
-from harness.assets.inspect.images import ImageList
-from harness.assets.inspect.people import OFFICIAL, Annotated
-from harness.assets.inspect.problems import Problems, chosen
+from harness.datasets.columns import numbers, records
+from harness.datasets.inspect.images import ImageList
+from harness.datasets.inspect.people import OFFICIAL, Annotated
+from harness.datasets.inspect.problems import Problems, chosen
 from harness.errors import ObtainError
 from harness.mat_file import read_mat
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import usable
+from harness.datasets.people.coco import annotated_people, detected_people
+from harness.datasets.people.mpii import mpii_people
+from harness.datasets.people.people import People
 from harness.errors import ObtainError
 from harness.files import is_file
-from harness.predict.people.coco import annotated_people, detected_people
-from harness.predict.people.mpii import mpii_people
-from harness.predict.people.types import People
 
-__all__ = ["People", "annotated_people", "detected_people", "load_people", "mpii_people"]
+__all__ = ["People", "annotated_people", "check_images", "detected_people", "load_people", "mpii_people"]
 
 
 def load_people(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Float32
+from harness.datasets.people.people import People
 from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
-from harness.predict.people.types import People
 
 PERSON = 1
 """The category id of people in every box file that MMPose reads."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.datasets.people.people import People
 from harness.errors import MALFORMED, ObtainError
 from harness.files import read_json
-from harness.predict.people.types import People
 
 PIXELS_PER_SCALE = np.float32(200)
 FOOT_ROOM = 15
