@@ -4,7 +4,8 @@ from pathlib import Path
 
 from harness.metrics.families.jhmdb_pck.score import score_jhmdb
 from harness.metrics.families.oks.score import score_oks
-from harness.metrics.families.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.families.pckh.score import score_mpii
+from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.families.posetrack_ap.score import score_posetrack
 from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.ground_truth import load_ground_truth

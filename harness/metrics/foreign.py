@@ -19,7 +19,8 @@ from harness.files import read_json, sha256_file, sha256_folder
 from harness.metrics.detections import load_results_json
 from harness.metrics.families.jhmdb_pck.score import score_jhmdb
 from harness.metrics.families.oks.score import score_detections, score_oks
-from harness.metrics.families.pckh.score import load_mpii, score_mpii
+from harness.metrics.families.pckh.score import score_mpii
+from harness.metrics.families.pckh.truth import load_mpii
 from harness.metrics.families.posetrack_ap.results import check_finite, load_posetrack_results
 from harness.metrics.families.posetrack_ap.score import score_posetrack
 from harness.metrics.families.posetrack_ap.truth import load_posetrack

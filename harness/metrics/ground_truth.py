@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.arrays import Int64
 from harness.assets.dataset import same_file
-from harness.metrics.families.pckh.score import MpiiTruth, load_mpii
+from harness.metrics.families.pckh.truth import MpiiTruth, load_mpii
 from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth, load_posetrack
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions

@@ -15,7 +15,7 @@ from harness.demo import dataset
 from harness.demo.annotate import COCO, CROWDPOSE, MPII
 from harness.demo.dataset import Part, crowd_index, write_coco, write_crowdpose, write_mpii
 from harness.metrics.box_ap import person_ap
-from harness.metrics.families.pckh.score import load_mpii
+from harness.metrics.families.pckh.truth import load_mpii
 from harness.metrics.truth import load_truth
 from harness.predict.people import annotated_people, detected_people, load_people
 from harness.predict.stand_ins import install_stand_ins

@@ -20,7 +20,8 @@ from harness.metrics.evaluate import evaluate
 from harness.metrics.families.jhmdb_pck.score import score_jhmdb
 from harness.metrics.families.oks.diagnosis import diagnose_oks
 from harness.metrics.families.oks.score import score_oks
-from harness.metrics.families.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.families.pckh.score import score_mpii
+from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.families.posetrack_ap.diagnosis import diagnose_posetrack
 from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.metrics.truth import Truth, load_truth

@@ -14,7 +14,8 @@ from scipy.io import loadmat, savemat
 
 from harness.errors import ObtainError, RunError
 from harness.metrics.families.jhmdb_pck.score import score_jhmdb
-from harness.metrics.families.pckh.score import MpiiTruth, load_head_sizes, load_mpii, score_mpii
+from harness.metrics.families.pckh.score import score_mpii
+from harness.metrics.families.pckh.truth import MpiiTruth, load_head_sizes, load_mpii
 from harness.metrics.pck import find_joints
 from harness.metrics.truth import Truth, load_truth
 from harness.predictions import Predictions

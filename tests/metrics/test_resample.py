@@ -19,7 +19,8 @@ from harness.files import write_json
 from harness.metrics.evaluate import evaluate
 from harness.metrics.families.jhmdb_pck.score import score_jhmdb
 from harness.metrics.families.oks.score import score_oks
-from harness.metrics.families.pckh.score import MpiiTruth, score_mpii
+from harness.metrics.families.pckh.score import score_mpii
+from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.metrics.resample import Draws, draw, interval, paired_difference, resampled_metrics
 from harness.metrics.resample.metrics import resample_jhmdb, resample_mpii, resample_oks, resample_posetrack

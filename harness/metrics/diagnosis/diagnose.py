@@ -9,7 +9,7 @@ from harness.files import read_json
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pck import diagnose_jhmdb, diagnose_mpii
 from harness.metrics.families.oks.diagnosis import diagnose_oks
-from harness.metrics.families.pckh.score import MpiiTruth
+from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.families.posetrack_ap.diagnosis import diagnose_posetrack
 from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
 from harness.metrics.ground_truth import load_ground_truth

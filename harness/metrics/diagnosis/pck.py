@@ -13,7 +13,7 @@ from harness.metrics.diagnosis.pairing import Pairs
 from harness.metrics.diagnosis.people import AnnotatedPeople, spread_at_half
 from harness.metrics.families.jhmdb_pck import score as jhmdb_pck
 from harness.metrics.families.pckh import score as pckh
-from harness.metrics.families.pckh.score import MpiiTruth
+from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.pck import match_people
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions

@@ -11,7 +11,8 @@ from harness.errors import RunError
 from harness.metrics.families.jhmdb_pck.score import count_jhmdb, jhmdb_stats
 from harness.metrics.families.oks.average_precision import OKS_THRESHOLDS, RECALLS, SIZES, Curves, Matches, coco_stats
 from harness.metrics.families.oks.score import match_detections, select_detections
-from harness.metrics.families.pckh.score import MpiiTruth, count_mpii, mpii_stats
+from harness.metrics.families.pckh.score import count_mpii, mpii_stats
+from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.families.posetrack_ap.score import detect_joints, posetrack_stats
 from harness.metrics.families.posetrack_ap.truth import JOINTS, PoseTrackTruth
 from harness.metrics.ground_truth import load_ground_truth, scored_images

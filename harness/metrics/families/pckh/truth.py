@@ -1,0 +1,76 @@
+"""Ground truth of MPII: joints, and head sizes that distances are measured by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.arrays import Bool, Float32, Float64, usable
+from harness.errors import MALFORMED, ObtainError
+from harness.files import read_json
+from harness.mat_file import read_mat
+
+NUM_JOINTS = 16
+HEAD_BIAS = 0.6
+"""MPII's SC_BIAS: the head's size is this part of the head box's diagonal."""
+
+
+@dataclass(frozen=True)
+class MpiiTruth:
+    """M annotated people; a person's id is the index in the annotation file."""
+
+    path: Path
+    """The annotation file, for messages."""
+    joints: Float32
+    """[M, 16, 2] x, y in image px, 1-based as in MPII."""
+    visible: Bool
+    """[M, 16]"""
+    head_sizes: Float64
+    """[M] px"""
+
+
+def load_mpii(path: Path, headboxes: Path) -> MpiiTruth:
+    """Read MMPose's mpii_val.json and MPII's mpii_gt_val.mat.
+
+    Raises:
+        ObtainError: A file is missing or malformed, or the two are not of the same people.
+    """
+    people = read_json(path, "the annotation file")
+    if not isinstance(people, list) or not people or not all(isinstance(person, dict) for person in people):
+        raise ObtainError(f"{path}: not MPII annotations: its top level is no list of objects")
+    head_sizes = load_head_sizes(headboxes)
+    if len(head_sizes) != len(people):
+        raise ObtainError(f"{headboxes}: head boxes of {len(head_sizes)} people, but {path} has {len(people)}")
+    return MpiiTruth(
+        path=path,
+        joints=_field(path, people, "joints", (NUM_JOINTS, 2)).astype(np.float32),
+        visible=_field(path, people, "joints_vis", (NUM_JOINTS,)) != 0,
+        head_sizes=head_sizes,
+    )
+
+
+def load_head_sizes(path: Path) -> Float64:
+    """Read the head sizes, [M] px, from MPII's mpii_gt_val.mat.
+
+    Raises:
+        ObtainError: The file is missing or holds no head boxes.
+    """
+    corners = read_mat(path, "the head box file").get("headboxes_src")
+    if corners is None or corners.shape[:2] != (2, 2) or corners.ndim != 3 or corners.dtype.kind not in "fiu":
+        found = "absent" if corners is None else f"of shape {corners.shape} and type {corners.dtype}"
+        raise ObtainError(f"{path}: 'headboxes_src' must be numbers of shape 2 x 2 x people; it is {found}")
+    sizes: Float64 = np.linalg.norm(corners[1].astype(np.float64) - corners[0], axis=0) * HEAD_BIAS
+    if not usable(sizes).all():
+        raise ObtainError(f"{path}: 'headboxes_src' of {(~usable(sizes)).sum()} people is not finite")
+    return sizes
+
+
+def _field(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Float64:
+    try:
+        values = np.array([person[field] for person in people], np.float64)
+    except MALFORMED as error:
+        raise ObtainError(f"{path}: '{field}' is missing or malformed: {error!r}") from error
+    if values.shape[1:] != shape or not usable(values).all():
+        raise ObtainError(f"{path}: '{field}' must hold {' x '.join(map(str, shape))} finite numbers for each person")
+    return values
