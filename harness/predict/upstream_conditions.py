@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import cv2
 import numpy as np
 
+from harness.datasets.lookup import dataset_class
 from harness.predict import xtcocotools_ext
 from harness.protocol import OksScoring, PoseSelection, PoseTrackScoring, Protocol, Warp
 
@@ -33,7 +34,7 @@ def moved_by_packages(protocol: Protocol) -> list[str]:
     found = [OPENCV_5] if upstream_warp() == "opencv-5" else []
     if has_numpy_2() and isinstance(protocol.scoring, PoseSelection):
         found.append(NUMPY_2)
-    if has_numpy_2() and (protocol.dataset == "MpiiDataset" or protocol.crop.affine == "udp"):
+    if has_numpy_2() and (dataset_class(protocol.dataset).moved_by_numpy_2 or protocol.crop.affine == "udp"):
         found.append(NUMPY_2_CROPS)
     return found
 

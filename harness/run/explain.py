@@ -11,6 +11,7 @@ from typing import Any, Literal
 from mmengine.config import Config
 
 from harness.assets.dataset import data_file
+from harness.datasets.lookup import dataset_class
 from harness.errors import DifferenceError
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.explanation import Change, Explanation, Trial, make_trial, rank
@@ -29,7 +30,7 @@ from harness.run.progress import RunProgress
 from harness.run_folder import RunFolder
 from harness.suites.configs import configs_folder
 from harness.suites.ledger import point_at
-from harness.suites.metainfo import FILES, read_metainfo
+from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Claim, Row, Suite
 
 PADDING = 1.25
@@ -94,7 +95,8 @@ def explain(
     def judged(changes: Sequence[Change], measured: Metrics) -> Trial:
         return make_trial(changes, claims, suite.metrics, measured)
 
-    alternatives = list(scoring_alternatives(protocol, FILES[protocol.dataset], _sigmas(protocol.num_keypoints)))
+    own = str(dataset_class(protocol.dataset).metainfo)
+    alternatives = list(scoring_alternatives(protocol, own, _sigmas(protocol.num_keypoints)))
     trials = [judged(one.changes, one.measured) for one in tried[1:]]
     trials += [judged([change], measured) for change, measured in misreadings(claims, as_run.measured)]
     scored = [_scored(as_run, alternative, settings) for alternative in alternatives]

@@ -78,7 +78,7 @@ def zero_based(annotations: Path, images: Path, *, one_based: bool) -> People:
 CODE_TRAPS = {
     "JHMDB's pixels counted from 0": (
         "jhmdb/resnet-50-256x256/sub1",
-        "harness.datasets.people.annotated_people",
+        "harness.datasets.coco_style.annotated_people",
         zero_based,
     ),
     "MPII's centres not lowered": ("mpii/litehrnet-18-256x256/val", "harness.datasets.people.mpii.FOOT_ROOM", 0),

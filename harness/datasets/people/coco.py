@@ -5,17 +5,14 @@ Source: mmpose/datasets/datasets/base/base_coco_style_dataset.py (`parse_data_in
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float32
+from harness.arrays import Bool, Float32, Float64, Indices, Int64
+from harness.datasets.box_file import read_boxes
+from harness.datasets.coco_file import Annotations, CocoFile, are_crowds, read_coco
 from harness.datasets.people.people import People
-from harness.errors import MALFORMED, ObtainError, brief
-from harness.files import read_json
-
-PERSON = 1
-"""The category id of people in every box file that MMPose reads."""
+from harness.errors import ObtainError, brief
 
 
 def annotated_people(annotations: Path, images: Path, *, one_based: bool = False) -> People:
@@ -29,41 +26,33 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
     Raises:
         ObtainError: The file is missing or not of this form, or nobody in it has keypoints.
     """
-    data = read_annotations(annotations)
-    by_image: dict[int, list[dict[str, Any]]] = {}
-    for index, annotation in enumerate(data["annotations"]):
-        if not isinstance(annotation, dict) or not _is_id(annotation.get("image_id")):
-            raise ObtainError(f"annotations[{index}] of {annotations} has no image_id", "it is a whole number")
-        by_image.setdefault(annotation["image_id"], []).append(annotation)
-    ids, image_ids, boxes, files = [], [], [], {}
-    for image in data["images"]:
-        for annotation in by_image.get(image["id"], ()):
-            if "bbox" not in annotation or "keypoints" not in annotation or annotation.get("iscrowd"):
-                continue
-            try:
-                box = _clipped_box(annotation["bbox"], image["width"], image["height"], one_based)
-                points = np.array(annotation["keypoints"], np.float32).reshape(-1, 3)[:, :2] - np.float32(one_based)
-            except MALFORMED as error:
-                where = f"annotation {brief(annotation.get('id'))} of {annotations}"
-                raise ObtainError(f"{where}: bad bbox, keypoints or image size: {error!r}") from error
-            labelled = np.count_nonzero(points.max(axis=1))
-            count = labelled if one_based else annotation.get("num_keypoints", labelled)
-            if count == 0 or (box[2:] <= box[:2]).any() or points.max(initial=0) <= 0:
-                continue
-            if not _is_id(annotation.get("id")):
-                raise ObtainError(
-                    f"an annotation of image {image['id']} in {annotations} has no id", "it is a whole number"
-                )
-            ids.append(annotation["id"])
-            image_ids.append(image["id"])
-            boxes.append(box)
-            files[image["id"]] = images / image["file_name"]
-    if not ids:
+    coco = read_coco(annotations)
+    image_ids, names = coco.listed(annotations)
+    people = coco.annotations
+    if people.image_ids.odd:
         raise ObtainError(
-            f"nobody in {annotations} has keypoints and a box: 0 of {len(data['annotations'])} annotations",
+            f"annotations[{min(people.image_ids.odd)}] of {annotations} has no image_id", "it is a whole number"
+        )
+    image_rows, rows = _by_image(image_ids, people.image_ids.values)
+    evaluable = people.boxes.given & people.keypoints.given & ~are_crowds(people.crowds)
+    image_rows, rows = image_rows[evaluable[rows]], rows[evaluable[rows]]
+    _check(annotations, coco, image_rows, rows)
+
+    sizes = np.column_stack([coco.images.widths.values, coco.images.heights.values])[image_rows]
+    boxes = _clipped_boxes(people.boxes.values[rows], sizes, one_based)
+    labelled = _labelled(people, rows, one_based) & ~(boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
+    image_rows, rows, boxes = image_rows[labelled], rows[labelled], boxes[labelled]
+    if not len(rows):
+        raise ObtainError(
+            f"nobody in {annotations} has keypoints and a box: 0 of {len(people)} annotations",
             "check that it is the keypoint file (person_keypoints_*.json, not instances_*.json)",
         )
-    return People.from_boxes(ids, image_ids, boxes, [1.0] * len(ids), files)
+    nameless = np.flatnonzero(~people.ids.known[rows])
+    if len(nameless):
+        image = image_ids[image_rows[nameless[0]]]
+        raise ObtainError(f"an annotation of image {image} in {annotations} has no id", "it is a whole number")
+    files = {int(image_ids[row]): images / names[row] for row in dict.fromkeys(image_rows.tolist())}
+    return People.from_boxes(people.ids.values[rows], image_ids[image_rows], boxes, np.ones(len(rows)), files)
 
 
 def detected_people(box_file: Path, annotations: Path, images: Path, score_threshold: float | None) -> People:
@@ -78,59 +67,83 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
     Raises:
         ObtainError: A file is missing or not of its form, has no people, or is for other images.
     """
-    files = {image["id"]: images / image["file_name"] for image in read_annotations(annotations)["images"]}
-    detections = read_json(box_file, "the box file", "name another data folder with --data")
-    if not isinstance(detections, list) or not all(isinstance(d, dict) for d in detections):
-        raise ObtainError(f"a box file is a list of detections, this one is not: {box_file}")
-    try:
-        detections = [d for d in detections if d["category_id"] == PERSON]
-        # One that is not a number is kept, to be refused with the boxes.
-        lowest = -np.inf if score_threshold is None else np.float32(score_threshold)
-        numbers = [i for i, d in enumerate(detections) if not np.float32(d["score"]) < lowest]
-        image_ids = [detections[i]["image_id"] for i in numbers]
-        xywh = np.array([detections[i]["bbox"][:4] for i in numbers], np.float32)
-        if numbers and not (all(map(_is_id, image_ids)) and xywh.shape == (len(numbers), 4)):
-            raise ValueError("each has a bbox of 4 numbers and a whole number for its image_id")
-        scores = [float(detections[i]["score"]) for i in numbers]
-    except MALFORMED as error:
-        raise ObtainError(f"a detection lacks or misspells a field: {box_file}: {error!r}") from error
-    if not numbers:
+    ids, names = read_coco(annotations).listed(annotations)
+    detected = read_boxes(box_file)
+    people = detected.people(box_file)
+    scores = detected.require_scores(box_file, people)
+    # One that is not a number is kept, to be refused with the boxes.
+    numbers = np.flatnonzero(~(_single(scores) < (-np.inf if score_threshold is None else np.float32(score_threshold))))
+    rows = people[numbers]
+    xywh = _single(detected.require_boxes(box_file, rows))
+    image_ids = detected.image_ids.values[rows]
+    if not len(rows):
         raise ObtainError(f"no person boxes in the box file: {box_file}", "detect people again, or use another file")
-    strangers = sorted(set(image_ids) - files.keys(), key=str)
-    if strangers:
+    strangers = np.setdiff1d(image_ids, ids)
+    if len(strangers):
         raise ObtainError(
             f"the box file is for other images: {len(strangers)} of its image ids, such as {strangers[0]}, "
             f"are not in {annotations}: {box_file}",
             "use the box file that was made for these images",
         )
     xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-    return People.from_boxes(numbers, image_ids, list(xyxy), scores, files)
+    name_of = dict(zip(ids.tolist(), names, strict=True))
+    files = {image_id: images / name_of[image_id] for image_id in dict.fromkeys(image_ids.tolist())}
+    return People.from_boxes(numbers, image_ids, xyxy, scores[numbers], files)
 
 
-def read_annotations(path: Path) -> dict[str, Any]:
-    """Read a COCO-style annotation file, whose images have an id and a file name.
+def _by_image(image_ids: Int64, person_images: Int64) -> tuple[Indices, Indices]:
+    """Return rows of images and of people, [N] each: image by image, whose people stand as in the file."""
+    order = np.argsort(person_images, kind="stable")
+    grouped = person_images[order]
+    starts, stops = np.searchsorted(grouped, image_ids), np.searchsorted(grouped, image_ids, side="right")
+    counts = stops - starts
+    image_rows = np.repeat(np.arange(len(image_ids)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return image_rows, order[starts[image_rows] + within]
+
+
+def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices) -> None:
+    """Make sure that people and their images have all that is read of them.
 
     Raises:
-        ObtainError: The file is missing or not of its form.
+        ObtainError: A field is missing or garbled; names the annotation.
     """
-    data: dict[str, Any] = read_json(path, "the annotation file", "name another data folder with --data")
-    for field in ("images", "annotations"):
-        if not isinstance(data, dict) or not isinstance(data.get(field), list):
-            raise ObtainError(f"no list `{field}` in the annotation file: {path}")
-    for index, image in enumerate(data["images"]):
-        if not isinstance(image, dict) or not (_is_id(image.get("id")) and isinstance(image.get("file_name"), str)):
-            raise ObtainError(f"images[{index}] has no id or file_name: {path}", "a whole number, and a text")
-    return data
+    people, images = coco.annotations, coco.images
+    threes = people.keypoints.values.shape[1] % 3 == 0
+    for field, column, used in (
+        ("bbox", people.boxes, rows),
+        ("keypoints", people.keypoints, rows),
+        ("width of its image", images.widths, image_rows),
+        ("height of its image", images.heights, image_rows),
+    ):
+        strange = np.flatnonzero(~column.known[used] | (field == "keypoints" and not threes))
+        if len(strange):
+            row = rows[strange[0]]
+            found = brief(column.odd.get(int(used[strange[0]]), column.values[used[strange[0]]]))
+            name = people.ids.odd.get(int(row), int(people.ids.values[row]))
+            raise ObtainError(
+                f"annotation {brief(name)} of {path}: bad bbox, keypoints or image size: {field} is {found}"
+            )
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and -(2**63) <= value < 2**63
-
-
-def _clipped_box(xywh: list[float], width: int, height: int, one_based: bool) -> Float32:
+def _clipped_boxes(xywh: Float64, sizes: Float64, one_based: bool) -> Float32:
     """Return x1, y1, x2, y2 within the image; computed in double precision and then rounded, as MMPose does."""
-    x, y, w, h = xywh
-    x, y = x - one_based, y - one_based
-    corners = np.clip([x, y, x + w, y + h], 0, [width - 1, height - 1] * 2)
-    box: Float32 = corners.astype(np.float32)
-    return box
+    top_left = xywh[:, :2] - one_based
+    corners = np.concatenate([top_left, top_left + xywh[:, 2:]], axis=1)
+    return _single(np.clip(corners, 0, np.tile(sizes - 1, 2)))
+
+
+def _labelled(people: Annotations, rows: Indices, one_based: bool) -> Bool:
+    """Tell who has keypoints, [N]."""
+    keypoints = people.keypoints.values[rows]
+    points = _single(keypoints.reshape(len(rows), keypoints.shape[1] // 3, 3)[..., :2]) - np.float32(one_based)
+    counted = np.count_nonzero(points.max(axis=2), axis=1)
+    stated = people.counts.given[rows] & (not one_based)
+    counts = np.where(stated, people.counts.values[rows], counted)
+    labelled: Bool = (counts != 0) & ~(points.max(axis=(1, 2), initial=0) <= 0)
+    return labelled
+
+
+def _single(numbers: Float64) -> Float32:
+    with np.errstate(over="ignore"):  # what overflows is refused with the boxes
+        return numbers.astype(np.float32)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.datasets.mpii_file import read_mpii
 from harness.datasets.people.people import People
-from harness.errors import MALFORMED, ObtainError
-from harness.files import read_json
+from harness.errors import ObtainError
 
 PIXELS_PER_SCALE = np.float32(200)
 FOOT_ROOM = 15
@@ -22,18 +22,20 @@ def mpii_people(annotations: Path, images: Path) -> People:
     Raises:
         ObtainError: The file is missing or not of this form.
     """
-    data = read_json(annotations, "the annotation file", "name another data folder with --data")
-    if not isinstance(data, list) or not data:
-        raise ObtainError(f"an MPII annotation file is a list of people, this one is not: {annotations}")
-    try:
-        centers = np.array([person["center"] for person in data], np.float32).reshape(len(data), 2)
-        scales = np.array([person["scale"] for person in data], np.float32).reshape(len(data), 1)
-        numbers = [int(person["image"].split(".")[0]) for person in data]
-        image_ids = np.array(numbers, np.int64)
-        files = {number: images / person["image"] for number, person in zip(numbers, data, strict=True)}
-    except MALFORMED as error:
-        raise ObtainError(f"a person lacks or misspells a field: {annotations}: {error!r}") from error
-    sizes = np.repeat(scales, 2, axis=1) * PIXELS_PER_SCALE
+    mpii = read_mpii(annotations)
+    if not len(mpii):
+        raise ObtainError(f"an MPII annotation file is a list of people, this one is empty: {annotations}")
+    for field, known in (
+        ("image", mpii.image_ids.known),
+        ("center", mpii.centers.known),
+        ("scale", mpii.scales.known),
+    ):
+        if not known.all():
+            raise ObtainError(
+                f"a person lacks or misspells a field: {annotations}: {field} of person {int(known.argmin())}"
+            )
+    centers = mpii.centers.values.astype(np.float32)
+    sizes = np.repeat(mpii.scales.values.astype(np.float32)[:, None], 2, axis=1) * PIXELS_PER_SCALE
     known = centers[:, 0] != -1
     # In double precision, then rounded once, as MMPose's scalar arithmetic does.
     centers[known, 1] = centers[known, 1].astype(np.float64) + FOOT_ROOM / 200 * sizes[known, 1].astype(np.float64)
@@ -41,11 +43,13 @@ def mpii_people(annotations: Path, images: Path) -> People:
     top_left = centers - np.float32(0.5) * sizes
     corners = np.concatenate([top_left, top_left + sizes], axis=1)
     return People(
-        ids=np.arange(len(data), dtype=np.int64),
-        image_ids=image_ids,
+        ids=np.arange(len(mpii), dtype=np.int64),
+        image_ids=mpii.image_ids.values.copy(),
         boxes=corners,
-        scores=np.ones(len(data), np.float32),
+        scores=np.ones(len(mpii), np.float32),
         centers=centers,
         sizes=sizes,
-        images=files,
+        images={
+            number: images / str(name) for number, name in zip(mpii.image_ids.values.tolist(), mpii.names, strict=True)
+        },
     )
