@@ -13,9 +13,10 @@ import numpy as np
 
 from harness.arrays import Float32, Float64, Int64
 from harness.assets.dataset import data_file
+from harness.datasets.coco_file import read_coco
 from harness.errors import ObtainError, UsageError
 from harness.fields import Fields
-from harness.files import read_json, sha256_file, sha256_folder
+from harness.files import sha256_file, sha256_folder
 from harness.metrics.detections import load_results_json
 from harness.metrics.families.jhmdb_pck.score import score_jhmdb
 from harness.metrics.families.oks.score import score_detections, score_oks
@@ -183,7 +184,7 @@ def _metrics(path: Path, protocol: ForeignProtocol, data: Path, array: str | Non
         case JhmdbScoring() as scoring:
             truth = load_truth(annotations, protocol.num_keypoints)
             people = load_people(protocol.dataset, annotations, data, None, None)  # whom MMPose evaluates, with boxes
-            ids = [person["id"] for person in read_json(annotations, "the annotation file")["annotations"]]
+            ids = read_coco(annotations).annotations.ids.values.tolist()
             keypoints = read_keypoints(path, (len(ids), protocol.num_keypoints, 2), array) - protocol.one_based
             rows = {person: row for row, person in enumerate(ids)}
             keypoints = keypoints[[rows[person] for person in people.ids.tolist()]]

@@ -241,8 +241,9 @@ def jhmdb_document(rng: Generator, videos: int) -> dict[str, Any]:
 def protocol_of(
     data: Path, annotations: str, scoring: Scoring, num_keypoints: int, limit: int | None = None
 ) -> Protocol:
+    datasets = {"pckh": "MpiiDataset", "jhmdb-pck": "JhmdbDataset", "posetrack-ap": "PoseTrack18Dataset"}
     return Protocol(
-        dataset="any",
+        dataset=datasets.get(scoring.metric, "CocoDataset"),
         annotations=data_file(data, annotations, "the annotation file"),
         num_keypoints=num_keypoints,
         flip_indices=tuple(range(num_keypoints)),
@@ -347,7 +348,7 @@ def test_images_without_a_video(tmp_path: Path) -> None:
     del document["images"][0]["file_name"]
     write_json(tmp_path / "jhmdb.json", document)
     again = protocol_of(tmp_path, "jhmdb.json", protocol.scoring, 15)
-    with pytest.raises(ObtainError, match=r"jhmdb\.json: 'file_name' of an image is missing"):
+    with pytest.raises(ObtainError, match=r"images\[0\] has no id or file_name: .*jhmdb\.json"):
         draw(predictions, again, tmp_path)
     strangers = replace(predictions, image_ids=np.full(len(predictions), 77777))
     predictions, protocol = jhmdb_run(tmp_path)

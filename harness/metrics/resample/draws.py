@@ -1,7 +1,7 @@
 """Which images, or videos, a bootstrap draws how often."""
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from harness.arrays import Indices, Int64
 from harness.assets.dataset import same_file
+from harness.datasets.lookup import videos
 from harness.errors import ObtainError, RunError
-from harness.files import read_json
 from harness.metrics.ground_truth import load_ground_truth, scored_images
 from harness.predictions import Predictions
 from harness.protocol import JhmdbScoring, OksScoring, PckhScoring, PoseTrackScoring, Protocol
@@ -66,32 +66,14 @@ def draw(predictions: Predictions, protocol: Protocol, data: Path, resamples: in
         case OksScoring() | PckhScoring():
             return Draws.of_units("image", image_ids, np.arange(len(image_ids)), resamples, seed)
         case JhmdbScoring():
-            videos = _videos_by_file_name(annotations)
+            of_image = videos(protocol.dataset, annotations)
         case PoseTrackScoring() as scoring:
-            videos = _videos_by_sequence(same_file(data, scoring.sequences, "the per-sequence ground truth"))
-    strays = [image for image in image_ids.tolist() if image not in videos]
+            sequences = same_file(data, scoring.sequences, "the per-sequence ground truth")
+            of_image = videos(protocol.dataset, annotations, sequences)
+    if of_image is None:
+        raise ObtainError(f"{annotations}: {protocol.dataset} does not say which video an image is from")
+    strays = [image for image in image_ids.tolist() if image not in of_image]
     if strays:
         raise RunError(f"predictions in {len(strays)} images that {truth.path} does not have, such as {strays[0]}")
-    _, unit_of_image = np.unique([videos[image] for image in image_ids.tolist()], return_inverse=True)
+    _, unit_of_image = np.unique([of_image[image] for image in image_ids.tolist()], return_inverse=True)
     return Draws.of_units("video", image_ids, unit_of_image, resamples, seed)
-
-
-def _videos_by_file_name(annotations: Path) -> dict[int, str]:
-    """Return the folder of each image, which JHMDB names after the video."""
-    images = read_json(annotations, "the annotation file")["images"]
-    try:
-        return {image["id"]: str(PurePosixPath(image["file_name"]).parent) for image in images}
-    except (KeyError, TypeError) as error:
-        raise ObtainError(
-            f"{annotations}: 'file_name' of an image is missing or malformed: {error!r}",
-            "it says which video an image is from",
-        ) from error
-
-
-def _videos_by_sequence(folder: Path) -> dict[int, str]:
-    """Return the file of each image: PoseTrack18 has one for each video."""
-    return {
-        image["id"]: path.name
-        for path in folder.glob("*.json")
-        for image in read_json(path, "the ground truth of a sequence")["images"]
-    }
