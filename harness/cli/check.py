@@ -16,7 +16,7 @@ from harness.suites.load import load_suite, published_suites
 from harness.suites.schema import Suite
 
 if TYPE_CHECKING:
-    from harness.assets.inspect import Inspection
+    from harness.datasets.inspection import Inspection
 
 EXIT_DIFFERENT = 1
 
@@ -127,7 +127,7 @@ def _document(audits: list[Audit]) -> dict[str, Any]:
 
 
 def _check_data(suites: list[Suite], data: Path, *, named: bool, decode: bool, as_json: bool) -> None:
-    from harness.assets.inspect import inspect_suite
+    from harness.datasets.inspection import inspect_suite
 
     check_data_folder(data)
     inspected = [(suite, inspection) for suite in suites for inspection in inspect_suite(suite, data, decode=decode)]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from harness.arrays import Bool, Float32, Indices
+from harness.datasets.people import check_images
 from harness.doctor.check import Finding
 from harness.doctor.networks import SEED, RunId
 from harness.doctor.outcome import NotRun
@@ -17,7 +18,6 @@ from harness.errors import ObtainError
 from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE
 from harness.metrics.match import evaluate
 from harness.predict.forward import Forward
-from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import upstream_warp

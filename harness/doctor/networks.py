@@ -11,11 +11,11 @@ from mmengine.config import Config
 
 from harness.arrays import Float32, Indices
 from harness.codecs.interface import codec_of
+from harness.datasets.people import People
 from harness.doctor.check import Finding
 from harness.doctor.people import rendered_people, settled
 from harness.files import content_key
 from harness.predict.forward import Forward, SharedForward
-from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_together
 from harness.predict.sources.mmpose import PLUGIN, architecture, backbone
 from harness.predictions import Predictions

@@ -8,8 +8,8 @@ import numpy as np
 from harness.arrays import Bool, Float32
 from harness.codecs.interface import codec_of
 from harness.codecs.maxima import maxima
+from harness.datasets.people import People, annotated_people
 from harness.demo import dataset
-from harness.predict.people import People, annotated_people
 from harness.protocol import Decoder
 from harness.run.parity import unique_maxima
 from harness.suites.load import DEMO, load_suite

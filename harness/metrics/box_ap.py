@@ -4,7 +4,7 @@ import contextlib
 import io
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from harness.arrays import LARGEST
+from harness.arrays import Bool, Float64, Int64, usable
+from harness.datasets.box_file import look_like_corners, read_boxes
+from harness.datasets.coco_file import PERSON, Annotations, are_crowds, image_positions, read_coco
+from harness.datasets.columns import Integers
 from harness.errors import ObtainError, brief
-from harness.files import read_json
 
-PERSON = 1
 MAX_BOXES = 100
 """So many boxes an image take part, by score."""
 
@@ -51,85 +52,103 @@ def person_ap(box_file: Path, annotations: Path, image_ids: Collection[int] | No
     Raises:
         ObtainError: A file is missing or malformed, or the boxes are for other images; names the entry and the field.
     """
-    document = read_json(annotations, "the annotation file", "name another data folder with --data")
-    if not isinstance(document, dict):
-        raise ObtainError(f"not a COCO-style annotation file, its top level is no object: {annotations}")
-    listed = {
-        _image_id(annotations, f"images[{number}]", image, "id")
-        for number, image in enumerate(_entries(annotations, "images", document.get("images")))
-    }
-    evaluated = listed if image_ids is None else listed & set(image_ids)
-    truth = []
-    for number, person in enumerate(_entries(annotations, "annotations", document.get("annotations"))):
-        where = f"annotations[{number}]"
-        if person.get("category_id", PERSON) == PERSON and "bbox" in person:
-            image_id = _image_id(annotations, where, person, "image_id")
-            crowd = int(bool(person.get("iscrowd")))
-            truth.append({"image_id": image_id, "bbox": _box(annotations, where, person), "iscrowd": crowd})
+    coco, detected = read_coco(annotations), read_boxes(box_file)
+    listed = _whole(annotations, "images", "id", coco.images.ids)
+    evaluated = set(listed.tolist()) if image_ids is None else set(listed.tolist()) & set(image_ids)
+    truth = _people(annotations, coco.annotations)
 
-    found = []
-    for number, box in enumerate(_entries(box_file, "its top level", read_json(box_file, "the box file"))):
-        where = f"entry {number}"
-        if _field(box_file, where, box, "category_id") != PERSON:
-            continue
-        image_id = _image_id(box_file, where, box, "image_id")
-        if image_id not in listed:
-            raise ObtainError(
-                f"{box_file}: {where}: image_id {image_id} is not in {annotations}",
-                "use the box file that was made for these images",
-            )
-        score = _number(box_file, where, "score", _field(box_file, where, box, "score"))
-        found.append({"image_id": image_id, "bbox": _box(box_file, where, box), "score": score})
+    rows = detected.people(box_file)
+    scores, xywh = detected.require_scores(box_file, rows), detected.require_boxes(box_file, rows)
+    of_images = detected.image_ids.values[rows]
+    for field, numbers in (("score", scores[:, None]), ("bbox", xywh)):
+        broken = ~usable(numbers).all(axis=1)
+        if broken.any():
+            first = int(broken.argmax())
+            found = numbers[first][~usable(numbers[first])][0]
+            raise ObtainError(f"{box_file}: entry {rows[first]}: {field} must be a finite number, not {found}")
+    strangers = ~np.isin(of_images, listed)
+    if strangers.any():
+        first = int(strangers.argmax())
+        raise ObtainError(
+            f"{box_file}: entry {rows[first]}: image_id {of_images[first]} is not in {annotations}",
+            "use the box file that was made for these images",
+        )
+    found = _Boxes(of_images, xywh, scores=scores)
     index = _coco(truth, evaluated)
     precision = _precision(index, _coco(found, evaluated))
+    sizes = np.column_stack([coco.images.widths.values, coco.images.heights.values])
+    corners = look_like_corners(xywh, sizes[image_positions(coco.images.ids, of_images)])
+    as_widths = np.concatenate([xywh[:, :2], xywh[:, 2:] - xywh[:, :2]], axis=1)
     return PersonAP(
         ap=_mean(precision),
         ap50=_mean(precision[0]),
         ap75=_mean(precision[5]),
         images=len(evaluated),
-        boxes=sum(box["image_id"] in evaluated for box in found),
-        ap_of_corners=_mean(_precision(index, _coco(_as_corners(found), evaluated)))
-        if _look_like_corners(found, document["images"])
-        else None,
+        boxes=int(np.isin(of_images, list(evaluated)).sum()),
+        ap_of_corners=_mean(_precision(index, _coco(replace(found, xywh=as_widths), evaluated))) if corners else None,
     )
 
 
-def _look_like_corners(boxes: list[dict[str, Any]], images: list[dict[str, Any]]) -> bool:
-    """Whether every box could be corners, and some, read as x, y, w, h, ends outside its image."""
-    sizes = {image["id"]: (image.get("width"), image.get("height")) for image in images}
-    outside = False
-    for box in boxes:
-        x, y, w, h = box["bbox"]
-        if w <= x or h <= y:
-            return False
-        width, height = sizes[box["image_id"]]
-        for end, size in ((x + w, width), (y + h, height)):
-            outside = outside or (isinstance(size, int | float) and end > size + 1)
-    return outside
+@dataclass(frozen=True)
+class _Boxes:
+    """N boxes of people, of a detector with scores, or annotated."""
+
+    image_ids: Int64
+    """[N]"""
+    xywh: Float64
+    """[N, 4]"""
+    scores: Float64 | None = None
+    """[N]"""
+    crowds: Bool | None = None
+    """[N]"""
 
 
-def _as_corners(boxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    moved = []
-    for box in boxes:
-        x1, y1, x2, y2 = box["bbox"]
-        moved.append(box | {"bbox": [x1, y1, x2 - x1, y2 - y1]})
-    return moved
+def _people(path: Path, people: Annotations) -> _Boxes:
+    """Return the annotated boxes.
+
+    Raises:
+        ObtainError: A person is of no image or has a garbled box; names it.
+    """
+    categories = people.categories
+    rows = np.flatnonzero((~categories.given | (categories.values == PERSON)) & people.boxes.given)
+    nowhere = rows[~people.image_ids.known[rows]]
+    if len(nowhere):
+        raise ObtainError(f"{path}: annotations[{nowhere[0]}] has no image_id, a whole number")
+    boxes = people.boxes.values[rows]
+    broken = rows[~(people.boxes.known[rows] & usable(boxes).all(axis=1))]
+    if len(broken):
+        found = brief(people.boxes.odd.get(int(broken[0]), people.boxes.values[broken[0]].tolist()))
+        raise ObtainError(f"{path}: annotations[{broken[0]}]: bbox must be 4 finite numbers x, y, w, h, not {found}")
+    return _Boxes(people.image_ids.values[rows], boxes, crowds=are_crowds(people.crowds)[rows])
 
 
-def _coco(boxes: list[dict[str, Any]], image_ids: set[int]) -> COCO:
+def _coco(boxes: _Boxes, image_ids: set[int]) -> COCO:
     """Index boxes; their ids count from 1, as pycocotools takes an id of 0 for no match."""
+    columns: dict[str, list[Any]] = {"image_id": boxes.image_ids.tolist(), "bbox": boxes.xywh.tolist()}
+    columns["area"] = boxes.xywh[:, 2:].prod(axis=1).tolist()
+    if boxes.scores is not None:
+        columns["score"] = boxes.scores.tolist()
+    if boxes.crowds is not None:
+        columns["iscrowd"] = boxes.crowds.astype(int).tolist()
     index = COCO()
     index.dataset = {
         "images": [{"id": image_id} for image_id in image_ids],
         "categories": [{"id": PERSON}],
         "annotations": [
-            {"id": number, "category_id": PERSON, "area": box["bbox"][2] * box["bbox"][3], **box}
-            for number, box in enumerate(boxes, 1)
+            {"id": number, "category_id": PERSON, **dict(zip(columns, row, strict=True))}
+            for number, row in enumerate(zip(*columns.values(), strict=True), 1)
         ],
     }
     with contextlib.redirect_stdout(io.StringIO()):
         index.createIndex()
     return index
+
+
+def _whole(path: Path, what: str, field: str, ids: Integers) -> Int64:
+    if ids.odd:
+        first = min(ids.odd)
+        raise ObtainError(f"{path}: {what}[{first}]: {field} must be a whole number, not {brief(ids.odd[first])}")
+    return ids.values
 
 
 def _precision(truth: COCO, found: COCO) -> Any:
@@ -147,38 +166,3 @@ def _precision(truth: COCO, found: COCO) -> Any:
 def _mean(precision: Any) -> float | None:
     defined = precision[precision > -1]
     return float(np.mean(defined)) if defined.size else None
-
-
-def _entries(path: Path, what: str, value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list):
-        raise ObtainError(f"{path}: {what} is no list")
-    for number, entry in enumerate(value):
-        if not isinstance(entry, dict):
-            raise ObtainError(f"{path}: {what}: entry {number} is no object")
-    return value
-
-
-def _field(path: Path, where: str, entry: dict[str, Any], field: str) -> Any:
-    if field not in entry:
-        raise ObtainError(f"{path}: {where} has no {field}")
-    return entry[field]
-
-
-def _image_id(path: Path, where: str, entry: dict[str, Any], field: str) -> int:
-    value = _field(path, where, entry, field)
-    if not isinstance(value, int):
-        raise ObtainError(f"{path}: {where}: {field} must be a whole number, not {brief(value)}")
-    return value
-
-
-def _number(path: Path, where: str, field: str, value: Any) -> float:
-    if not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
-        raise ObtainError(f"{path}: {where}: {field} must be a finite number, not {brief(value)}")
-    return float(value)
-
-
-def _box(path: Path, where: str, entry: dict[str, Any]) -> list[float]:
-    box = _field(path, where, entry, "bbox")
-    if not isinstance(box, list) or len(box) != 4:
-        raise ObtainError(f"{path}: {where}: bbox must be 4 numbers x, y, w, h, not {brief(box)}")
-    return [_number(path, where, "bbox", value) for value in box]

@@ -1,15 +1,15 @@
 """Ground truth of COCO-style annotation files, as arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Int64, usable
-from harness.errors import MALFORMED, ObtainError, brief
-from harness.files import read_json
+from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.datasets.coco_file import read_coco
+from harness.datasets.columns import Integers, Numbers
+from harness.errors import ObtainError, brief
 
 
 @dataclass(frozen=True)
@@ -78,96 +78,129 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
     Raises:
         ObtainError: The file is missing, is not JSON, or lacks or garbles a field; the message names it.
     """
-    document = read_json(path, "the annotation file")
-    if not isinstance(document, dict):
-        raise ObtainError(f"{path}: not a COCO-style annotation file: its top level is no object")
-    images = _records(path, document, "images")
-    # An image that is listed twice counts once (COCO's index is a dict by id).
-    images = list({_integer(path, "images", image, "id"): image for image in images}.values())
-    people = _effective(_records(path, document, "annotations"), path)
-
-    image_ids = np.array([image["id"] for image in images], np.int64)
-    person_images = np.array([_integer(path, "annotations", person, "image_id") for person in people], np.int64)
+    coco = read_coco(path)
+    images, people = coco.images, coco.annotations
+    for field, found in (("images", images), ("annotations", people)):
+        if not len(found):
+            raise ObtainError(f"{path}: '{field}' is empty")
+    image_rows = _last_of_each(_ids(path, "images", "id", images.ids))
+    rows = _effective(
+        _ids(path, "annotations", "id", people.ids), _ids(path, "annotations", "image_id", people.image_ids)
+    )
+    image_ids, ids = images.ids.values[image_rows], people.ids.values[rows]
+    person_images = people.image_ids.values[rows]
     strays = ~np.isin(person_images, image_ids)
     if strays.any():
-        first = int(np.flatnonzero(strays)[0])
+        first = int(strays.argmax())
         raise ObtainError(
-            f"{path}: annotation {people[first]['id']} has image_id {person_images[first]}, "
+            f"{path}: annotation {ids[first]} has image_id {person_images[first]}, "
             f"which is not among its 'images' ({strays.sum()} annotations are like that)"
         )
-    if any(person.get("category_id") != people[0].get("category_id") for person in people):
+    if _several(people.categories, rows):
         raise ObtainError(f"{path}: annotations of several 'category_id'; only people can be scored")
 
-    keypoints = _numbers(path, "annotations", people, "keypoints", 3 * num_keypoints).reshape(-1, num_keypoints, 3)
+    def numbers(field: str, column: Numbers, default: float | None = None) -> Float64:
+        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, default=default)
+
+    def lists(field: str, column: Numbers, length: int) -> Float64:
+        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, length)
+
+    keypoints = lists("keypoints", people.keypoints, 3 * num_keypoints).reshape(-1, num_keypoints, 3)
     if not (keypoints[..., 2] > 0).any():
         raise ObtainError(f"{path}: no annotation has a labelled keypoint", "is this the file of another task?")
+    crowd_index = f"{path}: 'crowdIndex' of {{}} in 'images'"
     return Truth(
         path=path,
         image_ids=image_ids,
-        crowd_indices=_numbers(path, "images", images, "crowdIndex", default=None if crowd else np.nan),
-        annotation_ids=np.array([person["id"] for person in people], np.int64),
+        crowd_indices=_numbers(
+            crowd_index, image_ids, images.crowd_indices, image_rows, default=None if crowd else np.nan
+        ),
+        annotation_ids=ids,
         annotation_image_ids=person_images,
         keypoints=keypoints,
-        boxes=_numbers(path, "annotations", people, "bbox", 4),
-        areas=_numbers(path, "annotations", people, "area", default=None if areas else np.nan),
-        is_crowd=_numbers(path, "annotations", people, "iscrowd", default=0) != 0,
-        num_keypoints=_counts(_numbers(path, "annotations", people, "num_keypoints", default=None if crowd else -1)),
+        boxes=lists("bbox", people.boxes, 4),
+        areas=numbers("area", people.areas, None if areas else np.nan),
+        is_crowd=numbers("iscrowd", people.crowds, 0) != 0,
+        num_keypoints=_counts(numbers("num_keypoints", people.counts, None if crowd else -1)),
     )
 
 
-def _records(path: Path, document: dict[str, Any], field: str) -> list[dict[str, Any]]:
-    records = document.get(field)
-    if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
-        raise ObtainError(f"{path}: '{field}' is missing, empty or no list of objects")
-    return records
+def _ids(path: Path, what: str, field: str, column: Integers) -> Int64:
+    strange = np.flatnonzero(~column.known | (column.values < 0))
+    if len(strange):
+        row = int(strange[0])
+        value = brief(column.odd.get(row, int(column.values[row])))
+        raise ObtainError(f"{path}: '{field}' in '{what}' must be a non-negative integer, not {value}")
+    return column.values
 
 
-def _effective(annotations: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
-    """Return the annotations that an evaluator gets to see, in its order: by image, then as in the file.
+def _last_of_each(ids: Int64) -> Indices:
+    """Return the last row of each id, in the order of first occurrence: COCO's index is a dict by id."""
+    _, first, group = np.unique(ids, return_index=True, return_inverse=True)
+    return _last_rows(group)[np.argsort(first, kind="stable")]
+
+
+def _effective(ids: Int64, image_ids: Int64) -> Indices:
+    """Return the rows of annotations that an evaluator gets to see, in its order: by image, then as in the file.
 
     COCO's index is a dict by annotation id, so where several annotations share an id, each of them becomes the last.
     """
-    last = {_integer(path, "annotations", annotation, "id"): annotation for annotation in annotations}
-    by_image = sorted(annotations, key=lambda annotation: _integer(path, "annotations", annotation, "image_id"))
-    return [last[annotation["id"]] for annotation in by_image]
+    _, group = np.unique(ids, return_inverse=True)
+    rows: Indices = _last_rows(group)[group][np.argsort(image_ids, kind="stable")]
+    return rows
 
 
-def _integer(path: Path, what: str, record: dict[str, Any], field: str) -> int:
-    value = record.get(field)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ObtainError(f"{path}: '{field}' in '{what}' must be a non-negative integer, not {brief(value)}")
-    return value
+def _last_rows(group: Indices) -> Indices:
+    """Return the last row of each group, by the groups' numbers."""
+    last = np.empty(int(group.max()) + 1, np.intp)
+    last[group] = np.arange(len(group))  # of an index that occurs several times NumPy keeps the last value
+    return last
+
+
+def _several(categories: Numbers, rows: Indices) -> bool:
+    """Tell whether annotations have different categories; one without any is of another than those with one."""
+    found = [categories.odd[row] for row in rows.tolist() if row in categories.odd] if categories.odd else []
+    if found:
+        return len(found) < len(rows) or any(value != found[0] for value in found)
+    return len(np.unique(categories.values[rows])) > 1
 
 
 def _numbers(
-    path: Path,
-    what: str,
-    records: Sequence[dict[str, Any]],
-    field: str,
-    length: int | None = None,
-    default: float | None = None,
+    where: str, ids: Int64, column: Numbers, rows: Indices, length: int | None = None, default: float | None = None
 ) -> Float64:
-    """Return a numeric field of all records, [records] or [records, length]; without default it must be there."""
-    values = [record.get(field, default) for record in records]
-    for record, value in zip(records, values, strict=True):
-        where = f"{path}: '{field}' of {record['id']} in '{what}'"
-        if value is None:
-            raise ObtainError(f"{where} is missing")
-        if length is not None and (not isinstance(value, list) or len(value) != length):
-            found = f"{len(value)}" if isinstance(value, list) else brief(value)
-            raise ObtainError(f"{where} must hold {length} numbers, not {found}")
-    try:
-        array = np.array(values, np.float64)
-    except MALFORMED as error:
-        raise ObtainError(f"{path}: '{field}' in '{what}' holds something other than numbers: {error}") from error
-    if array.shape[1:] != (() if length is None else (length,)):
-        raise ObtainError(f"{path}: '{field}' in '{what}' holds lists in place of numbers")
-    given = np.array([field in record for record in records], bool)
-    broken = given & ~usable(array.reshape(len(records), -1)).all(axis=1)
+    """Return a field of some records, [records] or [records, length]; without default it must be there.
+
+    Args:
+        where: Names the field in an error, with {} for the id of the record.
+        ids: [records]
+        column: The field of all records.
+        rows: [records] which of them.
+        length: How many numbers it holds; None for one that is no list.
+        default: What stands for a field that is not there.
+    """
+    values, given, known = column.values[rows], column.given[rows], column.known[rows]
+    missing = np.zeros(len(rows), bool) if default is not None else ~given
+    strange = given & ~known
+    if length is not None and values.shape[1] != length and known.any():
+        strange = known
+    if (missing | strange).any():
+        first = int((missing | strange).argmax())
+        found = column.odd.get(int(rows[first]))
+        named = where.format(ids[first])
+        if missing[first] or (found is None and not known[first]):
+            raise ObtainError(f"{named} is missing")
+        if length is None:
+            raise ObtainError(f"{named} must be a number, not {brief(found)}")
+        count = values.shape[1] if known[first] else len(found) if isinstance(found, list) else None
+        if count == length:
+            raise ObtainError(f"{named} holds something other than numbers: {brief(found)}")
+        raise ObtainError(f"{named} must hold {length} numbers, not {brief(found) if count is None else count}")
+    broken = given & ~usable(values.reshape(len(rows), -1)).all(axis=1)
     if broken.any():
-        record = records[int(np.flatnonzero(broken)[0])]
-        raise ObtainError(f"{path}: '{field}' of {record['id']} in '{what}' is not finite")
-    return array
+        raise ObtainError(f"{where.format(ids[int(broken.argmax())])} is not finite")
+    if default is not None:
+        values[~given] = default
+    return values
 
 
 def _counts(numbers: Float64) -> Int64:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Image, Indices
+from harness.datasets.people import People
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.people import People
 from harness.predict.uploads import HostUploads, Uploads
 from harness.protocol import Crop
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from harness.arrays import Float32, Floating, Image
+from harness.datasets.people import People
 from harness.errors import RunError
-from harness.predict.people import People
 from harness.predict.warp import warp_affine
 from harness.protocol import Crop
 

@@ -23,10 +23,10 @@ from mmengine.utils import import_modules_from_strings
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.assets.checkpoints import load_weights
+from harness.datasets.coco_file import PERSON, read_coco
+from harness.datasets.people import check_images
 from harness.errors import ObtainError, RunError, SpecError
 from harness.openmmlab.stand_ins import install_stand_ins
-from harness.predict.people import check_images
-from harness.predict.people.coco import PERSON, read_annotations
 from harness.predict.seeded import synthetic_crops
 
 _SYNTHETIC, _SIDE = 2, 320
@@ -160,7 +160,8 @@ def listed_images(annotations: Path, folder: Path, limit: int | None = None) -> 
     Raises:
         ObtainError: The annotation file is missing or not of its form, or images are missing.
     """
-    images = {image["id"]: folder / image["file_name"] for image in read_annotations(annotations)["images"][:limit]}
+    ids, names = read_coco(annotations).listed(annotations)
+    images = {image: folder / name for image, name in zip(ids[:limit].tolist(), names[:limit], strict=True)}
     check_images(images)
     return images
 

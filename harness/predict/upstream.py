@@ -24,9 +24,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from harness.datasets.people import People
 from harness.files import read_json
 from harness.openmmlab.stand_ins import install_stand_ins
-from harness.predict.people import People
 from harness.predict.upstream_conditions import why_not_evaluated
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions

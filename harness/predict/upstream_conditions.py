@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from harness.datasets.lookup import dataset_class
 from harness.plugins import plugin
 from harness.protocol import PoseSelection, Protocol, Warp
 
@@ -31,7 +32,7 @@ def moved_by_packages(protocol: Protocol) -> list[str]:
     found = [OPENCV_5] if upstream_warp() == "opencv-5" else []
     if has_numpy_2() and isinstance(protocol.scoring, PoseSelection):
         found.append(NUMPY_2)
-    if has_numpy_2() and (protocol.dataset == "MpiiDataset" or protocol.crop.affine == "udp"):
+    if has_numpy_2() and (dataset_class(protocol.dataset).moved_by_numpy_2 or protocol.crop.affine == "udp"):
         found.append(NUMPY_2_CROPS)
     return found
 

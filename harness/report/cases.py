@@ -77,14 +77,11 @@ def limbs(dataset: str, names: Sequence[str]) -> tuple[Limb, ...]:
 def _links(dataset: str) -> tuple[tuple[str, str], ...]:
     try:
         with openmmlab_needed():
-            from mmengine.config import Config
-
-            from harness.suites.configs import configs_folder
-            from harness.suites.metainfo import FILES
-        info = Config.fromfile(configs_folder() / "_base_" / "datasets" / f"{FILES[dataset]}.py").dataset_info
-    except (KeyError, HarnessError, OSError):
+            from harness.suites.metainfo import own_metainfo
+        skeleton = own_metainfo(dataset).get("skeleton_info", {})
+    except (HarnessError, OSError):
         return ()
-    return tuple(tuple(info.skeleton_info[number]["link"]) for number in sorted(info.skeleton_info))
+    return tuple(tuple(skeleton[number]["link"]) for number in sorted(skeleton))
 
 
 def gallery(diagnosis: Diagnosis, joined: Sequence[Limb], images: Path | None, room: Room) -> Gallery:

@@ -1,9 +1,6 @@
 """Whether a run saw the whole data set: on a part of it, no number is comparable with a published one."""
 
-from functools import cache
-from pathlib import Path
-
-from harness.files import read_json
+from harness.datasets.lookup import file_names
 from harness.predictions import Predictions
 from harness.run.plan import Plan
 from harness.suites.schema import Dataset
@@ -20,14 +17,8 @@ def part_of(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[str
     if counts and counts.people is not None and protocol.boxes.file is None and len(predictions) < counts.people:
         return f"{len(predictions):,} of {counts.people:,} people", []
     if counts and counts.images is not None:
-        listed = _listed_images(plan.settings.data / protocol.annotations.path, protocol.annotations.sha256)
+        listed = len(file_names(protocol.dataset, plan.settings.data / protocol.annotations.path))
         return (f"{listed:,} of {counts.images:,} images" if listed < counts.images else None), []
     if counts and counts.people is not None:
         return None, []
     return None, ["the suite states no size of its data set (dataset.counts), so nothing tells the whole from a part"]
-
-
-@cache
-def _listed_images(annotations: Path, sha256: str) -> int:
-    """Count once for all rows of a table; `sha256` tells the file from a later one of its name."""
-    return len(read_json(annotations, "the annotation file")["images"])

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from mmengine.config import Config
 
 from harness.assets.dataset import data_file
+from harness.datasets.lookup import dataset_class
+from harness.datasets.people import check_images
 from harness.errors import DifferenceError
 from harness.files import content_key
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
@@ -17,7 +19,6 @@ from harness.judge.explanation import Explanation, Trial, TriedSetting, make_tri
 from harness.metrics.match import evaluate
 from harness.plugins import plugins
 from harness.predict.forward import SharedForward
-from harness.predict.people import check_images
 from harness.predict.shared import Estimator, predict_together
 from harness.predict.sources.mmpose import Mmpose
 from harness.predict.upstream import predict_upstream
@@ -31,7 +32,7 @@ from harness.run.progress import RunProgress
 from harness.run_folder import RunFolder
 from harness.suites.configs import configs_folder
 from harness.suites.ledger import point_at
-from harness.suites.metainfo import FILES, read_metainfo
+from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Claim, Row, Suite
 
 PADDING = 1.25
@@ -94,7 +95,8 @@ def explain(
     def judged(changes: Sequence[TriedSetting], measured: Metrics) -> Trial:
         return make_trial(changes, claims, suite.metrics, measured)
 
-    alternatives = list(scoring_alternatives(protocol, FILES[protocol.dataset], _sigmas(protocol.num_keypoints)))
+    own = str(dataset_class(protocol.dataset).metainfo)
+    alternatives = list(scoring_alternatives(protocol, own, _sigmas(protocol.num_keypoints)))
     trials = [judged(one.changes, one.measured) for one in tried[1:]]
     trials += [judged([change], measured) for change, measured in misreadings(claims, as_run.measured)]
     scored = [_scored(as_run, alternative, settings) for alternative in alternatives]

@@ -10,9 +10,9 @@ import torch
 from mmengine.config import Config
 
 from harness.assets.fetch import Item
+from harness.datasets.people import People
 from harness.errors import HarnessError, ObtainError
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.people import People
 from harness.predict.sources.interface import ModelKind, model_kind
 from harness.protocol import Protocol
 from harness.run.job import Job

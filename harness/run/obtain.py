@@ -8,8 +8,8 @@ from mmengine.config import Config
 from harness.assets.checkpoint_files import identify_checkpoint
 from harness.assets.dataset import same_file
 from harness.assets.fetch import Item, OnFileBytes, checkpoint_item, data_items, obtain
+from harness.datasets.people import check_images
 from harness.errors import ObtainError
-from harness.predict.people import check_images
 from harness.run.plan import Plan, Settings
 from harness.suites.ledger import data_paths, image_folder
 from harness.suites.schema import Run

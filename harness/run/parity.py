@@ -8,12 +8,12 @@ import numpy as np
 
 from harness.arrays import Bool, Float32, Indices
 from harness.codecs.interface import codec_of
+from harness.datasets.people import check_images
 from harness.errors import RunError
 from harness.judge.parity import Parity
 from harness.metrics.match import difference, evaluate
 from harness.predict.forward import Forward
 from harness.predict.networks import count_flops
-from harness.predict.people import check_images
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_numpy import numpy_1_crops

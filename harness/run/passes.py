@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import torch
 
+from harness.datasets.people import People
 from harness.errors import RunError
-from harness.predict.people import People
 from harness.predictions import Predictions
 from harness.record import Estimation
 from harness.run.executors.base import Executor, Lost

@@ -10,9 +10,9 @@ from mmengine.config import Config
 import harness
 from harness.assets.checkpoint_files import Identified, find_checkpoint, identify_checkpoint
 from harness.assets.dataset import data_file
+from harness.datasets.people import People, load_people
 from harness.errors import UsageError
 from harness.files import content_key
-from harness.predict.people import People, load_people
 from harness.predict.sources.interface import Model, ModelKind, model_kind
 from harness.predict.sources.mmpose import Mmpose
 from harness.predict.upstream_conditions import upstream_warp

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from harness.datasets.people import People
 from harness.metrics.match import evaluate
-from harness.predict.people import People
 from harness.predictions import Predictions
 from harness.record import Effect, metric_changes
 from harness.run.plan import Plan

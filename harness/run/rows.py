@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.datasets.people import People
 from harness.errors import UsageError
 from harness.files import write_json
-from harness.predict.people import People
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import moved_by_packages, why_not_evaluated
 from harness.predictions import Predictions

@@ -10,8 +10,8 @@ from functools import cached_property
 
 import torch
 
+from harness.datasets.people import People
 from harness.predict.memory import is_out_of_memory
-from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_together
 from harness.predictions import Predictions
 from harness.run.device import free_memory

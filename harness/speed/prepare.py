@@ -16,10 +16,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from harness.arrays import Image
+from harness.datasets.people import People, check_images
 from harness.errors import DifferenceError
 from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.people import People, check_images
 from harness.predict.shared import crop_batches
 from harness.protocol import Crop
 from harness.run.plan import Plan

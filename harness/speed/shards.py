@@ -15,8 +15,8 @@ from typing import Literal
 
 import torch
 
+from harness.datasets.people import People, check_images
 from harness.errors import DifferenceError, RunError, UsageError
-from harness.predict.people import People, check_images
 from harness.predict.threads import torch_threads
 from harness.predictions import Predictions
 from harness.run.executors.base import Executor, Lost

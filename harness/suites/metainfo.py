@@ -11,19 +11,9 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from harness.datasets.lookup import dataset_class
 from harness.errors import SpecError
 from harness.suites.configs import configs_folder
-
-FILES = {
-    "CocoDataset": "coco",
-    "MpiiDataset": "mpii",
-    "CrowdPoseDataset": "crowdpose",
-    "AicDataset": "aic",
-    "JhmdbDataset": "jhmdb",
-    "PoseTrack18Dataset": "posetrack18",
-    "HumanArtDataset": "humanart",
-}
-"""The file in MMPose's configs/_base_/datasets that a data set class reads if its config names no other."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +39,10 @@ def read_metainfo(dataset: Any) -> Metainfo:
     stated = dataset.get("metainfo") or {}
     if "keypoint_info" in stated:
         info = stated
+    elif file := stated.get("from_file"):
+        info = _read(file)
     else:
-        if dataset.type not in FILES and "from_file" not in stated:
-            allowed = ", ".join(FILES)
-            raise SpecError(f"config field test_dataloader.dataset.type: {dataset.type} is not one of {allowed}")
-        info = _read(stated.get("from_file") or f"configs/_base_/datasets/{FILES[dataset.type]}.py")
+        info = own_metainfo(dataset.type)
     keypoints = [info["keypoint_info"][i] for i in range(len(info["keypoint_info"]))]
     names = [keypoint["name"] for keypoint in keypoints]
     return Metainfo(
@@ -61,6 +50,16 @@ def read_metainfo(dataset: Any) -> Metainfo:
         flip_indices=tuple(names.index(keypoint.get("swap") or keypoint["name"]) for keypoint in keypoints),
         sigmas=tuple(np.array(info["sigmas"], np.float32).tolist()),
     )
+
+
+def own_metainfo(dataset: str) -> Any:
+    """Return the metainfo of a data set class, which holds if its config names no other.
+
+    Raises:
+        SpecError: The data set is not one that is evaluated here.
+    """
+    own = dataset_class(dataset).metainfo
+    return _read(f"configs/_base_/datasets/{own}.py") if isinstance(own, str) else own
 
 
 def _read(path: str) -> Any:

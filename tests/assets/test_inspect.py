@@ -15,9 +15,9 @@ from miniature import Miniature
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from harness.assets.inspect import DataFiles, Inspection, data_files, inspect_data
+from harness.datasets.inspection import DataFiles, Inspection, data_files, inspect_data
+from harness.datasets.people import annotated_people, load_people
 from harness.errors import ObtainError
-from harness.predict.people import annotated_people, load_people
 from harness.suites.load import load_suite
 from harness.suites.schema import Counts
 

@@ -11,10 +11,10 @@ import torch
 from conftest import Harness
 from miniature import Miniature, coco
 
+from harness.datasets.people import detected_people
 from harness.files import sha256_file
 from harness.metrics.box_ap import person_ap
 from harness.predict.detect import zoo
-from harness.predict.people import detected_people
 
 BOX_FILE, ANNOTATIONS = coco.BOXES, coco.ANNOTATIONS
 IMAGES = len(coco.PLAN)

@@ -11,6 +11,7 @@ import pytest
 from mmengine.config import ConfigDict
 from scipy.io import loadmat
 
+from harness.datasets.people import annotated_people, detected_people, load_people
 from harness.demo import dataset
 from harness.demo.annotate import COCO, CROWDPOSE, MPII
 from harness.demo.dataset import Split, crowd_index, write_coco, write_crowdpose, write_mpii
@@ -18,7 +19,6 @@ from harness.metrics.box_ap import person_ap
 from harness.metrics.families.pckh.truth import load_mpii
 from harness.metrics.truth import load_truth
 from harness.openmmlab.stand_ins import install_stand_ins
-from harness.predict.people import annotated_people, detected_people, load_people
 from harness.suites.metainfo import read_metainfo
 
 install_stand_ins()

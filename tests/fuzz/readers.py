@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from harness.datasets.people import People
 from harness.predict.crops import crop_regions, warp
-from harness.predict.people import People
 from harness.protocol import Crop
 
 _IMAGE = np.full((48, 64, 3), 128, np.uint8)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from harness.assets.dataset import data_file
-from harness.assets.inspect import DataFiles, inspect_data
-from harness.assets.inspect.people import Rules
+from harness.datasets.inspect.people import Rules
+from harness.datasets.inspection import DataFiles, inspect_data
+from harness.datasets.people import check_images, load_people
 from harness.errors import ObtainError
 from harness.metrics.diagnosis.diagnose import diagnose
 from harness.metrics.families.jhmdb_pck import JhmdbScoring
@@ -18,7 +19,6 @@ from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.metrics.match import evaluate, match
-from harness.predict.people import check_images, load_people
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Compute, Crop, Decoder, Flip, Protocol, Scoring
 from harness.suites.schema import Counts

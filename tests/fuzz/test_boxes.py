@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.assets.inspect import DataFiles, inspect_data
-from harness.assets.inspect.people import Rules
+from harness.datasets.inspect.people import Rules
+from harness.datasets.inspection import DataFiles, inspect_data
+from harness.datasets.people import load_people
 from harness.metrics.box_ap import person_ap
-from harness.predict.people import load_people
 from harness.suites.schema import Counts
 
 from . import seeds

@@ -151,20 +151,20 @@ def test_a_hundred_boxes_an_image(tmp_path: Path, rank: int) -> None:
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ({"a": 1}, "boxes.json: its top level is no list"),
-        ([found(0, 1, 0, 0, 1, 1), 3], "boxes.json: its top level: entry 1 is no object"),
+        ({"a": 1}, "boxes.json: it is no list of objects"),
+        ([found(0, 1, 0, 0, 1, 1), 3], "boxes.json: it is no list of objects"),
         ([found(0, 1, 0, 0, 1, 1), {"category_id": 1, "image_id": 0}], "boxes.json: entry 1 has no score"),
         ([{"image_id": 0, "category_id": 1, "score": 1}], "boxes.json: entry 0 has no bbox"),
         ([{"image_id": 0}], "boxes.json: entry 0 has no category_id"),
         ([found(0, 1, 0, 0, 1)], "boxes.json: entry 0: bbox must be 4 numbers x, y, w, h, not [0, 0, 1]"),
         ([found(0, 1, 0, 0, 1, float("nan"))], "boxes.json: entry 0: bbox must be a finite number, not nan"),
-        ([found(0, 1, 0, 0, 1, 1) | {"score": "1"}], "boxes.json: entry 0: score must be a finite number, not '1'"),
+        ([found(0, 1, 0, 0, 1, 1) | {"score": "1"}], "boxes.json: entry 0: score must be a number, not '1'"),
         (
             [found(0, 1, 0, 0, 1, 1) | {"image_id": "0"}],
             "boxes.json: entry 0: image_id must be a whole number, not '0'",
         ),
         ([found(7, 1, 0, 0, 1, 1)], "boxes.json: entry 0: image_id 7 is not in "),
-        ([found(0, 10**400, 0, 0, 1, 1)], "boxes.json: entry 0: score must be a finite number, not 1000"),
+        ([found(0, 10**400, 0, 0, 1, 1)], "boxes.json: entry 0: score must be a number, not 1000"),
     ],
 )
 def test_malformed_box_files(tmp_path: Path, boxes: Any, message: str) -> None:
@@ -179,7 +179,7 @@ def test_malformed_truth(tmp_path: Path) -> None:
     with pytest.raises(ObtainError, match=r"annotation file is missing: .*no\.json"):
         person_ap(tmp_path / "boxes.json", tmp_path / "no.json")
     (tmp_path / "truth.json").write_text('{"images": 1}')
-    with pytest.raises(ObtainError, match=r"truth\.json: images is no list"):
+    with pytest.raises(ObtainError, match=r"truth\.json: `images` is no list of objects"):
         person_ap(tmp_path / "boxes.json", tmp_path / "truth.json")
 
 

@@ -14,6 +14,7 @@ from miniature import coco
 from scipy.io import savemat
 
 from harness.assets.dataset import data_file
+from harness.datasets.people import load_people
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.metrics.families.jhmdb_pck import JhmdbScoring
 from harness.metrics.families.oks import OksScoring
@@ -22,7 +23,6 @@ from harness.metrics.families.posetrack_ap.truth import load_posetrack
 from harness.metrics.foreign import score_foreign
 from harness.metrics.keypoint_arrays import read_keypoints
 from harness.metrics.truth import load_truth
-from harness.predict.people import load_people
 from harness.predictions import Predictions
 from harness.protocol import Compute, DataFile
 from harness.suites.configs import load_config

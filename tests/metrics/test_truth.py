@@ -72,14 +72,18 @@ def test_fields_that_are_not_needed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "value", "message"),
     [
-        (["images"], None, "'images' is missing, empty or no list of objects"),
-        (["annotations"], [], "'annotations' is missing, empty or no list of objects"),
+        (["images"], None, "`images` is no list of objects"),
+        (["annotations"], [], "'annotations' is empty"),
         (["images", 0, "id"], "seven", "'id' in 'images' must be a non-negative integer, not 'seven'"),
         (["images", 1, "crowdIndex"], None, "'crowdIndex' of 3 in 'images' is missing"),
         (["annotations", 0, "image_id"], 99, "annotation 1 has image_id 99, which is not among its 'images'"),
         (["annotations", 0, "keypoints"], None, "'keypoints' of 1 in 'annotations' is missing"),
         (["annotations", 0, "keypoints"], [1, 2, 2], "'keypoints' of 1 in 'annotations' must hold 6 numbers, not 3"),
-        (["annotations", 1, "keypoints", 0], "x", "'keypoints' in 'annotations' holds something other than numbers"),
+        (
+            ["annotations", 1, "keypoints", 0],
+            "x",
+            "'keypoints' of 2 in 'annotations' holds something other than numbers",
+        ),
         (["annotations", 1, "keypoints", 3], float("nan"), "'keypoints' of 2 in 'annotations' is not finite"),
         (["annotations", 2, "bbox"], [1, 2, 3], "'bbox' of 5 in 'annotations' must hold 4 numbers, not 3"),
         (["annotations", 2, "area"], None, "'area' of 5 in 'annotations' is missing"),
@@ -90,7 +94,7 @@ def test_fields_that_are_not_needed(tmp_path: Path) -> None:
         (
             ["annotations", 1, "keypoints", 0],
             10**400,
-            "'keypoints' in 'annotations' holds something other than numbers",
+            "'keypoints' of 2 in 'annotations' holds something other than numbers",
         ),
         (["annotations", 1, "keypoints", 0], 1e300, "'keypoints' of 2 in 'annotations' is not finite"),
     ],
@@ -114,7 +118,7 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "text.json").write_text("images")
     with pytest.raises(ObtainError, match=r"the annotation file cannot be read: .*text\.json"):
         load_truth(tmp_path / "text.json", 2)
-    with pytest.raises(ObtainError, match="its top level is no object"):
+    with pytest.raises(ObtainError, match="it is no object with `images` and `annotations`"):
         load_truth(write(tmp_path / "list.json", []), 2)
     document = copy.deepcopy(DOCUMENT)
     for person in document["annotations"]:
@@ -127,7 +131,7 @@ def test_lists_in_place_of_numbers(tmp_path: Path) -> None:
     document = copy.deepcopy(DOCUMENT)
     for person in document["annotations"]:
         person["area"] = [5, 6]
-    with pytest.raises(ObtainError, match=r"gt\.json: 'area' in 'annotations' holds lists in place of numbers"):
+    with pytest.raises(ObtainError, match=r"gt\.json: 'area' of 2 in 'annotations' must be a number, not \[5, 6\]"):
         load_truth(write(tmp_path / "gt.json", document), 2, areas=True)
 
 

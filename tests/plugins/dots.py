@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.people import Annotated
 from harness.datasets.interface import DataFiles, DatasetClass
 from harness.datasets.people import People
-
 from harness.files import read_json
 
 

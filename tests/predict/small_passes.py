@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.predict.people import People
+from harness.datasets.people import People
 from harness.protocol import Protocol
 
 NUM_KEYPOINTS = 3

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from small_passes import draw_people
 
 from harness.arrays import Image
+from harness.datasets.people import People
 from harness.errors import RunError
 from harness.predict import crop_stream as module
 from harness.predict.crop_stream import crop_stream
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.people import People
 from harness.protocol import Crop
 
 PLAIN = Crop(input_size=(48, 64), padding=1.25, affine="plain")

@@ -12,9 +12,9 @@ import pytest
 from upstream_config import build_dataset, config
 
 from harness.assets.dataset import data_file
+from harness.datasets.people import People, check_images, load_people
 from harness.errors import ObtainError, RunError
 from harness.predict.crops import crop_regions, read_image, warp
-from harness.predict.people import People, check_images, load_people
 from harness.protocol import Compute, Protocol
 from harness.speed.own_peak import peak_memory
 from harness.suites.ledger import image_folder, read_protocol
@@ -105,20 +105,23 @@ def coco_files(folder: Path, **changes: Any) -> tuple[Path, Path]:
     ("changes", "message"),
     [
         ({"annotations": "{"}, "the annotation file cannot be read: {annotations}"),
-        ({"annotations": []}, "no list `images` in the annotation file: {annotations}"),
+        ({"annotations": []}, "{annotations}: it is no object with `images` and `annotations`"),
         (
             {"annotations": {"images": [{"id": 1}], "annotations": []}},
             "images[0] has no id or file_name: {annotations}",
         ),
         ({"annotation": {"num_keypoints": 0}}, "nobody in {annotations} has keypoints and a box: 0 of 1 annotations"),
         ({"annotation": {"iscrowd": 1}}, "nobody in {annotations} has keypoints and a box"),
-        ({"annotation": {"bbox": [1, 2]}}, "annotation 7 of {annotations}: bad bbox, keypoints or image size"),
+        (
+            {"annotation": {"bbox": [1, 2]}},
+            "annotation 7 of {annotations}: bad bbox, keypoints or image size: bbox is [1, 2]",
+        ),
         ({"annotation": {"keypoints": [10**400] * 51}}, "annotation 7 of {annotations}: bad bbox, keypoints or"),
         ({"annotation": {"bbox": [1, 1, float("nan"), 2]}}, "not a finite number: {annotations}: that of person 7"),
         ({"annotation": {"keypoints": []}}, "nobody in {annotations} has keypoints and a box"),
         ({"annotation": {"image_id": [1]}}, "annotations[0] of {annotations} has no image_id"),
         ({"annotation": {"id": "seven"}}, "an annotation of image 1 in {annotations} has no id"),
-        ({"annotations": {"images": [], "annotations": [5]}}, "annotations[0] of {annotations} has no image_id"),
+        ({"annotations": {"images": [], "annotations": [5]}}, "{annotations}: `annotations` is no list of objects"),
         (
             {"annotations": {"images": [{"id": [1], "file_name": "1.jpg"}], "annotations": []}},
             "images[0] has no id or file_name: {annotations}",
@@ -140,16 +143,16 @@ def test_bad_annotations(tmp_path: Path, changes: dict[str, Any], message: str) 
     ("changes", "message"),
     [
         ({"boxes": []}, "no person boxes in the box file: {boxes}"),
-        ({"boxes": {}}, "a box file is a list of detections, this one is not: {boxes}"),
+        ({"boxes": {}}, "{boxes}: it is no list of objects"),
         ({"box": {"category_id": 2}}, "no person boxes in the box file: {boxes}"),
         ({"box": {"image_id": 5}}, "1 of its image ids, such as 5, are not in {annotations}: {boxes}"),
-        ({"box": {"bbox": "1 2 3 4"}}, "a detection lacks or misspells a field: {boxes}"),
-        ({"boxes": [{"image_id": 1, "category_id": 1}]}, "a detection lacks or misspells a field: {boxes}"),
+        ({"box": {"bbox": "1 2 3 4"}}, "{boxes}: entry 0: bbox must be 4 numbers x, y, w, h, not '1 2 3 4'"),
+        ({"boxes": [{"image_id": 1, "category_id": 1}]}, "{boxes}: entry 0 has no score"),
         ({"box": {"bbox": [1, 1, float("nan"), 2]}}, "a box has a coordinate that is not a finite number: {boxes}"),
         ({"box": {"bbox": [1, 1, 3e38, 2]}}, "a box has a coordinate that is not a finite number: {boxes}"),
-        ({"box": {"bbox": [1, 1, 10**400, 2]}}, "a detection lacks or misspells a field: {boxes}"),
+        ({"box": {"bbox": [1, 1, 10**400, 2]}}, "{boxes}: entry 0: bbox must be 4 numbers x, y, w, h, not [1, 1, 1000"),
         ({"box": {"score": float("nan")}}, "a box has a score that is not a finite number: {boxes}: that of person 0"),
-        ({"box": {"image_id": 2**64}}, "a detection lacks or misspells a field: {boxes}"),
+        ({"box": {"image_id": 2**64}}, "{boxes}: entry 0: image_id must be a whole number, not 18446744073709551616"),
     ],
 )
 def test_bad_boxes(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

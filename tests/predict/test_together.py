@@ -9,10 +9,10 @@ import torch
 from small_passes import SmallNetwork, draw_people, protocol
 
 from harness.codecs.decoding import begin_decoding
+from harness.datasets.people import People
 from harness.errors import RunError
 from harness.predict import shared
 from harness.predict.forward import Forward
-from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_shared, predict_together
 from harness.predictions import Predictions
 from harness.protocol import Crop, Protocol

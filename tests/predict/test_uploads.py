@@ -10,12 +10,12 @@ from fake_cuda import FakeCuda
 from small_passes import SmallNetwork, draw_people, protocol
 
 from harness.arrays import Image
+from harness.datasets.people import People
 from harness.predict import forward as forward_module
 from harness.predict import shared
 from harness.predict.crop_stream import crop_stream
 from harness.predict.cuda_graph import CudaRecorder
 from harness.predict.forward import Forward
-from harness.predict.people import People
 from harness.predict.shared import Estimator, predict_together
 from harness.predict.uploads import CudaUploads, HostUploads
 from harness.predictions import Predictions

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from upstream_config import build_dataset, config
 
+from harness.datasets.people import load_people
 from harness.predict.crops import _udp_matrices
-from harness.predict.people import load_people
 
 
 def test_centres_of_mpii(tmp_path: Path) -> None:

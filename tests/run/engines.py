@@ -9,11 +9,11 @@ import torch
 from upstream_config import build_dataset
 
 from harness.arrays import Float32, Floating, Indices
+from harness.datasets.people import People
 from harness.judge.parity import Parity
 from harness.predict.crops import crop_regions
 from harness.predict.forward import Forward
 from harness.predict.networks import build_network
-from harness.predict.people import People
 from harness.predict.shared import predict_shared
 from harness.run.parity import compare_engines
 from harness.run.plan import Plan, Settings

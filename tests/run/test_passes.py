@@ -14,10 +14,10 @@ from conftest import Harness
 from miniature import coco
 
 from harness.arrays import Image
+from harness.datasets.people import People
 from harness.predict import crop_stream
 from harness.predict.crops import read_image
 from harness.predict.forward import Forward
-from harness.predict.people import People
 from harness.predict.sources.mmpose import Mmpose
 from harness.predictions import Predictions
 from harness.record import Record

@@ -12,9 +12,9 @@ import pytest
 from engines import compare, near_truth_network
 
 from harness.arrays import Float32
+from harness.datasets.people import People
+from harness.datasets.people.coco import annotated_people
 from harness.errors import RunError
-from harness.predict.people import People
-from harness.predict.people.coco import annotated_people
 from harness.protocol import Decoder, Protocol, Size
 from harness.run.plan import Plan, Settings
 from harness.suites.ledger import read_protocol
@@ -78,10 +78,10 @@ def zero_based(annotations: Path, images: Path, *, one_based: bool) -> People:
 CODE_TRAPS = {
     "JHMDB's pixels counted from 0": (
         "jhmdb/resnet-50-256x256/sub1",
-        "harness.predict.people.annotated_people",
+        "harness.datasets.coco_style.annotated_people",
         zero_based,
     ),
-    "MPII's centres not lowered": ("mpii/litehrnet-18-256x256/val", "harness.predict.people.mpii.FOOT_ROOM", 0),
+    "MPII's centres not lowered": ("mpii/litehrnet-18-256x256/val", "harness.datasets.people.mpii.FOOT_ROOM", 0),
     "one stride for AlexNet": ("coco/alexnet-256x192/val", "harness.codecs.msra.strides", one_stride),
     "the first stage in place of the last": (
         "mpii/cpm-368x368/val",

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from harness.errors import MALFORMED, ObtainError, RunError
-from harness.files import read_json
+from harness.datasets.lookup import file_names
+from harness.errors import RunError
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.family import Labels, Matched
 from harness.protocol import Protocol
@@ -26,17 +25,5 @@ def diagnose(matched: Matched, protocol: Protocol, data: Path, names: Sequence[s
     """
     if len(names) != protocol.num_keypoints:
         raise RunError(f"{len(names)} names of keypoints, but the protocol has {protocol.num_keypoints}")
-    return matched.diagnosis(Labels(names, protocol.flip_indices, _file_names(data / protocol.annotations.path)))
-
-
-def _file_names(annotations: Path) -> dict[int, str]:
-    """Return the file names of images by their ids, as far as the annotation file has them."""
-    document: Any = read_json(annotations, "the annotation file")
-    try:
-        if isinstance(document, list):
-            # MPII's images have no ids; MMPose takes the number in the file's name (mpii_dataset.py).
-            names = {str(person["image"]) for person in document if "image" in person}
-            return {int(Path(name).stem): name for name in names if Path(name).stem.isdecimal()}
-        return {image["id"]: str(image["file_name"]) for image in document.get("images", []) if "file_name" in image}
-    except MALFORMED as error:
-        raise ObtainError(f"the annotation file has no list of images: {annotations}: {error!r}") from error
+    images = file_names(protocol.dataset, data / protocol.annotations.path)
+    return matched.diagnosis(Labels(names, protocol.flip_indices, images))

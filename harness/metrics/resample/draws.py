@@ -1,16 +1,16 @@
 """Which images, or videos, a bootstrap draws how often."""
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Float64, Indices, Int64
-from harness.errors import ObtainError, RunError
-from harness.files import read_json
-from harness.metrics.family import Matched
+from harness.datasets.lookup import videos
+from harness.errors import RunError
+from harness.metrics.family import Matched, truth_files
 from harness.protocol import Protocol
 
 Unit = Literal["image", "video"]
@@ -59,7 +59,8 @@ def draw(matched: Matched, protocol: Protocol, data: Path, resamples: int = 1000
     annotations = data / protocol.annotations.path
     if not len(image_ids):
         raise RunError(f"predictions: there is nobody to score under {annotations}")
-    found = videos(protocol, data)
+    files = dict(truth_files(protocol, lambda file, _: data / file.path).files)
+    found = videos(protocol.dataset, annotations, files.get("sequences"))
     if found is None:
         return Draws.of_units("image", image_ids, np.arange(len(image_ids)), resamples, seed)
     strays = [image for image in image_ids.tolist() if image not in found]
@@ -81,33 +82,3 @@ def resampled_metrics(matched: Matched, draws: Draws) -> dict[str, Float64]:
             "two runs can be compared where both cover the same images",
         )
     return matched.resampled(draws)
-
-
-def videos(protocol: Protocol, data: Path) -> dict[int, str] | None:
-    """Return the video of each image; None where images do not come from videos."""
-    if protocol.dataset == "JhmdbDataset":
-        return _videos_by_file_name(data / protocol.annotations.path)
-    if protocol.dataset == "PoseTrack18Dataset":
-        return _videos_by_sequence(data / protocol.scoring.files["sequences"].path)
-    return None
-
-
-def _videos_by_file_name(annotations: Path) -> dict[int, str]:
-    """Return the folder of each image, which JHMDB names after the video."""
-    images = read_json(annotations, "the annotation file")["images"]
-    try:
-        return {image["id"]: str(PurePosixPath(image["file_name"]).parent) for image in images}
-    except (KeyError, TypeError) as error:
-        raise ObtainError(
-            f"{annotations}: 'file_name' of an image is missing or malformed: {error!r}",
-            "it says which video an image is from",
-        ) from error
-
-
-def _videos_by_sequence(folder: Path) -> dict[int, str]:
-    """Return the file of each image: PoseTrack18 has one for each video."""
-    return {
-        image["id"]: path.name
-        for path in folder.glob("*.json")
-        for image in read_json(path, "the ground truth of a sequence")["images"]
-    }

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
+from harness.datasets.people import People
 from harness.predict.crop_stream import processors
-from harness.predict.people import People
 from harness.predict.shared import crop_batches
 from harness.predict.uploads import uploads_to
 from harness.protocol import Crop, Protocol

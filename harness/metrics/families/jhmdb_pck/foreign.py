@@ -1,13 +1,13 @@
 """Scores an array of keypoints of another framework on JHMDB."""
 
-from harness.files import read_json
+from harness.datasets.coco_file import read_coco
+from harness.datasets.people import load_people
 from harness.metrics.families.jhmdb_pck.score import match_jhmdb
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
 from harness.metrics.family import Metrics
 from harness.metrics.foreign import ForeignFile
 from harness.metrics.foreign_poses import as_predictions, read_people
 from harness.metrics.truth import load_truth
-from harness.predict.people import load_people
 
 
 def score_array(file: ForeignFile[JhmdbScoring]) -> Metrics:
@@ -20,7 +20,7 @@ def score_array(file: ForeignFile[JhmdbScoring]) -> Metrics:
     annotations = file.source.annotations
     truth = load_truth(annotations, file.protocol.num_keypoints)
     people = load_people(file.protocol.dataset, annotations, file.data, None, None)
-    ids = [person["id"] for person in read_json(annotations, "the annotation file")["annotations"]]
+    ids = read_coco(annotations).annotations.ids.values.tolist()
     keypoints = read_people(file, len(ids))
     rows = {person: row for row, person in enumerate(ids)}
     keypoints = keypoints[[rows[person] for person in people.ids.tolist()]]

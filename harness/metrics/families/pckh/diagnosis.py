@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from harness.datasets.mpii_file import NUM_JOINTS
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pck import diagnose_distances, people_within_reach
 from harness.metrics.families.pckh.score import UNCOUNTED, MpiiMatched
-from harness.metrics.families.pckh.truth import NUM_JOINTS
 from harness.metrics.family import Labels
 
 THRESHOLD = 0.5

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.arrays import Bool, Float64, Floating, Indices, Int64
-from harness.metrics.families.pckh.truth import NUM_JOINTS, MpiiTruth
+from harness.datasets.mpii_file import NUM_JOINTS
+from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.family import Labels, Metrics
 from harness.metrics.pck import find_joints, joint_pck, match_people, optional
 from harness.predictions import Predictions

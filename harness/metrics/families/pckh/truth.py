@@ -1,17 +1,16 @@
-"""Ground truth of MPII: MMPose's mpii_val.json and MPII's head boxes."""
+"""Ground truth of MPII: joints, and head sizes that distances are measured by."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, usable
-from harness.errors import MALFORMED, ObtainError
-from harness.files import read_json
+from harness.datasets.columns import Numbers
+from harness.datasets.mpii_file import NUM_JOINTS, read_mpii
+from harness.errors import ObtainError
 from harness.mat_file import read_mat
 
-NUM_JOINTS = 16
 HEAD_BIAS = 0.6
 """MPII's SC_BIAS: the head's size is this part of the head box's diagonal."""
 
@@ -36,18 +35,27 @@ def load_mpii(path: Path, headboxes: Path) -> MpiiTruth:
     Raises:
         ObtainError: A file is missing or malformed, or the two are not of the same people.
     """
-    people = read_json(path, "the annotation file")
-    if not isinstance(people, list) or not people or not all(isinstance(person, dict) for person in people):
-        raise ObtainError(f"{path}: not MPII annotations: its top level is no list of objects")
+    people = read_mpii(path)
+    if not len(people):
+        raise ObtainError(f"{path}: not MPII annotations: nobody is in it")
     head_sizes = load_head_sizes(headboxes)
     if len(head_sizes) != len(people):
         raise ObtainError(f"{headboxes}: head boxes of {len(head_sizes)} people, but {path} has {len(people)}")
+    joints = _required(path, "joints", people.joints, f"{NUM_JOINTS} x 2")
     return MpiiTruth(
         path=path,
-        joints=_field(path, people, "joints", (NUM_JOINTS, 2)).astype(np.float32),
-        visible=_field(path, people, "joints_vis", (NUM_JOINTS,)) != 0,
+        joints=joints.reshape(-1, NUM_JOINTS, 2).astype(np.float32),
+        visible=_required(path, "joints_vis", people.visible, f"{NUM_JOINTS}") != 0,
         head_sizes=head_sizes,
     )
+
+
+def _required(path: Path, field: str, column: Numbers, count: str) -> Float64:
+    good = column.known & usable(column.values).all(axis=1)
+    if not good.all():
+        person = int(good.argmin())
+        raise ObtainError(f"{path}: '{field}' must hold {count} finite numbers; that of person {person} does not")
+    return column.values
 
 
 def load_head_sizes(path: Path) -> Float64:
@@ -64,13 +72,3 @@ def load_head_sizes(path: Path) -> Float64:
     if not usable(sizes).all():
         raise ObtainError(f"{path}: 'headboxes_src' of {(~usable(sizes)).sum()} people is not finite")
     return sizes
-
-
-def _field(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Float64:
-    try:
-        values = np.array([person[field] for person in people], np.float64)
-    except MALFORMED as error:
-        raise ObtainError(f"{path}: '{field}' is missing or malformed: {error!r}") from error
-    if values.shape[1:] != shape or not usable(values).all():
-        raise ObtainError(f"{path}: '{field}' must hold {' x '.join(map(str, shape))} finite numbers for each person")
-    return values

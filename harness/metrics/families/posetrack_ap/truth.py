@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.datasets.posetrack_files import SequenceAnnotations, read_posetrack
 from harness.errors import MALFORMED, ObtainError
-from harness.files import read_json
 
 Regions = tuple[Float64, ...]
 """Polygons, [V, 2] x, y each."""
@@ -84,13 +84,13 @@ def load_posetrack(folder: Path) -> PoseTrackTruth:
     Raises:
         ObtainError: There are none, or one is malformed or lacks a field; the message names it.
     """
-    files = sorted(folder.glob("*.json"))
+    files = read_posetrack(folder)
     if not files:
         raise ObtainError(
             f"the per-sequence ground truth is missing: no *.json in {folder}",
             "put PoseTrack18's own annotations/val there; posetrack18_val.json alone is not enough",
         )
-    sequences = [_read_sequence(path) for path in files]
+    sequences = [_sequence_truth(folder / file.name, file.read()) for file in files]
     image_ids = np.concatenate([sequence.image_ids for sequence in sequences])
     if len(np.unique(image_ids)) != len(image_ids):
         raise ObtainError(f"{folder}: its files have {len(image_ids) - len(np.unique(image_ids))} images in common")
@@ -148,43 +148,51 @@ def _strictly_inside(points: Float64, polygon: Float64) -> Bool:
     return inside
 
 
-def _read_sequence(path: Path) -> PoseTrackTruth:
-    document = read_json(path, "the ground truth of a sequence")
-    if isinstance(document, dict) and "annolist" in document:
-        raise ObtainError(f"{path}: in the format of PoseTrack 2017", "use the annotations of PoseTrack18")
-    try:
-        names = [*document["categories"][0]["keypoints"]]
-        columns = [names.index(joint) for joint in JOINTS]
-        by_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
-        for person in document["annotations"]:
-            by_image[person["image_id"]].append(person)
-        people = [person for group in by_image.values() for person in group]
-        keypoints = np.array([person["keypoints"] for person in people], np.float64)
-        keypoints = keypoints.reshape(len(people), len(names), 3)
-        heads = np.array([person["bbox_head"] for person in people], np.float64).reshape(len(people), 4)
-        regions = tuple(_regions(image) for image in document["images"])
-        image_ids = np.array([image["id"] for image in document["images"]], np.int64)
-    except MALFORMED as error:
-        raise ObtainError(f"{path}: not the annotations of a PoseTrack18 sequence: {error!r}") from error
-    if not (usable(keypoints).all() and usable(heads).all()):
+def _sequence_truth(path: Path, sequence: SequenceAnnotations) -> PoseTrackTruth:
+    image_ids, people, names = sequence.image_ids, sequence.person_images, sequence.keypoint_names
+    if image_ids.odd:
+        raise _not_of_its_form(path, f"images[{min(image_ids.odd)}] has no id, a whole number")
+    if names is None:
+        raise _not_of_its_form(path, "`categories` does not name the keypoints")
+    absent = [joint for joint in JOINTS if joint not in names]
+    if absent:
+        raise _not_of_its_form(path, f"'{absent[0]}' is not among the keypoints of `categories`")
+    position = {image: index for index, image in enumerate(image_ids.values.tolist())}
+    frames = np.array([position.get(image, -1) for image in people.values.tolist()], np.intp)
+    for field, good in (
+        ("image_id", people.known & (frames >= 0)),
+        ("keypoints", sequence.keypoints.known & (sequence.keypoints.values.shape[1] == 3 * len(names))),
+        ("bbox_head", sequence.heads.known),
+    ):
+        if not good.all():
+            raise _not_of_its_form(path, f"'{field}' of annotations[{int(good.argmin())}] is missing or malformed")
+    if not (usable(sequence.keypoints.values).all() and usable(sequence.heads.values).all()):
         raise ObtainError(f"{path}: 'keypoints' or 'bbox_head' of somebody is not finite")
-    keypoints = keypoints[:, columns]
-    person_images = np.repeat(np.arange(len(by_image)), [len(group) for group in by_image.values()])
-    joints = keypoints[..., :2]
+    try:
+        regions = tuple(_regions(xs, ys) for xs, ys in sequence.ignore_regions)
+    except MALFORMED as error:
+        raise _not_of_its_form(path, f"{error!r}") from error
+    order = np.argsort(frames, kind="stable")
+    columns = [names.index(joint) for joint in JOINTS]
+    keypoints = sequence.keypoints.values.reshape(len(people), len(names), 3)[order][:, columns]
+    person_images, joints = frames[order], keypoints[..., :2]
     return PoseTrackTruth(
         path=path,
-        image_ids=image_ids,
+        image_ids=image_ids.values,
         regions=regions,
         person_images=person_images,
         joints=joints,
         # All zeros stand for a joint that is not annotated; one with coordinates counts, whatever its visibility.
         annotated=(keypoints != 0).any(axis=-1) & ~in_regions(regions, person_images, joints),
-        head_sizes=HEAD_BIAS * np.linalg.norm(heads[:, 2:], axis=1),
+        head_sizes=HEAD_BIAS * np.linalg.norm(sequence.heads.values[order, 2:], axis=1),
     )
 
 
-def _regions(image: dict[str, Any]) -> Regions:
-    xs, ys = image.get("ignore_regions_x", ()), image.get("ignore_regions_y", ())
+def _not_of_its_form(path: Path, what: str) -> ObtainError:
+    return ObtainError(f"{path}: not the annotations of a PoseTrack18 sequence: {what}")
+
+
+def _regions(xs: Any, ys: Any) -> Regions:
     polygons = [np.array([x, y], np.float64).T for x, y in zip(xs, ys, strict=True)]
     if not all(polygon.ndim == 2 and usable(polygon).all() for polygon in polygons):
         raise ValueError("ignore_regions_x and ignore_regions_y hold lists of finite numbers")

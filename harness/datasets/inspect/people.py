@@ -1,18 +1,15 @@
 """COCO-style annotation files: ids, boxes, areas, keypoints."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Float64
-from harness.assets.inspect.columns import Record, integer, numbers, records, repeated
-from harness.assets.inspect.images import ImageList
-from harness.assets.inspect.problems import Problem, Problems, chosen
-from harness.errors import ObtainError
+from harness.arrays import Bool, Float64, Indices
+from harness.datasets.coco_file import PERSON, Annotations, CocoFile, Images, image_positions
+from harness.datasets.columns import Integers, repeated
+from harness.datasets.inspect.images import ImageList
+from harness.datasets.inspect.problems import Problem, Problems, chosen
 
-PERSON = 1
 CROWDPOSE_UNCOUNTED = 2
 """Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, whatever xtcocotools says of it."""
 OFFICIAL = "take the official file, or correct this one"
@@ -40,33 +37,25 @@ class Annotated:
     people: int
     """Those whom MMPose evaluates on ground-truth boxes."""
     problems: tuple[Problem, ...]
+    sequences: int | None = None
+    """Videos, of a data set that has a file for each."""
 
 
-def inspect_people(file: str, document: Any, rules: Rules) -> Annotated:
-    """Inspect a COCO-style keypoint annotation file.
-
-    Raises:
-        ObtainError: It has not the form of one.
-    """
-    if not isinstance(document, dict):
-        raise ObtainError("it is no object with `images` and `annotations`")
+def inspect_people(file: str, coco: CocoFile, rules: Rules) -> Annotated:
+    """Inspect a COCO-style keypoint annotation file; `file` names it in messages."""
     problems = Problems(file)
-    images = records(document.get("images"), "`images`")
-    people = records(document.get("annotations"), "`annotations`")
-    image_ids = [integer(image, "id") for image in images]
-    sizes = np.column_stack([numbers(images, "width"), numbers(images, "height")])
-    _check_images(problems, images, image_ids, sizes, rules)
-    ids = _check_ids(problems, people, image_ids)
+    images, people = coco.images, coco.annotations
+    sizes = np.column_stack([images.widths.shaped(), images.heights.shaped()])
+    _check_images(problems, images, sizes, rules)
+    position = np.where(people.image_ids.known, image_positions(images.ids, people.image_ids.values), -1)
+    ids = _check_people(problems, people, position)
 
-    index = {image: position for position, image in enumerate(image_ids) if image is not None}
-    of_image = [integer(person, "image_id") for person in people]
-    position = np.array([-1 if image is None else index.get(image, -1) for image in of_image], np.intp)
     known = position >= 0
     size = np.where(known[:, None], sizes[position], np.nan) if len(images) else np.full((len(people), 2), np.nan)
-    crowd = np.nan_to_num(numbers(people, "iscrowd")) != 0
-    keypoints = numbers(people, "keypoints", rules.num_keypoints, 3)
+    crowd = np.nan_to_num(people.crowds.shaped()) != 0
+    keypoints = people.keypoints.shaped(rules.num_keypoints, 3)
     keypoints[..., :2] -= rules.one_based
-    boxes = numbers(people, "bbox", 4)
+    boxes = people.boxes.shaped(4)
     boxes[:, :2] -= rules.one_based
 
     counted = _evaluable_keypoints(people, keypoints, rules)
@@ -82,15 +71,15 @@ def inspect_people(file: str, document: Any, rules: Rules) -> Annotated:
             OFFICIAL,
             field="area",
             what="annotation",
-            ids=chosen(ids, labelled & ~(numbers(people, "area") > 0)),
+            ids=chosen(ids, labelled & ~(people.areas.shaped() > 0)),
         )
     evaluated = known & ~crowd & counted & ~empty
     has_people = np.zeros(len(images), bool)
     has_people[position[evaluated]] = True
     return Annotated(
         images=ImageList(
-            ids=tuple(-1 if image is None else image for image in image_ids),
-            names=tuple(str(image.get("file_name", "")) for image in images),
+            ids=tuple(np.where(images.ids.known, images.ids.values, -1).tolist()),
+            names=tuple(name or "" for name in images.names),
             sizes=sizes,
             has_people=has_people,
         ),
@@ -100,27 +89,25 @@ def inspect_people(file: str, document: Any, rules: Rules) -> Annotated:
     )
 
 
-def _check_images(
-    problems: Problems, images: list[Record], ids: Sequence[int | None], sizes: Float64, rules: Rules
-) -> None:
-    named = [n if i is None else i for n, i in enumerate(ids)]
+def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rules) -> None:
+    named = _named(images.ids)
     for field, bad in (
-        ("id", [i is None for i in ids]),
-        ("file_name", [not isinstance(image.get("file_name"), str) for image in images]),
-        ("width, height", (~(sizes > 0).all(axis=1)).tolist()),
+        ("id", ~images.ids.known),
+        ("file_name", np.array([name is None for name in images.names], bool)),
+        ("width, height", ~(sizes > 0).all(axis=1)),
     ):
         text = "missing, or not what it must be"
-        problems.add("error", text, OFFICIAL, field=field, what="image", ids=chosen(named, np.array(bad, bool)))
+        problems.add("error", text, OFFICIAL, field=field, what="image", ids=chosen(named, bad))
     problems.add(
         "error",
         "used for several images",
         OFFICIAL,
         field="id",
         what="image",
-        ids=repeated(i for i in ids if i is not None),
+        ids=repeated(images.ids.values[images.ids.known].tolist()),
     )
     if rules.crowd:
-        crowd = numbers(images, "crowdIndex")
+        crowd = images.crowd_indices.shaped()
         problems.add(
             "error",
             "missing; AP(E), AP(M) and AP(H) need it",
@@ -139,11 +126,9 @@ def _check_images(
         )
 
 
-def _check_ids(problems: Problems, people: list[Record], image_ids: Sequence[int | None]) -> list[int]:
-    """Return the annotations' ids, and in place of one that is none its index in the file."""
-    ids = [integer(person, "id") for person in people]
-    named = [n if i is None else i for n, i in enumerate(ids)]
-    whole = np.array([i is not None for i in ids], bool)
+def _check_people(problems: Problems, people: Annotations, position: Indices) -> list[int]:
+    """Check ids and categories; return the annotations' ids, and in place of one that is none its index in the file."""
+    named, whole = _named(people.ids), people.ids.known
     problems.add("error", "missing, or no integer", OFFICIAL, field="id", what="annotation", ids=chosen(named, ~whole))
     problems.add(
         "error",
@@ -151,27 +136,30 @@ def _check_ids(problems: Problems, people: list[Record], image_ids: Sequence[int
         OFFICIAL,
         field="id",
         what="annotation",
-        ids=repeated(i for i in ids if i is not None),
+        ids=repeated(people.ids.values[whole].tolist()),
     )
-    there = set(image_ids) - {None}
-    strays = np.array([integer(person, "image_id") not in there for person in people], bool)
     problems.add(
         "error",
         "of an image that is not listed",
         "take annotations and images of the same release",
         field="image_id",
         what="annotation",
-        ids=chosen(named, strays),
+        ids=chosen(named, position < 0),
     )
-    others = np.array([person.get("category_id") != PERSON for person in people], bool)
     problems.add(
         "error",
         "not 1, the category of people",
         "take the keypoint file of people, with people alone in it",
         field="category_id",
         what="annotation",
-        ids=chosen(named, others),
+        ids=chosen(named, people.categories.values != PERSON),
     )
+    return named
+
+
+def _named(ids: Integers) -> list[int]:
+    """Return ids, and in place of one that is none its index in the file."""
+    named: list[int] = np.where(ids.known, ids.values, np.arange(len(ids))).tolist()
     return named
 
 
@@ -209,10 +197,10 @@ def _check_keypoints(
 
 
 def _check_counts(
-    problems: Problems, people: list[Record], ids: list[int], keypoints: Float64, crowd: Bool, rules: Rules
+    problems: Problems, people: Annotations, ids: list[int], keypoints: Float64, crowd: Bool, rules: Rules
 ) -> None:
     """Compare `num_keypoints` with the flags; where it is zero or not decides who is evaluated."""
-    stated = numbers(people, "num_keypoints")
+    stated = people.counts.shaped()
     counted = keypoints[:, :-CROWDPOSE_UNCOUNTED] if rules.crowd else keypoints
     labelled = (counted[..., 2] > 0).sum(axis=1)
     differs = (stated != labelled) & np.isfinite(stated) & ~np.isnan(keypoints).any(axis=(1, 2)) & ~crowd
@@ -246,7 +234,7 @@ def _check_counts(
 
 
 def _check_boxes(
-    problems: Problems, people: list[Record], ids: list[int], boxes: Float64, empty: Bool, labelled: Bool, rules: Rules
+    problems: Problems, people: Annotations, ids: list[int], boxes: Float64, empty: Bool, labelled: Bool, rules: Rules
 ) -> None:
     bad = np.isnan(boxes).any(axis=1)
     problems.add(
@@ -281,11 +269,11 @@ def _check_boxes(
         )
 
 
-def _evaluable_keypoints(people: list[Record], keypoints: Float64, rules: Rules) -> Bool:
+def _evaluable_keypoints(people: Annotations, keypoints: Float64, rules: Rules) -> Bool:
     """Tell who has keypoints by MMPose's rule (`parse_data_info` of base_coco_style_dataset.py)."""
     points = keypoints[..., :2].astype(np.float32)
     labelled = np.count_nonzero(points.max(axis=2), axis=1)
-    stated = numbers(people, "num_keypoints")
+    stated = people.counts.shaped()
     count = labelled if rules.one_based else np.where(np.isnan(stated), labelled, stated)
     evaluable: Bool = (count != 0) & (points.max(axis=(1, 2), initial=-np.inf) > 0)
     return evaluable

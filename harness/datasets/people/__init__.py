@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import usable
+from harness.datasets.lookup import dataset_class
+from harness.datasets.people.coco import annotated_people, detected_people
+from harness.datasets.people.mpii import mpii_people
+from harness.datasets.people.people import People
 from harness.errors import ObtainError
 from harness.files import is_file
-from harness.predict.people.coco import annotated_people, detected_people
-from harness.predict.people.mpii import mpii_people
-from harness.predict.people.types import People
 
-__all__ = ["People", "annotated_people", "detected_people", "load_people", "mpii_people"]
+__all__ = ["People", "annotated_people", "check_images", "detected_people", "load_people", "mpii_people"]
 
 
 def load_people(
@@ -28,14 +29,10 @@ def load_people(
         score_threshold: Detections with a lower score are dropped.
 
     Raises:
+        SpecError: The data set is not one that is evaluated here.
         ObtainError: A file or an image is missing or not of its form.
     """
-    if box_file is not None:
-        people = detected_people(box_file, annotations, images, score_threshold)
-    elif dataset == "MpiiDataset":
-        people = mpii_people(annotations, images)
-    else:
-        people = annotated_people(annotations, images, one_based=dataset == "JhmdbDataset")
+    people = dataset_class(dataset).people(annotations, images, box_file, score_threshold)
     _check_finite(people, box_file or annotations)
     return people
 

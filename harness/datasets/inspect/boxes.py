@@ -1,20 +1,16 @@
 """Detector box files: lists of {image_id, category_id, bbox [x, y, width, height], score}."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Float64
-from harness.assets.inspect.columns import integer, numbers, records
-from harness.assets.inspect.images import ImageList
-from harness.assets.inspect.people import PERSON
-from harness.assets.inspect.problems import Problem, Problems, Severity, chosen
+from harness.datasets.box_file import BoxFile, look_like_corners
+from harness.datasets.coco_file import PERSON, image_positions
+from harness.datasets.columns import Integers
+from harness.datasets.inspect.images import ImageList
+from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
 
 AGAIN = "take the official box file, or correct this one"
-OVERHANG = 1.05
-"""A detector's boxes end inside the image; read as widths, corners reach beyond this many times its size."""
-OVERHANGING_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,29 +27,23 @@ class Detected:
 
 
 def inspect_boxes(
-    file: str, document: Any, images: ImageList, score_threshold: float | None, *, corners_expected: bool
+    file: str, detections: BoxFile, images: ImageList, score_threshold: float | None, *, corners_expected: bool
 ) -> Detected:
     """Inspect a detector's box file.
 
     Args:
         file: For messages.
-        document: Its JSON.
+        detections: What is in it.
         images: Those of the annotation file.
         score_threshold: Boxes with a lower score are not used.
         corners_expected: MMPose's sample of this data set's file holds corners (Human-Art), read as widths.
-
-    Raises:
-        ObtainError: It has not the form of a box file.
     """
-    detections = records(document, "it")
     problems = Problems(file)
     index = np.arange(len(detections))
-    people = np.array([detection.get("category_id") == PERSON for detection in detections], bool)
-    image_ids = [integer(detection, "image_id") for detection in detections]
-    position = {image: n for n, image in enumerate(images.ids)}
-    image = np.array([-1 if i is None else position.get(i, -1) for i in image_ids], np.intp)
-    boxes = numbers([d | {"bbox": d["bbox"][:4]} if _long(d) else d for d in detections], "bbox", 4)
-    scores = numbers(detections, "score")
+    people = detections.categories.values == PERSON
+    listed = Integers(np.array(images.ids, np.int64), {})
+    image = np.where(detections.image_ids.known, image_positions(listed, detections.image_ids.values), -1)
+    boxes, scores = detections.boxes.shaped(4), detections.scores.shaped()
 
     if not people.any():
         problems.add("error", f"no box of category {PERSON}, people", AGAIN, field="category_id")
@@ -82,7 +72,7 @@ def inspect_boxes(
     size = images.sizes[image] if len(images.ids) else np.full((len(image), 2), np.nan)
     size[image < 0] = np.nan
     measured = people & ~bad & np.isfinite(size).all(axis=1)
-    if _corners(boxes[measured], size[measured]):
+    if look_like_corners(boxes[measured], size[measured]):
         severity: Severity = "warning" if corners_expected else "error"
         problems.add(
             severity,
@@ -116,18 +106,3 @@ def inspect_boxes(
         ids=chosen(images.ids, without),
     )
     return Detected(int(people.sum()), int(used.sum()), with_boxes, tuple(problems.found))
-
-
-def _long(detection: dict[str, Any]) -> bool:
-    """Tell whether a box has a fifth number, which MMPose ignores."""
-    box = detection.get("bbox")
-    return isinstance(box, list) and len(box) > 4
-
-
-def _corners(boxes: Float64, size: Float64) -> bool:
-    """Tell whether the boxes, [B, 4], make sense only as corners x1, y1, x2, y2."""
-    if not len(boxes):
-        return False
-    as_corners: Bool = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= size + 1)).all(axis=1)
-    overhanging: Bool = (boxes[:, :2] + boxes[:, 2:] > size * OVERHANG).any(axis=1)
-    return bool(as_corners.mean() > 0.99 and overhanging.mean() > OVERHANGING_SHARE)

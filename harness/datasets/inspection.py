@@ -4,21 +4,24 @@ Everything that the published numbers depend on and that can be seen in the file
 sizes, boxes, areas, keypoints, and the known mix-ups of each data set. Nothing is changed, and no network is run.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from mmengine.config import Config
 
-from harness.assets.inspect.boxes import Detected, inspect_boxes
-from harness.assets.inspect.images import ImageList, inspect_images
-from harness.assets.inspect.mpii import inspect_mpii
-from harness.assets.inspect.people import Annotated, Rules, inspect_people
-from harness.assets.inspect.problems import Problem, Problems
-from harness.assets.inspect.sequences import inspect_sequences
+from harness.datasets.box_file import read_boxes
+from harness.datasets.columns import FormError
+from harness.datasets.inspect.boxes import Detected, inspect_boxes
+from harness.datasets.inspect.images import ImageList, inspect_images
+from harness.datasets.inspect.people import Annotated, Rules
+from harness.datasets.inspect.problems import Problem, Problems
+from harness.datasets.interface import DataFiles
+from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError
-from harness.files import read_json
 from harness.plugins import plugin
 from harness.protocol import Compute, DataFile
 from harness.suites.configs import load_config
@@ -27,30 +30,9 @@ from harness.suites.schema import Counts, Suite
 
 __all__ = ["DataFiles", "Found", "Inspection", "Problem", "data_files", "inspect_data", "inspect_suite"]
 
+Content = TypeVar("Content")
+
 _ANY_COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
-
-
-@dataclass(frozen=True)
-class DataFiles:
-    """The files that some of a suite's runs read; paths are relative to the data folder."""
-
-    dataset: str
-    """MMPose's class that reads them, e.g. CocoDataset."""
-    annotations: str
-    images: str
-    boxes: tuple[tuple[str, float | None], ...]
-    """Box files, each with its score threshold."""
-    ground_truth: bool
-    """Whether runs evaluate annotated boxes."""
-    rules: Rules
-    headboxes: str | None = None
-    sequences: str | None = None
-
-    @property
-    def named(self) -> list[str]:
-        """All paths that show whether the data set is there."""
-        paths = [self.annotations, self.images, *(path for path, _ in self.boxes), self.headboxes, self.sequences]
-        return [path for path in paths if path]
 
 
 @dataclass(frozen=True)
@@ -130,7 +112,7 @@ def _run_files(config: Config) -> DataFiles:
             num_keypoints=protocol.num_keypoints,
             areas="area" in needs,
             crowd="crowdIndex" in needs,
-            one_based=protocol.dataset == "JhmdbDataset",
+            one_based=dataset_class(protocol.dataset).one_based,
         ),
         headboxes=paths.get("headboxes"),
         sequences=paths.get("sequences"),
@@ -172,16 +154,12 @@ def inspect_data(files: DataFiles, data: Path, expected: Counts, *, decode: bool
     needed = images.has_people & files.ground_truth | np.array([i in with_boxes for i in images.ids], bool)
     on_disk, faults = inspect_images(data, files.images, files.annotations, images, needed, decode=decode)
     problems += faults
-    sequences = None
-    if files.sequences:
-        sequences, faults = inspect_sequences(data, files.sequences, files.annotations, frozenset(images.ids))
-        problems += faults
     found = Found(
         images=len(images.names),
         on_disk=on_disk,
         annotations=annotated.annotations,
         people=annotated.people,
-        sequences=sequences,
+        sequences=annotated.sequences,
         boxes=tuple(FoundBoxes(path, boxes.boxes, boxes.used) for path, boxes in detected.items()),
     )
     problems += _compare(files, expected, found)
@@ -189,46 +167,39 @@ def inspect_data(files: DataFiles, data: Path, expected: Counts, *, decode: bool
 
 
 def _annotated(files: DataFiles, data: Path, problems: list[Problem]) -> Annotated | None:
-    document = _read(data, files.annotations, "the annotation file", problems)
-    if document is None:
-        return None
-    try:
-        if files.headboxes:
-            return inspect_mpii(files.annotations, document, (files.headboxes, data / files.headboxes))
-        return inspect_people(files.annotations, document, files.rules)
-    except ObtainError as error:
-        advice = "take the keypoint annotations (person_keypoints_*.json, not instances_*.json)"
-        problems.append(Problem("error", files.annotations, str(error), advice))
-        return None
+    advice = "take the keypoint annotations (person_keypoints_*.json, not instances_*.json)"
+    inspect = dataset_class(files.dataset).inspect
+    return _read(data, files.annotations, "the annotation file", advice, problems, lambda: inspect(data, files))
 
 
 def _detected(
     files: DataFiles, data: Path, path: str, threshold: float | None, images: ImageList, problems: list[Problem]
 ) -> Detected | None:
-    document = _read(data, path, "the detector's box file", problems)
-    if document is None:
+    advice = "take a list of {image_id, category_id, bbox, score}"
+    read = partial(read_boxes, data / path)
+    if (found := _read(data, path, "the detector's box file", advice, problems, read)) is None:
         return None
-    try:
-        corners = files.dataset == "HumanArtDataset"
-        detected = inspect_boxes(path, document, images, threshold, corners_expected=corners)
-    except ObtainError as error:
-        problems.append(Problem("error", path, str(error), "take a list of {image_id, category_id, bbox, score}"))
-        return None
+    expected = dataset_class(files.dataset).corners_published
+    detected = inspect_boxes(path, found, images, threshold, corners_expected=expected)
     problems += detected.problems
     return detected
 
 
-def _read(data: Path, path: str, what: str, problems: list[Problem]) -> Any:
-    """Read a JSON file; None and a problem where that is not possible."""
-    try:
-        return read_json(data / path, what)
-    except ObtainError as error:
-        if error.__cause__ is None:
-            problems.append(Problem("error", path, f"missing: {what}", "put it there"))
-        else:
-            advice = "extract or download it again"
-            problems.append(Problem("error", path, f"cannot be read: {error.__cause__}", advice))
+def _read(
+    data: Path, path: str, what: str, advice: str, problems: list[Problem], read: Callable[[], Content]
+) -> Content | None:
+    """Return what a reader of a JSON file returns; None and a problem where the file cannot be read."""
+    if not (data / path).exists():
+        problems.append(Problem("error", path, f"missing: {what}", "put it there"))
         return None
+    try:
+        return read()
+    except FormError as error:
+        problems.append(Problem("error", path, error.what, advice))
+    except ObtainError as error:
+        text = f"cannot be read: {error.__cause__}" if error.__cause__ else error.args[0]
+        problems.append(Problem("error", path, text, "extract or download it again"))
+    return None
 
 
 def _compare(files: DataFiles, expected: Counts, found: Found) -> list[Problem]:

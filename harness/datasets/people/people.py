@@ -1,11 +1,14 @@
 """The value that crops are made from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from harness.arrays import Bool, Float32, Indices, Int64
+from harness.arrays import Bool, Float32, Floating, Indices, Int64
 
 
 @dataclass(frozen=True)
@@ -29,18 +32,24 @@ class People:
 
     @classmethod
     def from_boxes(
-        cls, ids: list[int], image_ids: list[int], boxes: list[Float32], scores: list[float], images: dict[int, Path]
+        cls,
+        ids: Sequence[int] | npt.NDArray[np.integer[Any]],
+        image_ids: Sequence[int] | Int64,
+        boxes: Sequence[Float32] | Float32,
+        scores: Sequence[float] | Floating,
+        images: dict[int, Path],
     ) -> "People":
         """Build people whose crops are centred on their boxes (`bbox_xyxy2cs` in mmpose/structures/bbox)."""
         corners = np.array(boxes, np.float32).reshape(-1, 4)
+        of_images = np.array(image_ids, np.int64)
         return cls(
             ids=np.array(ids, np.int64),
-            image_ids=np.array(image_ids, np.int64),
+            image_ids=of_images,
             boxes=corners,
             scores=np.array(scores, np.float32),
             centers=(corners[:, 2:] + corners[:, :2]) * np.float32(0.5),
             sizes=corners[:, 2:] - corners[:, :2],
-            images={i: images[i] for i in dict.fromkeys(image_ids)},
+            images={i: images[i] for i in dict.fromkeys(of_images.tolist())},
         )
 
     def __len__(self) -> int:

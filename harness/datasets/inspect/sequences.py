@@ -7,12 +7,11 @@ say which one its numbers are of; its checkpoints are of October 2020 and later.
 
 from collections.abc import Set
 from pathlib import Path
-from typing import Any
 
-from harness.assets.inspect.columns import Record, integer, records
-from harness.assets.inspect.problems import Problem, Problems
+from harness.datasets.columns import FormError, Integers
+from harness.datasets.inspect.problems import Problem, Problems
+from harness.datasets.posetrack_files import read_posetrack
 from harness.errors import ObtainError
-from harness.files import read_json
 
 OLD, NEW = 74, 170
 """Validation videos in version 0.2 and in version 0.45."""
@@ -29,7 +28,7 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
         image_ids: The frames in it.
     """
     problems = Problems(folder)
-    files = sorted((data / folder).glob("*.json"))
+    files = read_posetrack(data / folder)
     if not files:
         problems.add(
             "error",
@@ -42,15 +41,16 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
     without_head = []
     for file in files:
         try:
-            images, people = _read(file)
+            sequence = file.read()
         except ObtainError as error:
             one = Problems(f"{folder}/{file.name}")
-            one.add("error", str(error), "take the annotations of PoseTrack18")
+            text = error.what if isinstance(error, FormError) else f"not JSON: {error.__cause__}"
+            one.add("error", text, "take the annotations of PoseTrack18")
             problems.found += one.found
             continue
-        frames |= {i for image in images if (i := integer(image, "id")) is not None}
-        annotated |= {i for person in people if (i := integer(person, "image_id")) is not None}
-        without_head += [file.name for person in people if not person.get("bbox_head")][:1]
+        frames |= _known(sequence.image_ids)
+        annotated |= _known(sequence.person_images)
+        without_head += [] if sequence.heads.known.all() else [file.name]
     problems.add(
         "error",
         "missing; distances are measured by it",
@@ -83,13 +83,5 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
     return count, problems.found + merged.found
 
 
-def _read(file: Path) -> tuple[list[Record], list[Record]]:
-    try:
-        document: Any = read_json(file, "the ground truth of a video")
-    except ObtainError as error:
-        raise ObtainError(f"not JSON: {error.__cause__}") from error
-    if isinstance(document, dict) and "annolist" in document:
-        raise ObtainError("in the format of PoseTrack 2017")
-    if not isinstance(document, dict):
-        raise ObtainError("it is no object with `images` and `annotations`")
-    return records(document.get("images"), "`images`"), records(document.get("annotations"), "`annotations`")
+def _known(ids: Integers) -> set[int]:
+    return set(ids.values[ids.known].tolist())

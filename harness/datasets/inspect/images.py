@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from harness.arrays import Bool, Float64
-from harness.assets.inspect.problems import Problem, Problems, chosen
+from harness.datasets.inspect.problems import Problem, Problems, chosen
 from harness.files import is_file
 
 END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}

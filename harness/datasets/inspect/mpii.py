@@ -1,49 +1,45 @@
 """MPII's annotation file, a list of people, and the file with their head boxes."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.arrays import Bool, Float64
-from harness.assets.inspect.columns import numbers, records
-from harness.assets.inspect.images import ImageList
-from harness.assets.inspect.people import OFFICIAL, Annotated
-from harness.assets.inspect.problems import Problems, chosen
+from harness.datasets.inspect.images import ImageList
+from harness.datasets.inspect.people import OFFICIAL, Annotated
+from harness.datasets.inspect.problems import Problems, chosen
+from harness.datasets.mpii_file import NUM_JOINTS, MpiiFile
 from harness.errors import ObtainError
 from harness.mat_file import read_mat
 
-NUM_JOINTS = 16
 SAME = 0.5
 """px; joints that differ by less are the same. The two files round differently."""
 MMPOSE_FILES = "take mpii_val.json and mpii_gt_val.mat from MMPose's mpii_annotations.tar"
 
 
-def inspect_mpii(file: str, document: Any, headboxes: tuple[str, Path]) -> Annotated:
+def inspect_mpii(file: str, people: MpiiFile, headboxes: tuple[str, Path] | None) -> Annotated:
     """Inspect mpii_val.json, and compare it with mpii_gt_val.mat.
 
     Args:
         file: The annotation file, for messages.
-        document: Its JSON.
-        headboxes: The file with the head boxes: relative to the data folder, and where it is.
-
-    Raises:
-        ObtainError: It has not the form of an MPII annotation file.
+        people: What is in it.
+        headboxes: The file with the head boxes, if the metric reads it: relative to the data folder, and where it is.
     """
-    people = records(document, "it")
     problems = Problems(file)
     index = range(len(people))
-    names = [str(person.get("image")) for person in people]
-    joints, visible = numbers(people, "joints", NUM_JOINTS, 2), numbers(people, "joints_vis", NUM_JOINTS)
+    names = [str(name) for name in people.names]
+    joints, visible = people.joints.shaped(NUM_JOINTS, 2), people.visible.shaped(NUM_JOINTS)
     for field, text, bad in (
-        ("image", "no number with an ending, as in 005808361.jpg", [not n.split(".")[0].isdecimal() for n in names]),
-        ("center", "missing, or not x, y", np.isnan(numbers(people, "center", 2)).any(axis=1)),
-        ("scale", "missing, zero or negative", ~(numbers(people, "scale") > 0)),
+        ("image", "no number with an ending, as in 005808361.jpg", ~people.image_ids.known),
+        ("center", "missing, or not x, y", np.isnan(people.centers.shaped(2)).any(axis=1)),
+        ("scale", "missing, zero or negative", ~(people.scales.shaped() > 0)),
         ("joints", f"missing, or not {NUM_JOINTS} times x, y", np.isnan(joints).any(axis=(1, 2))),
         ("joints_vis", f"missing, or not {NUM_JOINTS} times 0 or 1", ~np.isin(visible, (0, 1)).all(axis=1)),
     ):
-        problems.add("error", text, OFFICIAL, field=field, what="person", ids=chosen(index, np.array(bad, bool)))
-    found = [*problems.found, *_compare(file, joints, visible == 1, *headboxes).found]
+        problems.add("error", text, OFFICIAL, field=field, what="person", ids=chosen(index, bad))
+    found = problems.found
+    if headboxes:
+        found = [*found, *_compare(file, joints, visible == 1, *headboxes).found]
     images = list(dict.fromkeys(names))
     listed = ImageList(
         tuple(range(len(images))), tuple(images), np.full((len(images), 2), np.nan), np.ones(len(images), bool)

@@ -1,0 +1,111 @@
+"""Box files of detectors as arrays: lists of {image_id, category_id, bbox [x, y, width, height], score}."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.arrays import Bool, Float64, Indices
+from harness.datasets.coco_file import PERSON
+from harness.datasets.columns import FormError, Integers, Numbers, integers, number_lists, numbers, records
+from harness.datasets.read_once import read_once
+from harness.errors import ObtainError, brief
+from harness.files import read_json
+
+OVERHANG = 1.05
+"""A detector's boxes end inside the image; read as widths, corners reach beyond this many times its size."""
+OVERHANGING_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class BoxFile:
+    """The B boxes of a file, in file order; fields that are missing or garbled are for its readers to judge."""
+
+    image_ids: Integers
+    categories: Numbers
+    """[B] `category_id`"""
+    boxes: Numbers
+    """[B, 4] x, y, width, height, px; MMPose ignores further numbers."""
+    scores: Numbers
+    """[B]"""
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def people(self, path: Path) -> Indices:
+        """Return which boxes are of people.
+
+        Raises:
+            ObtainError: A box has no category; `path` is the file, for the message.
+        """
+        if not self.categories.given.all():
+            raise ObtainError(f"{path}: entry {int((~self.categories.given).argmax())} has no category_id")
+        return np.flatnonzero(self.categories.values == PERSON)
+
+    def require_scores(self, path: Path, rows: Indices) -> Float64:
+        """Return the scores of some boxes, which may be infinite or NaN.
+
+        Raises:
+            ObtainError: One has no score or something other than a number; names the entry.
+        """
+        _require(path, "score", self.scores, rows, "a number")
+        return self.scores.values[rows]
+
+    def require_boxes(self, path: Path, rows: Indices) -> Float64:
+        """Return some boxes, [n, 4], whose numbers may be infinite or NaN.
+
+        Raises:
+            ObtainError: One has no bbox or something other than four numbers, or no image_id; names the entry.
+        """
+        strange = np.flatnonzero(~self.image_ids.known[rows])
+        if len(strange):
+            entry = int(rows[strange[0]])
+            raise ObtainError(
+                f"{path}: entry {entry}: image_id must be a whole number, not {brief(self.image_ids.odd[entry])}"
+            )
+        _require(path, "bbox", self.boxes, rows, "4 numbers x, y, w, h")
+        return self.boxes.values[rows]
+
+
+def _require(path: Path, field: str, column: Numbers, rows: Indices, what: str) -> None:
+    strange = rows[~column.known[rows]]
+    if len(strange):
+        entry = int(strange[0])
+        if not column.given[entry]:
+            raise ObtainError(f"{path}: entry {entry} has no {field}")
+        raise ObtainError(f"{path}: entry {entry}: {field} must be {what}, not {brief(column.odd[entry])}")
+
+
+@read_once
+def read_boxes(path: Path) -> BoxFile:
+    """Read a detector's box file.
+
+    Raises:
+        ObtainError: The file is missing or is not JSON.
+        FormError: It is no list of objects.
+    """
+    document = read_json(path, "the box file", "name another data folder with --data")
+    if not records(document):
+        raise FormError(path, "it is no list of objects", "take a list of {image_id, category_id, bbox, score}")
+    return BoxFile(
+        image_ids=integers(document, "image_id"),
+        categories=numbers(document, "category_id"),
+        boxes=number_lists(document, "bbox", 4, longer=True),
+        scores=numbers(document, "score"),
+    )
+
+
+def look_like_corners(boxes: Float64, sizes: Float64) -> bool:
+    """Tell whether boxes make sense only as corners x1, y1, x2, y2.
+
+    Args:
+        boxes: [B, 4] as the file has them.
+        sizes: [B, 2] width and height of the image of each; NaN where they are not known.
+    """
+    measured = np.isfinite(boxes).all(axis=1) & np.isfinite(sizes).all(axis=1)
+    boxes, sizes = boxes[measured], sizes[measured]
+    if not len(boxes):
+        return False
+    as_corners: Bool = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)).all(axis=1)
+    overhanging: Bool = (boxes[:, :2] + boxes[:, 2:] > sizes * OVERHANG).any(axis=1)
+    return bool(as_corners.mean() > 0.99 and overhanging.mean() > OVERHANGING_SHARE)

@@ -1,0 +1,35 @@
+"""MPII, which has an annotation file of its own form; its pixels count from 1."""
+
+from pathlib import Path
+
+from harness.datasets.inspect.mpii import inspect_mpii
+from harness.datasets.inspect.people import Annotated
+from harness.datasets.interface import DataFiles, DatasetClass
+from harness.datasets.mpii_file import read_mpii
+from harness.datasets.people.coco import detected_people
+from harness.datasets.people.mpii import mpii_people
+from harness.datasets.people.people import People
+
+
+class Mpii(DatasetClass):
+    """People with a centre and a scale in place of a box."""
+
+    def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
+        """List everybody."""
+        if box_file is not None:
+            return detected_people(box_file, annotations, images, score_threshold)
+        return mpii_people(annotations, images)
+
+    def file_names(self, annotations: Path) -> dict[int, str]:
+        """Return the file names of images by the number in them, which MMPose takes for the id."""
+        mpii = read_mpii(annotations)
+        listed = zip(mpii.image_ids.values.tolist(), mpii.image_ids.known.tolist(), mpii.names, strict=True)
+        return {number: name for number, known, name in listed if known and name is not None}
+
+    def inspect(self, data: Path, files: DataFiles) -> Annotated:
+        """Inspect the annotation file beside the head boxes."""
+        headboxes = (files.headboxes, data / files.headboxes) if files.headboxes else None
+        return inspect_mpii(files.annotations, read_mpii(data / files.annotations), headboxes)
+
+
+PLUGIN = Mpii("MpiiDataset", metainfo="mpii", one_based=True, moved_by_numpy_2=True)

@@ -1,0 +1,132 @@
+"""COCO-style annotation files as arrays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.arrays import Bool, Indices, Int64
+from harness.datasets.columns import FormError, Integers, Numbers, integers, number_lists, numbers, records
+from harness.datasets.read_once import read_once
+from harness.errors import ObtainError
+from harness.files import read_json
+
+PERSON = 1
+"""The category of people."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """The I entries of `images`, in file order."""
+
+    ids: Integers
+    names: tuple[str | None, ...]
+    """[I] `file_name`; None where it is no text."""
+    widths: Numbers
+    """[I] px"""
+    heights: Numbers
+    """[I] px"""
+    crowd_indices: Numbers
+    """[I] `crowdIndex` (CrowdPose)."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The M entries of `annotations`, in file order."""
+
+    ids: Integers
+    image_ids: Integers
+    categories: Numbers
+    """[M] `category_id`"""
+    keypoints: Numbers
+    """[M, 3 K] x, y, visibility"""
+    boxes: Numbers
+    """[M, 4] x, y, width, height, px"""
+    areas: Numbers
+    """[M] px²"""
+    crowds: Numbers
+    """[M] `iscrowd`"""
+    counts: Numbers
+    """[M] `num_keypoints`"""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """A COCO-style annotation file; fields that are missing or garbled are marked, and are for its readers to judge."""
+
+    images: Images
+    annotations: Annotations
+
+    def listed(self, path: Path) -> tuple[Int64, tuple[str, ...]]:
+        """Return the images' ids, [I], and file names, in file order.
+
+        Raises:
+            ObtainError: An image has none; `path` is the file, for the message.
+        """
+        ids, names = self.images.ids, self.images.names
+        texts = tuple(name for name in names if name is not None)
+        if ids.odd or len(texts) < len(names):
+            first = min([*ids.odd, *(index for index, name in enumerate(names) if name is None)])
+            raise ObtainError(f"images[{first}] has no id or file_name: {path}", "a whole number, and a text")
+        return ids.values, texts
+
+
+@read_once
+def read_coco(path: Path) -> CocoFile:
+    """Read a COCO-style annotation file.
+
+    Raises:
+        ObtainError: The file is missing or is not JSON.
+        FormError: It is no object with `images` and `annotations`, which are lists of objects.
+    """
+    document: Any = read_json(path, "the annotation file", "name another data folder with --data")
+    if not isinstance(document, dict):
+        raise FormError(path, "it is no object with `images` and `annotations`")
+    for field in ("images", "annotations"):
+        if not records(document.get(field)):
+            raise FormError(path, f"`{field}` is no list of objects")
+    images, people = document["images"], document["annotations"]
+    names = (image.get("file_name") for image in images)
+    return CocoFile(
+        Images(
+            ids=integers(images, "id"),
+            names=tuple(name if isinstance(name, str) else None for name in names),
+            widths=numbers(images, "width"),
+            heights=numbers(images, "height"),
+            crowd_indices=numbers(images, "crowdIndex"),
+        ),
+        Annotations(
+            ids=integers(people, "id"),
+            image_ids=integers(people, "image_id"),
+            categories=numbers(people, "category_id"),
+            keypoints=number_lists(people, "keypoints"),
+            boxes=number_lists(people, "bbox", 4),
+            areas=numbers(people, "area"),
+            crowds=numbers(people, "iscrowd"),
+            counts=numbers(people, "num_keypoints"),
+        ),
+    )
+
+
+def image_positions(ids: Integers, wanted: Int64) -> Indices:
+    """Return where N image ids stand among those of I images, [N]: the last place of a repeated one, -1 for nowhere."""
+    known = np.flatnonzero(ids.known)
+    order = known[np.argsort(ids.values[known], kind="stable")]
+    found = np.searchsorted(ids.values[order], wanted, side="right") - 1
+    positions = np.append(order, -1)[found]
+    return np.where(ids.values[positions] == wanted, positions, -1) if len(order) else np.full(len(wanted), -1)
+
+
+def are_crowds(column: Numbers) -> Bool:
+    """Tell what `iscrowd` marks as a crowd, [M]: whatever Python takes for true."""
+    crowds: Bool = column.given & (column.values != 0)
+    for index, value in column.odd.items():
+        crowds[index] = bool(value)
+    return crowds

@@ -1,0 +1,86 @@
+"""What a data set class of MMPose is to the harness.
+
+A new one is a module with a `PLUGIN` in `harness/datasets/classes/`, or an entry point of the group
+`pose_harness.datasets` in another package (see `harness.plugins`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.datasets.inspect.people import Annotated, Rules
+from harness.datasets.people.people import People
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The files that some of a suite's runs read; paths are relative to the data folder."""
+
+    dataset: str
+    """MMPose's class that reads them, e.g. CocoDataset."""
+    annotations: str
+    images: str
+    boxes: tuple[tuple[str, float | None], ...]
+    """Box files, each with its score threshold."""
+    ground_truth: bool
+    """Whether runs evaluate annotated boxes."""
+    rules: Rules
+    headboxes: str | None = None
+    sequences: str | None = None
+
+    @property
+    def named(self) -> list[str]:
+        """All paths that show whether the data set is there."""
+        paths = [self.annotations, self.images, *(path for path, _ in self.boxes), self.headboxes, self.sequences]
+        return [path for path in paths if path]
+
+
+class DatasetClass(ABC):
+    """A data set class of MMPose.
+
+    Args:
+        name: MMPose's class, e.g. CocoDataset.
+        metainfo: What holds where the config names no other: the stem of a file in MMPose's
+            configs/_base_/datasets, or what such a file has as `dataset_info`.
+        one_based: Annotations count pixels from 1.
+        corners_published: The box file that MMPose publishes holds x1, y1, x2, y2, and MMPose reads them as x, y,
+            width, height.
+        moved_by_numpy_2: MMPose's own code places crops of it elsewhere with NumPy 2 than with NumPy 1.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        metainfo: str | Mapping[str, Any],
+        *,
+        one_based: bool = False,
+        corners_published: bool = False,
+        moved_by_numpy_2: bool = False,
+    ) -> None:
+        self.name = name
+        self.metainfo = metainfo
+        self.one_based = one_based
+        self.corners_published = corners_published
+        self.moved_by_numpy_2 = moved_by_numpy_2
+
+    @abstractmethod
+    def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
+        """List the people to be evaluated, in MMPose's order; see `harness.datasets.people.load_people`."""
+
+    @abstractmethod
+    def file_names(self, annotations: Path) -> dict[int, str]:
+        """Return the file names of images by their ids; see `harness.datasets.lookup.file_names`."""
+
+    def videos(self, annotations: Path, sequences: Path | None) -> dict[int, str] | None:
+        """Return the video of each image by its id; None for single images."""
+        return None
+
+    @abstractmethod
+    def inspect(self, data: Path, files: DataFiles) -> Annotated:
+        """Tell what annotations hold and what is wrong with them, for `harness check --data`.
+
+        Raises:
+            ObtainError: The annotation file is missing or not of its form.
+        """

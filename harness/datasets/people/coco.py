@@ -1,0 +1,149 @@
+"""People from COCO-style annotation files and from detector box files.
+
+Source: mmpose/datasets/datasets/base/base_coco_style_dataset.py (`parse_data_info`, `_is_valid_instance`,
+`_load_detection_results`) and body/jhmdb_dataset.py.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from harness.arrays import Bool, Float32, Float64, Indices, Int64
+from harness.datasets.box_file import read_boxes
+from harness.datasets.coco_file import Annotations, CocoFile, are_crowds, read_coco
+from harness.datasets.people.people import People
+from harness.errors import ObtainError, brief
+
+
+def annotated_people(annotations: Path, images: Path, *, one_based: bool = False) -> People:
+    """List the annotated people that can be evaluated: not crowds, with keypoints, with a box inside the image.
+
+    Args:
+        annotations: A COCO-style keypoint annotation file.
+        images: The folder that its file names are relative to.
+        one_based: The file counts pixels from 1 (JHMDB), and MMPose counts labelled keypoints itself.
+
+    Raises:
+        ObtainError: The file is missing or not of this form, or nobody in it has keypoints.
+    """
+    coco = read_coco(annotations)
+    image_ids, names = coco.listed(annotations)
+    people = coco.annotations
+    if people.image_ids.odd:
+        raise ObtainError(
+            f"annotations[{min(people.image_ids.odd)}] of {annotations} has no image_id", "it is a whole number"
+        )
+    image_rows, rows = _by_image(image_ids, people.image_ids.values)
+    evaluable = people.boxes.given & people.keypoints.given & ~are_crowds(people.crowds)
+    image_rows, rows = image_rows[evaluable[rows]], rows[evaluable[rows]]
+    _check(annotations, coco, image_rows, rows)
+
+    sizes = np.column_stack([coco.images.widths.values, coco.images.heights.values])[image_rows]
+    boxes = _clipped_boxes(people.boxes.values[rows], sizes, one_based)
+    labelled = _labelled(people, rows, one_based) & ~(boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
+    image_rows, rows, boxes = image_rows[labelled], rows[labelled], boxes[labelled]
+    if not len(rows):
+        raise ObtainError(
+            f"nobody in {annotations} has keypoints and a box: 0 of {len(people)} annotations",
+            "check that it is the keypoint file (person_keypoints_*.json, not instances_*.json)",
+        )
+    nameless = np.flatnonzero(~people.ids.known[rows])
+    if len(nameless):
+        image = image_ids[image_rows[nameless[0]]]
+        raise ObtainError(f"an annotation of image {image} in {annotations} has no id", "it is a whole number")
+    files = {int(image_ids[row]): images / names[row] for row in dict.fromkeys(image_rows.tolist())}
+    return People.from_boxes(people.ids.values[rows], image_ids[image_rows], boxes, np.ones(len(rows)), files)
+
+
+def detected_people(box_file: Path, annotations: Path, images: Path, score_threshold: float | None) -> People:
+    """List the people in a detector's box file, a list of {image_id, category_id, bbox [x, y, w, h], score}.
+
+    Args:
+        box_file: The detector's results.
+        annotations: The annotation file that says which images there are.
+        images: The folder that its file names are relative to.
+        score_threshold: Boxes with a lower score are dropped, after numbering.
+
+    Raises:
+        ObtainError: A file is missing or not of its form, has no people, or is for other images.
+    """
+    ids, names = read_coco(annotations).listed(annotations)
+    detected = read_boxes(box_file)
+    people = detected.people(box_file)
+    scores = detected.require_scores(box_file, people)
+    # One that is not a number is kept, to be refused with the boxes.
+    numbers = np.flatnonzero(~(_single(scores) < (-np.inf if score_threshold is None else np.float32(score_threshold))))
+    rows = people[numbers]
+    xywh = _single(detected.require_boxes(box_file, rows))
+    image_ids = detected.image_ids.values[rows]
+    if not len(rows):
+        raise ObtainError(f"no person boxes in the box file: {box_file}", "detect people again, or use another file")
+    strangers = np.setdiff1d(image_ids, ids)
+    if len(strangers):
+        raise ObtainError(
+            f"the box file is for other images: {len(strangers)} of its image ids, such as {strangers[0]}, "
+            f"are not in {annotations}: {box_file}",
+            "use the box file that was made for these images",
+        )
+    xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    name_of = dict(zip(ids.tolist(), names, strict=True))
+    files = {image_id: images / name_of[image_id] for image_id in dict.fromkeys(image_ids.tolist())}
+    return People.from_boxes(numbers, image_ids, xyxy, scores[numbers], files)
+
+
+def _by_image(image_ids: Int64, person_images: Int64) -> tuple[Indices, Indices]:
+    """Return rows of images and of people, [N] each: image by image, whose people stand as in the file."""
+    order = np.argsort(person_images, kind="stable")
+    grouped = person_images[order]
+    starts, stops = np.searchsorted(grouped, image_ids), np.searchsorted(grouped, image_ids, side="right")
+    counts = stops - starts
+    image_rows = np.repeat(np.arange(len(image_ids)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return image_rows, order[starts[image_rows] + within]
+
+
+def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices) -> None:
+    """Make sure that people and their images have all that is read of them.
+
+    Raises:
+        ObtainError: A field is missing or garbled; names the annotation.
+    """
+    people, images = coco.annotations, coco.images
+    threes = people.keypoints.values.shape[1] % 3 == 0
+    for field, column, used in (
+        ("bbox", people.boxes, rows),
+        ("keypoints", people.keypoints, rows),
+        ("width of its image", images.widths, image_rows),
+        ("height of its image", images.heights, image_rows),
+    ):
+        strange = np.flatnonzero(~column.known[used] | (field == "keypoints" and not threes))
+        if len(strange):
+            row = rows[strange[0]]
+            found = brief(column.odd.get(int(used[strange[0]]), column.values[used[strange[0]]]))
+            name = people.ids.odd.get(int(row), int(people.ids.values[row]))
+            raise ObtainError(
+                f"annotation {brief(name)} of {path}: bad bbox, keypoints or image size: {field} is {found}"
+            )
+
+
+def _clipped_boxes(xywh: Float64, sizes: Float64, one_based: bool) -> Float32:
+    """Return x1, y1, x2, y2 within the image; computed in double precision and then rounded, as MMPose does."""
+    top_left = xywh[:, :2] - one_based
+    corners = np.concatenate([top_left, top_left + xywh[:, 2:]], axis=1)
+    return _single(np.clip(corners, 0, np.tile(sizes - 1, 2)))
+
+
+def _labelled(people: Annotations, rows: Indices, one_based: bool) -> Bool:
+    """Tell who has keypoints, [N]."""
+    keypoints = people.keypoints.values[rows]
+    points = _single(keypoints.reshape(len(rows), keypoints.shape[1] // 3, 3)[..., :2]) - np.float32(one_based)
+    counted = np.count_nonzero(points.max(axis=2), axis=1)
+    stated = people.counts.given[rows] & (not one_based)
+    counts = np.where(stated, people.counts.values[rows], counted)
+    labelled: Bool = (counts != 0) & ~(points.max(axis=(1, 2), initial=0) <= 0)
+    return labelled
+
+
+def _single(numbers: Float64) -> Float32:
+    with np.errstate(over="ignore"):  # what overflows is refused with the boxes
+        return numbers.astype(np.float32)

@@ -1,0 +1,55 @@
+"""People from MPII's annotation file, which gives a centre and a scale in place of a box.
+
+Source: mmpose/datasets/datasets/body/mpii_dataset.py.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from harness.datasets.mpii_file import read_mpii
+from harness.datasets.people.people import People
+from harness.errors import ObtainError
+
+PIXELS_PER_SCALE = np.float32(200)
+FOOT_ROOM = 15
+"""px at scale 1 by which the centre is lowered, so that crops do not cut off feet."""
+
+
+def mpii_people(annotations: Path, images: Path) -> People:
+    """List everybody in mpii_val.json, a list of {image, center, scale, joints, joints_vis}, 1-based pixels.
+
+    Raises:
+        ObtainError: The file is missing or not of this form.
+    """
+    mpii = read_mpii(annotations)
+    if not len(mpii):
+        raise ObtainError(f"an MPII annotation file is a list of people, this one is empty: {annotations}")
+    for field, known in (
+        ("image", mpii.image_ids.known),
+        ("center", mpii.centers.known),
+        ("scale", mpii.scales.known),
+    ):
+        if not known.all():
+            raise ObtainError(
+                f"a person lacks or misspells a field: {annotations}: {field} of person {int(known.argmin())}"
+            )
+    centers = mpii.centers.values.astype(np.float32)
+    sizes = np.repeat(mpii.scales.values.astype(np.float32)[:, None], 2, axis=1) * PIXELS_PER_SCALE
+    known = centers[:, 0] != -1
+    # In double precision, then rounded once, as MMPose's scalar arithmetic does.
+    centers[known, 1] = centers[known, 1].astype(np.float64) + FOOT_ROOM / 200 * sizes[known, 1].astype(np.float64)
+    centers -= 1
+    top_left = centers - np.float32(0.5) * sizes
+    corners = np.concatenate([top_left, top_left + sizes], axis=1)
+    return People(
+        ids=np.arange(len(mpii), dtype=np.int64),
+        image_ids=mpii.image_ids.values.copy(),
+        boxes=corners,
+        scores=np.ones(len(mpii), np.float32),
+        centers=centers,
+        sizes=sizes,
+        images={
+            number: images / str(name) for number, name in zip(mpii.image_ids.values.tolist(), mpii.names, strict=True)
+        },
+    )
