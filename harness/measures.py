@@ -41,6 +41,11 @@ def measure_of(name: str) -> Measure:
     raise SpecError(f"metric {name} is not evaluated here; known are {', '.join(measure_names())}")
 
 
+def is_measured(name: str) -> bool:
+    """Return whether an installed family gives a number of this name."""
+    return any(name in family.measures for family in plugins("metrics").values())
+
+
 def measure_names() -> list[str]:
     """Return the names of all numbers that the installed families give."""
     names: Iterable[str] = (name for family in plugins("metrics").values() for name in family.measures)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from harness.datasets.lookup import dataset_class
 from harness.errors import SpecError
+from harness.plugins import plugin
 from harness.suites.configs import configs_folder
 
 
@@ -58,7 +58,7 @@ def own_metainfo(dataset: str) -> Any:
     Raises:
         SpecError: The data set is not one that is evaluated here.
     """
-    own = dataset_class(dataset).metainfo
+    own = plugin("datasets", dataset, "config field test_dataloader.dataset.type").metainfo
     return _read(f"configs/_base_/datasets/{own}.py") if isinstance(own, str) else own
 
 

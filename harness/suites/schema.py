@@ -16,20 +16,38 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    GetPydanticSchema,
     JsonValue,
     PrivateAttr,
     Tag,
     field_validator,
     model_validator,
 )
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
 from harness.errors import brief
 from harness.fields import Fields
-from harness.measures import measure_names, measure_of
+from harness.measures import is_measured, measure_names, measure_of
 
-MetricName = Annotated[str, GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(measure_names()))]
+
+class _KnownMetric:
+    """Accepts the names of what the installed families of metrics measure, which are looked up when a suite is read."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(cls._known, core_schema.str_schema(strict=True))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: core_schema.CoreSchema, _handler: Any) -> dict[str, Any]:
+        return {"type": "string", "enum": measure_names()}
+
+    @staticmethod
+    def _known(name: str) -> str:
+        if not is_measured(name):
+            raise PydanticCustomError("literal_error", "not a metric", {"expected": ", ".join(measure_names())})
+        return name
+
+
+MetricName = Annotated[str, _KnownMetric]
 BoxSource = Literal["detector", "ground-truth"]
 ClaimSource = Literal["table", "page", "metafile", "history"]
 

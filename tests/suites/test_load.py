@@ -110,7 +110,7 @@ def test_checkpoint_beside_the_suite(folder: Path) -> None:
             "confg: first.py",
             "mine.yaml:19: rows[0].runs.val: the key 'config' is missing\n"
             "mine.yaml:20: rows[0].runs.val.confg: unknown key (did you mean config?);"
-            " allowed: config, checkpoint, annotations, published",
+            " allowed: config, checkpoint, heatmaps, annotations, published",
             id="misspelt key",
         ),
         pytest.param(
