@@ -50,7 +50,7 @@ def columns(suite: Suite, row: Row, state: str) -> dict[str, str]:
     """Return a row's line as cells by column heading."""
     cells = {"row": suite.row_id(row), "label": row.label, "boxes": row.boxes}
     printed = {claim.metric: claim for claim in row.claims if claim.source == "table"}
-    for metric in _table_metrics(suite):
+    for metric in suite.table_metrics:
         cells[metric] = _value(suite, printed[metric]) if metric in printed else "-"
     cells["state"] = state
     return cells
@@ -78,15 +78,10 @@ def _value(suite: Suite, claim: Claim) -> str:
     return f"{claim.value:.{suite.metrics[claim.metric].decimals}f}"
 
 
-def _table_metrics(suite: Suite) -> list[str]:
-    printed = {metric for row in suite.rows for metric in row.published.get("table", {})}
-    return [metric for metric in suite.metrics if metric in printed]
-
-
 def _table(suite: Suite, rows: list[Row], states: dict[str, str]) -> str:
     lines = [columns(suite, row, states[suite.row_id(row)]) for row in rows]
     widths = {name: max(len(name), *(len(line[name]) for line in lines)) for name in lines[0]}
-    numbers = set(_table_metrics(suite))
+    numbers = set(suite.table_metrics)
 
     def text(cells: dict[str, str]) -> str:
         aligned = (

@@ -97,6 +97,8 @@ class RunComparison(Fields):
     metrics: tuple[Movement, ...] = ()
     changes: tuple[Change, ...] = ()
     """Of protocol, weights and verdict."""
+    environment_changed: bool = False
+    """Whether packages, processor or what else it ran on are others."""
     warnings: tuple[str, ...] = ()
 
 
@@ -150,10 +152,11 @@ def compare(
         pair: Called for runs with a metric that is not the same.
     """
     ids = [*baseline, *(run for run in new if run not in baseline)]
-    runs = tuple(_compare_run(run, new.get(run), baseline.get(run), noise_floor, pair) for run in ids)
-    return Comparison(
-        red=any(run.red for run in runs), runs=runs, environment=tuple(_environment_changes(new, baseline))
-    )
+    environment = tuple(_environment_changes(new, baseline))
+    elsewhere = {run for change in environment for run in change.runs}
+    compared = (_compare_run(run, new.get(run), baseline.get(run), noise_floor, pair) for run in ids)
+    runs = tuple(run.model_copy(update={"environment_changed": run.id in elsewhere}) for run in compared)
+    return Comparison(red=any(run.red for run in runs), runs=runs, environment=environment)
 
 
 def _compare_run(

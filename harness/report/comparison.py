@@ -97,8 +97,9 @@ def _details(run: RunComparison) -> Iterator[str]:
 
 def _protocol(run: RunComparison) -> Iterator[str]:
     yield from map(_change, run.changes)
-    if run.state == "moved" and not run.changes:
-        yield "protocol, weights and verdict did not change"
+    if run.state == "moved" and all(change.field == "verdict" for change in run.changes):
+        same = "protocol and weights" if run.environment_changed else "protocol, weights and environment"
+        yield f"{same} did not change"
 
 
 def _environment(comparison: Comparison) -> Iterator[str]:

@@ -185,8 +185,7 @@ def device(result: Result) -> str:
 
 def table_metrics(suite: Suite) -> list[str]:
     """Return the metrics that the suite's table prints, or all where it prints none."""
-    printed = {metric for row in suite.rows for metric in row.published.get("table", {})}
-    return [metric for metric in suite.metrics if metric in printed] or list(suite.metrics)
+    return suite.table_metrics or list(suite.metrics)
 
 
 def read_standings(

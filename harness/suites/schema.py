@@ -6,6 +6,7 @@ Unknown keys are refused, and a number written as text is an error. What the fie
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -365,6 +366,12 @@ class Suite(SuiteFields):
     def path(self) -> Path | None:
         """The file that the suite was loaded from."""
         return self._path
+
+    @cached_property
+    def table_metrics(self) -> list[str]:
+        """The metrics that the published table prints, in their order; none where no row has a table."""
+        printed = {metric for row in self.rows for metric in row.published.get("table", {})}
+        return [metric for metric in self.metrics if metric in printed]
 
     def row_id(self, row: Row) -> str:
         """Return a row's full id, e.g. `coco/hrnet-w32-256x192`."""

@@ -184,7 +184,7 @@ FAULTS: dict[str, tuple[Callable[[Predictions], Predictions], dict[str, Any], li
         {"flip": Flip(enabled=False, shift=False)},
         ["flip.enabled: true -> false", "flip.shift: true -> false"],
     ),
-    "shifted heatmap": (shifted, {}, ["protocol, weights and verdict did not change"]),
+    "shifted heatmap": (shifted, {}, ["protocol, weights and environment did not change"]),
     "wrong sigmas": (
         lambda found: found,
         {"scoring": OksScoring(sigmas=(0.04,) * KEYPOINTS, area="annotation")},
@@ -199,7 +199,7 @@ FAULTS: dict[str, tuple[Callable[[Predictions], Predictions], dict[str, Any], li
             "boxes.file.sha256: bbbbbbbb -> none",
         ],
     ),
-    "a joint pair swapped": (swapped, {}, ["protocol, weights and verdict did not change"]),
+    "a joint pair swapped": (swapped, {}, ["protocol, weights and environment did not change"]),
 }
 
 

@@ -15,6 +15,7 @@ from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol
 from harness.record import Noise, Record, Status, Variant, Weights
+from harness.report.comparison import comparison_text
 
 ENVIRONMENT = {"schema_version": 1, "packages": {"torch": "2.14.1"}, "cpu": "Some CPU", "gpu": None}
 PROTOCOL = Protocol(
@@ -327,3 +328,18 @@ def test_json() -> None:
     comparison = compare({"coco/a/val": new, "coco/b/val": outcome()}, {"coco/a/val": outcome()})
     assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
     assert comparison.model_dump(mode="json")["schema_version"] == 1
+
+
+def test_a_move_where_the_environment_changed() -> None:
+    elsewhere = RecordedRun(outcome({"AP": 0.6}).record, PROTOCOL, {**ENVIRONMENT, "cpu": "another"})
+    assert one(elsewhere, outcome({"AP": 0.7})).environment_changed
+    assert not one(outcome({"AP": 0.6}), outcome({"AP": 0.7})).environment_changed
+
+
+def test_a_verdict_is_no_cause() -> None:
+    differs = outcome({"AP": 0.6}, verdict="differs")
+    run = one(differs, outcome({"AP": 0.7}))
+    assert [change.field for change in run.changes] == ["verdict"]
+    assert "protocol, weights and environment did not change" in comparison_text(
+        compare({"coco/a/val": differs}, {"coco/a/val": outcome({"AP": 0.7})})
+    )

@@ -99,7 +99,7 @@ aic/d/val            broken: unobtainable: x (so is ...)
 aic/e/val            appeared: the baseline does not have it
 mpii/f/val           moved: PCKh@0.5 is undefined now
     PCKh@0.5 0.8800 -> undefined (-), noise floor 0.0001 assumed: moved
-    protocol, weights and verdict did not change
+    protocol, weights and environment did not change
 environment: gpu.name: none -> Some GPU (coco/a/val)
 environment: packages.torch: 2.14.1 -> 2.15.0
 
@@ -145,7 +145,7 @@ Red: 4 of 7 runs: 2 moved, 1 vanished, 1 broken; 1 same, 1 broken, 1 appeared
 - coco/hrnet\_w32/val: flip.enabled: true -&gt; false
 - coco/hrnet\_w32/val: scoring.sigmas: 0.026 0.025 -&gt; 0.1 0.1
 - coco/hrnet\_w32/val: weights.sha256: 01234567 -&gt; none
-- mpii/f/val: protocol, weights and verdict did not change
+- mpii/f/val: protocol, weights and environment did not change
 
 </details>
 
@@ -201,7 +201,7 @@ warning: no metric moved although ...</system-out>
     <testcase classname="mpii" name="f/val">
       <failure type="moved" message="PCKh@0.5 is undefined now">F
 PCKh@0.5 0.8800 -&gt; undefined (-), noise floor 0.0001 assumed: moved
-protocol, weights and verdict did not change</failure>
+protocol, weights and environment did not change</failure>
     </testcase>
   </testsuite>
 </testsuites>
