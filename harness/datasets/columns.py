@@ -1,5 +1,6 @@
 """Fields of many JSON records as columns. A field that holds something else is kept as it is, to be told of."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from harness.errors import MALFORMED, ObtainError
 Record = Mapping[str, Any]
 Key = TypeVar("Key", bound=Hashable)
 NUMERIC = {bool, int, float}
+SPARSE = 100
+"""An array has at most so many times the elements of its field: one long list in a large file must not fill memory."""
 
 
 class FormError(ObtainError):
@@ -84,7 +87,8 @@ class Numbers:
         else:
             for index, value in self.odd.items():
                 if _is_numeric_list(value) and len(value) == count:
-                    array[index] = _converted([value], count)
+                    with contextlib.suppress(OverflowError):
+                        array[index] = _converted([value], count)
         array[~np.isfinite(array).all(axis=1)] = np.nan
         return array.reshape(len(self), *shape)
 
@@ -134,7 +138,7 @@ def number_lists(entries: Sequence[Record], field: str, length: int | None = Non
     Args:
         entries: The records.
         field: The field.
-        length: L; None for the length that most records have.
+        length: L; None for the length that most records have, or 0 where hardly any has the field.
         longer: Of a longer list, take the first L.
     """
     given = np.array([field in entry for entry in entries], bool)
@@ -145,6 +149,8 @@ def number_lists(entries: Sequence[Record], field: str, length: int | None = Non
         lengths = Counter(map(len, filter(_is_list, contents)))
     if length is None:
         length = lengths.most_common(1)[0][0] if lengths else 0
+        if length * len(entries) > SPARSE * (len(entries) + length * len(contents)):
+            length = 0
     values = np.full((len(entries), length), np.nan)
     if lengths[length] == len(contents) and set(map(type, chain.from_iterable(contents))) <= NUMERIC:
         try:

@@ -46,6 +46,19 @@ def test_lists_have_the_length_of_most() -> None:
     np.testing.assert_array_equal(column.shaped(2, 1)[:3], np.array([[[NAN]] * 2, [[NAN]] * 2, [[6], [7]]]))
 
 
+def test_a_number_too_large_for_any_in_a_list_of_another_length() -> None:
+    column = number_lists(fields([1, 2], [3, 4], [10**400], [5]), "f")
+    np.testing.assert_array_equal(column.shaped(1)[:, 0], [NAN, NAN, NAN, 5.0])
+
+
+def test_one_long_list_fills_no_memory() -> None:
+    column = number_lists([*fields([0.0] * 10**6), *fields(*[...] * 10**5)], "f")
+    assert column.values.shape == (10**5 + 1, 0)
+    assert list(column.odd) == [0]
+    few = number_lists([*fields([1.0] * 51), *fields(*[...] * 10**5)], "f")
+    assert few.known.sum() == 1
+
+
 def test_of_longer_lists_the_first_numbers() -> None:
     column = number_lists(fields([1, 2, 3], [4, 5], [6]), "f", 2, longer=True)
     assert column.values[:2].tolist() == [[1, 2], [4, 5]]
