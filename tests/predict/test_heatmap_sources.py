@@ -15,7 +15,7 @@ from harness.errors import SpecError
 from harness.predict.forward import Forward, SharedForward
 from harness.predict.shared import Estimator, predict_together
 from harness.predict.sources.interface import Model, ModelKind, ModelSize, OtherConfig, model_kind
-from harness.predict.sources.mmpose import PLUGIN
+from harness.predict.sources.mmpose import Mmpose
 from harness.predictions import Predictions
 from harness.protocol import Precision, Protocol
 from harness.suites.schema import Run
@@ -86,7 +86,7 @@ def run_of(**fields: Any) -> Run:
 
 @pytest.mark.usefixtures("installed")
 def test_a_kind_is_looked_up_by_name() -> None:
-    assert model_kind(run_of()) is PLUGIN
+    assert isinstance(model_kind(run_of()), Mmpose)
     assert model_kind(run_of(heatmaps="centre")).name == "centre"
     with pytest.raises(SpecError, match="suite field heatmaps of a run: none is not evaluated here; known are centre,"):
         model_kind(run_of(heatmaps="none"))
