@@ -1,14 +1,17 @@
 """What a codec is, and how the one of a run is found."""
 
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.arrays import Bool, Float32, Floating
 from harness.plugins import plugin
 from harness.protocol import Decoder, Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Located(NamedTuple):

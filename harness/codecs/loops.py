@@ -6,11 +6,17 @@ numba keeps compiled loops in __pycache__ and compiles one again when its own mo
 delete those of the modules that import from this one.
 """
 
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numba import njit
-from torch import Tensor
 
 from harness.arrays import Float32, Indices
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _INFINITE = np.int32(0x7F800000)
 """The bits of infinity; those of NaN without their sign are higher."""

@@ -3,13 +3,18 @@
 Source of `maxima`: mmpose/codecs/utils/post_processing.py `get_heatmap_maximum`.
 """
 
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from harness.arrays import Float32, Indices
 from harness.protocol import Decoder, Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def maxima(heatmaps: Float32) -> tuple[Float32, Float32]:

@@ -8,16 +8,16 @@ MMPose scales the blurred heatmap so that its maximum is the heatmap's, which is
 Source: mmpose/codecs/megvii_heatmap.py (Li et al., MSPN, 2019).
 """
 
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from numba import njit
-from torch import Tensor
 
 from harness.arrays import Bool, Float32, Indices
 from harness.codecs.interface import Codec, FastPath, Located
@@ -25,6 +25,10 @@ from harness.codecs.loops import blur_along, blur_down, first_place, flatten, hi
 from harness.codecs.maxima import Neighbourhood, find_maxima, maxima, strides, values_at
 from harness.codecs.modulation import ROUNDING, blur_around, modulate, taps
 from harness.protocol import Decoder, Size
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 PEAK = np.float32(255)
 """A trained heatmap's maximum."""
@@ -61,6 +65,8 @@ def _highest_elsewhere(heatmaps: Tensor, index: Tensor) -> Tensor:
 
     Takes the maxima of bands of values, and reads those few bands again, without what is near, that hold some of it.
     """
+    import torch
+
     height, width = heatmaps.shape[2:]
     count = _number_of_bands(height * width)
     length = height * width // count
@@ -87,6 +93,8 @@ def _number_of_bands(size: int) -> int:
 @lru_cache
 def _near(height: int, width: int, device: torch.device) -> Tensor:
     """Return the positions near each one of a heatmap [H W, (2 NEAR + 1)²], ascending; at its border some repeat."""
+    import torch
+
     steps = torch.arange(-NEAR, NEAR + 1)
     rows = (torch.arange(height)[:, None] + steps).clamp(0, height - 1)[:, None, :, None]
     columns = (torch.arange(width)[:, None] + steps).clamp(0, width - 1)[None, :, None, :]

@@ -3,15 +3,19 @@
 A blur of whole heatmaps costs more than all the rest of decoding, so the fast paths blur around the maxima only.
 """
 
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from harness.arrays import Float32
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 ROUNDING = 1e-6
 """How far blurs in single precision are apart, as a share of the largest absolute value blurred; 3e-7 is usual."""
@@ -53,6 +57,8 @@ class Surroundings(NamedTuple):
 
 def blur_around(heatmaps: Tensor, index: Tensor, kernel_size: int, reach: int) -> Surroundings:
     """Blur heatmaps [N, K, H, W], contiguous, up to `reach` px from row-major positions [M]."""
+    import torch
+
     height, width = heatmaps.shape[2:]
     margin = reach + kernel_size // 2
     size = 2 * margin + 1
@@ -82,6 +88,8 @@ def blur_around(heatmaps: Tensor, index: Tensor, kernel_size: int, reach: int) -
 @lru_cache
 def _within(length: int, margin: int, device: torch.device) -> Tensor:
     """Return which positions up to `margin` from each of `length` exist: 1 or 0 [length, 2 margin + 1]."""
+    import torch
+
     positions = torch.arange(length)[:, None] + torch.arange(-margin, margin + 1)
     return ((positions >= 0) & (positions < length)).float().to(device)
 
@@ -89,6 +97,8 @@ def _within(length: int, margin: int, device: torch.device) -> Tensor:
 @lru_cache
 def _blur(kernel_size: int, reach: int, device: torch.device) -> Tensor:
     """Return the matrix that blurs flat windows into their flat middles."""
+    import torch
+
     kernel = cv2.getGaussianKernel(kernel_size, 0)[:, 0]
     along = np.stack([np.pad(kernel, (at, 2 * reach - at)) for at in range(2 * reach + 1)])
     # Products in single precision may be cut to TF32's 10 bits on a GPU; those in double precision never are.

@@ -4,21 +4,25 @@ The fast paths compare values of the heatmap itself, so every keypoint is certai
 Source: mmpose/codecs/msra_heatmap.py, utils/refinement.py `refine_keypoints` (Xiao et al., ECCV 2018).
 """
 
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from numba import njit
-from torch import Tensor
 
 from harness.arrays import Bool, Float32, Indices
 from harness.codecs.interface import Codec, FastPath, Located
 from harness.codecs.loops import flatten, place_of_maximum
 from harness.codecs.maxima import Neighbourhood, find_maxima, maxima, strides, to_points
 from harness.protocol import Decoder, Size
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def decode_msra(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
@@ -47,6 +51,8 @@ def observe_msra(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
 @lru_cache
 def _crosses(count: int, height: int, width: int, device: torch.device) -> Tensor:
     """Return where a cross begins in each of `count` heatmaps [5, count]: centre, right, left, below and above."""
+    import torch
+
     cross = torch.tensor([[0], [1], [-1], [width], [-width]], device=device)
     return cross + torch.arange(0, count * height * width, height * width, device=device)
 

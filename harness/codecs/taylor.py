@@ -1,16 +1,20 @@
 """The Taylor step that DARK and UDP take from a heatmap's maximum, and how far MMPose's rounding can move its end."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from harness.arrays import Float32, Float64
 from harness.codecs.loops import blur_around_maxima, flatten
 from harness.codecs.maxima import find_maxima, values_at
 from harness.codecs.modulation import ROUNDING, blur_around, taps
 from harness.protocol import Decoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TOLERANCE = 0.005
 """How far rounding may move a keypoint that is called certain, px of the network's input: half of what is promised."""

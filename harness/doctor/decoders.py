@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32
-from harness.codecs.decoding import begin_decoding
 from harness.codecs.interface import codec_of
 from harness.doctor.check import Finding
 from harness.doctor.networks import protocol_of
 from harness.judge.parity import KEYPOINT_TOLERANCE
+from harness.predict.decoding import begin_decoding
 from harness.predict.forward import flip_tested
 from harness.protocol import Decoder, Protocol, Size
 from harness.suites.configs import load_config

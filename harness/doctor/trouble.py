@@ -9,12 +9,12 @@ from typing import Protocol as Interface
 import numpy as np
 import torch
 
-from harness.codecs.decoding import decode
 from harness.doctor.check import Finding
 from harness.doctor.networks import RunId, protocol_of, read_config_of, seeded_network
 from harness.doctor.people import rendered_people, settled
 from harness.doctor.runs import demo_plan
 from harness.errors import RunError
+from harness.predict.decoding import decode
 from harness.predict.forward import Forward
 from harness.predict.shared import crop_batches, predict_shared
 

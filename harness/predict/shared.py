@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32, Floating, Image, Indices
-from harness.codecs.decoding import Decoding, begin_decoding
 from harness.datasets.people import People
 from harness.errors import RunError
 from harness.predict.crop_stream import crop_stream
 from harness.predict.crops import Regions, crop_regions
+from harness.predict.decoding import Decoding, begin_decoding
 from harness.predict.sources.interface import HeatmapSource
 from harness.predict.uploads import Uploads, uploads_to
 from harness.predictions import Predictions

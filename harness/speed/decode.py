@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Float32, Float64, Floating
-from harness.codecs.decoding import decode
 from harness.codecs.interface import Codec
 from harness.errors import DifferenceError
 from harness.judge.parity import KEYPOINT_TOLERANCE
 from harness.openmmlab.stand_ins import install_stand_ins
+from harness.predict.decoding import decode
 from harness.speed.outcome import DecodingSpeed
 from harness.speed.rounds import circumstances, compare_timed
 

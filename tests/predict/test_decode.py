@@ -12,11 +12,11 @@ from hypothesis.extra.numpy import arrays
 from upstream_config import build_codec
 
 from harness.arrays import Float32, Floating
-from harness.codecs.decoding import Decoding, begin_decoding
 from harness.codecs.inverse import inverses
 from harness.codecs.loops import blur_around_maxima
 from harness.errors import SpecError
 from harness.plugins import plugins
+from harness.predict.decoding import Decoding, begin_decoding
 from harness.protocol import Decoder
 
 # Input and heatmap sizes (width, height): the usual stride of 4, also large, AlexNet's two strides, CPM's stride of 8.

@@ -8,10 +8,10 @@ import pytest
 import torch
 from small_passes import SmallNetwork, draw_people, protocol
 
-from harness.codecs.decoding import begin_decoding
 from harness.datasets.people import People
 from harness.errors import RunError
 from harness.predict import shared
+from harness.predict.decoding import begin_decoding
 from harness.predict.forward import Forward
 from harness.predict.shared import Estimator, predict_shared, predict_together
 from harness.predictions import Predictions

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from harness.codecs.decoding import Decoding, begin_decoding
 from harness.codecs.interface import codec_of
+from harness.predict.decoding import Decoding, begin_decoding
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Decoder, Protocol, Size
 from harness.speed.decode import draw_heatmaps
