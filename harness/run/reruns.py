@@ -1,0 +1,179 @@
+"""Predicts a run again with the same network and one setting changed: what `harness explain --rerun` tries."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.assets.dataset import data_file
+from harness.datasets.people import check_images
+from harness.errors import HarnessError
+from harness.files import content_key
+from harness.judge.explanation import Skipped, TriedSetting
+from harness.plugins import plugins
+from harness.predict.crops import CutOut, warp
+from harness.predict.forward import SharedForward
+from harness.predict.other_crops import OTHER_CUTS
+from harness.predict.other_heatmaps import FLIPPED_HEATMAPS, ROUNDED_HEATMAPS, Source
+from harness.predict.shared import Estimator, predict_together
+from harness.predict.sources.mmpose import Mmpose
+from harness.predict.upstream import predict_upstream
+from harness.predict.upstream_numpy import numpy_1_crops
+from harness.predict.upstream_warp import our_warp
+from harness.predictions import Predictions
+from harness.protocol import Boxes, Crop, Decoder, Protocol
+from harness.run.device import has_tf32, torch_defaults
+from harness.run.plan import Plan
+from harness.run.progress import RunProgress
+from harness.suites.ledger import point_at
+from harness.suites.schema import Row, Suite
+
+PADDING = 1.25
+"""MMPose's default."""
+PADDINGS = (1.0, 1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5)
+KERNELS = (3, 5, 7, 9, 11, 13, 15, 17, 19, 21)
+"""Of a decoder's blur; MMPose's configs have 5 to 17."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """Predictions made with one setting changed."""
+
+    change: TriedSetting
+    predictions: Predictions
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A plan with one setting changed."""
+
+    change: TriedSetting
+    plan: Plan
+    cut_out: CutOut = warp
+    heatmaps: Source = SharedForward.of
+
+
+def reruns(suite: Suite, row: Row, plan: Plan, progress: RunProgress) -> tuple[list[Rerun], list[Skipped]]:
+    """Predict with one setting changed at a time.
+
+    Returns:
+        The outcomes, and the settings that could not be tried.
+    """
+    name = suite.row_id(row)
+    groups: dict[tuple[str, str, CutOut], list[_Changed]] = {}
+    for changed in _changed_plans(suite, row, plan):
+        network = content_key(plan.source.content(changed.plan.config))  # one at a time: memory may not hold several
+        groups.setdefault((changed.plan.people_key, network, changed.cut_out), []).append(changed)
+    done: list[Rerun] = []
+    skipped: list[Skipped] = []
+    for group in groups.values():
+        try:
+            outcomes = _predict(name, group, progress)
+        except HarnessError as error:
+            outcomes = [error] * len(group)
+        for changed, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Predictions):
+                done.append(Rerun(changed.change, outcome, changed.plan.protocol))
+            elif isinstance(outcome, HarnessError):
+                skipped.append(Skipped(change=changed.change, reason=str(outcome)))
+            else:
+                raise outcome
+    if isinstance(plan.source, Mmpose) and plan.protocol.compute.exact and has_tf32(plan.settings.device):
+        done.append(in_tf32(name, plan, progress))
+    return done, skipped
+
+
+def _predict(name: str, group: Sequence[_Changed], progress: RunProgress) -> Sequence[Predictions | Exception]:
+    """Predict with changed plans that have people and network in common; returns what each gives or fails with."""
+    people = group[0].plan.people()
+    check_images(people.images)
+    progress.stage(name, "network")
+    network = group[0].plan.model()
+    shared: dict[Crop, SharedForward] = {}
+    """One for each geometry, since each computes the batch at hand once."""
+    estimators = []
+    for changed in group:
+        protocol = changed.plan.protocol
+        source = changed.heatmaps(shared.setdefault(protocol.crop, SharedForward(network)), protocol)
+        estimators.append(Estimator(source, protocol, progress.advance))
+    progress.stage(name, "predict", len(people) * len(group))
+    return predict_together(estimators, people, group[0].cut_out)
+
+
+def in_tf32(name: str, plan: Plan, progress: RunProgress) -> Rerun:
+    """Predict with MMPose's own loop as its scripts run it on such a GPU, where torch computes convolutions in TF32."""
+    people, protocol = plan.people(), plan.protocol
+    config = point_at(plan.config, str(plan.settings.data))
+    progress.stage(name, "predict", len(people))
+    with torch_defaults(), numpy_1_crops(config), our_warp(config), tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch, "log.txt")
+        predictions, _ = predict_upstream(plan.network(), config, people, protocol, progress.advance, log)
+    change = TriedSetting("convolutions", "single precision", "TF32", usual=True)
+    return Rerun(change, predictions, protocol)
+
+
+def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[_Changed]:
+    protocol = plan.protocol
+
+    def changed(setting: str, used: str, tried: str, usual: bool = False, **fields: Any) -> _Changed:
+        other = replace(plan, protocol=protocol.model_copy(update=fields))
+        return _Changed(TriedSetting(setting, used, tried, usual), other)
+
+    box_file = suite.dataset_of(row).boxes
+    if protocol.boxes.source == "detector":
+        yield changed("boxes", "detector", "ground-truth", boxes=Boxes(source="ground-truth"))
+    elif box_file and (plan.settings.data / box_file).is_file():
+        boxes = Boxes(source="detector", file=data_file(plan.settings.data, box_file, "the box file"))
+        yield changed("boxes", "ground-truth", "detector", boxes=boxes)
+
+    flip = protocol.flip
+    for enabled, shift in ((False, False), (True, False), (True, True)):
+        other = flip.model_copy(update={"enabled": enabled, "shift": shift})
+        if enabled != flip.enabled:
+            tried = "off" if not enabled else f"on, {'shifted' if shift else 'not shifted'}"
+            yield changed("flip test", "on" if flip.enabled else "off", tried, enabled, flip=other)
+        elif enabled and shift != flip.shift:
+            shifts = ("on", "off") if flip.shift else ("off", "on")
+            yield changed("shift of the mirrored heatmaps", *shifts, flip=other)
+    if flip.enabled:
+        for first, second in enumerate(protocol.flip_indices):
+            if first < second:
+                pairs = list(protocol.flip_indices)
+                pairs[first], pairs[second] = first, second
+                yield changed("mirror pairs", "all", f"not {first} and {second}", flip_indices=tuple(pairs))
+        yield changed("mirror pairs", "all", "none", flip_indices=tuple(range(protocol.num_keypoints)))
+
+    for decoder in _other_decoders(protocol.decoder):
+        yield changed("decoder", _name(protocol.decoder), _name(decoder), decoder=decoder)
+
+    crop = protocol.crop
+    for padding in PADDINGS:
+        if padding != crop.padding:
+            other_crop = crop.model_copy(update={"padding": padding})
+            yield changed("padding", f"{crop.padding:g}", f"{padding:g}", padding == PADDING, crop=other_crop)
+    affine: Literal["plain", "udp"] = "plain" if crop.affine == "udp" else "udp"
+    yield changed("affine", crop.affine, affine, crop=crop.model_copy(update={"affine": affine}))
+
+    for one in plan.source.alternatives(plan.config):
+        change = TriedSetting(one.setting, one.used, one.tried, one.usual)
+        yield _Changed(change, replace(plan, config=one.config))
+    for (setting, tried), cut_out in OTHER_CUTS.items():
+        yield _Changed(TriedSetting(setting, "MMPose's", tried), plan, cut_out=cut_out)
+    for setting, used, tried, heatmaps in (*(FLIPPED_HEATMAPS if flip.enabled else ()), *ROUNDED_HEATMAPS):
+        yield _Changed(TriedSetting(setting, used, tried), plan, heatmaps=heatmaps)
+
+
+def _other_decoders(own: Decoder) -> Iterator[Decoder]:
+    """Yield those of all codecs, and the run's own with other kernels."""
+    kernels = KERNELS if own.blur_kernel_size is not None else ()
+    found = [own.model_copy(update={"blur_kernel_size": kernel}) for kernel in kernels]
+    for codec in plugins("codecs").values():
+        found += [decoder for decoder in codec.alternatives(own.heatmap_size) if decoder not in found]
+    yield from (decoder for decoder in found if decoder != own)
+
+
+def _name(decoder: Decoder) -> str:
+    kernel = "" if decoder.blur_kernel_size is None else f", kernel {decoder.blur_kernel_size}"
+    return f"{decoder.codec}{kernel}"
