@@ -61,6 +61,5 @@ def test_boxes_one_pixel_smaller(harness: Harness, demo: Path, tmp_path: Path, m
     code, out, _ = harness("explain", f"{suite}/{ROW}", *targets, *options, "--out", tmp_path / "wrong", "--json")
     explanation = Explanation.model_validate_json(out)
     assert explanation.seen[0] == "the boxes are (+0, +0, -1, -1) px off those of the data set"
-    print([(str(cause.changes), cause.by_chance) for cause in explanation.trials[:5]], explanation.as_run.distances)
     assert not explanation.as_run.lands
     assert not any("threshold" in str(change) for cause in explanation.causes for change in cause.changes)

@@ -30,7 +30,7 @@ def test_mmposes_loop_with_torchs_defaults(rendered: Path, monkeypatch: pytest.M
     tried = reruns.in_tf32("demo/row", plan, Unwatched())
     assert allowed == [True]
     assert not torch.backends.cudnn.allow_tf32
-    assert [str(change) for change in tried.changes] == ["convolutions: single precision -> TF32"]
+    assert str(tried.change) == "convolutions: single precision -> TF32"
     ours = predict_shared(plan.model(), plan.people(), plan.protocol, lambda _: None)
     np.testing.assert_array_equal(tried.predictions.keypoints, ours.keypoints)
 
