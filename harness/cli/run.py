@@ -151,7 +151,7 @@ def command(
             "counts": Counter(outcome.verdict for outcome in outcomes),
         }
         click.echo(json.dumps(document, indent=2))
-    return exit_code(outcomes)
+    return HarnessError.exit_code if told.failed else exit_code(outcomes)
 
 
 def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) -> int:
