@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from harness.document import Document
-from harness.fields import Fields
+from harness.fields import Fields, Shown, Value
 from harness.suites.schema import Claim
 
 Status = Literal["complete", "own boxes", "partial", "unobtainable", "failed"]
@@ -53,7 +53,7 @@ class Effect(Fields):
     keypoint_max_px: float
     score_max: float
     """How much the score of a keypoint changed at most."""
-    metrics: dict[str, float | None]
+    metrics: dict[Shown, Value | None]
     """By metric, in its unit: faster minus exact, on these images alone; None where undefined."""
 
 
@@ -74,7 +74,7 @@ class Estimation(Document):
     part of it; `exact_forward` is its time for the sample that tells the effect of a precision."""
     together: int = 1
     """Runs that were predicted in one pass, this one included."""
-    warnings: list[str] = []
+    warnings: list[Shown] = []
     """What happened on the way: memory that did not suffice."""
     effect: Effect | None = None
     """None in exact single precision."""
@@ -129,7 +129,7 @@ class JudgedClaim(Fields):
     difference: float | None
     """Measured minus claimed, in the claim's unit."""
     verdict: Verdict
-    reason: str | None = None
+    reason: Shown | None = None
     """What makes a value `within noise`: the measured noise floor, or the tolerance that the suite states."""
 
 
@@ -140,10 +140,10 @@ class Record(Document):
     suite: str
     row: str
     run: str
-    label: str
+    label: Shown
     """The model as published."""
     status: Status
-    reason: str | None = None
+    reason: Shown | None = None
     """Why the status is not `complete`."""
     weights: Weights | None = None
     network: Network | None = None
@@ -154,19 +154,19 @@ class Record(Document):
     """None for ground-truth boxes."""
     people: int | None = None
     """People whose pose was estimated."""
-    metrics: dict[str, float | None] = {}
+    metrics: dict[Shown, Value | None] = {}
     """Values by metric, in its unit; None where undefined."""
-    intervals: dict[str, tuple[float, float]] = {}
+    intervals: dict[Shown, tuple[Value, Value]] = {}
     """Confidence intervals by metric, in its unit; a metric that is undefined in too many resamples has none."""
     resampling: Resampling | None = None
     """How the intervals were made; None where there are none."""
     noise: Noise | None = None
     """The noise floor, if it was measured (`harness run --noise`)."""
-    upstream_metrics: dict[str, float | None] | None = None
+    upstream_metrics: dict[Shown, Value | None] | None = None
     """What MMPose's own evaluator gave on the same predictions, if the upstream engine ran."""
     claims: list[JudgedClaim] = []
     verdict: Verdict
-    warnings: list[str] = []
+    warnings: list[Shown] = []
     """What a reader of the number should know: a stale hash, evaluators that disagree."""
     timings: dict[str, float] = {}
     """Seconds by stage, as in `Estimation`, and of scoring."""
