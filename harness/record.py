@@ -133,6 +133,24 @@ class JudgedClaim(Fields):
     """What makes a value `within noise`: the measured noise floor, or the tolerance that the suite states."""
 
 
+class Seal(Fields):
+    """Digests by which the files of a run folder vouch for each other; each is a sha256."""
+
+    predictions: str | None
+    """Of the file of predictions; None where there was none."""
+    protocol: str | None
+    """Of the protocol's file; None where there was none."""
+    measured: str
+    """Of what the record says was measured."""
+
+
+MEASURED = frozenset(
+    {"suite", "row", "run", "status", "weights", "images", "people", "boxes", "metrics", "intervals", "noise"}
+    | {"predictions_key", "score_key"}
+)
+"""The fields of a record that its seal covers; claims and verdicts follow from them and the suite."""
+
+
 class Record(Document):
     """One run and its outcome."""
 
@@ -178,6 +196,8 @@ class Record(Document):
     """Names the content that the predictions were made from."""
     score_key: str | None = None
     """Names the content that the metrics were made from."""
+    seal: Seal | None = None
+    """None in records of former versions, and of runs without metrics."""
 
     @property
     def whole(self) -> bool:

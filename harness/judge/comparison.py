@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from harness.document import Document
-from harness.errors import HarnessError
+from harness.errors import DifferenceError, HarnessError
 from harness.fields import Fields
 from harness.measures import Measure
 from harness.metrics.family import family_of
@@ -186,6 +186,8 @@ def _compare_run(
         try:
             paired = pair(run)
             movements = tuple(m.model_copy(update={"paired": paired.get(m.metric)}) for m in movements)
+        except DifferenceError as error:
+            return outcome("not comparable", True, str(error), changes=changes)
         except HarnessError as error:
             warnings.append(f"no paired difference: {error}")
     red = [movement for movement in movements if movement.red]

@@ -92,6 +92,9 @@ def read_results(folders: Sequence[Path]) -> Results:
             except ObtainError as error:
                 problems.append(str(error))
                 continue
+            if broken := run.broken_seal(record):
+                problems.append(f"left out: {broken}")
+                continue
             protocol, environment = None, None
             if run.protocol.is_file():
                 try:

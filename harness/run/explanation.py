@@ -12,7 +12,7 @@ from mmengine.config import Config
 from harness.assets.dataset import data_file
 from harness.datasets.lookup import dataset_class
 from harness.datasets.people import check_images
-from harness.errors import DifferenceError
+from harness.errors import DifferenceError, ObtainError
 from harness.files import content_key
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.explanation import Explanation, Trial, TriedSetting, make_trial, rank
@@ -26,6 +26,7 @@ from harness.predict.upstream_numpy import numpy_1_crops
 from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Decoder, Protocol
+from harness.run.comparison import MEND
 from harness.run.device import has_tf32, torch_defaults
 from harness.run.plan import Plan, Settings, make_plan
 from harness.run.progress import RunProgress
@@ -83,6 +84,9 @@ def explain(
         DifferenceError: The run was made from other content than a rerun would be.
     """
     folder = RunFolder(settings.out / suite.name / row.id / run)
+    record = folder.saved_record()
+    if record and (broken := folder.broken_seal(record)):
+        raise ObtainError(broken, MEND)
     protocol, predictions = Protocol.load(folder.protocol), Predictions.load(folder.predictions)
     name = suite.row_id(row)
     progress.stage(name, "score")

@@ -26,6 +26,8 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     spec = RunSpec.load(folder.spec)
     if record.predictions_key is None or Predictions.saved_key(folder.predictions) != record.predictions_key:
         raise ObtainError(f"the record and the predictions are of different runs: {folder.path}", "run it again")
+    if changed := folder.changed_source(record):
+        raise ObtainError(changed, "run it again")
     protocol = Protocol.load(folder.protocol)
     names = spec.keypoints or _former_names(folder, protocol.num_keypoints)
     measures = measure(folder, protocol, data, names)
@@ -39,8 +41,7 @@ def rescore(folder: RunFolder, data: Path) -> Record:
             "verdict": verdict,
         }
     )
-    record.save(folder.record)
-    return record
+    return folder.save_record(record)
 
 
 def _former_names(folder: RunFolder, count: int) -> tuple[str, ...]:

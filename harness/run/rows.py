@@ -73,7 +73,7 @@ def _with_noise(made: Iterator[tuple[Job, Plan | None, Record]], progress: RunPr
                     plan, Predictions.load(job.folder.predictions), record.metrics, job.name, progress
                 )
                 record = judged(record.model_copy(update={"noise": noise}), job)
-                record.save(job.folder.record)
+                record = job.folder.save_record(record)
             except Exception as error:  # noqa: BLE001 (the run itself stands)
                 warning = f"the noise floor could not be measured: {error}"
                 record = record.model_copy(update={"warnings": [*record.warnings, warning]})
@@ -113,7 +113,7 @@ def _records(
             try:
                 made = plan = _plan(job, progress)
                 estimation = job.folder.saved_estimation()
-                if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
+                if not estimation or not job.folder.has_predictions(plan.predictions_key):
                     # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
                     key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
                     groups.setdefault(key, []).append((job, plan))

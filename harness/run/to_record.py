@@ -23,7 +23,9 @@ AGREEMENT = 1e-6
 def kept(job: Job, plan: Plan) -> Record | None:
     """Return the record that is there, where its measures still hold."""
     earlier = job.folder.saved_record()
-    return judged(earlier, job) if earlier and earlier.score_key == plan.score_key else None
+    if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
+        return None
+    return judged(earlier, job)
 
 
 def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
