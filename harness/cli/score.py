@@ -93,9 +93,14 @@ def _score_foreign(targets: tuple[str, ...], data: Path, predictions: Path, as_j
     if as_json:
         click.echo(score.model_dump_json(indent=2))
         return
+    for warning in score.warnings:
+        click.echo(f"warning: {warning}", err=True)
     protocol = score.protocol
     click.echo(f"{score.suite} {score.run}   [{score.predictions}, sha256 {score.sha256[:8]}]")
     _show_metrics(score.metrics, err=False)
+    if score.coverage and score.coverage.people_without_pose:
+        click.echo(f"{score.coverage}; without them:" if score.coverage.metrics else f"{score.coverage}")
+        _show_metrics(score.coverage.metrics or {}, err=False)
     click.echo(
         f"protocol: {protocol.dataset}, {protocol.num_keypoints} keypoints, pixels from {int(protocol.one_based)}"
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.arrays import Float64, Int64
     from harness.metrics.diagnosis.chart import Chart
     from harness.metrics.diagnosis.model import Diagnosis
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.metrics.resample.draws import Draws
     from harness.predictions import Predictions
 
@@ -148,7 +148,7 @@ class Family(ABC, Generic[S, T]):
         """
 
     @abstractmethod
-    def score_foreign(self, file: "ForeignFile[S]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[S]") -> "ForeignOutcome":
         """Score predictions of another framework.
 
         Raises:

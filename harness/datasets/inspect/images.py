@@ -1,5 +1,6 @@
 """The image files: there, whole, and of the size that the annotations say."""
 
+import io
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,8 @@ from PIL import Image
 from harness.arrays import Bool, Float64
 from harness.datasets.inspect.problems import Problem, Problems, chosen
 from harness.files import is_file
+from harness.image_file import ADVICE, Fault, image_fault
 
-END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
-"""What a whole file ends with; it cannot occur in the coded pixels of a JPEG."""
-TAIL = 4096
-"""Bytes in which the end marker is looked for; some writers append something to it."""
 EXIF_ORIENTATION = 0x0112
 TRANSPOSED = 5
 """From this EXIF orientation on, width and height change places."""
@@ -39,7 +37,7 @@ class ImageList:
 
 @dataclass(frozen=True)
 class _File:
-    fault: Literal["missing", "empty", "truncated", "unreadable"] | None
+    fault: Literal["missing", "empty", "unreadable"] | Fault | None
     size: tuple[int, int] | None = None
 
 
@@ -54,13 +52,13 @@ def inspect_images(
         annotations: The file that lists them, relative to the data folder, for messages.
         images: What the file lists.
         needed: [I] which of them a run reads.
-        decode: Decode every image; otherwise only its header and its end are read.
+        decode: Decode every image; otherwise only its header and the structure of its file are judged.
     """
     with ThreadPoolExecutor() as pool:
         paths = [data / folder / name for name in images.names]
         files = list(pool.map(partial(_inspect, decode=decode), paths))
     problems = Problems(folder)
-    faults = np.array([file.fault or "" for file in files], "U10")
+    faults = np.array([file.fault or "" for file in files], str)
     missing = faults == "missing"
     again = "extract or download the images again"
     elsewhere = _elsewhere(data, folder, annotations, images.names[int(missing.argmax())]) if missing.any() else None
@@ -78,12 +76,14 @@ def inspect_images(
         what="image",
         ids=chosen(images.names, missing & ~needed),
     )
-    for fault, text in (
-        ("empty", "an empty file"),
-        ("truncated", "truncated: the file ends before the image does"),
-        ("unreadable", "not an image that can be read"),
+    for fault, text, advice in (
+        ("empty", "an empty file", again),
+        ("truncated", "truncated: the file ends before the image does", again),
+        ("an animation", "an animation, which no run reads", ADVICE["an animation"]),
+        ("in HEIF format", "in HEIF format, which no run reads", ADVICE["in HEIF format"]),
+        ("unreadable", "not an image that can be read", again),
     ):
-        problems.add("error", text, again, what="image", ids=chosen(images.names, faults == fault))
+        problems.add("error", text, advice, what="image", ids=chosen(images.names, faults == fault))
     found = np.array([file.size or (np.nan, np.nan) for file in files], np.float64).reshape(-1, 2)
     sizes = Problems(annotations)
     differs = (found != images.sizes).any(axis=1) & np.isfinite(found + images.sizes).all(axis=1)
@@ -117,29 +117,22 @@ def _times(size: Float64) -> str:
 
 
 def _inspect(path: Path, *, decode: bool) -> _File:
-    """Read the header and the end of a file, or all of it; of one without its end marker, all."""
+    """Judge the structure of a file and read its size, and decode it where that is asked for."""
     try:
-        with path.open("rb") as file:
-            length = file.seek(0, 2)
-            if not length:
-                return _File("empty")
-            file.seek(max(0, length - TAIL))
-            tail = file.read()
-            file.seek(0)
-            try:
-                with Image.open(file) as image:
-                    marker = END_MARKERS.get(image.format or "")
-                    size = image.size
-                    ends = marker is None or marker in tail
-                    if decode or not ends:
-                        image.load()
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                return _File("truncated" if "truncated" in str(error).lower() else "unreadable")
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return _File("missing")
     except (OSError, ValueError):
         return _File("unreadable")
-    return _File(None, size)
+    if not data or (fault := image_fault(data)):
+        return _File(fault if data else "empty")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if decode:
+                image.load()
+            return _File(None, image.size)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return _File("truncated" if "truncated" in str(error).lower() else "unreadable")
 
 
 def _is_turned(path: Path) -> bool:

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
-from harness.metrics.family import Family, Identify, Metrics, TruthFiles
+from harness.metrics.family import Family, Identify, TruthFiles
 
 if TYPE_CHECKING:
     from harness.metrics.families.jhmdb_pck.score import JhmdbMatched
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.metrics.truth import Truth
     from harness.predictions import Predictions
 
@@ -52,7 +52,7 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
 
         return match_jhmdb(predictions, scoring, truth)
 
-    def score_foreign(self, file: "ForeignFile[JhmdbScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[JhmdbScoring]") -> "ForeignOutcome":
         """Score an array of keypoints in the order of the annotations."""
         from harness.metrics.families.jhmdb_pck.foreign import score_array
 

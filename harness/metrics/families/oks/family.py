@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
 from harness.metrics.families.oks.scoring import OksScoring
-from harness.metrics.family import Family, Identify, Metrics, OtherScoring, TruthFiles
+from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
 from harness.metrics.pose_selection import other, other_selections, read_selection, selection_of_foreign
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.metrics.diagnosis.chart import Chart
     from harness.metrics.diagnosis.model import Diagnosis
     from harness.metrics.families.oks.score import OksMatched
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.metrics.truth import Truth
     from harness.predictions import Predictions
 
@@ -72,7 +72,7 @@ class Oks(Family[OksScoring, "Truth"]):
         """Return the scoring under which poses count as they are, unless options ask for MMPose's selection."""
         return scoring.model_copy(update=selection_of_foreign(scoring, options))
 
-    def score_foreign(self, file: "ForeignFile[OksScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[OksScoring]") -> "ForeignOutcome":
         """Score a COCO results file."""
         from harness.metrics.families.oks.foreign import score_results
 

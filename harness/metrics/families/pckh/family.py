@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
 from harness.metrics.families.pckh.scoring import PckhScoring
-from harness.metrics.family import Family, Identify, Metrics, TruthFiles
+from harness.metrics.family import Family, Identify, TruthFiles
 from harness.suites.data_paths import in_data_folder
 
 if TYPE_CHECKING:
     from harness.metrics.families.pckh.score import MpiiMatched
     from harness.metrics.families.pckh.truth import MpiiTruth
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.predictions import Predictions
 
 KINDS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -48,20 +48,19 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
 
         return match_mpii(predictions, truth)
 
-    def score_foreign(self, file: "ForeignFile[PckhScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[PckhScoring]") -> "ForeignOutcome":
         """Score an array of keypoints in the order of the annotations."""
         import numpy as np
 
         from harness.metrics.families.pckh.score import match_mpii
-        from harness.metrics.foreign_poses import as_predictions, read_people
+        from harness.metrics.foreign_poses import as_predictions, read_people, score_people
 
         truth = self.read_truth(file.source)
         count = len(truth.joints)
         nowhere = np.zeros((count, 4), np.float32)
-        keypoints = read_people(file, count)
-        return match_mpii(
-            as_predictions(np.arange(count), np.zeros(count, np.int64), nowhere, keypoints), truth
-        ).stats()
+        keypoints, predicted, warnings = read_people(file, count, truth.joints)
+        found = as_predictions(np.arange(count), np.zeros(count, np.int64), nowhere, keypoints)
+        return score_people(found, predicted, warnings, lambda people: match_mpii(people, truth))
 
 
 PLUGIN = Pckh()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.measures import Measure
 from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
-from harness.metrics.family import Family, Identify, Metrics, OtherScoring, TruthFiles
+from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
 from harness.metrics.pose_selection import other_selections, read_selection, selection_of_foreign
 from harness.suites.data_paths import in_data_folder
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.arrays import Int64
     from harness.metrics.families.posetrack_ap.score import PoseTrackMatched
     from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.predictions import Predictions
 
 KINDS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -72,7 +72,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
             raise UsageError("--score-mode does nothing here without --nms: joints rank by their own scores")
         return scoring.model_copy(update=changed)
 
-    def score_foreign(self, file: "ForeignFile[PoseTrackScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[PoseTrackScoring]") -> "ForeignOutcome":
         """Score a folder with PoseTrack18's official file for each sequence."""
         from harness.metrics.families.posetrack_ap.foreign import score_sequences
 
