@@ -26,6 +26,9 @@ _ROUNDING = 1e-12
 _HARMLESS = re.compile(r"compute\.(batch_size|device)|.*\.path|verdict")
 """Fields that may change without a warning; of a file, its sha256 counts."""
 
+OPTIONAL = ("normalisation", "images", "people")
+"""Conditions that runs of former versions do not tell."""
+
 State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
 
 
@@ -294,8 +297,11 @@ def _warnings(movements: tuple[Movement, ...], changes: tuple[Change, ...]) -> I
 
 
 def _changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
-    """Return the differences of protocol, weights and verdict."""
-    return tuple(_differences(_conditions(new), _conditions(baseline)))
+    """Return the differences of protocol, weights, people and verdict; what one side does not tell is none."""
+    sides = [_conditions(new), _conditions(baseline)]
+    untold = [field for field in OPTIONAL if any(side[field] is None for side in sides)]
+    now, before = ({name: value for name, value in side.items() if name not in untold} for side in sides)
+    return tuple(_differences(now, before))
 
 
 def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
@@ -304,6 +310,8 @@ def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
     return {
         **outcome.protocol.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json", include={"kind", "sha256", "seed"}) if weights else None,
+        "images": outcome.record.images,
+        "people": outcome.record.people,
         "verdict": outcome.record.verdict,
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.config import Config
 
@@ -15,6 +15,7 @@ from harness.protocol import (
     DataFile,
     Decoder,
     Flip,
+    Normalisation,
     Protocol,
     Scoring,
 )
@@ -55,6 +56,7 @@ def read_protocol(
             padding=transforms["GetBBoxCenterScale"].get("padding", 1.25),
             affine="udp" if transforms["TopdownAffine"].get("use_udp") else "plain",
         ),
+        normalisation=_normalisation(config),
         flip=_flip(config),
         decoder=_decoder(config, input_size),
         scoring=read_scoring(config, data_file),
@@ -119,6 +121,15 @@ def _boxes(dataset: Any, data_file: Callable[[str, str], DataFile]) -> Boxes:
         file=data_file(in_data_folder(box_file), "the box file"),
         score_threshold=(dataset.get("filter_cfg") or {}).get("bbox_score_thr"),
     )
+
+
+def _normalisation(config: Config) -> Normalisation | None:
+    """Return what MMPose's PoseDataPreprocessor does to pixels, which images are read as BGR."""
+    preprocessor = config.model.get("data_preprocessor") or {}
+    if "mean" not in preprocessor or "std" not in preprocessor:
+        return None
+    colours: Literal["RGB", "BGR"] = "RGB" if preprocessor.get("bgr_to_rgb") else "BGR"
+    return Normalisation(mean=tuple(preprocessor["mean"]), std=tuple(preprocessor["std"]), colours=colours)
 
 
 def _flip(config: Config) -> Flip:
