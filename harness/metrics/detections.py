@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float64, Int64, usable
+from harness.arrays import Bool, Float64, Indices, Int64, usable
 from harness.errors import MALFORMED, ObtainError
 from harness.files import read_json
 
@@ -23,9 +23,19 @@ class Detections:
     """[N]"""
     boxes: Float64 | None
     """[N, 4] x, y, width, height, image px; without boxes a pose's size is the extent of its keypoints."""
+    categories: Int64 | None = None
+    """[N] `category_id`; None for poses of the only category."""
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def take(self, chosen: Bool | Indices) -> "Detections":
+        """Return the poses of a mask [N], or of numbers [n] in their order."""
+        boxes = None if self.boxes is None else self.boxes[chosen]
+        categories = None if self.categories is None else self.categories[chosen]
+        return Detections(
+            self.image_ids[chosen], self.keypoints[chosen], self.scores[chosen], boxes=boxes, categories=categories
+        )
 
 
 def load_results_json(path: Path, num_keypoints: int) -> Detections:
@@ -37,8 +47,10 @@ def load_results_json(path: Path, num_keypoints: int) -> Detections:
     entries = read_json(path, "the results file")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ObtainError(f"{path}: not a COCO results file: its top level is no list of objects")
-    if any(entry.get("category_id") != entries[0].get("category_id") for entry in entries):
-        raise ObtainError(f"{path}: results of several 'category_id'; only people can be scored")
+    found = [entry.get("category_id") for entry in entries]
+    whole = all(type(category) is int for category in found)
+    if not whole and any(category != found[0] for category in found):
+        raise ObtainError(f"{path}: results of several 'category_id', not all of which are whole numbers")
     image_ids = _column(path, entries, "image_id")
     # A double holds whole numbers below 2**53 exactly.
     if not ((np.abs(image_ids) < 2**53) & (image_ids == np.trunc(image_ids))).all():
@@ -50,6 +62,7 @@ def load_results_json(path: Path, num_keypoints: int) -> Detections:
         keypoints=_column(path, entries, "keypoints", 3 * num_keypoints).reshape(-1, num_keypoints, 3),
         scores=_column(path, entries, "score"),
         boxes=_column(path, entries, "bbox", 4) if has_boxes else None,
+        categories=_column(path, entries, "category_id").astype(np.int64) if whole and entries else None,
     )
 
 

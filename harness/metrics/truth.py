@@ -9,7 +9,7 @@ import numpy as np
 from harness.arrays import Bool, Float64, Indices, Int64, usable
 from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import Integers, Numbers
-from harness.errors import ObtainError, brief
+from harness.errors import ObtainError, RunError, brief
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Truth:
     """[M] one annotation for a crowd of people; missing in the file means no."""
     num_keypoints: Int64
     """[M] as the file counts them, which need not be the number of labelled keypoints; -1 where it does not."""
+    categories: Int64
+    """[M] `category_id`; 0 throughout where the file has none."""
 
     def restrict(self, image_ids: Iterable[int]) -> "Truth":
         """Return the truth of some images only, in file order, for a partial run.
@@ -63,7 +65,28 @@ class Truth:
             areas=self.areas[people],
             is_crowd=self.is_crowd[people],
             num_keypoints=self.num_keypoints[people],
+            categories=self.categories[people],
         )
+
+    @property
+    def all_categories(self) -> Int64:
+        """[C] ascending; one where nobody is annotated."""
+        return np.unique(self.categories) if len(self.categories) else np.zeros(1, np.int64)
+
+    def categories_of(self, annotation_ids: Int64) -> Int64 | None:
+        """Return the categories of people by the ids of their annotations, [N]; None where there is only one category.
+
+        Raises:
+            RunError: There is no such annotation.
+        """
+        if len(self.all_categories) == 1:
+            return None
+        order = np.argsort(self.annotation_ids, kind="stable")
+        places = order[np.searchsorted(self.annotation_ids[order], annotation_ids).clip(max=len(order) - 1)]
+        unknown = np.flatnonzero(self.annotation_ids[places] != annotation_ids)
+        if len(unknown):
+            raise RunError(f"{self.path}: there is no annotation {annotation_ids[unknown[0]]}, so no category of it")
+        return self.categories[places]
 
 
 def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bool = False) -> Truth:
@@ -96,8 +119,6 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
             f"{path}: annotation {ids[first]} has image_id {person_images[first]}, "
             f"which is not among its 'images' ({strays.sum()} annotations are like that)"
         )
-    if _several(people.categories, rows):
-        raise ObtainError(f"{path}: annotations of several 'category_id'; only people can be scored")
 
     def numbers(field: str, column: Numbers, default: float | None = None) -> Float64:
         return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, default=default)
@@ -122,6 +143,7 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
         areas=numbers("area", people.areas, None if areas else np.nan),
         is_crowd=numbers("iscrowd", people.crowds, 0) != 0,
         num_keypoints=_counts(numbers("num_keypoints", people.counts, None if crowd else -1)),
+        categories=_categories(path, people.categories, rows),
     )
 
 
@@ -157,12 +179,19 @@ def _last_rows(group: Indices) -> Indices:
     return last
 
 
-def _several(categories: Numbers, rows: Indices) -> bool:
-    """Tell whether annotations have different categories; one without any is of another than those with one."""
-    found = [categories.odd[row] for row in rows.tolist() if row in categories.odd] if categories.odd else []
-    if found:
-        return len(found) < len(rows) or any(value != found[0] for value in found)
-    return len(np.unique(categories.values[rows])) > 1
+def _categories(path: Path, column: Numbers, rows: Indices) -> Int64:
+    """Return the categories of annotations, [M]; those of a file with one category need not be numbers."""
+    values = column.values[rows]
+    whole = column.known[rows] & (np.abs(values) < 2**53) & (values == np.trunc(values))
+    if whole.all():
+        return values.astype(np.int64)
+    odd = [column.odd.get(row) for row in rows.tolist()]
+    if whole.any() or any(value != odd[0] for value in odd) or (odd[0] is None and np.isfinite(values).any()):
+        raise ObtainError(
+            f"{path}: annotations of several 'category_id', not all of which are whole numbers",
+            "give each annotation the id of one of the file's `categories`",
+        )
+    return np.zeros(len(rows), np.int64)
 
 
 def _numbers(

@@ -89,7 +89,7 @@ def test_fields_that_are_not_needed(tmp_path: Path) -> None:
         (["annotations", 2, "area"], None, "'area' of 5 in 'annotations' is missing"),
         (["annotations", 2, "area"], float("inf"), "'area' of 5 in 'annotations' is not finite"),
         (["annotations", 1, "num_keypoints"], None, "'num_keypoints' of 2 in 'annotations' is missing"),
-        (["annotations", 1, "category_id"], 2, "annotations of several 'category_id'"),
+        (["annotations", 1, "category_id"], 2, "annotations of several 'category_id', not all of which are whole"),
         (["annotations", 1, "category_id"], [1], "annotations of several 'category_id'"),
         (
             ["annotations", 1, "keypoints", 0],
@@ -145,7 +145,7 @@ def test_lists_in_place_of_numbers(tmp_path: Path) -> None:
         ),
         ([{"image_id": 1, "keypoints": [0] * 5, "score": 1}], "'keypoints' must be 6 numbers in every entry"),
         ([{"image_id": 1, "keypoints": [0] * 6, "score": [1]}], "'score' must be one number in every entry"),
-        ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": 2}, {}], "several 'category_id'"),
+        ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": 2}, {}], "several 'category_id', not all"),
         ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": [1]}, {}], "several 'category_id'"),
         ([{"image_id": 1.5, "keypoints": [0] * 6, "score": 1}], "'image_id' must be a whole number in every entry"),
         ([{"image_id": float("nan"), "keypoints": [0] * 6, "score": 1}], "'image_id' must be a whole number"),

@@ -31,4 +31,4 @@ def score_results(file: ForeignFile[OksScoring]) -> Metrics:
     if scoring.score_mode == "bbox" and scoring.nms == "none":
         return match_detections(detections, scoring, truth).stats()
     poses = scored_poses(detections.image_ids, boxes, detections.keypoints, detections.scores)
-    return match_oks(poses, scoring, truth).stats()
+    return match_oks(poses, scoring, truth, detections.categories).stats()
