@@ -1,11 +1,11 @@
 """Fields of many JSON records as columns. A field that holds something else is kept as it is, to be told of."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from harness.arrays import Bool, Float64, Int64
 from harness.errors import MALFORMED, ObtainError
 
 Record = Mapping[str, Any]
-Key = TypeVar("Key", bound=Hashable)
 NUMERIC = {bool, int, float}
 
 
@@ -181,8 +180,3 @@ def _without(odd: Iterable[int], count: int) -> Bool:
     mask = np.ones(count, bool)
     mask[list(odd)] = False
     return mask
-
-
-def repeated(keys: Iterable[Key]) -> list[Key]:
-    """Return what occurs more than once, each once, in the order of its first occurrence."""
-    return [key for key, count in Counter(keys).items() if count > 1]

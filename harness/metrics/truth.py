@@ -11,6 +11,13 @@ from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import Integers, Numbers
 from harness.errors import ObtainError, RunError, brief
 
+HINTS = {
+    "keypoints": "write x, y, visibility of each keypoint, or an empty list for somebody without keypoints",
+    "bbox": "write x, y, width, height",
+    "area": "write the area in px², or have the evaluator take 0.53 times the box: use_area=False of CocoMetric",
+}
+"""The next step where a field of an annotation cannot be read."""
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -86,7 +93,8 @@ class Truth:
         unknown = np.flatnonzero(self.annotation_ids[places] != annotation_ids)
         if len(unknown):
             raise RunError(f"{self.path}: there is no annotation {annotation_ids[unknown[0]]}, so no category of it")
-        return self.categories[places]
+        categories: Int64 = self.categories[places]
+        return categories
 
 
 def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bool = False) -> Truth:
@@ -121,10 +129,12 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
         )
 
     def numbers(field: str, column: Numbers, default: float | None = None) -> Float64:
-        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, default=default)
+        return _numbers(
+            f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, default=default, hint=HINTS.get(field)
+        )
 
     def lists(field: str, column: Numbers, length: int) -> Float64:
-        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, length)
+        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, length, hint=HINTS.get(field))
 
     keypoints = lists("keypoints", people.keypoints, 3 * num_keypoints).reshape(-1, num_keypoints, 3)
     if not (keypoints[..., 2] > 0).any():
@@ -195,7 +205,13 @@ def _categories(path: Path, column: Numbers, rows: Indices) -> Int64:
 
 
 def _numbers(
-    where: str, ids: Int64, column: Numbers, rows: Indices, length: int | None = None, default: float | None = None
+    where: str,
+    ids: Int64,
+    column: Numbers,
+    rows: Indices,
+    length: int | None = None,
+    default: float | None = None,
+    hint: str | None = None,
 ) -> Float64:
     """Return a field of some records, [records] or [records, length]; without default it must be there.
 
@@ -206,6 +222,7 @@ def _numbers(
         rows: [records] which of them.
         length: How many numbers it holds; None for one that is no list.
         default: What stands for a field that is not there.
+        hint: The next step, for an error.
     """
     values, given, known = column.values[rows], column.given[rows], column.known[rows]
     missing = np.zeros(len(rows), bool) if default is not None else ~given
@@ -217,16 +234,16 @@ def _numbers(
         found = column.odd.get(int(rows[first]))
         named = where.format(ids[first])
         if missing[first] or (found is None and not known[first]):
-            raise ObtainError(f"{named} is missing")
+            raise ObtainError(f"{named} is missing", hint)
         if length is None:
-            raise ObtainError(f"{named} must be a number, not {brief(found)}")
+            raise ObtainError(f"{named} must be a number, not {brief(found)}", hint)
         count = values.shape[1] if known[first] else len(found) if isinstance(found, list) else None
         if count == length:
-            raise ObtainError(f"{named} holds something other than numbers: {brief(found)}")
-        raise ObtainError(f"{named} must hold {length} numbers, not {brief(found) if count is None else count}")
+            raise ObtainError(f"{named} holds something other than numbers: {brief(found)}", hint)
+        raise ObtainError(f"{named} must hold {length} numbers, not {brief(found) if count is None else count}", hint)
     broken = given & ~usable(values.reshape(len(rows), -1)).all(axis=1)
     if broken.any():
-        raise ObtainError(f"{where.format(ids[int(broken.argmax())])} is not finite")
+        raise ObtainError(f"{where.format(ids[int(broken.argmax())])} is not finite", hint)
     if default is not None:
         values[~given] = default
     return values

@@ -49,7 +49,7 @@ class Matches:
 
     @property
     def categories(self) -> int:
-        """C"""
+        """How many categories the people have, C."""
         return int(self.person_categories.max(initial=0)) + 1
 
 
