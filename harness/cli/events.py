@@ -68,6 +68,11 @@ class WatchedProgress(TerminalProgress):
             self._told = time.monotonic()
             self._events.write("progress", people=self._done)
 
+    def warn(self, of: str, text: str) -> None:
+        """Tell of a warning."""
+        super().warn(of, text)
+        self._events.write("warning", of=of, text=text)
+
     def download(self, name: str, done: int, total: int | None) -> None:
         """Tell of a download."""
         super().download(name, done, total)

@@ -123,9 +123,12 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     missing = list(dict.fromkeys(outcome.suite.name for outcome in outcomes if outcome.verdict == "unobtainable"))
     if missing:
         yield f"`harness fetch {' '.join(missing)} --dry-run` lists all that is missing"
+    warned: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in dict.fromkeys(warning for record in outcome.records for warning in record.warnings):
-            yield f"warning: {outcome.id}: {warning}"
+            warned.setdefault(warning, []).append(outcome.id)
+    for warning, ids in warned.items():
+        yield f"warning: {ids[0] if len(ids) == 1 else f'{len(ids)} rows'}: {warning}"
     for outcome in outcomes:
         for record in outcome.records:
             if record.effect:

@@ -28,7 +28,7 @@ class CocoResults:
 
     detections: Detections
     category_id: Any
-    """That of every entry; None where there is none."""
+    """That of every entry; None where there is none, or several."""
     warnings: tuple[str, ...]
 
 
@@ -45,7 +45,7 @@ def load_results(path: Path, num_keypoints: int) -> CocoResults:
             'it must look like [{"image_id": 1, "category_id": 1, "keypoints": [x, y, score, ...], "score": 0.9}, ...]',
         )
     warnings: list[str] = []
-    category_id = _category_id(path, entries)
+    categories = _categories(path, entries)
     image_ids = read_image_ids(path, entries, "entry", warnings)
     # COCO.loadRes decides by the first entry whether the results have boxes.
     has_boxes = bool(entries and entries[0].get("bbox"))
@@ -54,27 +54,32 @@ def load_results(path: Path, num_keypoints: int) -> CocoResults:
         keypoints=_keypoints(path, entries, num_keypoints, warnings),
         scores=_column(path, entries, "score"),
         boxes=_column(path, entries, "bbox", 4) if has_boxes else None,
+        categories=np.array(categories, np.int64)
+        if all(type(one) is int for one in categories) and categories
+        else None,
     )
     check_finite(path, "keypoints", detections.keypoints)
     check_finite(path, "score", detections.scores)
     if detections.boxes is not None:
         check_finite(path, "bbox", detections.boxes)
+    category_id = categories[0] if len(set(map(str, categories))) == 1 else None
     return CocoResults(detections, category_id, tuple(warnings))
 
 
-def _category_id(path: Path, entries: Entries) -> Any:
-    """Return the category of all entries; a file without any is one of people."""
+def _categories(path: Path, entries: Entries) -> list[Any]:
+    """Return the category of each entry; none at all for a file without any, which is one of people."""
     stated = [entry["category_id"] for entry in entries if "category_id" in entry]
     for number, entry in enumerate(entries if stated else []):
         _require(path, number, entry, "category_id", f'add "category_id": {brief(stated[0])}, as in other entries')
-        found, first = entry["category_id"], stated[0]
-        if found != first:
-            raise ObtainError(
-                f"{path}: results of several 'category_id': {brief(first)} in entry 0, {brief(found)} in entry "
-                f"{number}",
-                "keep the entries of people only, or write the same category for all of them",
-            )
-    return stated[0] if stated else None
+    whole = all(type(category) is int for category in stated)
+    odd = next((number for number, category in enumerate(stated) if category != stated[0]), None)
+    if odd is not None and not whole:
+        raise ObtainError(
+            f"{path}: results of several 'category_id': {brief(stated[0])} in entry 0, {brief(stated[odd])} in entry "
+            f"{odd}",
+            "write the whole number that the annotations have for each",
+        )
+    return stated
 
 
 def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str]) -> Int64:

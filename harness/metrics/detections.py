@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float64, Int64, usable
+from harness.arrays import Bool, Float64, Indices, Int64, usable
 from harness.errors import ObtainError
 
 
@@ -22,9 +22,19 @@ class Detections:
     """[N]"""
     boxes: Float64 | None
     """[N, 4] x, y, width, height, image px; without boxes a pose's size is the extent of its keypoints."""
+    categories: Int64 | None = None
+    """[N] `category_id`; None for poses of the only category."""
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def take(self, chosen: Bool | Indices) -> "Detections":
+        """Return the poses of a mask [N], or of numbers [n] in their order."""
+        boxes = None if self.boxes is None else self.boxes[chosen]
+        categories = None if self.categories is None else self.categories[chosen]
+        return Detections(
+            self.image_ids[chosen], self.keypoints[chosen], self.scores[chosen], boxes=boxes, categories=categories
+        )
 
 
 def check_finite(path: Path, field: str, values: Float64) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, Literal, cast
 
 from harness.assets.dataset import data_file
+from harness.datasets.findings import find_problems, scored_files, usable
 from harness.errors import ObtainError, UsageError
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
@@ -148,6 +149,10 @@ def score_foreign(
     scoring = family.foreign_scoring(protocol.scoring, options)
     protocol = protocol.model_copy(update={"one_based": one_based, "scoring": scoring})
     sha256 = _sha256(path)
+    names = read_metainfo(load_config(suite, suite.rows[0], spec).test_dataloader.dataset).names
+    files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
+    digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
+    warnings = usable(find_problems(files, data, digests)[1])
     outcome = family.score_foreign(ForeignFile(path, protocol, data, array))
     return ForeignScore(
         suite=suite.name,
@@ -157,7 +162,7 @@ def score_foreign(
         protocol=protocol,
         metrics=outcome.metrics,
         coverage=outcome.coverage,
-        warnings=outcome.warnings,
+        warnings=(*warnings, *outcome.warnings),
     )
 
 

@@ -11,11 +11,13 @@ from typing import Any
 from harness.datasets.people import People
 from harness.errors import UsageError
 from harness.files import write_json
+from harness.metrics.match import read_truth
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import moved_by_packages, why_not_evaluated
 from harness.predictions import Predictions
 from harness.record import Estimation, Record
 from harness.run.executors.base import Executor
+from harness.run.findings import data_warnings, size_warnings
 from harness.run.job import Job
 from harness.run.noise import measure_noise
 from harness.run.obtain import obtain_files, obtain_images
@@ -153,12 +155,27 @@ def _predicted(
     group: Sequence[tuple[Job, Plan]], executor: Executor, progress: RunProgress
 ) -> Iterator[tuple[Job, Plan, Outcome] | None]:
     """Predict runs with the same people; None comes after each pass."""
-    left = list(range(len(group)))
+    start = time.perf_counter()
+    sound: list[tuple[Job, Plan]] = []
+    for job, plan in group:
+        try:
+            for warning in data_warnings(plan):
+                progress.warn(job.name, warning)
+            plan.people()
+            read_truth(plan.protocol, plan.settings.data)
+            sound.append((job, plan))
+        except Exception as error:  # noqa: BLE001 (what one metric cannot take leaves the other rows running)
+            yield job, plan, error
+    group, left = sound, list(range(len(sound)))
     try:
-        start = time.perf_counter()
+        if not group:
+            return
         job, plan = group[0]
         people = plan.people()
         obtain_images(plan, people.images, progress.download)
+        warnings = size_warnings(plan, people)
+        for warning in warnings:
+            progress.warn(job.name, warning)
         seconds = round(time.perf_counter() - start, 3)
         if plan.protocol.compute.engine == "upstream":
             outcomes: Iterator[tuple[int, Outcome] | None] = iter([(0, _upstream(job, plan, people, progress))])
@@ -173,6 +190,7 @@ def _predicted(
             left.remove(number)
             if not isinstance(outcome, Exception):
                 outcome[1].timings["people"] = seconds
+                outcome[1].warnings.extend(warnings)
             yield *group[number], outcome
     except Exception as error:  # noqa: BLE001 (of what they share, such as an image that cannot be read)
         for number in left:

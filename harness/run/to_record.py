@@ -12,6 +12,7 @@ from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record, Status
 from harness.run.boxes import identify_boxes
 from harness.run.completeness import part_of
+from harness.run.findings import data_warnings
 from harness.run.job import Job
 from harness.run.measure import Measures
 from harness.run.plan import Plan, Settings
@@ -33,7 +34,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions)
     part, unknown = part_of(plan, dataset, predictions)
-    warnings += unknown
+    warnings = [*data_warnings(plan), *warnings, *unknown]
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
     status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)

@@ -62,6 +62,22 @@ def test_random_cases(folder: Path, seed: int, boxes: bool, scoring: OksScoring)
     assert_as_upstream(folder, document, results, scoring)
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), scoring=st.sampled_from([COCO, AIC, CROWDPOSE]))
+def test_several_categories(folder: Path, seed: int, scoring: OksScoring) -> None:
+    """Each is evaluated alone, and the metrics are means over them; poses of a category without people are dropped."""
+    rng = np.random.default_rng(seed)
+    document = cases.annotations(rng, len(scoring.sigmas), images=8)
+    for person in document["annotations"]:
+        person["category_id"] = int(rng.choice([2, 5, 7]))
+    used = sorted({person["category_id"] for person in document["annotations"]})
+    document["categories"] = [{"id": category} for category in used]
+    results = cases.poses(rng, document, len(scoring.sigmas), most=int(rng.choice([3, 40])))
+    for pose in results:
+        pose["category_id"] = int(rng.choice([*used, 99])) if len(used) > 1 else used[0]
+    assert_as_upstream(folder, document, results, scoring)
+
+
 @pytest.mark.parametrize("scoring", [COCO, AIC, CROWDPOSE])
 def test_similarities(folder: Path, scoring: OksScoring) -> None:
     rng = np.random.default_rng(0)

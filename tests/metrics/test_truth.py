@@ -89,7 +89,7 @@ def test_fields_that_are_not_needed(tmp_path: Path) -> None:
         (["annotations", 2, "area"], None, "'area' of 5 in 'annotations' is missing"),
         (["annotations", 2, "area"], float("inf"), "'area' of 5 in 'annotations' is not finite"),
         (["annotations", 1, "num_keypoints"], None, "'num_keypoints' of 2 in 'annotations' is missing"),
-        (["annotations", 1, "category_id"], 2, "annotations of several 'category_id'"),
+        (["annotations", 1, "category_id"], 2, "annotations of several 'category_id', not all of which are whole"),
         (["annotations", 1, "category_id"], [1], "annotations of several 'category_id'"),
         (
             ["annotations", 1, "keypoints", 0],

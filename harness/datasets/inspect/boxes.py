@@ -72,8 +72,18 @@ def inspect_boxes(
     size = images.sizes[image] if len(images.ids) else np.full((len(image), 2), np.nan)
     size[image < 0] = np.nan
     measured = people & ~bad & np.isfinite(size).all(axis=1)
-    if look_like_corners(boxes[measured], size[measured]):
-        severity: Severity = "warning" if corners_expected else "error"
+    shares = measured & (np.abs(boxes) <= 1).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    if shares.any() and shares.sum() > measured.sum() / 2:
+        problems.add(
+            "fatal",
+            "from 0 to 1, as shares of the image; pixels are read",
+            "multiply x and width by the width of the image, y and height by its height",
+            field="bbox",
+            what="box",
+            ids=index[shares].tolist(),
+        )
+    elif look_like_corners(boxes[measured], size[measured]):
+        severity: Severity = "warning" if corners_expected else "fatal"
         problems.add(
             severity,
             "looks like x1, y1, x2, y2; it is read as x, y, width, height",

@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -13,11 +13,13 @@ import numpy as np
 from PIL import Image
 
 from harness.arrays import Bool, Float64
-from harness.datasets.inspect.problems import Problem, Problems, chosen
+from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
 from harness.files import is_file
 from harness.image_file import ADVICE, Fault, image_fault
 
 EXIF_ORIENTATION = 0x0112
+BEYOND = 1.05
+"""Labelled keypoints reach so many times the size of their image only by mistake."""
 TRANSPOSED = 5
 """From this EXIF orientation on, width and height change places."""
 
@@ -33,6 +35,8 @@ class ImageList:
     """[I, 2] width and height, px; NaN where the file does not say."""
     has_people: Bool
     """[I] somebody annotated there can be evaluated."""
+    reach: Float64 = field(default_factory=lambda: np.zeros(2))
+    """[I, 2] the largest x and y of a labelled keypoint, px; 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -84,32 +88,64 @@ def inspect_images(
         ("unreadable", "not an image that can be read", again),
     ):
         problems.add("error", text, advice, what="image", ids=chosen(images.names, faults == fault))
-    found = np.array([file.size or (np.nan, np.nan) for file in files], np.float64).reshape(-1, 2)
-    sizes = Problems(annotations)
-    differs = (found != images.sizes).any(axis=1) & np.isfinite(found + images.sizes).all(axis=1)
-    swapped = differs & (found[:, ::-1] == images.sizes).all(axis=1)
-    for index in np.flatnonzero(swapped):
-        differs[index] = swapped[index] = not _is_turned(paths[index])
-    sizes.add(
-        "error",
-        "width and height are swapped",
-        "take MMPose's file, in which they are right",
-        field="width, height",
-        what="image",
-        ids=chosen(images.ids, swapped),
+    sizes = np.array([file.size or (np.nan, np.nan) for file in files], np.float64).reshape(-1, 2)
+    return int((~missing).sum()), [*problems.found, *_compare_sizes(annotations, images, paths, sizes)]
+
+
+def inspect_sizes(data: Path, folder: str, annotations: str, images: ImageList, needed: Bool) -> list[Problem]:
+    """Compare the sizes in an annotation file with the headers of the images that are `needed`, [I].
+
+    An image that cannot be read is left to whoever decodes it. The other arguments are those of `inspect_images`.
+    """
+    wanted = np.flatnonzero(needed & np.isfinite(images.sizes).all(axis=1))
+    paths = [data / folder / name for name in images.names]
+    sizes = np.full((len(paths), 2), np.nan)
+    if len(wanted):
+        with ThreadPoolExecutor() as pool:
+            sizes[wanted] = list(pool.map(_header_size, [paths[index] for index in wanted.tolist()]))
+    return _compare_sizes(annotations, images, paths, sizes)
+
+
+def _compare_sizes(annotations: str, images: ImageList, paths: Sequence[Path], sizes: Float64) -> list[Problem]:
+    """Compare the stated sizes with those of the image files, [I, 2] px before they are turned; NaN is not compared.
+
+    MMPose turns an image by its EXIF orientation when it decodes it. Most images of another size leave the number
+    without a meaning, and so does one that does not have all the keypoints that are labelled in it.
+    """
+    stated, decoded = images.sizes, sizes.copy()
+    compared = np.isfinite(sizes + stated).all(axis=1)
+    oblong = compared & (sizes[:, 0] != sizes[:, 1])
+    suspect = oblong & ((sizes == stated).all(axis=1) | (sizes[:, ::-1] == stated).all(axis=1))
+    turned = np.zeros(len(paths), bool)
+    with ThreadPoolExecutor() as pool:
+        turned[suspect] = list(pool.map(_is_turned, [paths[index] for index in np.flatnonzero(suspect).tolist()]))
+    decoded[turned] = decoded[turned][:, ::-1]
+    differs = compared & (decoded != stated).any(axis=1)
+    most = differs.sum() > compared.sum() / 2
+    beyond = differs & (images.reach > decoded * BEYOND).any(axis=1)
+    severity: Severity = "fatal" if most or beyond.any() else "error"
+    problems = Problems(annotations)
+    add = partial(problems.add, severity, field="width, height", what="image")
+    swapped = differs & (decoded[:, ::-1] == stated).all(axis=1)
+    add(
+        "those of the photo before it is turned by its EXIF orientation, and MMPose decodes it turned",
+        "turn the pixels and drop the orientation (Pillow: ImageOps.exif_transpose), and annotate what is seen then",
+        ids=chosen(images.ids, swapped & turned),
     )
-    differs &= ~swapped
-    if differs.any():
-        first = int(differs.argmax())
-        sizes.add(
-            "error",
-            f"not the size of the image file, in the first {_times(images.sizes[first])} for {_times(found[first])}",
-            "take the images that the annotations were made on, not resized ones",
-            field="width, height",
-            what="image",
-            ids=chosen(images.ids, differs),
+    add(
+        "width and height are swapped",
+        "write the size that the image file has; of a published data set, take MMPose's file",
+        ids=chosen(images.ids, swapped & ~turned),
+    )
+    other = differs & ~swapped
+    if other.any():
+        first = int(other.argmax())
+        add(
+            f"not the size of the image file, in the first {_times(stated[first])} for {_times(decoded[first])}",
+            "take the images that the annotations were made on, not resized ones, and state their size",
+            ids=chosen(images.ids, other),
         )
-    return int((~missing).sum()), problems.found + sizes.found
+    return problems.found
 
 
 def _times(size: Float64) -> str:
@@ -133,6 +169,15 @@ def _inspect(path: Path, *, decode: bool) -> _File:
             return _File(None, image.size)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return _File("truncated" if "truncated" in str(error).lower() else "unreadable")
+
+
+def _header_size(path: Path) -> tuple[float, float]:
+    """Return width and height, px, as the header has them; NaN for a file that is none of an image."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return np.nan, np.nan
 
 
 def _is_turned(path: Path) -> bool:

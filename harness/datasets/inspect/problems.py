@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from harness.arrays import Bool
 
-Severity = Literal["error", "warning"]
+Severity = Literal["fatal", "error", "warning"]
 
 _SHOWN_IDS = 3
 
@@ -16,7 +16,8 @@ class Problem:
     """One kind of fault in one file, with everything that has it."""
 
     severity: Severity
-    """An error makes a run fail or gives another number; a warning is odd and harmless, or only likely."""
+    """Fatal is what leaves a number without meaning: nothing is predicted or scored. An error makes a run fail or gives
+    another number; a warning is odd and harmless, or only likely."""
     file: str
     """Relative to the data folder, which itself is ""."""
     text: str
@@ -29,6 +30,11 @@ class Problem:
     """What the ids are of: image, annotation, box, person or sequence; None where the whole file is at fault."""
     ids: tuple[int | str, ...] = ()
     """All that have the fault; what has no id of its own is told by its index in the file."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do, in one line."""
+        return f"{self}; {self.advice}"
 
     def __str__(self) -> str:
         parts = [self.file] if self.file else []

@@ -49,7 +49,7 @@ class Oks(Family[OksScoring, "Truth"]):
     def needs(self, scoring: OksScoring) -> frozenset[str]:
         """Return the fields that it reads of annotations and images."""
         areas = {"area"} if scoring.area == "annotation" else set()
-        return frozenset(areas | ({"crowdIndex", "num_keypoints"} if scoring.crowd else set()))
+        return frozenset(areas | {"visibility"} | ({"crowdIndex", "num_keypoints"} if scoring.crowd else set()))
 
     def read_truth(self, source: TruthFiles) -> "Truth":
         """Read a COCO-style annotation file."""

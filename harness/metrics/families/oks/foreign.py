@@ -1,13 +1,14 @@
 """Scores a COCO results file of another framework."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from harness.arrays import Int64
 from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import Numbers
-from harness.errors import brief
+from harness.errors import ObtainError, brief
 from harness.metrics.coco_results import CocoResults, load_results
 from harness.metrics.detections import Detections
 from harness.metrics.families.oks.score import OksMatched, match_detections, match_oks
@@ -29,6 +30,7 @@ def score_results(file: ForeignFile[OksScoring]) -> ForeignOutcome:
     results = load_results(path, file.protocol.num_keypoints)
     detections = results.detections
     check_images(path, detections.image_ids, truth.image_ids, annotations)
+    _check_categories(path, detections, truth)
     warnings = check_pixels(path, detections.keypoints[..., :2], truth.keypoints[..., :2])
     matched = _match(detections, scoring, truth)
     predicted, categories = np.unique(detections.image_ids), read_coco(annotations).annotations.categories
@@ -41,6 +43,16 @@ def score_results(file: ForeignFile[OksScoring]) -> ForeignOutcome:
     )
 
 
+def _check_categories(path: Path, detections: Detections, truth: Truth) -> None:
+    found = detections.categories
+    if found is not None and len(np.unique(found)) > 1 and len(truth.all_categories) == 1:
+        odd = int((found != found[0]).argmax())
+        raise ObtainError(
+            f"{path}: results of several 'category_id': {found[0]} in entry 0, {found[odd]} in entry {odd}",
+            "keep the entries of people only, or write the same category for all of them",
+        )
+
+
 def _match(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatched:
     if scoring.score_mode == "bbox" and scoring.nms == "none":
         return match_detections(detections, scoring, truth)
@@ -48,7 +60,7 @@ def _match(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatc
     if boxes is not None:
         boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     poses = scored_poses(detections.image_ids, boxes, detections.keypoints, detections.scores)
-    return match_oks(poses, scoring, truth)
+    return match_oks(poses, scoring, truth, detections.categories)
 
 
 def _people_images(matched: OksMatched) -> Int64:
