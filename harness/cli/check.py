@@ -22,7 +22,7 @@ EXIT_DIFFERENT = 1
 
 Inspected = list[tuple[Suite, "Inspection"]]
 
-_HEADINGS = {"fatal": "Fatal: run and score refuse these data", "error": "Error", "warning": "Warning"}
+_HEADINGS = {"fatal": "Fatal: run and score refuse these data", "error": "Error", "warning": "Warning", "note": "Note"}
 _COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "people", "boxes", "used")
 
 
@@ -41,8 +41,8 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
 
     With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
     Fatal is what leaves numbers without a meaning: `harness run` and `harness score` refuse it. An error makes a run
-    fail or gives another number, a warning is odd but harmless. The exit code is 3 where anything is fatal or an error.
-    A data set that is not there is an error only if its suite is named, or if there is no data set at all.
+    fail or gives another number, a warning says what is likely, a note is harmless. The exit code is 3 where anything
+    is fatal or an error. A data set that is not there is an error only if its suite is named, or if there is none.
     """
     if decode and data is None:
         raise UsageError("--images is about the images of a data folder", "name it with --data DIR")
@@ -150,7 +150,7 @@ def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
     problems = [problem for _, inspection in inspected for problem in inspection.problems]
     told = {
         severity: [(str(problem), problem.advice) for problem in problems if problem.severity == severity]
-        for severity in ("fatal", "error", "warning")
+        for severity in _HEADINGS
     }
     for suite, inspection in inspected:
         if absent_is_error and not inspection.there:
@@ -204,8 +204,9 @@ def _data_document(inspected: Inspected, absent_is_error: bool) -> dict[str, Any
     absent = sum(not inspection.there for _, inspection in inspected)
     return {
         "schema_version": 1,
-        "errors": sum(problem.severity != "warning" for problem in problems) + absent_is_error * absent,
+        "errors": sum(problem.severity in ("fatal", "error") for problem in problems) + absent_is_error * absent,
         "warnings": sum(problem.severity == "warning" for problem in problems),
+        "notes": sum(problem.severity == "note" for problem in problems),
         "data": [
             {"suite": suite.name} | dataclasses.asdict(inspection) | {"expected": inspection.expected.model_dump()}
             for suite, inspection in inspected

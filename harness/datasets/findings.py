@@ -88,7 +88,7 @@ def find_wrong_sizes(files: DataFiles, data: Path, images: ImageList, needed: Se
 
 
 def usable(problems: Sequence[Problem]) -> list[str]:
-    """Return what a reader of the number should know, as sentences.
+    """Return what a reader of the number should know, as sentences, without what is harmless.
 
     Raises:
         ObtainError: The number would mean nothing.
@@ -96,4 +96,4 @@ def usable(problems: Sequence[Problem]) -> list[str]:
     fatal = [problem for problem in problems if problem.severity == "fatal"]
     if fatal:
         raise ObtainError("; ".join(map(str, fatal)), "; ".join(dict.fromkeys(problem.advice for problem in fatal)))
-    return list(dict.fromkeys(problem.sentence for problem in problems))
+    return list(dict.fromkeys(problem.sentence for problem in problems if problem.severity != "note"))

@@ -18,6 +18,8 @@ Warnings
     runs of it are not comparable with published numbers
   crowdpose/annotations/mmpose_crowdpose_test.json: 3 of 8,000 images: a part of the data set
     runs of it are not comparable with published numbers
+
+Notes
   posetrack18/annotations/posetrack18_val.json: annotation 1000303000003: keypoints: labelled outside of the image
     harmless where it is few people at the border
   posetrack18/annotations/val: 3 videos, a part of the data set: version 0.2 has 74, version 0.45 has 170

@@ -8,7 +8,7 @@ from harness.datasets.box_file import BoxFile, look_like_corners
 from harness.datasets.coco_file import PERSON, image_positions
 from harness.datasets.columns import Integers
 from harness.datasets.inspect.images import ImageList
-from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
+from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen, if_many
 
 AGAIN = "take the official box file, or correct this one"
 
@@ -48,7 +48,7 @@ def inspect_boxes(
     if not people.any():
         problems.add("error", f"no box of category {PERSON}, people", AGAIN, field="category_id")
     problems.add(
-        "warning",
+        "note",
         "of another category than people, not used",
         "harmless",
         field="category_id",
@@ -97,7 +97,7 @@ def inspect_boxes(
         outside = ((boxes[:, :2] >= size) | (boxes[:, :2] + boxes[:, 2:] <= 0)).any(axis=1)
         for text, faulty in (("width or height is zero or negative", flat), ("outside of the image", outside & ~flat)):
             problems.add(
-                "warning",
+                if_many(measured & faulty, measured),
                 text,
                 "harmless if few: such a box finds nobody",
                 field="bbox",
@@ -109,7 +109,7 @@ def inspect_boxes(
     with_boxes = frozenset(np.array(images.ids, np.int64)[image[used & (image >= 0)]].tolist())
     without = np.array([i not in with_boxes for i in images.ids], bool) & images.has_people
     problems.add(
-        "warning",
+        if_many(without, images.has_people),
         "people are annotated, but there is no box: none of them can be found",
         "harmless if few; otherwise the file was made for a part of the images",
         what="image",

@@ -14,6 +14,7 @@ from PIL import Image
 
 from harness.arrays import Bool, Float64
 from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
+from harness.errors import MALFORMED
 from harness.files import is_file
 from harness.image_file import ADVICE, Fault, image_fault
 
@@ -74,7 +75,7 @@ def inspect_images(
         ids=chosen(images.names, missing & needed),
     )
     problems.add(
-        "warning",
+        "note",
         "missing; nobody is evaluated in them",
         elsewhere or "nothing needs them",
         what="image",
@@ -88,42 +89,28 @@ def inspect_images(
         ("unreadable", "not an image that can be read", again),
     ):
         problems.add("error", text, advice, what="image", ids=chosen(images.names, faults == fault))
-    sizes = np.array([file.size or (np.nan, np.nan) for file in files], np.float64).reshape(-1, 2)
-    return int((~missing).sum()), [*problems.found, *_compare_sizes(annotations, images, paths, sizes)]
+    sizes = inspect_sizes(data, folder, annotations, images, faults == "")
+    return int((~missing).sum()), [*problems.found, *sizes]
 
 
 def inspect_sizes(data: Path, folder: str, annotations: str, images: ImageList, needed: Bool) -> list[Problem]:
     """Compare the sizes in an annotation file with the headers of the images that are `needed`, [I].
 
-    An image that cannot be read is left to whoever decodes it. The other arguments are those of `inspect_images`.
+    MMPose turns an image by its EXIF orientation when it decodes it. Most images of another size leave the number
+    without a meaning, and so does one that does not have all the keypoints that are labelled in it. One that cannot be
+    read is left to whoever decodes it. The other arguments are those of `inspect_images`.
     """
     wanted = np.flatnonzero(needed & np.isfinite(images.sizes).all(axis=1))
-    paths = [data / folder / name for name in images.names]
-    sizes = np.full((len(paths), 2), np.nan)
-    if len(wanted):
-        with ThreadPoolExecutor() as pool:
-            sizes[wanted] = list(pool.map(_header_size, [paths[index] for index in wanted.tolist()]))
-    return _compare_sizes(annotations, images, paths, sizes)
-
-
-def _compare_sizes(annotations: str, images: ImageList, paths: Sequence[Path], sizes: Float64) -> list[Problem]:
-    """Compare the stated sizes with those of the image files, [I, 2] px before they are turned; NaN is not compared.
-
-    MMPose turns an image by its EXIF orientation when it decodes it. Most images of another size leave the number
-    without a meaning, and so does one that does not have all the keypoints that are labelled in it.
-    """
-    stated, decoded = images.sizes, sizes.copy()
-    compared = np.isfinite(sizes + stated).all(axis=1)
-    oblong = compared & (sizes[:, 0] != sizes[:, 1])
-    suspect = oblong & ((sizes == stated).all(axis=1) | (sizes[:, ::-1] == stated).all(axis=1))
-    turned = np.zeros(len(paths), bool)
     with ThreadPoolExecutor() as pool:
-        turned[suspect] = list(pool.map(_is_turned, [paths[index] for index in np.flatnonzero(suspect).tolist()]))
-    decoded[turned] = decoded[turned][:, ::-1]
+        headers = list(pool.map(_header, [data / folder / images.names[index] for index in wanted.tolist()]))
+    decoded = np.full((len(images.names), 2), np.nan)
+    turned = np.zeros(len(images.names), bool)
+    for index, (size, transposed) in zip(wanted.tolist(), headers, strict=True):
+        decoded[index], turned[index] = size[::-1] if transposed else size, transposed
+    stated, compared = images.sizes, np.isfinite(decoded).all(axis=1)
     differs = compared & (decoded != stated).any(axis=1)
-    most = differs.sum() > compared.sum() / 2
     beyond = differs & (images.reach > decoded * BEYOND).any(axis=1)
-    severity: Severity = "fatal" if most or beyond.any() else "error"
+    severity: Severity = "fatal" if beyond.any() or differs.sum() > compared.sum() / 2 else "error"
     problems = Problems(annotations)
     add = partial(problems.add, severity, field="width, height", what="image")
     swapped = differs & (decoded[:, ::-1] == stated).all(axis=1)
@@ -171,19 +158,17 @@ def _inspect(path: Path, *, decode: bool) -> _File:
         return _File("truncated" if "truncated" in str(error).lower() else "unreadable")
 
 
-def _header_size(path: Path) -> tuple[float, float]:
-    """Return width and height, px, as the header has them; NaN for a file that is none of an image."""
+def _header(path: Path) -> tuple[tuple[float, float], bool]:
+    """Return width and height of an image file, px, and whether its EXIF orientation exchanges them in OpenCV.
+
+    The size is NaN where the file cannot be read.
+    """
     try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return np.nan, np.nan
-
-
-def _is_turned(path: Path) -> bool:
-    """Tell whether the EXIF orientation exchanges width and height, as OpenCV, and so MMPose, reads the file."""
-    with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # Pillow warns of damaged EXIF data
-        return bool(image.getexif().get(EXIF_ORIENTATION, 1) >= TRANSPOSED)
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of damaged EXIF data
+            read = image.format != "PNG" or "exif" in image.info  # otherwise Pillow decodes a PNG to look for it
+            return image.size, read and image.getexif().get(EXIF_ORIENTATION, 1) >= TRANSPOSED
+    except (*MALFORMED, OSError, SyntaxError, Image.DecompressionBombError):
+        return (np.nan, np.nan), False
 
 
 def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | None:

@@ -10,7 +10,7 @@ from harness.datasets.columns import Integers
 from harness.datasets.inspect.categories import check_categories
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.keypoint_names import check_names, check_sigmas
-from harness.datasets.inspect.problems import Problem, Problems, chosen
+from harness.datasets.inspect.problems import Problem, Problems, chosen, if_many
 from harness.datasets.inspect.repeated import check_repeated_ids
 from harness.datasets.inspect.units import check_areas, check_flags, check_units
 
@@ -194,7 +194,7 @@ def _check_keypoints(
     points = keypoints[..., :2]
     outside = ((points < 0) | (points > size[:, None])).any(axis=2) & (flags > 0)
     problems.add(
-        "warning",
+        if_many(outside.any(axis=1) & ~crowd, (flags > 0).any(axis=1)),
         "labelled outside of the image",
         "harmless where it is few people at the border",
         field="keypoints",
@@ -222,7 +222,7 @@ def _check_counts(
         ids=chosen(ids, changes),
     )
     problems.add(
-        "warning",
+        "note",
         f"not the number of {counts}",
         "harmless: what counts is whether it is 0",
         field="num_keypoints",
@@ -258,7 +258,7 @@ def _check_boxes(
             ids=chosen(ids, fault & labelled),
         )
         problems.add(
-            "warning",
+            "note",
             f"{text}; the person has no keypoints",
             "harmless",
             field="bbox",

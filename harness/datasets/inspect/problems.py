@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from harness.arrays import Bool
 
-Severity = Literal["fatal", "error", "warning"]
+Severity = Literal["fatal", "error", "warning", "note"]
 
+FEW = 0.2
+"""Up to this share of entries some oddities are harmless."""
 _SHOWN_IDS = 3
 
 
@@ -17,7 +19,8 @@ class Problem:
 
     severity: Severity
     """Fatal is what leaves a number without meaning: nothing is predicted or scored. An error makes a run fail or gives
-    another number; a warning is odd and harmless, or only likely."""
+    another number; a warning says what is likely, or that the number is not what it seems to be. A note is odd and
+    harmless."""
     file: str
     """Relative to the data folder, which itself is ""."""
     text: str
@@ -70,6 +73,11 @@ class Problems:
         ids = tuple(ids)
         if ids or what is None:
             self.found.append(Problem(severity, self.file, text, advice, field, what, ids))
+
+
+def if_many(bad: Bool, of: Bool) -> Severity:
+    """Return how severe it is that some entries, [N], are odd, of which only many do harm."""
+    return "warning" if bad.sum() > FEW * of.sum() else "note"
 
 
 def chosen(ids: Iterable[Any], mask: Bool) -> list[Any]:

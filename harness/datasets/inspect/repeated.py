@@ -19,9 +19,7 @@ def check_repeated_ids(problems: Problems, images: Images, people: Annotations, 
         what="image",
         ids=differ,
     )
-    problems.add(
-        "warning", "listed several times", "harmless: one of them is taken", field="id", what="image", ids=same
-    )
+    problems.add("note", "listed several times", "harmless: one of them is taken", field="id", what="image", ids=same)
     content = [
         people.image_ids.values[:, None],
         people.categories.values[:, None],

@@ -139,6 +139,8 @@ def _other_reading(points: Float64, labelled: Bool, boxes: Float64, size: Float6
         axis=1,
     )
     people, extent = people[(extent[:, 2:] > extent[:, :2]).all(axis=1)], extent[(extent[:, 2:] > extent[:, :2]).all(1)]
+    if not len(people):
+        return (CORNERS, True) if look_like_corners(boxes, size) else (None, False)
     start, rest = boxes[people, :2], boxes[people, 2:]
     as_read = _overlap(np.concatenate([start, start + rest], axis=1), extent)
     votes = 0

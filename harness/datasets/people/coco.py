@@ -122,7 +122,8 @@ def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices) -> No
             found = brief(column.odd.get(int(used[strange[0]]), column.values[used[strange[0]]]))
             name = people.ids.odd.get(int(row), int(people.ids.values[row]))
             raise ObtainError(
-                f"annotation {brief(name)} of {path}: bad bbox, keypoints or image size: {field} is {found}"
+                f"annotation {brief(name)} of {path}: bad bbox, keypoints or image size: {field} is {found}",
+                "bbox is x, y, width, height; keypoints are x, y, visibility of each, or an empty list for nobody",
             )
 
 
