@@ -192,5 +192,5 @@ def worsen(runs: Path, to: Path) -> None:
     found = Predictions.load(folder / "predictions.parquet")
     key = Predictions.saved_key(folder / "predictions.parquet")
     assert key
-    replace(found, keypoints=found.keypoints + [3, 0]).save(folder / "predictions.parquet", key)
+    replace(found, keypoints=found.keypoints + np.array([3, 0])).save(folder / "predictions.parquet", key)
     Record.load(folder / "record.json").model_copy(update={"seal": None}).save(folder / "record.json")
