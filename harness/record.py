@@ -80,6 +80,8 @@ class Estimation(Document):
     """None in exact single precision."""
     network: Network | None = None
     """None where the upstream engine ran."""
+    image_content: str | None = None
+    """sha256 over the ids and contents of the images; None in those of former versions."""
 
 
 class Resampling(Fields):
@@ -168,6 +170,8 @@ class Record(Document):
     """None where that was not counted."""
     images: int | None = None
     """Images that were evaluated."""
+    image_content: str | None = None
+    """sha256 over the ids and contents of the images; None in records of former versions."""
     boxes: BoxesUsed | None = None
     """None for ground-truth boxes."""
     people: int | None = None

@@ -26,7 +26,7 @@ _ROUNDING = 1e-12
 _HARMLESS = re.compile(r"compute\.(batch_size|device)|.*\.path|verdict")
 """Fields that may change without a warning; of a file, its sha256 counts."""
 
-OPTIONAL = ("normalisation", "images", "people")
+OPTIONAL = ("normalisation", "images", "image_content", "people")
 """Conditions that runs of former versions do not tell."""
 
 State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
@@ -311,6 +311,7 @@ def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
         **outcome.protocol.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json", include={"kind", "sha256", "seed"}) if weights else None,
         "images": outcome.record.images,
+        "image_content": outcome.record.image_content,
         "people": outcome.record.people,
         "verdict": outcome.record.verdict,
     }

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.assets.image_digests import images_digest
 from harness.datasets.people import People
 from harness.errors import UsageError
-from harness.files import write_json
+from harness.files import is_file, write_json
 from harness.metrics.match import read_truth
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import moved_by_packages, why_not_evaluated
@@ -115,7 +116,8 @@ def _records(
             try:
                 made = plan = _plan(job, progress)
                 estimation = job.folder.saved_estimation()
-                if not estimation or not job.folder.has_predictions(plan.predictions_key):
+                there = estimation and job.folder.has_predictions(plan.predictions_key)
+                if not estimation or not there or _has_other_images(plan, estimation, job):
                     # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
                     key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
                     groups.setdefault(key, []).append((job, plan))
@@ -139,6 +141,16 @@ def _records(
                     scoring.add(job, plan, *outcome)
                 except Exception as error:  # noqa: BLE001 (as above)
                     yield job, plan, failed(job, error)
+
+
+def _has_other_images(plan: Plan, estimation: Estimation, job: Job) -> bool:
+    """Whether images have changed since the predictions were made; images that are absent tell nothing."""
+    images = plan.people().images
+    if estimation.image_content is None or not all(map(is_file, images.values())):
+        return False
+    if changed := images_digest(images) != estimation.image_content:
+        job.folder.note("images have changed since the predictions were made: predicted anew")
+    return changed
 
 
 def _plan(job: Job, progress: RunProgress) -> Plan:
@@ -176,6 +188,7 @@ def _predicted(
         warnings = size_warnings(plan, people)
         for warning in warnings:
             progress.warn(job.name, warning)
+        content = images_digest(people.images)
         seconds = round(time.perf_counter() - start, 3)
         if plan.protocol.compute.engine == "upstream":
             outcomes: Iterator[tuple[int, Outcome] | None] = iter([(0, _upstream(job, plan, people, progress))])
@@ -189,8 +202,13 @@ def _predicted(
             number, outcome = item
             left.remove(number)
             if not isinstance(outcome, Exception):
-                outcome[1].timings["people"] = seconds
-                outcome[1].warnings.extend(warnings)
+                predictions, estimation = outcome
+                update = {
+                    "timings": estimation.timings | {"people": seconds},
+                    "warnings": [*estimation.warnings, *warnings],
+                    "image_content": content,
+                }
+                outcome = predictions, estimation.model_copy(update=update)
             yield *group[number], outcome
     except Exception as error:  # noqa: BLE001 (of what they share, such as an image that cannot be read)
         for number in left:

@@ -43,6 +43,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
         reason=reason,
         weights=plan.weights,
         images=len(set(predictions.image_ids.tolist())),
+        image_content=estimation.image_content,
         boxes=boxes,
         people=len(predictions),
         verdict="not run",

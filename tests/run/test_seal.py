@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from conftest import Harness
 
+from harness.predict.crops import read_image
 from harness.predictions import Predictions
 from harness.record import Record
 
@@ -99,3 +102,18 @@ def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Pa
     code, out, _ = harness("compare", runs, made, "--data", demo)
     assert code == 1
     assert "does not agree with its own predictions" in out
+
+
+def test_changed_images_are_noticed(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    shutil.copytree(demo, data)
+    shutil.copytree(made, runs)
+    before = Record.load(runs / RUN / "record.json")
+    for path in (data / "demo/mpii").rglob("*.png"):
+        assert cv2.imwrite(str(path), np.zeros_like(read_image(path)))
+    code, out, _ = harness("run", "demo", "--data", data, "--out", runs, *ROWS)
+    assert (code, "differs" in out) == (1, True)
+    after = Record.load(runs / RUN / "record.json")
+    assert after.image_content != before.image_content
+    code, out, _ = harness("compare", runs, made)
+    assert (code, "image_content: " in out) == (1, True)
