@@ -149,7 +149,7 @@ CASES: dict[str, tuple[Change, str, str]] = {
         "fatal",
         "bbox: looks like x1, y1, x2, y2; it is read as",
     ),
-    "corners that stay inside of the image": (people(small_and_left), "none", ""),
+    "corners that stay inside of the image": (people(small_and_left), "fatal", "bbox: looks like x1, y1, x2, y2"),
     "centres": (
         people(box(lambda x, y, w, h: (x + w / 2, y + h / 2, w, h))),
         "fatal",
@@ -296,17 +296,17 @@ def test_what_a_run_wrote_is_refused_by_score_once_it_means_nothing(harness: Har
 def test_rows_that_share_files_are_inspected_once(harness: Harness, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.datasets import coco_style
     from harness.datasets.findings import find_problems
+    from harness.datasets.inspect.people import inspect_people
 
     people(put(area=0), 1)(own)
     suite = (own / "own.yaml").read_text()
     row = suite[suite.index("  - id:") :]
     (own / "own.yaml").write_text(suite + row.replace("net-64x64", "net-64x64-again"))
     calls: list[str] = []
-    inspect = coco_style.inspect_people
 
     def counted(file: str, *arguments: Any, **options: Any) -> Any:
         calls.append(file)
-        return inspect(file, *arguments, **options)
+        return inspect_people(file, *arguments, **options)
 
     find_problems.cache_clear()
     monkeypatch.setattr(coco_style, "inspect_people", counted)
@@ -377,10 +377,11 @@ def test_truth_that_cannot_be_read_is_refused_before_the_pass(
     assert not (FOLDER / "predictions.parquet").exists()
 
 
-def left_hands(content: Any) -> None:
+def left_hands(content: Any) -> Any:
     content["categories"].append({"id": 4, "name": "other", "keypoints": list(NAMES)})
     for place in (0, 3, 4):
         content["annotations"][place]["category_id"] = 4
+    return content
 
 
 @pytest.mark.parametrize(
