@@ -6,10 +6,13 @@ from harness.arrays import Bool, Float64
 from harness.datasets.box_file import look_like_corners
 from harness.datasets.inspect.problems import Problems, Severity, chosen
 
-CLEAR = 2.0
-"""One reading of a box fits its keypoints clearly better than another if its overlap is so many times as large."""
-SHARE_OF_CLEAR = 0.95
-"""Of the people for whom it is clear, so many must speak for another reading."""
+CLEAR_SHARE = 0.2
+"""For so many people it must be clear which reading of the boxes fits the keypoints."""
+CLEAR_CORNERS, MOST = 1.5, 0.8
+"""It is where the overlap of one reading is so many times that of the other; so many of them must be for corners, which
+no data set's widths and heights look like: each is larger than x and y."""
+CLEAR_CENTRES, NEARLY_ALL = 2.0, 0.95
+"""The same for centres."""
 PERCENT_SIDE = 300
 """px; in images of this size people are not all within the first 100 px."""
 USUAL_AREA = (0.02, 3.0)
@@ -144,16 +147,16 @@ def _other_reading(points: Float64, labelled: Bool, boxes: Float64, size: Float6
     start, rest = boxes[people, :2], boxes[people, 2:]
     as_read = _overlap(np.concatenate([start, start + rest], axis=1), extent)
     votes = 0
-    for reading, corners in (
-        (CORNERS, np.concatenate([start, rest], axis=1)),
-        (CENTRES, np.concatenate([start - rest / 2, start + rest / 2], axis=1)),
+    for reading, corners, clearly, needed in (
+        (CORNERS, np.concatenate([start, rest], axis=1), CLEAR_CORNERS, MOST),
+        (CENTRES, np.concatenate([start - rest / 2, start + rest / 2], axis=1), CLEAR_CENTRES, NEARLY_ALL),
     ):
         if reading == CORNERS and not (rest > start).all(axis=1).mean() > 0.99:
             continue
         other = _overlap(corners, extent)
-        clear = np.maximum(as_read, other) > CLEAR * np.minimum(as_read, other)
+        clear = np.maximum(as_read, other) > clearly * np.minimum(as_read, other)
         votes = max(votes, int(clear.sum()))
-        if clear.any() and (other > as_read)[clear].mean() >= SHARE_OF_CLEAR and clear.mean() > 1 / 3:
+        if clear.any() and (other > as_read)[clear].mean() >= needed and clear.mean() >= CLEAR_SHARE:
             return reading, int(clear.sum()) > 1
     if votes < 2 and look_like_corners(boxes, size):
         return CORNERS, True
