@@ -15,6 +15,9 @@ from harness.errors import MALFORMED, ObtainError
 Record = Mapping[str, Any]
 Key = TypeVar("Key", bound=Hashable)
 NUMERIC = {bool, int, float}
+WHOLE_NUMBERS = "ids are whole numbers, the same in images, annotations and box files: write 1, not '1' or 1.0"
+"""What to do about an id that is something else."""
+BACKSLASHES = "file_name has the separators of Windows: write / in place of each \\"
 
 
 class FormError(ObtainError):

@@ -6,13 +6,14 @@ import numpy as np
 
 from harness.arrays import Bool, Float64, Indices
 from harness.datasets.coco_file import PERSON, Annotations, CocoFile, Images, image_positions
-from harness.datasets.columns import Integers, repeated
+from harness.datasets.columns import WHOLE_NUMBERS, Integers, repeated
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.problems import Problem, Problems, chosen
+from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
 """Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, whatever xtcocotools says of it."""
-OFFICIAL = "take the official file, or correct this one"
+OFFICIAL = "correct the file; of a published data set, take the official one"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
         ("width, height", ~(sizes > 0).all(axis=1)),
     ):
         text = "missing, or not what it must be"
-        problems.add("error", text, OFFICIAL, field=field, what="image", ids=chosen(named, bad))
+        advice = _whole(images.ids) if field == "id" else OFFICIAL
+        problems.add("error", text, advice, field=field, what="image", ids=chosen(named, bad))
     problems.add(
         "error",
         "used for several images",
@@ -129,7 +131,8 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
 def _check_people(problems: Problems, people: Annotations, position: Indices) -> list[int]:
     """Check ids and categories; return the annotations' ids, and in place of one that is none its index in the file."""
     named, whole = _named(people.ids), people.ids.known
-    problems.add("error", "missing, or no integer", OFFICIAL, field="id", what="annotation", ids=chosen(named, ~whole))
+    text = "missing, or no integer"
+    problems.add("error", text, _whole(people.ids), field="id", what="annotation", ids=chosen(named, ~whole))
     problems.add(
         "error",
         "used for several annotations: the evaluator takes the last for all of them",
@@ -141,7 +144,7 @@ def _check_people(problems: Problems, people: Annotations, position: Indices) ->
     problems.add(
         "error",
         "of an image that is not listed",
-        "take annotations and images of the same release",
+        "list the image in `images`, or correct image_id",
         field="image_id",
         what="annotation",
         ids=chosen(named, position < 0),
@@ -149,12 +152,17 @@ def _check_people(problems: Problems, people: Annotations, position: Indices) ->
     problems.add(
         "error",
         "not 1, the category of people",
-        "take the keypoint file of people, with people alone in it",
+        "write category_id 1, and id 1 in `categories`; of a published data set, take the keypoint file of people",
         field="category_id",
         what="annotation",
         ids=chosen(named, people.categories.values != PERSON),
     )
     return named
+
+
+def _whole(ids: Integers) -> str:
+    """Return what to do about ids that are no whole numbers, after the first of them."""
+    return f"found {brief(next(iter(ids.odd.values())))}: {WHOLE_NUMBERS}" if ids.odd else ""
 
 
 def _named(ids: Integers) -> list[int]:
