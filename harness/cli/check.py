@@ -37,7 +37,8 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
 
     Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, or the path of a YAML file;
     without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a suite in a way
-    that the suite does not state, and 2 for a broken suite.
+    that the suite does not state, and 2 for a broken suite. A config beside a YAML file of your own is a Python program
+    and is executed: check suites of people whom you trust.
 
     With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
     Fatal is what leaves numbers without a meaning: `harness run` and `harness score` refuse it. An error makes a run
@@ -82,9 +83,12 @@ def _report(audits: list[Audit]) -> str:
     if len(audits) > 1:
         lines.append(f"{'all':{width}}  {_counts(audits)}")
     known = [finding for audit in audits for finding in audit.findings if finding.status == "known"]
+    warnings = [finding for audit in audits for finding in audit.findings if finding.status == "warning"]
     problems = [finding for audit in audits for finding in audit.problems]
     if known:
         lines += ["", "Known disagreements: what was published, then what MMPose's metafile states", *_described(known)]
+    if warnings:
+        lines += ["", "Warnings: what is evaluated or usual, then what the config states", *_described(warnings)]
     if problems:
         lines += ["", "Problems: what the suite states, then what MMPose states", *_described(problems)]
     return "\n".join(lines)
@@ -107,7 +111,7 @@ def _described(findings: list[AuditFinding]) -> list[str]:
     for (row, status, reason), group in itertools.groupby(findings, lambda f: (f.row, f.status, f.reason)):
         values = "; ".join(f"{finding.subject} {finding.stated}, {finding.found}" for finding in group)
         gone = "no longer there: " if status == "gone" else ""
-        lines += textwrap.wrap(f"{row}  {gone}{values}", 116, initial_indent="  ", subsequent_indent="    ")
+        lines += _wrapped(f"{row}  {gone}{values}", 2)
         lines += textwrap.wrap(reason or "", 116, initial_indent="    ", subsequent_indent="    ")
     return lines
 

@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Indices, Int64
-from harness.datasets.columns import FormError, Integers, Numbers, Record, integers, number_lists, numbers, records
+from harness.datasets.columns import (
+    WHOLE_NUMBERS,
+    FormError,
+    Integers,
+    Numbers,
+    Record,
+    integers,
+    number_lists,
+    numbers,
+    records,
+)
 from harness.datasets.read_once import read_once
-from harness.errors import ObtainError
+from harness.errors import ObtainError, brief
 from harness.files import read_json
 
 PERSON = 1
@@ -87,7 +97,10 @@ class CocoFile:
         texts = tuple(name for name in names if name is not None)
         if ids.odd or len(texts) < len(names):
             first = min([*ids.odd, *(index for index, name in enumerate(names) if name is None)])
-            raise ObtainError(f"images[{first}] has no id or file_name: {path}", "a whole number, and a text")
+            if first not in ids.odd:
+                raise ObtainError(f"images[{first}] has no id or file_name: {path}", "write file_name, a text")
+            found = brief(ids.odd[first])
+            raise ObtainError(f"images[{first}] has no id or file_name: {path}: its id is {found}", WHOLE_NUMBERS)
         return ids.values, texts
 
 

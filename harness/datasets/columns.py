@@ -17,6 +17,9 @@ Record = Mapping[str, Any]
 NUMERIC = {bool, int, float}
 SPARSE = 100
 """An array has at most so many times the elements of its field: one long list in a large file must not fill memory."""
+WHOLE_NUMBERS = "ids are whole numbers, the same in images, annotations and box files: write 1, not '1' or 1.0"
+"""What to do about an id that is something else."""
+BACKSLASHES = "file_name has the separators of Windows: write / in place of each \\"
 
 
 class FormError(ObtainError):

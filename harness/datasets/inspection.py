@@ -181,7 +181,7 @@ def _read(
         problems.append(Problem("error", path, error.what, advice))
     except ObtainError as error:
         text = f"cannot be read: {error.__cause__}" if error.__cause__ else error.args[0]
-        problems.append(Problem("error", path, text, "extract or download it again"))
+        problems.append(Problem("error", path, text, "export or extract it again"))
     return None
 
 

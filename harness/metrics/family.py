@@ -106,6 +106,8 @@ class Family(ABC, Generic[S, T]):
     """All that it can give, the most important first."""
     evaluators: ClassVar[tuple[str, ...]]
     """MMPose's classes that compute it."""
+    settings: ClassVar[frozenset[str] | None] = None
+    """Settings of its evaluators that `read_scoring` reads, any other of which is refused; None: it refuses them."""
     similarity: ClassVar[str] = "similarity"
     """What pages call the similarity of a pose to a person in its diagnosis."""
     files: ClassVar[Mapping[str, str]] = {}

@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from mmengine.config import Config
-
 from harness.assets.dataset import data_file
 from harness.datasets.lookup import dataset_class
 from harness.datasets.people import check_images
@@ -33,7 +31,7 @@ from harness.run.progress import RunProgress
 from harness.run_folder import RunFolder
 from harness.suites.configs import configs_folder
 from harness.suites.ledger import point_at
-from harness.suites.metainfo import read_metainfo
+from harness.suites.metainfo import metainfo_of_file
 from harness.suites.schema import Claim, Row, Suite
 
 PADDING = 1.25
@@ -136,7 +134,7 @@ def _sigmas(num_keypoints: int) -> dict[str, tuple[float, ...]]:
     """Return the sigmas of MMPose's data sets with so many keypoints; of several with the same ones, the first."""
     found: dict[str, tuple[float, ...]] = {}
     for path in sorted((configs_folder() / "_base_" / "datasets").glob("*.py")):
-        info = read_metainfo(Config({"type": "", "metainfo": {"from_file": str(path)}}))
+        info = metainfo_of_file(str(path))
         if len(info.sigmas) == num_keypoints and info.sigmas not in found.values():
             found[path.stem] = info.sigmas
     return found

@@ -376,7 +376,7 @@ def test_boxes_that_could_be_corners_but_fit_as_widths(data: Path) -> None:
 
 def test_a_box_file_of_other_things(data: Path) -> None:
     edit(data / COCO_BOXES, lambda boxes: [box.update(category_id=3) for box in boxes])
-    assert told(inspect("coco", data)) == [f"{COCO_BOXES}: category_id: no box of category 1, people"]
+    assert told(inspect("coco", data)) == [f"{COCO_BOXES}: category_id: no box of category 1, people: category_id is 3"]
     (data / COCO_BOXES).write_text("{}")
     assert told(inspect("coco", data)) == [f"{COCO_BOXES}: it is no list of objects"]
 
@@ -475,7 +475,7 @@ def test_wrong_prefixes_are_told_with_the_right_place(data: Path) -> None:
     assert missing.advice == (
         "file_name has another prefix than the folders: images/2D_virtual_human/digital_art/000000000011.jpg, "
         "looked for in ., is at HumanArt/images/2D_virtual_human/digital_art/000000000011.jpg; move the images, or "
-        "take the official annotation file"
+        "change file_name"
     )
 
 

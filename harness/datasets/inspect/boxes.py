@@ -6,11 +6,12 @@ import numpy as np
 
 from harness.datasets.box_file import BoxFile, look_like_corners
 from harness.datasets.coco_file import PERSON, image_positions
-from harness.datasets.columns import Integers
+from harness.datasets.columns import WHOLE_NUMBERS, Integers
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen, if_many
+from harness.errors import brief
 
-AGAIN = "take the official box file, or correct this one"
+AGAIN = "correct the file; of a published data set, take the official one"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def inspect_boxes(
     boxes, scores = detections.boxes.shaped(4), detections.scores.shaped()
 
     if not people.any():
-        problems.add("error", f"no box of category {PERSON}, people", AGAIN, field="category_id")
+        advice = f"write {PERSON}: MMPose takes people from that category alone, whatever the annotations have"
+        text = f"no box of category {PERSON}, people: {detections.found_categories()}"
+        problems.add("error", text, advice, field="category_id")
     problems.add(
         "note",
         "of another category than people, not used",
@@ -55,13 +58,17 @@ def inspect_boxes(
         what="box",
         ids=index[~people].tolist(),
     )
+    odd = ~detections.image_ids.known
+    if odd.any():
+        text = f"no whole number, {brief(detections.image_ids.odd[int(odd.argmax())])} in the first"
+        problems.add("error", text, WHOLE_NUMBERS, field="image_id", what="box", ids=index[people & odd].tolist())
     problems.add(
         "error",
         "of an image that the annotations do not list",
         "take the box file that was made for these images",
         field="image_id",
         what="box",
-        ids=index[people & (image < 0)].tolist(),
+        ids=index[people & (image < 0) & ~odd].tolist(),
     )
     bad = np.isnan(boxes).any(axis=1)
     for field, text, faulty in (

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from harness.arrays import Bool, Float64
+from harness.datasets.columns import BACKSLASHES
 from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
 from harness.errors import MALFORMED
 from harness.files import is_file
@@ -65,12 +66,12 @@ def inspect_images(
     problems = Problems(folder)
     faults = np.array([file.fault or "" for file in files], str)
     missing = faults == "missing"
-    again = "extract or download the images again"
+    again = "export or extract the images again"
     elsewhere = _elsewhere(data, folder, annotations, images.names[int(missing.argmax())]) if missing.any() else None
     problems.add(
         "error",
         f"missing, {missing.sum()} of {len(files)}",
-        elsewhere or "complete the data set; `harness run` refuses to begin without them",
+        elsewhere or "put them there; `harness run` refuses to begin without them",
         what="image",
         ids=chosen(images.names, missing & needed),
     )
@@ -173,6 +174,8 @@ def _header(path: Path) -> tuple[tuple[float, float], bool]:
 
 def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | None:
     """Look for a missing image under other prefixes, and tell where it is."""
+    if "\\" in PurePath(name).as_posix():
+        return BACKSLASHES
     parts: Sequence[str] = PurePosixPath(name).parts
     root = data / PurePosixPath(annotations).parts[0]
     bases = [data / folder, data, root, *(path for path in sorted(root.glob("*")) if path.is_dir())]
@@ -182,6 +185,6 @@ def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | No
             if is_file(found):
                 return (
                     f"file_name has another prefix than the folders: {name}, looked for in {folder or '.'}, is at "
-                    f"{found.relative_to(data).as_posix()}; move the images, or take the official annotation file"
+                    f"{found.relative_to(data).as_posix()}; move the images, or change file_name"
                 )
     return None

@@ -6,13 +6,14 @@ import numpy as np
 
 from harness.arrays import Bool, Float64, Indices
 from harness.datasets.coco_file import Annotations, CocoFile, Images, image_positions
-from harness.datasets.columns import Integers
+from harness.datasets.columns import WHOLE_NUMBERS, Integers
 from harness.datasets.inspect.categories import check_categories
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.keypoint_names import check_names, check_sigmas
 from harness.datasets.inspect.problems import Problem, Problems, chosen, if_many
 from harness.datasets.inspect.repeated import check_repeated_ids
 from harness.datasets.inspect.units import check_areas, check_flags, check_units
+from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
 """Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, whatever xtcocotools says of it."""
@@ -128,7 +129,8 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
         ("width, height", ~(sizes > 0).all(axis=1)),
     ):
         text = "missing, or not what it must be"
-        problems.add("error", text, OFFICIAL, field=field, what="image", ids=chosen(named, bad))
+        advice = _whole(images.ids) if field == "id" else OFFICIAL
+        problems.add("error", text, advice, field=field, what="image", ids=chosen(named, bad))
     if rules.crowd:
         crowd = images.crowd_indices.shaped()
         problems.add(
@@ -152,16 +154,22 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
 def _check_people(problems: Problems, people: Annotations, position: Indices) -> list[int]:
     """Check ids; return the annotations' ids, and in place of one that is none its index in the file."""
     named, whole = _named(people.ids), people.ids.known
-    problems.add("error", "missing, or no integer", OFFICIAL, field="id", what="annotation", ids=chosen(named, ~whole))
+    text = "missing, or no integer"
+    problems.add("error", text, _whole(people.ids), field="id", what="annotation", ids=chosen(named, ~whole))
     problems.add(
         "error",
         "of an image that is not listed",
-        "take annotations and images of the same release",
+        "list the image in `images`, or correct image_id",
         field="image_id",
         what="annotation",
         ids=chosen(named, position < 0),
     )
     return named
+
+
+def _whole(ids: Integers) -> str:
+    """Return what to do about ids that are no whole numbers, after the first of them."""
+    return f"found {brief(next(iter(ids.odd.values())))}: {WHOLE_NUMBERS}" if ids.odd else ""
 
 
 def _named(ids: Integers) -> list[int]:

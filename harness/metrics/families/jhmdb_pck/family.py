@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
+from harness.metrics.evaluator import number, one_of
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
 from harness.metrics.family import Family, Identify, TruthFiles
 
@@ -29,6 +30,7 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
         (f"PCK({norm}, {kind})" for norm in NORMS.values() for kind in KINDS), Measure(undefined="nobody shows it")
     )
     evaluators = ("JhmdbPCKAccuracy",)
+    settings = frozenset({"thr", "norm_item"})
     foreign_options = frozenset({"array", "one_based"})
     upstream_names = {key: f"PCK({norm})" for key, norm in NORMS.items()} | {
         f"{short} {key}": f"PCK({norm}, {kind})"
@@ -38,7 +40,8 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> JhmdbScoring:
         """Read the threshold of a config."""
-        return JhmdbScoring(threshold=evaluator.thr)
+        one_of(evaluator, "norm_item", "bbox", ("bbox", "torso", ["bbox"], ["torso"], ["bbox", "torso"]))
+        return JhmdbScoring(threshold=number(evaluator, "thr", 0.05))
 
     def read_truth(self, source: TruthFiles) -> "Truth":
         """Read a COCO-style annotation file."""

@@ -4,9 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
+from harness.metrics.evaluator import one_of
 from harness.metrics.families.oks.scoring import OksScoring
 from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
-from harness.metrics.pose_selection import other, other_selections, read_selection, selection_of_foreign
+from harness.metrics.pose_selection import (
+    SELECTION_SETTINGS,
+    other,
+    other_selections,
+    read_selection,
+    selection_of_foreign,
+)
 
 if TYPE_CHECKING:
     from harness.arrays import Int64
@@ -30,6 +37,7 @@ class Oks(Family[OksScoring, "Truth"]):
     scoring = OksScoring
     measures = dict.fromkeys(STATS, _FRACTION)
     evaluators = ("CocoMetric",)
+    settings = SELECTION_SETTINGS | {"use_area", "iou_type"}
     similarity = "OKS"
     foreign_options = frozenset({"score_mode", "nms"})
     upstream_names = (
@@ -41,8 +49,8 @@ class Oks(Family[OksScoring, "Truth"]):
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> OksScoring:
         """Read how a config scores."""
         return OksScoring(
-            area="annotation" if evaluator.get("use_area", True) else "box",
-            crowd=evaluator.get("iou_type", "keypoints") == "keypoints_crowd",
+            area="annotation" if one_of(evaluator, "use_area", True, (True, False)) else "box",
+            crowd=one_of(evaluator, "iou_type", "keypoints", ("keypoints", "keypoints_crowd")) == "keypoints_crowd",
             **read_selection(evaluator, sigmas),
         )
 

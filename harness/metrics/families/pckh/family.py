@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
+from harness.metrics.evaluator import one_of
 from harness.metrics.families.pckh.scoring import PckhScoring
 from harness.metrics.family import Family, Identify, TruthFiles
 from harness.suites.data_paths import in_data_folder
@@ -25,6 +26,7 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
         ("PCKh@0.5", "PCKh@0.1", *(f"PCKh@0.5({kind})" for kind in KINDS)), Measure(undefined="nobody shows the joint")
     )
     evaluators = ("MpiiPCKAccuracy",)
+    settings = frozenset({"thr", "norm_item"})
     files = {"headboxes": "the head box file"}
     foreign_options = frozenset({"array", "one_based"})
     upstream_names = {"PCK": "PCKh@0.5", "PCK@0.1": "PCKh@0.1"} | {
@@ -34,6 +36,8 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> PckhScoring:
         """Read which head boxes a config measures by."""
+        one_of(evaluator, "thr", 0.5, (0.5,))
+        one_of(evaluator, "norm_item", "head", ("head", ["head"]))
         return PckhScoring(headboxes=identify(in_data_folder(dataset.headbox_file), "the head box file"))
 
     def read_truth(self, source: TruthFiles) -> "MpiiTruth":

@@ -9,7 +9,12 @@ from harness.errors import UsageError
 from harness.measures import Measure
 from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
 from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
-from harness.metrics.pose_selection import other_selections, read_selection, selection_of_foreign
+from harness.metrics.pose_selection import (
+    SELECTION_SETTINGS,
+    other_selections,
+    read_selection,
+    selection_of_foreign,
+)
 from harness.suites.data_paths import in_data_folder
 
 if TYPE_CHECKING:
@@ -30,6 +35,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
     scoring = PoseTrackScoring
     measures = dict.fromkeys(("AP", *(f"AP({kind})" for kind in KINDS)), Measure(undefined="nobody is to be found"))
     evaluators = ("PoseTrack18Metric",)
+    settings = SELECTION_SETTINGS
     files = {"sequences": "the per-sequence ground truth"}
     foreign_options = frozenset({"score_mode", "nms"})
     upstream_names = {"AP": "AP"} | {
