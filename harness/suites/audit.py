@@ -32,7 +32,7 @@ from harness.suites.configs import (
     row_boxes,
 )
 from harness.suites.ledger import protocol_without_files
-from harness.suites.metainfo import LARGEST_SIGMA, suspicious_sigmas
+from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 from harness.suites.schema import Claim, Row, Run, Suite
 
 _DOWNLOADS = "https://download.openmmlab.com/"
@@ -142,7 +142,12 @@ def _protocol_findings(
         yield warn(f"{prefix}boxes", str(evaluated or "ground-truth"), str(named), reason)
     sigmas = scoring.sigmas if isinstance(scoring, PoseSelection) else ()
     if odd := suspicious_sigmas(sigmas):
-        yield warn(f"{prefix}sigmas", f"at most {LARGEST_SIGMA:g}", f"{max(sigmas):g}", odd)
+        yield warn(
+            f"{prefix}sigmas",
+            f"{USUAL_SIGMAS[0]:g} to {USUAL_SIGMAS[1]:g}",
+            f"{max(sigmas):g}",
+            f"{odd}; {SIGMAS_ADVICE}",
+        )
 
 
 def _is_own(path: Path) -> bool:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 from harness.datasets.coco_file import Category
 from harness.datasets.inspect.problems import Problems
+from harness.suites.metainfo import SIGMAS_ADVICE, suspicious_sigmas
 
 METAINFO = "the metainfo"
-USUAL_SIGMAS = (0.01, 0.2)
-"""The largest sigma of every data set of MMPose is between 0.025 and 0.179."""
 SIDES = {"l": "left", "r": "right"}
 
 
@@ -41,16 +40,9 @@ def check_names(problems: Problems, categories: Sequence[Category], used: set[in
 
 def check_sigmas(problems: Problems, sigmas: Sequence[float]) -> None:
     """Note sigmas of another order of magnitude than those of any data set."""
-    largest = max(sigmas, default=0.1)
-    if not USUAL_SIGMAS[0] <= largest <= USUAL_SIGMAS[1]:
-        meaning = "too large: every pose is right" if largest > USUAL_SIGMAS[1] else "too small: no pose is right"
+    if odd := suspicious_sigmas(sigmas):
         of = Problems(METAINFO)
-        of.add(
-            "warning",
-            f"the largest is {largest:.3g}, that of each data set of MMPose between 0.025 and 0.179; perhaps {meaning}",
-            "COCO's are 0.026 to 0.107; its code has ten times as much before it divides by 10",
-            field="sigmas",
-        )
+        of.add("warning", odd, SIGMAS_ADVICE, field="sigmas")
         problems.found += of.found
 
 
