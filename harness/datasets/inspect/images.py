@@ -41,12 +41,6 @@ class ImageList:
     """[I, 2] the largest x and y of a labelled keypoint, px; 0 where there is none."""
 
 
-@dataclass(frozen=True)
-class _File:
-    fault: Literal["missing", "empty", "unreadable"] | Fault | None
-    size: tuple[int, int] | None = None
-
-
 def inspect_images(
     data: Path, folder: str, annotations: str, images: ImageList, needed: Bool, *, decode: bool
 ) -> tuple[int, list[Problem]]:
@@ -62,15 +56,15 @@ def inspect_images(
     """
     with ThreadPoolExecutor() as pool:
         paths = [data / folder / name for name in images.names]
-        files = list(pool.map(partial(_inspect, decode=decode), paths))
+        found = list(pool.map(partial(_inspect, decode=decode), paths))
     problems = Problems(folder)
-    faults = np.array([file.fault or "" for file in files], str)
+    faults = np.array([fault or "" for fault in found], str)
     missing = faults == "missing"
     again = "export or extract the images again"
     elsewhere = _elsewhere(data, folder, annotations, images.names[int(missing.argmax())]) if missing.any() else None
     problems.add(
         "error",
-        f"missing, {missing.sum()} of {len(files)}",
+        f"missing, {missing.sum()} of {len(found)}",
         elsewhere or "put them there; `harness run` refuses to begin without them",
         what="image",
         ids=chosen(images.names, missing & needed),
@@ -102,7 +96,8 @@ def inspect_sizes(data: Path, folder: str, annotations: str, images: ImageList, 
     read is left to whoever decodes it. The other arguments are those of `inspect_images`.
     """
     wanted = np.flatnonzero(needed & np.isfinite(images.sizes).all(axis=1))
-    with ThreadPoolExecutor() as pool:
+    # Filters of warnings are not the threads' own. Pillow warns of damaged EXIF data.
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
         headers = list(pool.map(_header, [data / folder / images.names[index] for index in wanted.tolist()]))
     decoded = np.full((len(images.names), 2), np.nan)
     turned = np.zeros(len(images.names), bool)
@@ -140,23 +135,23 @@ def _times(size: Float64) -> str:
     return f"{size[0]:g}x{size[1]:g}"
 
 
-def _inspect(path: Path, *, decode: bool) -> _File:
-    """Judge the structure of a file and read its size, and decode it where that is asked for."""
+def _inspect(path: Path, *, decode: bool) -> Literal["missing", "empty", "unreadable"] | Fault | None:
+    """Return what is wrong with the structure or header of a file, or with its pixels where they are to be decoded."""
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return _File("missing")
+        return "missing"
     except (OSError, ValueError):
-        return _File("unreadable")
+        return "unreadable"
     if not data or (fault := image_fault(data)):
-        return _File(fault if data else "empty")
+        return fault if data else "empty"
     try:
         with Image.open(io.BytesIO(data)) as image:
             if decode:
                 image.load()
-            return _File(None, image.size)
+            return None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return _File("truncated" if "truncated" in str(error).lower() else "unreadable")
+        return "truncated" if "truncated" in str(error).lower() else "unreadable"
 
 
 def _header(path: Path) -> tuple[tuple[float, float], bool]:
@@ -165,7 +160,7 @@ def _header(path: Path) -> tuple[tuple[float, float], bool]:
     The size is NaN where the file cannot be read.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of damaged EXIF data
+        with Image.open(path) as image:
             read = image.format != "PNG" or "exif" in image.info  # otherwise Pillow decodes a PNG to look for it
             return image.size, read and image.getexif().get(EXIF_ORIENTATION, 1) >= TRANSPOSED
     except (*MALFORMED, OSError, SyntaxError, Image.DecompressionBombError):
