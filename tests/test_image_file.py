@@ -104,7 +104,7 @@ def test_whole_with_anything_behind_it(name: str, tmp_path: Path) -> None:
         path.write_bytes(data + tail)
         np.testing.assert_array_equal(read_image(path), expected)
         for decode in (False, True):
-            assert inspection._inspect(path, decode=decode) == inspection._File(None, (80, 64))
+            assert inspection._inspect(path, decode=decode) is None
 
 
 @given(name=KINDS, tail=st.binary(max_size=50) | st.just(VIDEO))
@@ -139,7 +139,7 @@ def test_cut_where_an_end_marker_is_last_or_follows(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(RunError, match=rf"image is truncated: .*{name}\.jpg .*\n  copy, extract or download"):
             read_image(path)
-        assert inspection._inspect(path, decode=False).fault == "truncated", name
+        assert inspection._inspect(path, decode=False) == "truncated", name
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_no_run_reads(data: bytes, fault: str, advice: str, tmp_path: Path)
     (tmp_path / "image.jpg").write_bytes(data)
     with pytest.raises(RunError, match=rf"image is {fault}: .*\n  {advice}"):
         read_image(tmp_path / "image.jpg")
-    assert inspection._inspect(tmp_path / "image.jpg", decode=False).fault == fault
+    assert inspection._inspect(tmp_path / "image.jpg", decode=False) == fault
 
 
 @given(data=st.binary(max_size=300), png_like=st.booleans())
