@@ -129,6 +129,26 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def trained(session: nox.Session) -> None:
+    """Look at trained weights on a part of COCO, for results/trained: parity, noise floors, what each precision moves.
+
+    HARNESS_WEIGHTS names a folder with a suite (`*.yaml`) and its weights, HARNESS_SUBSET the data. Half an hour on two
+    cores.
+    """
+    if "HARNESS_WEIGHTS" not in os.environ:
+        session.skip("HARNESS_WEIGHTS names no folder with a suite and its weights")
+    install(session)
+    install_oracle(session)
+    (suite,) = Path(os.environ["HARNESS_WEIGHTS"]).glob("*.yaml")
+    Path("results/trained").mkdir(exist_ok=True)
+    files = ("--out", "results/trained/parity.json", "--markdown", "results/trained/parity.md")
+    session.run("harness", "parity", suite, "--data", SUBSET, *files)
+    session.run("harness", "run", suite, "--data", SUBSET, "--noise", "--out", "runs/trained", success_codes=[0, 1])
+    script = ("python", "tests/predict/measure_precisions.py", suite, "--data", SUBSET, "--noise", "runs/trained")
+    session.run(*script, "--markdown", "results/trained/precisions.md")
+
+
+@nox.session(python=PYTHON)
 def cluster(session: nox.Session) -> None:
     """Run four rows on a part of COCO on a Ray cluster of three nodes, and kill a node and a worker; a round of what
     the bench measures of workers.

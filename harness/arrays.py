@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.fields import LARGEST
+
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Floating = npt.NDArray[np.floating[Any]]
@@ -14,9 +16,6 @@ Int64 = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 Image = npt.NDArray[np.uint8]
 """[height, width, 3], BGR."""
-
-LARGEST = 1e15
-"""Of coordinates, areas and scores in files: so large that none comes near it, so small that products are finite."""
 
 
 def usable(numbers: npt.NDArray[Any]) -> Bool:

@@ -23,7 +23,10 @@ FOLDERS: Mapping[Kind, str] = {
     "codecs": "harness.codecs",
     "heatmaps": "harness.predict.sources",
 }
-"""The package of each kind; each of its modules that has a `PLUGIN` adds it under `PLUGIN.name`."""
+"""The package of each kind; each of its modules that has a `PLUGIN`, or several `PLUGINS`, adds them by `name`."""
+_INSTEAD: Mapping[Kind, str] = {
+    "datasets": "if it reads samples just as CocoDataset does, name CocoDataset and state its metainfo; otherwise "
+}
 
 
 def plugin(kind: Kind, name: str, where: str) -> Any:
@@ -41,7 +44,7 @@ def plugin(kind: Kind, name: str, where: str) -> Any:
     if name not in known:
         raise SpecError(
             f"{where}: {name} is not evaluated here; known are {', '.join(sorted(known))}",
-            f"a package adds another one by an entry point of the group pose_harness.{kind}",
+            f"{_INSTEAD.get(kind, '')}a package adds another one by an entry point of the group pose_harness.{kind}",
         )
     return known[name]
 
@@ -55,7 +58,8 @@ def plugins(kind: Kind) -> Mapping[str, Any]:
     """
     package = import_module(FOLDERS[kind])
     modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
-    found = {module.PLUGIN.name: module.PLUGIN for module in modules if hasattr(module, "PLUGIN")}
+    own = [one for module in modules for one in getattr(module, "PLUGINS", [getattr(module, "PLUGIN", None)]) if one]
+    found = {one.name: one for one in own}
     for entry in entry_points(group=f"pose_harness.{kind}"):
         where = f"the entry point {entry.name} = {entry.value} of the group pose_harness.{kind}"
         try:

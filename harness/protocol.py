@@ -44,6 +44,15 @@ class Crop(Fields):
     affine: Literal["plain", "udp"]
 
 
+class Normalisation(Fields):
+    """How a crop's pixels, 0 to 255, become the network's input: (value - mean) / std for each colour."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    colours: Literal["RGB", "BGR"]
+    """The order of the channels, in which `mean` and `std` are as well."""
+
+
 class Flip(Fields):
     """The flip test: heatmaps of the mirrored crop averaged in."""
 
@@ -144,6 +153,8 @@ class Protocol(Document):
     limit: int | None
     """Only the first so many images were evaluated: a partial run."""
     crop: Crop
+    normalisation: Normalisation | None = None
+    """None in protocols of former versions, and for sources of heatmaps that do not state it."""
     flip: Flip
     decoder: Decoder
     scoring: AnyScoring

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from harness.document import Document
-from harness.fields import Fields
+from harness.fields import Fields, Shown, Value
 from harness.suites.schema import Claim
 
 Status = Literal["complete", "own boxes", "partial", "unobtainable", "failed"]
@@ -53,7 +53,7 @@ class Effect(Fields):
     keypoint_max_px: float
     score_max: float
     """How much the score of a keypoint changed at most."""
-    metrics: dict[str, float | None]
+    metrics: dict[Shown, Value | None]
     """By metric, in its unit: faster minus exact, on these images alone; None where undefined."""
 
 
@@ -74,12 +74,14 @@ class Estimation(Document):
     part of it; `exact_forward` is its time for the sample that tells the effect of a precision."""
     together: int = 1
     """Runs that were predicted in one pass, this one included."""
-    warnings: list[str] = []
+    warnings: list[Shown] = []
     """What happened on the way: memory that did not suffice."""
     effect: Effect | None = None
     """None in exact single precision."""
     network: Network | None = None
     """None where the upstream engine ran."""
+    image_content: str | None = None
+    """sha256 over the ids and contents of the images; None in those of former versions."""
 
 
 class Resampling(Fields):
@@ -129,8 +131,26 @@ class JudgedClaim(Fields):
     difference: float | None
     """Measured minus claimed, in the claim's unit."""
     verdict: Verdict
-    reason: str | None = None
+    reason: Shown | None = None
     """What makes a value `within noise`: the measured noise floor, or the tolerance that the suite states."""
+
+
+class Seal(Fields):
+    """Digests by which the files of a run folder vouch for each other; each is a sha256."""
+
+    predictions: str | None
+    """Of the file of predictions; None where there was none."""
+    protocol: str | None
+    """Of the protocol's file; None where there was none."""
+    measured: str
+    """Of what the record says was measured."""
+
+
+MEASURED = frozenset(
+    {"suite", "row", "run", "status", "weights", "images", "people", "boxes", "metrics", "intervals", "noise"}
+    | {"predictions_key", "score_key"}
+)
+"""The fields of a record that its seal covers; claims and verdicts follow from them and the suite."""
 
 
 class Record(Document):
@@ -140,33 +160,35 @@ class Record(Document):
     suite: str
     row: str
     run: str
-    label: str
+    label: Shown
     """The model as published."""
     status: Status
-    reason: str | None = None
+    reason: Shown | None = None
     """Why the status is not `complete`."""
     weights: Weights | None = None
     network: Network | None = None
     """None where that was not counted."""
     images: int | None = None
     """Images that were evaluated."""
+    image_content: str | None = None
+    """sha256 over the ids and contents of the images; None in records of former versions."""
     boxes: BoxesUsed | None = None
     """None for ground-truth boxes."""
     people: int | None = None
     """People whose pose was estimated."""
-    metrics: dict[str, float | None] = {}
+    metrics: dict[Shown, Value | None] = {}
     """Values by metric, in its unit; None where undefined."""
-    intervals: dict[str, tuple[float, float]] = {}
+    intervals: dict[Shown, tuple[Value, Value]] = {}
     """Confidence intervals by metric, in its unit; a metric that is undefined in too many resamples has none."""
     resampling: Resampling | None = None
     """How the intervals were made; None where there are none."""
     noise: Noise | None = None
     """The noise floor, if it was measured (`harness run --noise`)."""
-    upstream_metrics: dict[str, float | None] | None = None
+    upstream_metrics: dict[Shown, Value | None] | None = None
     """What MMPose's own evaluator gave on the same predictions, if the upstream engine ran."""
     claims: list[JudgedClaim] = []
     verdict: Verdict
-    warnings: list[str] = []
+    warnings: list[Shown] = []
     """What a reader of the number should know: a stale hash, evaluators that disagree."""
     timings: dict[str, float] = {}
     """Seconds by stage, as in `Estimation`, and of scoring."""
@@ -178,6 +200,8 @@ class Record(Document):
     """Names the content that the predictions were made from."""
     score_key: str | None = None
     """Names the content that the metrics were made from."""
+    seal: Seal | None = None
+    """None in records of former versions, and of runs without metrics."""
 
     @property
     def whole(self) -> bool:

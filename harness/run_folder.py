@@ -12,7 +12,8 @@ from pydantic import model_validator
 
 from harness.document import Document
 from harness.errors import ObtainError, brief
-from harness.record import Estimation, Record
+from harness.files import content_key, sha256_file
+from harness.record import MEASURED, Estimation, Record, Seal
 from harness.suites.schema import Metric, Row, Suite
 
 
@@ -109,6 +110,56 @@ class RunFolder:
         except ObtainError:
             return None
 
+    def save_record(self, record: Record) -> Record:
+        """Seal a record with the files that are here, save it, and return it."""
+        if record.metrics:
+            record = record.model_copy(update={"seal": self._seal(record)})
+        record.save(self.record)
+        return record
+
+    def broken_seal(self, record: Record) -> str | None:
+        """Return which file does not belong to the record any more; None where all do, or nothing tells."""
+        if record.seal and record.seal.measured != content_key(_measured(record)):
+            return f"{self.record}: its metrics, or what they are of, are not those that were measured"
+        return self.changed_source(record)
+
+    def changed_source(self, record: Record) -> str | None:
+        """Return which file that the record was made from is another one now; None where none is, or nothing tells.
+
+        Predictions that are absent, as in results that were copied without them, are not another file.
+        """
+        if record.seal is None:
+            return None
+        now = self._seal(record)
+        for path, found, sealed in (
+            (self.protocol, now.protocol, record.seal.protocol),
+            (self.predictions, now.predictions, record.seal.predictions),
+        ):
+            if found is not None and found != sealed:
+                return f"{path} is not the file that the record was made from"
+        return None
+
+    def has_predictions(self, key: str) -> bool:
+        """Whether the predictions of this content are here, as they were made."""
+        from harness.predictions import Predictions  # numpy and pyarrow, which the command line does without
+
+        if Predictions.saved_key(self.predictions) != key:
+            return False
+        record = self.saved_record()
+        if record is None or record.seal is None or record.predictions_key != key:
+            return True
+        return record.seal.predictions == sha256_file(self.predictions)
+
+    def _seal(self, record: Record) -> Seal:
+        def digest(path: Path) -> str | None:
+            return sha256_file(path) if path.is_file() else None
+
+        return Seal(
+            predictions=digest(self.predictions),
+            protocol=digest(self.protocol),
+            measured=content_key(_measured(record)),
+        )
+
     def saved_estimation(self) -> Estimation | None:
         """Return how the predictions came about; None where that cannot be read: they are then made again."""
         try:
@@ -141,6 +192,10 @@ def saved_records(out: Path, suite: Suite, row: Row) -> list[Record]:
     """Return the records of a row's runs, those that there are."""
     folders = [RunFolder(out / suite.name / row.id / run) for run in row.runs]
     return [record for folder in folders if (record := folder.saved_record())]
+
+
+def _measured(record: Record) -> dict[str, Any]:
+    return record.model_dump(mode="json", include=set(MEASURED))
 
 
 def _jsonable(value: Any) -> Any:

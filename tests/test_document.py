@@ -7,6 +7,7 @@ import pytest
 
 from harness.document import Document
 from harness.errors import ObtainError
+from harness.record import Record
 
 
 class Note(Document):
@@ -48,3 +49,15 @@ def test_refused(tmp_path: Path, content: str | None, message: str) -> None:
         Note.load(path)
     assert str(path) in str(caught.value)
     assert "write it anew" in str(caught.value)
+
+
+def test_a_record_cannot_upset_a_terminal_or_a_sum(tmp_path: Path) -> None:
+    record = Record(
+        suite="demo", row="x", run="val", label="a\x1b[2Jb", status="failed", reason="\x07", verdict="failed"
+    )
+    assert (record.label, record.reason) == ("a\ufffd[2Jb", "\ufffd")
+    path = tmp_path / "record.json"
+    record.save(path)
+    path.write_text(path.read_text().replace('"metrics": {}', '"metrics": {"AP": 1e300}'))
+    with pytest.raises(ObtainError, match=r"the record is damaged: .*metrics\.AP: Input should be less than or equal"):
+        Record.load(path)

@@ -14,6 +14,7 @@ FLOORS = (
         "errors",
         "fields",
         "files",
+        "image_file",
         "imports",
         "mat_file",
         "measures",

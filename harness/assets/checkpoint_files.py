@@ -62,8 +62,15 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
         raise ObtainError(f"checkpoint cannot be read: {path}: {error.strerror}") from error
     warnings = []
     if not sha256.startswith(checkpoint.sha256):
-        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, published is {checkpoint.sha256}"
+        stated = "the suite states" if checkpoint.local else "published is"
+        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, {stated} {checkpoint.sha256}"
         if not checkpoint.hash_is_stale:
-            raise ObtainError(mismatch, f"it is damaged or another file: delete it, and get it from {checkpoint.url}")
+            raise ObtainError(mismatch, _mend(checkpoint, sha256))
         warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")
     return Identified(path, sha256, size, tuple(warnings))
+
+
+def _mend(checkpoint: Checkpoint, sha256: str) -> str:
+    if checkpoint.local:
+        return f'if it is the right file, state in the suite: sha256: "{sha256[:16]}"; otherwise correct the row\'s url'
+    return f"it is damaged or another file: move it elsewhere, and get the published one from {checkpoint.url}"

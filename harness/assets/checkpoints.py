@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.errors import ObtainError
+from harness.errors import ObtainError, brief
 
 AGAIN = "download it again"
 LISTED = 10
 """How many wrong keys an error names."""
+LARGEST_RATIO = 20
+"""Of the content of a compressed checkpoint to the file: weights hardly shrink, and torch does not compress them."""
+SMALL = 1 << 28
+"""Content of so many bytes (256 MiB) is unpacked whatever its ratio."""
 
 
 def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False) -> None:
@@ -29,12 +34,18 @@ def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False)
         trusted: Let the file build any object that it names, which can run any code.
 
     Raises:
-        ObtainError: The file is not a checkpoint, wants to run code, or is for another network.
+        ObtainError: The file is not a checkpoint, wants to run code, unpacks to far more than itself, or is for another
+            network.
     """
+    _check_declared_sizes(path)
     content = _read(path, trusted)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(_is_weight(*item) for item in state.items()):
-        raise ObtainError(f"not a checkpoint: {path} has no weights under `state_dict`", "use MMPose's .pth file")
+        found = f"; it has {', '.join(map(brief, list(content)[:LISTED]))}" if isinstance(content, dict) else ""
+        raise ObtainError(
+            f"not a checkpoint: {path} has no weights under `state_dict`{found}",
+            "use the file that MMPose saves, or save weights as torch.save({'state_dict': model.state_dict()}, PATH)",
+        )
     metadata = getattr(state, "_metadata", None)
     state = {key.removeprefix("module."): value for key, value in state.items()}
     try:
@@ -78,6 +89,25 @@ def _with_metadata(state: dict[str, torch.Tensor], metadata: dict[str, Any]) -> 
     return versioned
 
 
+def _check_declared_sizes(path: Path) -> None:
+    """Refuse a zip archive, as torch writes them, that would fill the memory; its directory states all sizes.
+
+    Raises:
+        ObtainError: Names the sizes.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = sum(member.file_size for member in archive.infolist())
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return  # of torch's older format, or for torch to refuse
+    size = path.stat().st_size
+    if content > max(SMALL, LARGEST_RATIO * size):
+        raise ObtainError(
+            f"checkpoint refused: {path} of {size:,} bytes unpacks to {content:,}, which is no file of weights",
+            "get it from its publisher, or save it again with torch.save, which does not compress",
+        )
+
+
 def _read(path: Path, trusted: bool) -> Any:
     try:
         if trusted:
@@ -96,6 +126,11 @@ def _read(path: Path, trusted: bool) -> Any:
             ) from error
         raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
     except Exception as error:  # a reader of damaged or foreign data raises anything
+        if "TorchScript" in str(error):
+            raise ObtainError(
+                f"not a checkpoint: {path} is a TorchScript program",
+                "save its weights: torch.save({'state_dict': torch.jit.load(PATH).state_dict()}, 'net.pth')",
+            ) from error
         raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
 
 
@@ -113,13 +148,19 @@ def _history_method(owner: object, name: str) -> None:
         raise pickle.UnpicklingError(f"Unsupported global: GLOBAL builtins.getattr of {owner!r}, {name!r}")
 
 
-# Besides tensors, OpenMMLab's metadata holds numpy arrays and scalars, and training logs.
+# Besides tensors, OpenMMLab's metadata holds numpy arrays and scalars, and training logs. NumPy 2 renamed the module of
+# the functions that make them; either release reads the files of both.
 _ALLOWED: list[Any] = [
-    np.core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    np.core.multiarray.scalar,  # type: ignore[attr-defined]
+    *(
+        (value.__reduce__()[0], f"numpy.{core}.multiarray.{name}")
+        for core in ("core", "_core")
+        for name, value in (("_reconstruct", np.empty(0)), ("scalar", np.float64(0)))
+    ),
     np.ndarray,
     np.dtype,
-    *(type(np.dtype(code)) for code in "?bBhHiIlLqQefd"),
+    *(type(np.dtype(code)) for code in "?bBhHiIlLqQefdSU"),
+    (bytes, "builtins.bytes"),  # the content of empty arrays
+    (bytes, "__builtin__.bytes"),
     (_HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_history_method, "builtins.getattr"),
     (_history_method, "__builtin__.getattr"),

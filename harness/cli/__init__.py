@@ -4,8 +4,14 @@ A verb's module is imported when the verb is called, so that `harness list` does
 click command `command`; results go to standard output, everything else to standard error.
 """
 
+import contextlib
 import importlib
+import os
+import signal
+import sys
+import threading
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 import click
 
@@ -28,6 +34,8 @@ VERBS = {
     "bench": "Measure our engine beside MMPose's own code.",
 }
 INTERRUPTED = 130
+UNREAD = 141
+"""As of a program that SIGPIPE ends; 1 would say that a number is off."""
 
 
 class _Verbs(click.Group):
@@ -43,6 +51,14 @@ class _Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(f"harness.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; where nobody reads its output any more, as behind `| head`, the exit code says that."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _discard(sys.stdout)
+            return UNREAD
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs with their short help."""
@@ -61,15 +77,35 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; an error that is not a HarnessError is a bug and propagates."""
+    """Run the command line and return its exit code; an error that is no user's to mend is a bug and propagates."""
     try:
         with openmmlab_needed():
             return cli.main(arguments, prog_name="harness", standalone_mode=False) or 0
     except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
+        return _failed(str(error), error.exit_code)
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
+        # Python joins its threads on the way out; another Ctrl-C would end that with a traceback.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         return INTERRUPTED
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _discard(sys.stdout)
+        where = "standard output" if error.filename is None else error.filename
+        return _failed(f"{where}: {error.strerror}", HarnessError.exit_code)
+
+
+def _failed(message: str, code: int) -> int:
+    with contextlib.suppress(OSError):  # standard error may be full as well
+        click.echo(f"error: {message}", err=True)
+    return code
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what a stream still holds nowhere, so that Python does not fail again when it leaves."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -22,6 +22,7 @@ EXIT_DIFFERENT = 1
 
 Inspected = list[tuple[Suite, "Inspection"]]
 
+_HEADINGS = {"fatal": "Fatal: run and score refuse these data", "error": "Error", "warning": "Warning", "note": "Note"}
 _COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "people", "boxes", "used")
 
 
@@ -36,11 +37,13 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
 
     Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, or the path of a YAML file;
     without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a suite in a way
-    that the suite does not state, and 2 for a broken suite.
+    that the suite does not state, and 2 for a broken suite. A config beside a YAML file of your own is a Python program
+    and is executed: check suites of people whom you trust.
 
     With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
-    An error makes a run fail or gives another number, a warning is odd but harmless; the exit code is 3 where there are
-    errors. A data set that is not there is one only if its suite is named, or if there is no data set at all.
+    Fatal is what leaves numbers without a meaning: `harness run` and `harness score` refuse it. An error makes a run
+    fail or gives another number, a warning says what is likely, a note is harmless. The exit code is 3 where anything
+    is fatal or an error. A data set that is not there is an error only if its suite is named, or if there is none.
     """
     if decode and data is None:
         raise UsageError("--images is about the images of a data folder", "name it with --data DIR")
@@ -80,9 +83,12 @@ def _report(audits: list[Audit]) -> str:
     if len(audits) > 1:
         lines.append(f"{'all':{width}}  {_counts(audits)}")
     known = [finding for audit in audits for finding in audit.findings if finding.status == "known"]
+    warnings = [finding for audit in audits for finding in audit.findings if finding.status == "warning"]
     problems = [finding for audit in audits for finding in audit.problems]
     if known:
         lines += ["", "Known disagreements: what was published, then what MMPose's metafile states", *_described(known)]
+    if warnings:
+        lines += ["", "Warnings: what is evaluated or usual, then what the config states", *_described(warnings)]
     if problems:
         lines += ["", "Problems: what the suite states, then what MMPose states", *_described(problems)]
     return "\n".join(lines)
@@ -105,7 +111,7 @@ def _described(findings: list[AuditFinding]) -> list[str]:
     for (row, status, reason), group in itertools.groupby(findings, lambda f: (f.row, f.status, f.reason)):
         values = "; ".join(f"{finding.subject} {finding.stated}, {finding.found}" for finding in group)
         gone = "no longer there: " if status == "gone" else ""
-        lines += textwrap.wrap(f"{row}  {gone}{values}", 116, initial_indent="  ", subsequent_indent="    ")
+        lines += _wrapped(f"{row}  {gone}{values}", 2)
         lines += textwrap.wrap(reason or "", 116, initial_indent="    ", subsequent_indent="    ")
     return lines
 
@@ -148,7 +154,7 @@ def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
     problems = [problem for _, inspection in inspected for problem in inspection.problems]
     told = {
         severity: [(str(problem), problem.advice) for problem in problems if problem.severity == severity]
-        for severity in ("error", "warning")
+        for severity in _HEADINGS
     }
     for suite, inspection in inspected:
         if absent_is_error and not inspection.there:
@@ -156,7 +162,7 @@ def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
             told["error"].append((text, "name another folder with --data DIR, or put the data set there"))
     for severity, texts in told.items():
         if texts:
-            lines += ["", f"{severity.capitalize()}s" if len(texts) > 1 else severity.capitalize()]
+            lines += ["", _HEADINGS[severity] + ("s" if len(texts) > 1 and severity != "fatal" else "")]
         for text, advice in texts:
             lines += [*_wrapped(text, 2), *_wrapped(advice, 4)]
     return "\n".join(lines)
@@ -202,8 +208,9 @@ def _data_document(inspected: Inspected, absent_is_error: bool) -> dict[str, Any
     absent = sum(not inspection.there for _, inspection in inspected)
     return {
         "schema_version": 1,
-        "errors": sum(problem.severity == "error" for problem in problems) + absent_is_error * absent,
+        "errors": sum(problem.severity in ("fatal", "error") for problem in problems) + absent_is_error * absent,
         "warnings": sum(problem.severity == "warning" for problem in problems),
+        "notes": sum(problem.severity == "note" for problem in problems),
         "data": [
             {"suite": suite.name} | dataclasses.asdict(inspection) | {"expected": inspection.expected.model_dump()}
             for suite, inspection in inspected

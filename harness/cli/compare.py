@@ -19,14 +19,14 @@ from harness.files import write_text
 )
 @click.option(
     "--noise-floor",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=1000),
     metavar="X",
     help="How far a metric may move, in its unit, where the records have no wider measured noise floor.  [default: "
     "0.0001 of a fraction, a tenth of the last printed digit of others]",
 )
 @click.option(
     "--resamples",
-    type=click.IntRange(min=100),
+    type=click.IntRange(min=100, max=100_000),
     default=1000,
     show_default=True,
     metavar="N",

@@ -5,6 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import IO, Any
 
+import click
+
 from harness.cli.progress import TerminalProgress
 from harness.cli.verdicts import RowOutcome
 
@@ -22,14 +24,20 @@ class Events:
 
     def __init__(self, file: IO[str] | None) -> None:
         self._file = file
+        self.failed = False
+        """Whether some could not be written; the work goes on without them."""
 
     def write(self, event: str, **fields: Any) -> None:
         """Write an event."""
         if self._file:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             line = {"event": event, "time": now, "schema_version": SCHEMA_VERSION, **fields}
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            self._file.flush()
+            try:
+                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._file.flush()
+            except OSError as error:
+                click.echo(f"error: events are written no more: {self._file.name}: {error.strerror}", err=True)
+                self._file, self.failed = None, True
 
     def row(self, outcome: RowOutcome) -> None:
         """Tell of a row that is done."""
@@ -59,6 +67,11 @@ class WatchedProgress(TerminalProgress):
         if time.monotonic() - self._told > _EVERY:
             self._told = time.monotonic()
             self._events.write("progress", people=self._done)
+
+    def warn(self, of: str, text: str) -> None:
+        """Tell of a warning."""
+        super().warn(of, text)
+        self._events.write("warning", of=of, text=text)
 
     def download(self, name: str, done: int, total: int | None) -> None:
         """Tell of a download."""

@@ -1,5 +1,6 @@
 """`harness explain`: which settings give the published number."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...], as_json: bool, **chosen: Any) -> int:
     """Say which settings turn a run's numbers into the claimed ones.
 
-    ROW is a row's full id, e.g. coco/hrnet-w32-256x192, that `harness run` has evaluated. Its predictions are scored in
+    ROW is a row's full id, e.g. coco/hrnet-w32-256x192, or mine.yaml/my-net-256x192 where the suite is a YAML file of
+    your own, whose configs are executed. It is one that `harness run` has evaluated. Its predictions are scored in
     other ways: score mode, NMS, area rule, sigmas, thresholds, keypoints moved, rounded or in another order, AR read as
     AR@0.75 and more. With --rerun, which takes the same options as the run did, its network is asked
     again: other boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std. What lands
@@ -40,9 +42,13 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
     from harness.suites.load import load_suite, select_rows
 
     suite_name, _, name = row_id.rpartition("/")
+    if row_id.endswith((".yaml", ".yml")):
+        forms = [f"{row_id}/{row.id}" for row in load_suite(Path(row_id)).rows]
+        raise UsageError(f"{row_id} is a suite; name one of its rows", ", ".join(forms[:10]))
     if not suite_name:
         raise UsageError(
-            f"{row_id!r} is not a row's full id, such as coco/hrnet-w32-256x192", "harness list shows them"
+            f"{row_id!r} is not a row's full id, such as coco/hrnet-w32-256x192 or mine.yaml/my-net-256x192",
+            "harness list shows them",
         )
     suite = load_suite(suite_name)
     rows = select_rows(suite, name)

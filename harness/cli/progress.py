@@ -92,6 +92,7 @@ class TerminalProgress(_Bars):
         self._all: TaskID = self._progress.add_task(f"0 of {rows} rows", total=None)
         self._run: TaskID = self._progress.add_task("", total=None, visible=False)
         self._file = ""
+        self._warned: set[str] = set()
 
     def expect(self, people: int) -> None:
         """Tell how many people there are to do in all, over all rows."""
@@ -113,6 +114,12 @@ class TerminalProgress(_Bars):
         """Count so many more people as done."""
         self._progress.advance(self._run, people)
         self._progress.advance(self._all, people)
+
+    def warn(self, of: str, text: str) -> None:
+        """Print a warning once, whatever row it is of."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.echo(f"warning: {text}", err=True)
 
     def download(self, name: str, done: int, total: int | None) -> None:
         """Show how many bytes of a file are done."""

@@ -87,6 +87,9 @@ def command(
     What is missing is downloaded first, as by `harness fetch`. Each run gets a folder under --out with its predictions,
     protocol, environment and record. What is there already and was made from the same content is not made again; so the
     same command goes on after an interruption, and several processes may share an output folder.
+
+    SUITE is a name, such as coco, or the path of a YAML file. A config beside that file is a Python program and is
+    executed: run suites of people whom you trust.
     """
     from harness.suites.load import DEMO, select
 
@@ -151,7 +154,7 @@ def command(
             "counts": Counter(outcome.verdict for outcome in outcomes),
         }
         click.echo(json.dumps(document, indent=2))
-    return exit_code(outcomes)
+    return HarnessError.exit_code if told.failed else exit_code(outcomes)
 
 
 def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) -> int:
@@ -177,6 +180,7 @@ def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
     """Say on standard error what is to be fetched, and how long a long run takes; return the people of all rows."""
     from harness.cli.amounts import show_duration, show_sizes
     from harness.run.forecast import forecast
+    from harness.suites.load import argument_of
 
     if not settings.data.exists():
         click.echo(f"there is no data folder {settings.data} yet: it will be made", err=True)
@@ -187,8 +191,8 @@ def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
         return 0
     downloads = {item.urls[0]: item.size for item in ahead.missing if item.urls and not item.cached}
     if downloads:
-        sizes = show_sizes(downloads.values())
-        click.echo(f"{len(downloads)} to download: {sizes} (`harness fetch --dry-run` lists them)", err=True)
+        sizes, suites = show_sizes(downloads.values()), " ".join(dict.fromkeys(argument_of(suite) for suite, _ in rows))
+        click.echo(f"{len(downloads)} to download: {sizes} (`harness fetch {suites} --dry-run` lists them)", err=True)
     if ahead.seconds is not None:
         click.echo(
             f"to do: up to {ahead.left:,} people, about {show_duration(ahead.seconds)} on {settings.device}; "

@@ -1,6 +1,7 @@
 """`harness score`: metrics from saved predictions, ours or another framework's, without a network."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def _score_runs(folders: list[Path], data: Path, as_json: bool) -> bool:
         records.append(record)
         click.echo(f"{record.full_id} {record.run}   {record.verdict}   [{folder.path}]", err=as_json)
         _show_metrics(record.metrics, as_json)
+        _warn(record.warnings)
     if as_json:
         click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
     return len(records) < len(found)
@@ -90,18 +92,27 @@ def _score_foreign(targets: tuple[str, ...], data: Path, predictions: Path, as_j
     check_data_folder(data)
     suite = load_suite(targets[0])
     score = score_foreign(suite, predictions, data, **options)
+    _warn(score.warnings)
     if as_json:
         click.echo(score.model_dump_json(indent=2))
         return
     protocol = score.protocol
     click.echo(f"{score.suite} {score.run}   [{score.predictions}, sha256 {score.sha256[:8]}]")
     _show_metrics(score.metrics, err=False)
+    if score.coverage and score.coverage.people_without_pose:
+        click.echo(f"{score.coverage}; without them:" if score.coverage.metrics else f"{score.coverage}")
+        _show_metrics(score.coverage.metrics or {}, err=False)
     click.echo(
         f"protocol: {protocol.dataset}, {protocol.num_keypoints} keypoints, pixels from {int(protocol.one_based)}"
     )
     click.echo(f"  {'annotations':<25}{protocol.annotations.path}, sha256 {protocol.annotations.sha256[:8]}")
     for name, value in protocol.scoring.model_dump().items():
         click.echo(f"  {name:<25}{_text(value)}")
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _show_metrics(metrics: dict[str, float | None], err: bool) -> None:

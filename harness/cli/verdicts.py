@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from harness.record import Effect, JudgedClaim, Record, Verdict
+from harness.suites.load import argument_of
 from harness.suites.schema import Row, Suite
 
 COLOURS: dict[Verdict, str] = {
@@ -120,12 +121,15 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     left = sum(outcome.verdict in ("failed", "unobtainable") for outcome in outcomes)
     if left:
         yield f"{left} row{'s are' if left > 1 else ' is'} left to do: the same command tries again"
-    missing = list(dict.fromkeys(outcome.suite.name for outcome in outcomes if outcome.verdict == "unobtainable"))
+    missing = list(dict.fromkeys(argument_of(one.suite) for one in outcomes if one.verdict == "unobtainable"))
     if missing:
         yield f"`harness fetch {' '.join(missing)} --dry-run` lists all that is missing"
+    warned: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in dict.fromkeys(warning for record in outcome.records for warning in record.warnings):
-            yield f"warning: {outcome.id}: {warning}"
+            warned.setdefault(warning, []).append(outcome.id)
+    for warning, ids in warned.items():
+        yield f"warning: {ids[0] if len(ids) == 1 else f'{len(ids)} rows'}: {warning}"
     for outcome in outcomes:
         for record in outcome.records:
             if record.effect:

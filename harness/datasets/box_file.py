@@ -7,7 +7,16 @@ import numpy as np
 
 from harness.arrays import Bool, Float64, Indices
 from harness.datasets.coco_file import PERSON
-from harness.datasets.columns import FormError, Integers, Numbers, integers, number_lists, numbers, records
+from harness.datasets.columns import (
+    WHOLE_NUMBERS,
+    FormError,
+    Integers,
+    Numbers,
+    integers,
+    number_lists,
+    numbers,
+    records,
+)
 from harness.datasets.read_once import read_once
 from harness.errors import ObtainError, brief
 from harness.files import read_json
@@ -39,8 +48,18 @@ class BoxFile:
             ObtainError: A box has no category; `path` is the file, for the message.
         """
         if not self.categories.given.all():
-            raise ObtainError(f"{path}: entry {int((~self.categories.given).argmax())} has no category_id")
+            raise ObtainError(
+                f"{path}: entry {int((~self.categories.given).argmax())} has no category_id",
+                f"write {PERSON}, that of people, in every entry",
+            )
         return np.flatnonzero(self.categories.values == PERSON)
+
+    def found_categories(self) -> str:
+        """Return the first categories that boxes have, for a message."""
+        odd = [brief(value) for value in self.categories.odd.values()]
+        values = self.categories.values[np.isfinite(self.categories.values)]
+        found = list(dict.fromkeys([*(f"{value:g}" for value in np.unique(values).tolist()), *odd]))
+        return f"category_id is {', '.join(found[:3]) or 'missing'}{' and others' if len(found) > 3 else ''}"
 
     def require_scores(self, path: Path, rows: Indices) -> Float64:
         """Return the scores of some boxes, which may be infinite or NaN.
@@ -61,7 +80,8 @@ class BoxFile:
         if len(strange):
             entry = int(rows[strange[0]])
             raise ObtainError(
-                f"{path}: entry {entry}: image_id must be a whole number, not {brief(self.image_ids.odd[entry])}"
+                f"{path}: entry {entry}: image_id must be a whole number, not {brief(self.image_ids.odd[entry])}",
+                WHOLE_NUMBERS,
             )
         _require(path, "bbox", self.boxes, rows, "4 numbers x, y, w, h")
         return self.boxes.values[rows]

@@ -1,5 +1,7 @@
 """COCO-style annotation files as arrays."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,19 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Indices, Int64
-from harness.datasets.columns import FormError, Integers, Numbers, integers, number_lists, numbers, records
+from harness.datasets.columns import (
+    WHOLE_NUMBERS,
+    FormError,
+    Integers,
+    Numbers,
+    Record,
+    integers,
+    number_lists,
+    numbers,
+    records,
+)
 from harness.datasets.read_once import read_once
-from harness.errors import ObtainError
+from harness.errors import ObtainError, brief
 from harness.files import read_json
 
 PERSON = 1
@@ -58,11 +70,22 @@ class Annotations:
 
 
 @dataclass(frozen=True)
+class Category:
+    """An entry of `categories`."""
+
+    id: int
+    keypoints: tuple[str, ...]
+    """Their names; none where the entry does not list texts."""
+
+
+@dataclass(frozen=True)
 class CocoFile:
     """A COCO-style annotation file; fields that are missing or garbled are marked, and are for its readers to judge."""
 
     images: Images
     annotations: Annotations
+    categories: tuple[Category, ...] | None
+    """Those with an id that is a whole number; None where the file has no list of them."""
 
     def listed(self, path: Path) -> tuple[Int64, tuple[str, ...]]:
         """Return the images' ids, [I], and file names, in file order.
@@ -74,7 +97,10 @@ class CocoFile:
         texts = tuple(name for name in names if name is not None)
         if ids.odd or len(texts) < len(names):
             first = min([*ids.odd, *(index for index, name in enumerate(names) if name is None)])
-            raise ObtainError(f"images[{first}] has no id or file_name: {path}", "a whole number, and a text")
+            if first not in ids.odd:
+                raise ObtainError(f"images[{first}] has no id or file_name: {path}", "write file_name, a text")
+            found = brief(ids.odd[first])
+            raise ObtainError(f"images[{first}] has no id or file_name: {path}: its id is {found}", WHOLE_NUMBERS)
         return ids.values, texts
 
 
@@ -106,13 +132,37 @@ def read_coco(path: Path) -> CocoFile:
             ids=integers(people, "id"),
             image_ids=integers(people, "image_id"),
             categories=numbers(people, "category_id"),
-            keypoints=number_lists(people, "keypoints"),
+            keypoints=number_lists(_with_zeros(people), "keypoints"),
             boxes=number_lists(people, "bbox", 4),
             areas=numbers(people, "area"),
             crowds=numbers(people, "iscrowd"),
             counts=numbers(people, "num_keypoints"),
         ),
+        _categories(document.get("categories")),
     )
+
+
+def _with_zeros(people: Sequence[Record]) -> Sequence[Record]:
+    """Put zeros, which no keypoint is labelled by, in place of empty lists of keypoints: both are nobody for MMPose."""
+    if all(person.get("keypoints") != [] for person in people):
+        return people
+    lengths = Counter(len(found) for person in people if isinstance(found := person.get("keypoints"), list) and found)
+    zeros = [0] * max(lengths, key=lengths.__getitem__, default=0)
+    return [{**person, "keypoints": zeros} if person.get("keypoints") == [] else person for person in people]
+
+
+def _categories(entries: Any) -> tuple[Category, ...] | None:
+    if not records(entries):
+        return None
+    return tuple(
+        Category(entry["id"], tuple(names) if _are_texts(names := entry.get("keypoints")) else ())
+        for entry in entries
+        if type(entry.get("id")) is int
+    )
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
 def image_positions(ids: Integers, wanted: Int64) -> Indices:

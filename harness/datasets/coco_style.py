@@ -26,4 +26,6 @@ class CocoStyle(DatasetClass):
 
     def inspect(self, data: Path, files: DataFiles) -> Annotated:
         """Inspect the annotation file."""
-        return inspect_people(files.annotations, read_coco(data / files.annotations), files.rules)
+        coco = read_coco(data / files.annotations)
+        boxes = bool(files.boxes)
+        return inspect_people(files.annotations, coco, files.rules, ground_truth=files.ground_truth, detector=boxes)

@@ -2,11 +2,11 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from harness.arrays import Bool, Float64, Int64
 from harness.errors import MALFORMED, ObtainError
 
 Record = Mapping[str, Any]
-Key = TypeVar("Key", bound=Hashable)
 NUMERIC = {bool, int, float}
 SPARSE = 100
 """An array has at most so many times the elements of its field: one long list in a large file must not fill memory."""
+WHOLE_NUMBERS = "ids are whole numbers, the same in images, annotations and box files: write 1, not '1' or 1.0"
+"""What to do about an id that is something else."""
+BACKSLASHES = "file_name has the separators of Windows: write / in place of each \\"
 
 
 class FormError(ObtainError):
@@ -187,8 +189,3 @@ def _without(odd: Iterable[int], count: int) -> Bool:
     mask = np.ones(count, bool)
     mask[list(odd)] = False
     return mask
-
-
-def repeated(keys: Iterable[Key]) -> list[Key]:
-    """Return what occurs more than once, each once, in the order of its first occurrence."""
-    return [key for key, count in Counter(keys).items() if count > 1]

@@ -13,19 +13,19 @@ from typing import TypeVar
 import numpy as np
 from mmengine.config import Config
 
-from harness.datasets.box_file import read_boxes
 from harness.datasets.columns import FormError
-from harness.datasets.inspect.boxes import Detected, inspect_boxes
+from harness.datasets.findings import inspect_detected, scored_files
+from harness.datasets.inspect.boxes import Detected
 from harness.datasets.inspect.images import ImageList, inspect_images
 from harness.datasets.inspect.people import Annotated, Rules
 from harness.datasets.inspect.problems import Problem, Problems
 from harness.datasets.interface import DataFiles
 from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError
-from harness.plugins import plugin
 from harness.protocol import Compute, DataFile
 from harness.suites.configs import load_config
 from harness.suites.ledger import image_folder, read_protocol
+from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Counts, Suite
 
 __all__ = ["DataFiles", "Found", "Inspection", "Problem", "data_files", "inspect_data", "inspect_suite"]
@@ -83,11 +83,11 @@ def data_files(suite: Suite) -> list[DataFiles]:
         ObtainError: MMPose is not installed.
         SpecError: A config cannot be read.
     """
-    found: dict[tuple[str, str], DataFiles] = {}
+    found: dict[tuple[str, str, Rules], DataFiles] = {}
     for row in suite.rows:
         for run in row.runs.values():
             files = _run_files(load_config(suite, row, run))
-            key = files.annotations, files.images
+            key = files.annotations, files.images, files.rules
             former = found.get(key, files)
             found[key] = replace(
                 former,
@@ -99,23 +99,9 @@ def data_files(suite: Suite) -> list[DataFiles]:
 
 def _run_files(config: Config) -> DataFiles:
     protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, _ANY_COMPUTE)
-    scoring, boxes = protocol.scoring, protocol.boxes
-    needs: frozenset[str] = plugin("metrics", scoring.metric, "scoring.metric").needs(scoring)
-    paths = {name: file.path for name, file in scoring.files.items()}
-    return DataFiles(
-        dataset=protocol.dataset,
-        annotations=protocol.annotations.path,
-        images=image_folder(config),
-        boxes=((boxes.file.path, boxes.score_threshold),) if boxes.file else (),
-        ground_truth=boxes.file is None,
-        rules=Rules(
-            num_keypoints=protocol.num_keypoints,
-            areas="area" in needs,
-            crowd="crowdIndex" in needs,
-            one_based=dataset_class(protocol.dataset).one_based,
-        ),
-        headboxes=paths.get("headboxes"),
-        sequences=paths.get("sequences"),
+    names = read_metainfo(config.test_dataloader.dataset).names
+    return scored_files(
+        protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes, image_folder(config)
     )
 
 
@@ -176,12 +162,9 @@ def _detected(
     files: DataFiles, data: Path, path: str, threshold: float | None, images: ImageList, problems: list[Problem]
 ) -> Detected | None:
     advice = "take a list of {image_id, category_id, bbox, score}"
-    read = partial(read_boxes, data / path)
-    if (found := _read(data, path, "the detector's box file", advice, problems, read)) is None:
-        return None
-    expected = dataset_class(files.dataset).corners_published
-    detected = inspect_boxes(path, found, images, threshold, corners_expected=expected)
-    problems += detected.problems
+    read = partial(inspect_detected, files, data, path, threshold, images)
+    if detected := _read(data, path, "the detector's box file", advice, problems, read):
+        problems += detected.problems
     return detected
 
 
@@ -198,7 +181,7 @@ def _read(
         problems.append(Problem("error", path, error.what, advice))
     except ObtainError as error:
         text = f"cannot be read: {error.__cause__}" if error.__cause__ else error.args[0]
-        problems.append(Problem("error", path, text, "extract or download it again"))
+        problems.append(Problem("error", path, text, "export or extract it again"))
     return None
 
 

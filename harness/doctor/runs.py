@@ -35,6 +35,9 @@ class Unwatched:
     def advance(self, people: int) -> None:
         """As `RunProgress.advance`."""
 
+    def warn(self, of: str, text: str) -> None:
+        """As `RunProgress.warn`."""
+
     def download(self, name: str, done: int, total: int | None) -> None:
         """As `RunProgress.download`."""
 

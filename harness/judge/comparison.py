@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from harness.document import Document
-from harness.errors import HarnessError
+from harness.errors import DifferenceError, HarnessError
 from harness.fields import Fields
 from harness.measures import Measure
 from harness.metrics.family import family_of
@@ -25,6 +25,9 @@ _ROUNDING = 1e-12
 
 _HARMLESS = re.compile(r"compute\.(batch_size|device)|.*\.path|verdict")
 """Fields that may change without a warning; of a file, its sha256 counts."""
+
+OPTIONAL = ("normalisation", "images", "image_content", "people")
+"""Conditions that runs of former versions do not tell."""
 
 State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
 
@@ -186,6 +189,8 @@ def _compare_run(
         try:
             paired = pair(run)
             movements = tuple(m.model_copy(update={"paired": paired.get(m.metric)}) for m in movements)
+        except DifferenceError as error:
+            return outcome("not comparable", True, str(error), changes=changes)
         except HarnessError as error:
             warnings.append(f"no paired difference: {error}")
     red = [movement for movement in movements if movement.red]
@@ -292,8 +297,11 @@ def _warnings(movements: tuple[Movement, ...], changes: tuple[Change, ...]) -> I
 
 
 def _changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
-    """Return the differences of protocol, weights and verdict."""
-    return tuple(_differences(_conditions(new), _conditions(baseline)))
+    """Return the differences of protocol, weights, people and verdict; what one side does not tell is none."""
+    sides = [_conditions(new), _conditions(baseline)]
+    untold = [field for field in OPTIONAL if any(side[field] is None for side in sides)]
+    now, before = ({name: value for name, value in side.items() if name not in untold} for side in sides)
+    return tuple(_differences(now, before))
 
 
 def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
@@ -302,6 +310,9 @@ def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
     return {
         **outcome.protocol.model_dump(mode="json"),
         "weights": weights.model_dump(mode="json", include={"kind", "sha256", "seed"}) if weights else None,
+        "images": outcome.record.images,
+        "image_content": outcome.record.image_content,
+        "people": outcome.record.people,
         "verdict": outcome.record.verdict,
     }
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float64, Int64, usable
-from harness.errors import MALFORMED, ObtainError
-from harness.files import read_json
+from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.errors import ObtainError
 
 
 @dataclass(frozen=True)
@@ -23,58 +22,47 @@ class Detections:
     """[N]"""
     boxes: Float64 | None
     """[N, 4] x, y, width, height, image px; without boxes a pose's size is the extent of its keypoints."""
+    categories: Int64 | None = None
+    """[N] `category_id`; None for poses of the only category."""
 
     def __len__(self) -> int:
         return len(self.scores)
 
-
-def load_results_json(path: Path, num_keypoints: int) -> Detections:
-    """Read a COCO keypoint results file, of whatever framework.
-
-    Raises:
-        ObtainError: The file is missing, is not JSON, or its entries are no poses of K keypoints.
-    """
-    entries = read_json(path, "the results file")
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ObtainError(f"{path}: not a COCO results file: its top level is no list of objects")
-    if any(entry.get("category_id") != entries[0].get("category_id") for entry in entries):
-        raise ObtainError(f"{path}: results of several 'category_id'; only people can be scored")
-    image_ids = _column(path, entries, "image_id")
-    # A double holds whole numbers below 2**53 exactly.
-    if not ((np.abs(image_ids) < 2**53) & (image_ids == np.trunc(image_ids))).all():
-        raise ObtainError(f"{path}: 'image_id' must be a whole number in every entry")
-    # COCO.loadRes decides by the first entry whether the results have boxes.
-    has_boxes = bool(entries and entries[0].get("bbox"))
-    return Detections(
-        image_ids=image_ids.astype(np.int64),
-        keypoints=_column(path, entries, "keypoints", 3 * num_keypoints).reshape(-1, num_keypoints, 3),
-        scores=_column(path, entries, "score"),
-        boxes=_column(path, entries, "bbox", 4) if has_boxes else None,
-    )
+    def take(self, chosen: Bool | Indices) -> "Detections":
+        """Return the poses of a mask [N], or of numbers [n] in their order."""
+        boxes = None if self.boxes is None else self.boxes[chosen]
+        categories = None if self.categories is None else self.categories[chosen]
+        return Detections(
+            self.image_ids[chosen], self.keypoints[chosen], self.scores[chosen], boxes=boxes, categories=categories
+        )
 
 
 def check_finite(path: Path, field: str, values: Float64) -> None:
     """Refuse poses with numbers that are not finite, or so large that products of them are not.
 
     Raises:
-        ObtainError: Names the file, the field and the first such pose.
+        ObtainError: Names the file, the field and the first such pose and number.
     """
-    broken = ~usable(values.reshape(len(values), -1)).all(axis=1) if len(values) else np.zeros(0, bool)
+    rows = values.reshape(len(values), -1) if len(values) else np.empty((0, 1))
+    broken = ~usable(rows).all(axis=1)
     if broken.any():
         first = int(np.flatnonzero(broken)[0])
-        raise ObtainError(f"{path}: '{field}' of {broken.sum()} poses is not finite, the first is number {first}")
+        number = rows[first][~usable(rows[first])][0]
+        found = "null or NaN" if np.isnan(number) else f"{number:g}"
+        raise ObtainError(
+            f"{path}: '{field}' of {broken.sum()} poses is not finite, the first is number {first}: {found}",
+            "write 0, 0, 0 for a keypoint that was not predicted" if field == "keypoints" else "write a finite number",
+        )
 
 
-def _column(path: Path, entries: list[dict[str, Any]], field: str, length: int | None = None) -> Float64:
-    for number, entry in enumerate(entries):
-        if field not in entry:
-            raise ObtainError(f"{path}: entry {number} has no '{field}'")
-    shape = (len(entries),) if length is None else (len(entries), length)
-    try:
-        column = np.array([entry[field] for entry in entries], np.float64) if entries else np.empty(shape)
-    except MALFORMED:
-        column = np.empty(())
-    if column.shape != shape:
-        expected = "one number" if length is None else f"{length} numbers"
-        raise ObtainError(f"{path}: '{field}' must be {expected} in every entry")
-    return column
+def keypoints_advice(found: Any, num_keypoints: int) -> str | None:
+    """Return how keypoints of another form than [3 K] numbers become such."""
+    if not isinstance(found, list):
+        return None
+    if len(found) == 2 * num_keypoints:
+        return "add a third number, the score of the keypoint, or 1, behind each x and y"
+    if any(isinstance(value, list) for value in found):
+        return "write all numbers in one list: x, y, score of the first keypoint, then of the next"
+    if found and len(found) % 3 == 0:
+        return f"these are {len(found) // 3} keypoints, and the data set has {num_keypoints}: score under its own suite"
+    return f"write x, y and score of {num_keypoints} keypoints"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.arrays import Float64, Int64
     from harness.metrics.diagnosis.chart import Chart
     from harness.metrics.diagnosis.model import Diagnosis
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.metrics.resample.draws import Draws
     from harness.predictions import Predictions
 
@@ -106,6 +106,8 @@ class Family(ABC, Generic[S, T]):
     """All that it can give, the most important first."""
     evaluators: ClassVar[tuple[str, ...]]
     """MMPose's classes that compute it."""
+    settings: ClassVar[frozenset[str] | None] = None
+    """Settings of its evaluators that `read_scoring` reads, any other of which is refused; None: it refuses them."""
     similarity: ClassVar[str] = "similarity"
     """What pages call the similarity of a pose to a person in its diagnosis."""
     files: ClassVar[Mapping[str, str]] = {}
@@ -148,7 +150,7 @@ class Family(ABC, Generic[S, T]):
         """
 
     @abstractmethod
-    def score_foreign(self, file: "ForeignFile[S]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[S]") -> "ForeignOutcome":
         """Score predictions of another framework.
 
         Raises:

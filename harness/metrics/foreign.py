@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, Literal, cast
 
 from harness.assets.dataset import data_file
+from harness.datasets.findings import find_problems, scored_files, usable
 from harness.errors import ObtainError, UsageError
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
@@ -61,6 +62,37 @@ class ForeignFile(Generic[S]):
         return truth_files(self.protocol, lambda file, _: self.data / file.path)
 
 
+class Coverage(Fields):
+    """How much of the truth the predictions cover."""
+
+    people: int
+    """Who are to be found."""
+    people_without_pose: int
+    """Of them, those in images without any pose; in an array, those whose row has none."""
+    images: int | None
+    """With people who are to be found; None where a person stands for itself."""
+    images_without_pose: int | None
+    metrics: Metrics | None
+    """On the images, or people, with poses only; None where that is all or none of them."""
+
+    def __str__(self) -> str:
+        if self.images is None:
+            return f"no pose of {self.people_without_pose} of {self.people} people"
+        return (
+            f"no pose in {self.images_without_pose} of {self.images} images with people, "
+            f"which have {self.people_without_pose} of {self.people} people"
+        )
+
+
+@dataclass(frozen=True)
+class ForeignOutcome:
+    """What predictions score, and what was found in them."""
+
+    metrics: Metrics
+    warnings: tuple[str, ...] = ()
+    coverage: Coverage | None = None
+
+
 class ForeignScore(Fields):
     """What a file of predictions scores."""
 
@@ -73,6 +105,11 @@ class ForeignScore(Fields):
     """Of the file, or over the names and contents of the folder's *.json files."""
     protocol: ForeignProtocol
     metrics: Metrics
+    """On all images: where there is no pose, people are missed."""
+    coverage: Coverage | None = None
+    """None where the metric does not tell."""
+    warnings: tuple[str, ...] = ()
+    """What was read in another way than it is written, or does not count, and what to do."""
 
 
 def score_foreign(
@@ -112,13 +149,20 @@ def score_foreign(
     scoring = family.foreign_scoring(protocol.scoring, options)
     protocol = protocol.model_copy(update={"one_based": one_based, "scoring": scoring})
     sha256 = _sha256(path)
+    names = read_metainfo(load_config(suite, suite.rows[0], spec).test_dataloader.dataset).names
+    files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
+    digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
+    warnings = usable(find_problems(files, data, digests)[1])
+    outcome = family.score_foreign(ForeignFile(path, protocol, data, array))
     return ForeignScore(
         suite=suite.name,
         run=run,
         predictions=str(path),
         sha256=sha256,
         protocol=protocol,
-        metrics=family.score_foreign(ForeignFile(path, protocol, data, array)),
+        metrics=outcome.metrics,
+        coverage=outcome.coverage,
+        warnings=(*warnings, *outcome.warnings),
     )
 
 

@@ -1,16 +1,21 @@
 """Predictions of other frameworks in the form in which ours are: what several families read."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float32, Float64, Int64
+from harness.arrays import Bool, Float32, Float64, Floating, Int64
 from harness.errors import ObtainError
-from harness.metrics.foreign import ForeignFile
+from harness.metrics.family import Matched, Metrics
+from harness.metrics.foreign import Coverage, ForeignFile, ForeignOutcome
 from harness.metrics.keypoint_arrays import read_keypoints
 from harness.predictions import Predictions
+
+TINY = (-1, 2)
+"""Px: what coordinates in 0..1, or in -1..1, stay within; a pose in pixels does not."""
 
 
 def check_images(path: Path, images: Int64, known: Int64, truth: Path) -> None:
@@ -21,7 +26,85 @@ def check_images(path: Path, images: Int64, known: Int64, truth: Path) -> None:
     """
     strays = np.setdiff1d(images, known)
     if len(strays):
-        raise ObtainError(f"{path}: poses in {len(strays)} images that {truth} does not have, such as {strays[0]}")
+        entry = int(np.flatnonzero(images == strays[0])[0])
+        raise ObtainError(
+            f"{path}: poses in {len(strays)} images that {truth} does not have, such as {strays[0]} (entry {entry})",
+            "map by file_name: write the 'id' that the annotations give the image, and leave out those of other sets",
+        )
+
+
+def has_pose(keypoints: Float64) -> Bool:
+    """Return who was predicted, [N], from keypoints [N, K, 2]: whose numbers are not all the same, 0 or negative."""
+    number = keypoints[:, :1, :1]
+    predicted: Bool = ~((keypoints == number) & (number <= 0)).all(axis=(1, 2))
+    return predicted
+
+
+def check_pixels(path: Path, keypoints: Float64, truth: Floating) -> tuple[str, ...]:
+    """Return a warning of poses in other units than pixels.
+
+    Args:
+        path: The predictions.
+        keypoints: [N, K, 2]
+        truth: Coordinates of the truth, of any shape.
+
+    Raises:
+        ObtainError: No pose is in pixels: the metrics would be those of no poses at all.
+    """
+    shown = has_pose(keypoints)
+    tiny = shown & ((keypoints >= TINY[0]) & (keypoints <= TINY[1])).all(axis=(1, 2))
+    if not tiny.any() or ((truth >= TINY[0]) & (truth <= TINY[1])).all():
+        return ()
+    first = int(np.flatnonzero(tiny)[0])
+    x, y = keypoints[first][keypoints[first].any(axis=1)][0]
+    found = f"keypoints of {tiny.sum()} of {shown.sum()} poses lie in 0..1, first those of number {first}: {x:g}, {y:g}"
+    advice = "write pixels of the whole image: multiply x by its width and y by its height"
+    if tiny.sum() == shown.sum():
+        raise ObtainError(f"{path}: {found}", advice)
+    return (f"{found}; {advice}",)
+
+
+def coverage(people_images: Int64, predicted: Int64, metrics: Callable[[], Metrics]) -> Coverage:
+    """Return how many people are in images without a pose.
+
+    Args:
+        people_images: [M] the image of each person who is to be found.
+        predicted: The images of poses, in any order.
+        metrics: Computes the metrics on the predicted images.
+    """
+    missed, images = ~np.isin(people_images, predicted), np.unique(people_images)
+    return Coverage(
+        people=len(people_images),
+        people_without_pose=int(missed.sum()),
+        images=len(images),
+        images_without_pose=len(np.setdiff1d(images, predicted)),
+        metrics=metrics() if missed.any() and len(predicted) else None,
+    )
+
+
+def score_people(
+    found: Predictions, predicted: Bool, warnings: tuple[str, ...], match: Callable[[Predictions], Matched]
+) -> ForeignOutcome:
+    """Score an array of people, all of them and, where some have no pose, the others alone.
+
+    Args:
+        found: N people.
+        predicted: [N] who has a pose.
+        warnings: What else was found.
+        match: Matches people with the truth.
+    """
+    count, missed = len(predicted), int((~predicted).sum())
+    return ForeignOutcome(
+        metrics=match(found).stats(),
+        warnings=warnings,
+        coverage=Coverage(
+            people=count,
+            people_without_pose=missed,
+            images=None,
+            images_without_pose=None,
+            metrics=match(found.where(predicted)).stats() if 0 < missed < count else None,
+        ),
+    )
 
 
 def scored_poses(image_ids: Int64, boxes: Float64 | None, keypoints: Float64, scores: Float64) -> Predictions:
@@ -50,12 +133,22 @@ def as_predictions(person_ids: Int64, image_ids: Int64, boxes: Float32, keypoint
     )
 
 
-def read_people(file: ForeignFile[Any], count: int) -> Float64:
-    """Return the keypoints [count, K, 2] of an array in the order of the annotations, px counted from 0.
+def read_people(file: ForeignFile[Any], count: int, truth: Floating) -> tuple[Float64, Bool, tuple[str, ...]]:
+    """Read an array in the order of the annotations.
+
+    Args:
+        file: The predictions.
+        count: How many people there are.
+        truth: Their coordinates, of any shape.
+
+    Returns:
+        Keypoints [count, K, 2], px counted from 0; who has a pose, [count], see `has_pose`; and warnings.
 
     Raises:
         UsageError: Another kind of file, or several arrays that fit.
         ObtainError: There is no such array, or it cannot be read.
     """
     protocol = file.protocol
-    return read_keypoints(file.path, (count, protocol.num_keypoints, 2), file.array) - protocol.one_based
+    keypoints = read_keypoints(file.path, (count, protocol.num_keypoints, 2), file.array)
+    warnings = check_pixels(file.path, keypoints, truth)
+    return keypoints - protocol.one_based, has_pose(keypoints), warnings

@@ -13,6 +13,8 @@ from harness.errors import MALFORMED, HarnessError, ObtainError, UsageError
 from harness.files import read_json
 from harness.mat_file import read_mat
 
+NOWHERE = -1e6
+"""Px: where somebody stands of whom an array has NaN alone, and so is never found."""
 EXTENSIONS = (".npy", ".mat", ".h5", ".json")
 
 
@@ -25,7 +27,7 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
         name: Which array to take.
 
     Returns:
-        [people, keypoints, 2], finite.
+        [people, keypoints, 2], finite; somebody of whom there is NaN alone was not predicted, and is NOWHERE.
 
     Raises:
         UsageError: Another kind of file, no array of this name, or several that fit.
@@ -40,10 +42,14 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
         raise
     except Exception as error:  # a reader of damaged or foreign data raises anything
         raise ObtainError(f"the keypoints cannot be read: {path}: {error}") from error
+    keypoints[np.isnan(keypoints).all(axis=(1, 2))] = NOWHERE
     broken = ~usable(keypoints).all(axis=(1, 2))
     if broken.any():
         first = int(np.flatnonzero(broken)[0])
-        raise ObtainError(f"{path}: keypoints of {broken.sum()} people are not finite, the first is number {first}")
+        raise ObtainError(
+            f"{path}: keypoints of {broken.sum()} people are not finite, the first is number {first}",
+            "write 0, 0 for a keypoint that was not predicted; NaN throughout says that a person was not",
+        )
     return keypoints
 
 
@@ -82,8 +88,12 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
         if name in (None, key) and shapes[key] == shape and array.dtype.kind in "fiu"
     ]
     if not fitting:
+        scored = any(size == (*shape[:2], 3) for size in shapes.values())
         raise ObtainError(
-            f"{path}: expected numbers of shape {shape} (annotated people, keypoints, x and y), found {found}"
+            f"{path}: expected numbers of shape {shape} (annotated people, keypoints, x and y), found {found}",
+            "leave out the scores: keypoints[..., :2]"
+            if scored
+            else "it takes a row for each annotated person, in their order; NaN for those who were not predicted",
         )
     if len(fitting) > 1:
         raise UsageError(

@@ -22,14 +22,23 @@ def match(predictions: Predictions, protocol: Protocol, data: Path) -> Matched:
         ObtainError: The annotations are missing, malformed or not those of the run.
         RunError: The predictions cannot be scored.
     """
-    scoring = protocol.scoring
-    family = family_of(scoring)
-    source = truth_files(protocol, lambda file, what: same_file(data, file, what))
-    digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
-    truth = _read_truth(scoring.metric, source, digests)
+    family = family_of(protocol.scoring)
+    truth = read_truth(protocol, data)
     if protocol.limit is not None:
         truth = family.restricted(truth, np.unique(predictions.image_ids))
-    return family.match(predictions, scoring, truth)
+    return family.match(predictions, protocol.scoring, truth)
+
+
+def read_truth(protocol: Protocol, data: Path) -> Any:
+    """Read the truth of all images, of the type that the family of the protocol's scoring has.
+
+    Raises:
+        ObtainError: The annotations are missing, malformed or not those of the run.
+    """
+    scoring = protocol.scoring
+    source = truth_files(protocol, lambda file, what: same_file(data, file, what))
+    digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
+    return _read_truth(scoring.metric, source, digests)
 
 
 @lru_cache(maxsize=1)

@@ -3,25 +3,31 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.metrics.evaluator import number, one_of
 from harness.metrics.family import OtherScoring
 from harness.protocol import PoseSelection
 
 SCORE_MODES = ("bbox_keypoint", "bbox", "keypoint")
 NMS = {"oks_nms": "oks", "soft_oks_nms": "soft-oks", "none": "none"}
 """The protocol's name of each of MMPose's."""
+SELECTION_SETTINGS = frozenset({"score_mode", "keypoint_score_thr", "nms_mode", "nms_thr"})
 NMS_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 KEYPOINT_THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.5)
 """These thresholds are found in configs, papers or threads of MMPose and its forerunners."""
 
 
 def read_selection(evaluator: Any, sigmas: tuple[float, ...]) -> dict[str, Any]:
-    """Return the fields of `PoseSelection` that a config's evaluator states, or MMPose's defaults."""
+    """Return the fields of `PoseSelection` that a config's evaluator states, or MMPose's defaults.
+
+    Raises:
+        SpecError: A setting has a value that is not evaluated here.
+    """
     return {
         "sigmas": sigmas,
-        "score_mode": evaluator.get("score_mode", "bbox_keypoint"),
-        "keypoint_score_threshold": evaluator.get("keypoint_score_thr", 0.2),
-        "nms": NMS[evaluator.get("nms_mode", "oks_nms")],
-        "nms_threshold": evaluator.get("nms_thr", 0.9),
+        "score_mode": one_of(evaluator, "score_mode", "bbox_keypoint", SCORE_MODES),
+        "keypoint_score_threshold": number(evaluator, "keypoint_score_thr", 0.2),
+        "nms": NMS[one_of(evaluator, "nms_mode", "oks_nms", NMS)],
+        "nms_threshold": number(evaluator, "nms_thr", 0.9),
     }
 
 

@@ -5,7 +5,7 @@ Source: mmpose/evaluation/metrics/coco_metric.py.
 
 import numpy as np
 
-from harness.arrays import Floating
+from harness.arrays import Floating, Int64
 from harness.errors import RunError
 from harness.metrics.detections import Detections
 from harness.metrics.oks_nms import oks_nms, soft_oks_nms
@@ -14,8 +14,13 @@ from harness.predictions import Predictions
 from harness.protocol import PoseSelection
 
 
-def select_detections(predictions: Predictions, scoring: PoseSelection) -> Detections:
+def select_detections(predictions: Predictions, scoring: PoseSelection, categories: Int64 | None = None) -> Detections:
     """Return what CocoMetric writes to its results file: people once each, rescored, after NMS.
+
+    Args:
+        predictions: Of N people.
+        scoring: How they are rescored.
+        categories: [N] theirs, where there are several.
 
     Raises:
         RunError: Predictions that are not finite or of another number of keypoints.
@@ -50,6 +55,7 @@ def select_detections(predictions: Predictions, scoring: PoseSelection) -> Detec
         keypoints=np.concatenate([keypoints, keypoint_scores[..., None]], axis=-1)[kept].astype(np.float64),
         scores=scores[kept].astype(np.float64),
         boxes=boxes.astype(np.float64),
+        categories=None if categories is None else categories[people][kept],
     )
 
 

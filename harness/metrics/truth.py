@@ -9,7 +9,14 @@ import numpy as np
 from harness.arrays import Bool, Float64, Indices, Int64, usable
 from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import Integers, Numbers
-from harness.errors import ObtainError, brief
+from harness.errors import ObtainError, RunError, brief
+
+HINTS = {
+    "keypoints": "write x, y, visibility of each keypoint, or an empty list for somebody without keypoints",
+    "bbox": "write x, y, width, height",
+    "area": "write the area in px², or have the evaluator take 0.53 times the box: use_area=False of CocoMetric",
+}
+"""The next step where a field of an annotation cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class Truth:
     """[M] one annotation for a crowd of people; missing in the file means no."""
     num_keypoints: Int64
     """[M] as the file counts them, which need not be the number of labelled keypoints; -1 where it does not."""
+    categories: Int64
+    """[M] `category_id`; 0 throughout where the file has none."""
 
     def restrict(self, image_ids: Iterable[int]) -> "Truth":
         """Return the truth of some images only, in file order, for a partial run.
@@ -63,7 +72,29 @@ class Truth:
             areas=self.areas[people],
             is_crowd=self.is_crowd[people],
             num_keypoints=self.num_keypoints[people],
+            categories=self.categories[people],
         )
+
+    @property
+    def all_categories(self) -> Int64:
+        """[C] ascending; one where nobody is annotated."""
+        return np.unique(self.categories) if len(self.categories) else np.zeros(1, np.int64)
+
+    def categories_of(self, annotation_ids: Int64) -> Int64 | None:
+        """Return the categories of people by the ids of their annotations, [N]; None where there is only one category.
+
+        Raises:
+            RunError: There is no such annotation.
+        """
+        if len(self.all_categories) == 1:
+            return None
+        order = np.argsort(self.annotation_ids, kind="stable")
+        places = order[np.searchsorted(self.annotation_ids[order], annotation_ids).clip(max=len(order) - 1)]
+        unknown = np.flatnonzero(self.annotation_ids[places] != annotation_ids)
+        if len(unknown):
+            raise RunError(f"{self.path}: there is no annotation {annotation_ids[unknown[0]]}, so no category of it")
+        categories: Int64 = self.categories[places]
+        return categories
 
 
 def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bool = False) -> Truth:
@@ -96,14 +127,14 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
             f"{path}: annotation {ids[first]} has image_id {person_images[first]}, "
             f"which is not among its 'images' ({strays.sum()} annotations are like that)"
         )
-    if _several(people.categories, rows):
-        raise ObtainError(f"{path}: annotations of several 'category_id'; only people can be scored")
 
     def numbers(field: str, column: Numbers, default: float | None = None) -> Float64:
-        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, default=default)
+        return _numbers(
+            f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, default=default, hint=HINTS.get(field)
+        )
 
     def lists(field: str, column: Numbers, length: int) -> Float64:
-        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, length)
+        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, length, hint=HINTS.get(field))
 
     keypoints = lists("keypoints", people.keypoints, 3 * num_keypoints).reshape(-1, num_keypoints, 3)
     if not (keypoints[..., 2] > 0).any():
@@ -122,6 +153,7 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
         areas=numbers("area", people.areas, None if areas else np.nan),
         is_crowd=numbers("iscrowd", people.crowds, 0) != 0,
         num_keypoints=_counts(numbers("num_keypoints", people.counts, None if crowd else -1)),
+        categories=_categories(path, people.categories, rows),
     )
 
 
@@ -157,16 +189,29 @@ def _last_rows(group: Indices) -> Indices:
     return last
 
 
-def _several(categories: Numbers, rows: Indices) -> bool:
-    """Tell whether annotations have different categories; one without any is of another than those with one."""
-    found = [categories.odd[row] for row in rows.tolist() if row in categories.odd] if categories.odd else []
-    if found:
-        return len(found) < len(rows) or any(value != found[0] for value in found)
-    return len(np.unique(categories.values[rows])) > 1
+def _categories(path: Path, column: Numbers, rows: Indices) -> Int64:
+    """Return the categories of annotations, [M]; those of a file with one category need not be numbers."""
+    values = column.values[rows]
+    whole = column.known[rows] & (np.abs(values) < 2**53) & (values == np.trunc(values))
+    if whole.all():
+        return values.astype(np.int64)
+    odd = [column.odd.get(row) for row in rows.tolist()]
+    if whole.any() or any(value != odd[0] for value in odd) or (odd[0] is None and np.isfinite(values).any()):
+        raise ObtainError(
+            f"{path}: annotations of several 'category_id', not all of which are whole numbers",
+            "give each annotation the id of one of the file's `categories`",
+        )
+    return np.zeros(len(rows), np.int64)
 
 
 def _numbers(
-    where: str, ids: Int64, column: Numbers, rows: Indices, length: int | None = None, default: float | None = None
+    where: str,
+    ids: Int64,
+    column: Numbers,
+    rows: Indices,
+    length: int | None = None,
+    default: float | None = None,
+    hint: str | None = None,
 ) -> Float64:
     """Return a field of some records, [records] or [records, length]; without default it must be there.
 
@@ -177,6 +222,7 @@ def _numbers(
         rows: [records] which of them.
         length: How many numbers it holds; None for one that is no list.
         default: What stands for a field that is not there.
+        hint: The next step, for an error.
     """
     values, given, known = column.values[rows], column.given[rows], column.known[rows]
     missing = np.zeros(len(rows), bool) if default is not None else ~given
@@ -188,16 +234,16 @@ def _numbers(
         found = column.odd.get(int(rows[first]))
         named = where.format(ids[first])
         if missing[first] or (found is None and not known[first]):
-            raise ObtainError(f"{named} is missing")
+            raise ObtainError(f"{named} is missing", hint)
         if length is None:
-            raise ObtainError(f"{named} must be a number, not {brief(found)}")
+            raise ObtainError(f"{named} must be a number, not {brief(found)}", hint)
         count = values.shape[1] if known[first] else len(found) if isinstance(found, list) else None
         if count == length:
-            raise ObtainError(f"{named} holds something other than numbers: {brief(found)}")
-        raise ObtainError(f"{named} must hold {length} numbers, not {brief(found) if count is None else count}")
+            raise ObtainError(f"{named} holds something other than numbers: {brief(found)}", hint)
+        raise ObtainError(f"{named} must hold {length} numbers, not {brief(found) if count is None else count}", hint)
     broken = given & ~usable(values.reshape(len(rows), -1)).all(axis=1)
     if broken.any():
-        raise ObtainError(f"{where.format(ids[int(broken.argmax())])} is not finite")
+        raise ObtainError(f"{where.format(ids[int(broken.argmax())])} is not finite", hint)
     if default is not None:
         values[~given] = default
     return values

@@ -4,7 +4,6 @@ Bit-identical to MMPose's LoadImage, GetBBoxCenterScale and TopdownAffine
 (mmpose/datasets/transforms/topdown_transforms.py, mmpose/structures/bbox/transforms.py).
 """
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,68 +14,36 @@ import numpy as np
 from harness.arrays import Float32, Floating, Image
 from harness.datasets.people import People
 from harness.errors import RunError
+from harness.image_file import ADVICE, image_fault
 from harness.predict.warp import warp_affine
 from harness.protocol import Crop
 
-PNG = b"\x89PNG"
-JPEG, SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-
-DEFLATED = 1032
-"""Bytes that a byte of a PNG becomes at most: the limit of its compression (RFC 1951)."""
 CutOut = Callable[[Image, Floating, tuple[int, int], Image], object]
 """Fills the last argument, a crop [h, w, 3], from an image [H, W, 3] by a map [2, 3] from image px to crop px;
 the third argument is the width and height of the crop."""
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""By the colour type of a PNG."""
 
 
 def read_image(path: Path) -> Image:
     """Read an image as [height, width, 3] BGR, turned upright as its EXIF tag says.
 
     Raises:
-        RunError: The file is missing, truncated or not an image.
+        RunError: The file is missing, truncated, or not an image that can be read.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise RunError(f"image cannot be read: {path}: {error.strerror}", "restore it from the data set") from error
-    if fault := _fault(data):
-        raise RunError(f"image is {fault}: {path} ({len(data)} bytes)", "restore it from the data set")
+        raise RunError(
+            f"image cannot be read: {path}: {error.strerror}", "see that it is there and readable"
+        ) from error
+    if fault := image_fault(data):
+        raise RunError(f"image is {fault}: {path} ({len(data)} bytes)", ADVICE[fault])
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error as error:
-        raise RunError(f"image cannot be decoded: {path}: {error.err}", "restore it from the data set") from error
+        raise RunError(f"image cannot be decoded: {path}: {error.err}", ADVICE["truncated"]) from error
     if image is None:
-        raise RunError(f"not an image that can be decoded: {path} ({len(data)} bytes)", "restore it from the data set")
+        raise RunError(f"not an image that can be decoded: {path} ({len(data)} bytes)", ADVICE["truncated"])
     return image
-
-
-def _fault(data: bytes) -> str | None:
-    """Return what is wrong with an image that OpenCV would not refuse.
-
-    Of a truncated image it fills the missing part with grey and says so only on standard error. For a PNG it takes
-    memory for whatever a header says, and 4.11 crashes on some that claim to be animated.
-    """
-    if data.startswith(JPEG):
-        return "truncated" if data.rfind(JPEG_END) < data.rfind(SCAN) else None
-    if not data.startswith(PNG):
-        return None
-    position, has_pixels = 8, False
-    while position + 12 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, position)
-        if position + 12 + length > len(data):
-            return "truncated"
-        if name == b"acTL":
-            return "an animation"
-        if name == b"IHDR" and length >= 10:
-            width, height, depth, colours = struct.unpack_from(">IIBB", data, position + 8)
-            if width * height * depth * _CHANNELS.get(colours, 1) > 8 * DEFLATED * len(data):
-                return "truncated"
-        has_pixels = has_pixels or name == b"IDAT"
-        if name == b"IEND":
-            return None if has_pixels else "truncated"  # OpenCV looks for pixels even behind the end
-        position += 12 + length
-    return "truncated"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import ObtainError, UsageError
+from harness.errors import ObtainError, UsageError, first_problems
 from harness.files import read_json
 from harness.protocol import Protocol
 from harness.record import Record
@@ -92,6 +92,9 @@ def read_results(folders: Sequence[Path]) -> Results:
             except ObtainError as error:
                 problems.append(str(error))
                 continue
+            if broken := run.broken_seal(record):
+                problems.append(f"left out: {broken}")
+                continue
             protocol, environment = None, None
             if run.protocol.is_file():
                 try:
@@ -102,7 +105,7 @@ def read_results(folders: Sequence[Path]) -> Results:
                 try:
                     environment = Environment.model_validate(read_json(run.environment, "the environment"))
                 except (ObtainError, ValidationError) as error:
-                    problems.append(f"the environment cannot be read: {run.environment}: {error}")
+                    problems.append(f"the environment cannot be read: {run.environment}: {first_problems(error)}")
             found.append(Result(folder, run, record, protocol, environment))
     return Results(tuple(found), tuple(problems))
 

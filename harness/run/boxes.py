@@ -40,8 +40,6 @@ def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tu
         published = False
     elif not plan.settings.partial:
         warnings.append("nobody published a hash or a person AP of this box file, so nothing tells it from another one")
-    if measured and measured.ap_of_corners is not None:
-        warnings.append("the box file looks like x1, y1, x2, y2, and is read, as by MMPose, as x, y, width, height")
     return BoxesUsed(
         sha256=sha256,
         person_ap=measured.ap if measured else None,

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ObtainError, UsageError
+from harness.errors import DifferenceError, ObtainError, UsageError
 from harness.files import read_json
 from harness.judge.comparison import Pair, Paired, RecordedRun
 from harness.protocol import Protocol
@@ -14,6 +14,11 @@ from harness.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from harness.predictions import Predictions
+
+
+AGREEMENT = 1e-9
+"""How far a metric of a record may be from that of its predictions: sums on another machine round otherwise."""
+MEND = "make the record again from its predictions with `harness score RUN_DIR`, or run it again"
 
 
 def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = None) -> dict[str, RecordedRun]:
@@ -58,6 +63,8 @@ def _read(folder: RunFolder) -> RecordedRun:
         raise ObtainError(
             f"{folder.record} is the record of {record.full_id}/{record.run}", "a run's folder has the name of the run"
         )
+    if broken := folder.broken_seal(record):
+        raise ObtainError(broken, MEND)
     outcome = RecordedRun(record)
     if outcome.broken:  # what else is in its folder may be of an earlier run
         return outcome
@@ -73,6 +80,24 @@ def _predictions(folder: RunFolder) -> "Predictions":
     if Predictions.saved_key(folder.predictions) != Record.load(folder.record).predictions_key:
         raise ObtainError(f"no predictions that belong to the record: {folder.path}", "run it again")
     return Predictions.load(folder.predictions)
+
+
+def _check_agreement(folder: RunFolder, measured: Mapping[str, float | None]) -> None:
+    """Make sure that a record has the metrics of its own predictions.
+
+    Raises:
+        DifferenceError: It has not.
+    """
+    from harness.metrics.match import difference
+
+    stored = Record.load(folder.record).metrics
+    for name, value in measured.items():
+        if name in stored and difference(stored[name], value) > AGREEMENT:
+            raise DifferenceError(
+                f"{folder.record} does not agree with its own predictions: {name} is {stored[name]}, "
+                f"and {value} from them",
+                MEND,
+            )
 
 
 def pair_by_resampling(new: Path, baseline: Path, data: Path, resamples: int, seed: int = 0) -> Pair:
@@ -98,6 +123,8 @@ def pair_by_resampling(new: Path, baseline: Path, data: Path, resamples: int, se
         folders = RunFolder(new / run), RunFolder(baseline / run)
         sides = [(_predictions(folder), Protocol.load(folder.protocol)) for folder in folders]
         matched = [match(*side, data) for side in sides]
+        for folder, side in zip(folders, matched, strict=True):
+            _check_agreement(folder, side.stats())
         draws = draw(matched[1], sides[1][1], data, resamples, seed)
         now, before = (resampled_metrics(side, draws) for side in matched)
         return {

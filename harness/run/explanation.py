@@ -4,16 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from mmengine.config import Config
-
 from harness.datasets.lookup import dataset_class
-from harness.errors import DifferenceError, HarnessError
+from harness.errors import DifferenceError, HarnessError, ObtainError
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.coincidence import with_chances
 from harness.judge.explanation import Explanation, Skipped, Trial, TriedSetting, make_trial, rank
 from harness.metrics.match import evaluate
 from harness.predictions import Predictions
 from harness.protocol import Protocol
+from harness.run.comparison import MEND
 from harness.run.device import has_tf32
 from harness.run.evidence import evidence
 from harness.run.plan import Plan, Settings, make_plan
@@ -21,7 +20,7 @@ from harness.run.progress import RunProgress
 from harness.run.reruns import reruns
 from harness.run_folder import RunFolder
 from harness.suites.configs import configs_folder
-from harness.suites.metainfo import read_metainfo
+from harness.suites.metainfo import metainfo_of_file
 from harness.suites.schema import Claim, Row, Suite
 
 PAIRED = 5
@@ -72,6 +71,9 @@ def explain(
         DifferenceError: The run was made from other content than a rerun would be.
     """
     folder = RunFolder(settings.out / suite.name / row.id / run)
+    record = folder.saved_record()
+    if record and (broken := folder.broken_seal(record)):
+        raise ObtainError(broken, MEND)
     protocol, predictions = Protocol.load(folder.protocol), Predictions.load(folder.predictions)
     name = suite.row_id(row)
     progress.stage(name, "score")
@@ -156,7 +158,7 @@ def _sigmas(num_keypoints: int) -> dict[str, tuple[float, ...]]:
     """Return the sigmas of MMPose's data sets with so many keypoints; of several with the same ones, the first."""
     found: dict[str, tuple[float, ...]] = {}
     for path in sorted((configs_folder() / "_base_" / "datasets").glob("*.py")):
-        info = read_metainfo(Config({"type": "", "metainfo": {"from_file": str(path)}}))
+        info = metainfo_of_file(str(path))
         if len(info.sigmas) == num_keypoints and info.sigmas not in found.values():
             found[path.stem] = info.sigmas
     return found

@@ -12,5 +12,8 @@ class RunProgress(Interface):
     def advance(self, people: int) -> None:
         """Count so many more people as done."""
 
+    def warn(self, of: str, text: str) -> None:
+        """Tell what a reader of a row's number should know, before it is computed."""
+
     def download(self, name: str, done: int, total: int | None) -> None:
         """Tell how many bytes of a file are done."""

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from harness.assets.dataset import same_file
+from harness.datasets.findings import find_problems, scored_files, usable
 from harness.errors import ObtainError
 from harness.judge.verdict import judge_run
 from harness.metrics.diagnosis.model import Diagnosis
@@ -26,8 +28,11 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     spec = RunSpec.load(folder.spec)
     if record.predictions_key is None or Predictions.saved_key(folder.predictions) != record.predictions_key:
         raise ObtainError(f"the record and the predictions are of different runs: {folder.path}", "run it again")
+    if changed := folder.changed_source(record):
+        raise ObtainError(changed, "run it again")
     protocol = Protocol.load(folder.protocol)
     names = spec.keypoints or _former_names(folder, protocol.num_keypoints)
+    warnings = _warnings(protocol, data, names)
     measures = measure(folder, protocol, data, names)
     claims, verdict = judge_run(spec.row, spec.run, spec.metrics, measures.metrics, record.status, record.noise)
     record = record.model_copy(
@@ -37,10 +42,22 @@ def rescore(folder: RunFolder, data: Path) -> Record:
             "resampling": measures.resampling,
             "claims": claims,
             "verdict": verdict,
+            "warnings": list(dict.fromkeys([*warnings, *record.warnings])),
         }
     )
-    record.save(folder.record)
-    return record
+    return folder.save_record(record)
+
+
+def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[str]:
+    """Return what a reader of the number should know of the annotations.
+
+    Raises:
+        ObtainError: They are missing, malformed, not the run's, or leave the number without a meaning.
+    """
+    same_file(data, protocol.annotations, "the annotation file")
+    files = scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes)
+    digests = protocol.annotations.sha256, *(file.sha256 for file in protocol.scoring.files.values())
+    return usable(find_problems(files, data, digests)[1])
 
 
 def _former_names(folder: RunFolder, count: int) -> tuple[str, ...]:

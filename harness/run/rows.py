@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.assets.image_digests import images_digest
 from harness.datasets.people import People
 from harness.errors import UsageError
-from harness.files import write_json
+from harness.files import is_file, write_json
+from harness.metrics.match import read_truth
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import moved_by_packages, why_not_evaluated
 from harness.predictions import Predictions
 from harness.record import Estimation, Record
 from harness.run.executors.base import Executor
+from harness.run.findings import data_warnings, size_warnings
 from harness.run.job import Job
 from harness.run.noise import measure_noise
 from harness.run.obtain import obtain_files, obtain_images
@@ -73,7 +76,7 @@ def _with_noise(made: Iterator[tuple[Job, Plan | None, Record]], progress: RunPr
                     plan, Predictions.load(job.folder.predictions), record.metrics, job.name, progress
                 )
                 record = judged(record.model_copy(update={"noise": noise}), job)
-                record.save(job.folder.record)
+                record = job.folder.save_record(record)
             except Exception as error:  # noqa: BLE001 (the run itself stands)
                 warning = f"the noise floor could not be measured: {error}"
                 record = record.model_copy(update={"warnings": [*record.warnings, warning]})
@@ -113,7 +116,8 @@ def _records(
             try:
                 made = plan = _plan(job, progress)
                 estimation = job.folder.saved_estimation()
-                if not estimation or Predictions.saved_key(job.folder.predictions) != plan.predictions_key:
+                there = estimation and job.folder.has_predictions(plan.predictions_key)
+                if not estimation or not there or _has_other_images(plan, estimation, job):
                     # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
                     key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
                     groups.setdefault(key, []).append((job, plan))
@@ -139,6 +143,16 @@ def _records(
                     yield job, plan, failed(job, error)
 
 
+def _has_other_images(plan: Plan, estimation: Estimation, job: Job) -> bool:
+    """Whether images have changed since the predictions were made; images that are absent tell nothing."""
+    images = plan.people().images
+    if estimation.image_content is None or not all(map(is_file, images.values())):
+        return False
+    if changed := images_digest(images) != estimation.image_content:
+        job.folder.note("images have changed since the predictions were made: predicted anew")
+    return changed
+
+
 def _plan(job: Job, progress: RunProgress) -> Plan:
     if job.settings.fetch:
         spec = job.row.runs[job.run]
@@ -153,12 +167,28 @@ def _predicted(
     group: Sequence[tuple[Job, Plan]], executor: Executor, progress: RunProgress
 ) -> Iterator[tuple[Job, Plan, Outcome] | None]:
     """Predict runs with the same people; None comes after each pass."""
-    left = list(range(len(group)))
+    start = time.perf_counter()
+    sound: list[tuple[Job, Plan]] = []
+    for job, plan in group:
+        try:
+            for warning in data_warnings(plan):
+                progress.warn(job.name, warning)
+            plan.people()
+            read_truth(plan.protocol, plan.settings.data)
+            sound.append((job, plan))
+        except Exception as error:  # noqa: BLE001 (what one metric cannot take leaves the other rows running)
+            yield job, plan, error
+    group, left = sound, list(range(len(sound)))
     try:
-        start = time.perf_counter()
+        if not group:
+            return
         job, plan = group[0]
         people = plan.people()
         obtain_images(plan, people.images, progress.download)
+        warnings = size_warnings(plan, people)
+        for warning in warnings:
+            progress.warn(job.name, warning)
+        content = images_digest(people.images)
         seconds = round(time.perf_counter() - start, 3)
         if plan.protocol.compute.engine == "upstream":
             outcomes: Iterator[tuple[int, Outcome] | None] = iter([(0, _upstream(job, plan, people, progress))])
@@ -172,7 +202,13 @@ def _predicted(
             number, outcome = item
             left.remove(number)
             if not isinstance(outcome, Exception):
-                outcome[1].timings["people"] = seconds
+                predictions, estimation = outcome
+                update = {
+                    "timings": estimation.timings | {"people": seconds},
+                    "warnings": [*estimation.warnings, *warnings],
+                    "image_content": content,
+                }
+                outcome = predictions, estimation.model_copy(update=update)
             yield *group[number], outcome
     except Exception as error:  # noqa: BLE001 (of what they share, such as an image that cannot be read)
         for number in left:

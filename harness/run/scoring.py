@@ -67,6 +67,7 @@ class Scorer:
         if record := kept(job, plan):
             self._finish(job, plan, record)
             return record.people or 0
+        plan.protocol.save(job.folder.protocol)  # whatever has become of it
         predictions = Predictions.load(job.folder.predictions)
         self.add(job, plan, predictions, estimation)
         return len(predictions)
@@ -102,8 +103,7 @@ class Scorer:
             return broken
 
     def _finish(self, job: Job, plan: Plan, record: Record) -> None:
-        record.save(job.folder.record)
-        self._done.append((job, plan, record))
+        self._done.append((job, plan, job.folder.save_record(record)))
 
     def _taken(self) -> list[Scored]:
         done, self._done = self._done, []

@@ -12,6 +12,7 @@ from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record, Status
 from harness.run.boxes import identify_boxes
 from harness.run.completeness import part_of
+from harness.run.findings import data_warnings
 from harness.run.job import Job
 from harness.run.measure import Measures
 from harness.run.plan import Plan, Settings
@@ -23,7 +24,9 @@ AGREEMENT = 1e-6
 def kept(job: Job, plan: Plan) -> Record | None:
     """Return the record that is there, where its measures still hold."""
     earlier = job.folder.saved_record()
-    return judged(earlier, job) if earlier and earlier.score_key == plan.score_key else None
+    if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
+        return None
+    return judged(earlier, job)
 
 
 def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
@@ -31,7 +34,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions)
     part, unknown = part_of(plan, dataset, predictions)
-    warnings += unknown
+    warnings = [*data_warnings(plan), *warnings, *unknown]
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
     status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)
@@ -40,6 +43,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
         reason=reason,
         weights=plan.weights,
         images=len(set(predictions.image_ids.tolist())),
+        image_content=estimation.image_content,
         boxes=boxes,
         people=len(predictions),
         verdict="not run",

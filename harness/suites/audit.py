@@ -10,14 +10,29 @@ import functools
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from mmengine.config import Config
 
-from harness.errors import SpecError
-from harness.suites.configs import config_path, configs_folder, evaluated_datasets, override, read_config
+from harness.errors import MALFORMED, SpecError
+from harness.protocol import PoseSelection
+from harness.suites.configs import (
+    annotation_file,
+    complete,
+    config_path,
+    configs_folder,
+    evaluated_datasets,
+    in_data,
+    normal,
+    override,
+    read_config,
+    row_boxes,
+)
+from harness.suites.ledger import protocol_without_files
+from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 from harness.suites.schema import Claim, Row, Run, Suite
 
 _DOWNLOADS = "https://download.openmmlab.com/"
@@ -33,8 +48,8 @@ class AuditFinding:
 
     row: str
     """Full id of the row."""
-    status: Literal["known", "new", "gone"]
-    """Whether the suite states the difference; gone if it states one that is not there."""
+    status: Literal["known", "new", "gone", "warning"]
+    """Whether the suite states the difference; gone if it states one that is not there; a warning is none, but odd."""
     subject: str
     """What differs: a metric, or a part of the config; after the run's name where a row has several."""
     stated: str
@@ -66,7 +81,7 @@ class Audit:
     @property
     def problems(self) -> list[AuditFinding]:
         """The findings that the suite does not account for."""
-        return [finding for finding in self.findings if finding.status != "known"]
+        return [finding for finding in self.findings if finding.status in ("new", "gone")]
 
 
 def audit_suite(suite: Suite) -> Audit:
@@ -89,9 +104,10 @@ def audit_suite(suite: Suite) -> Audit:
 
 def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[AuditFinding]:
     try:
-        config = read_config(config_path(suite, run))
+        path = config_path(suite, run)
+        config = read_config(path)
     except SpecError as error:
-        yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error))
+        yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error).replace("\n  ", "; "))
         return
     raw = {loader: dict(dataset) for loader, dataset in evaluated_datasets(config).items()}
     for change in row.overrides:
@@ -99,45 +115,73 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
             changed = f"{prefix}override of {change.field}"
             yield AuditFinding(suite.row_id(row), "new", changed, str(change.value), "what the config has without it")
     override(config, row.overrides)
-    for subject, stated, found in _config_facts(suite, row, run, config):
+    try:
+        facts = list(_config_facts(suite, row, run, config, own=_is_own(path)))
+    except MALFORMED:  # a config of another form, which the protocol is refused for
+        facts = []
+    for subject, stated, found in facts:
         if stated != found:
             yield AuditFinding(suite.row_id(row), "new", prefix + subject, str(stated or "none"), str(found or "none"))
+    yield from _protocol_findings(suite, row, run, prefix, config, path)
 
 
-def _config_facts(suite: Suite, row: Row, run: Run, config: Config) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what a row says of its config, and what the config says: subject, stated, found."""
+def _protocol_findings(
+    suite: Suite, row: Row, run: Run, prefix: str, config: Config, path: Path
+) -> Iterator[AuditFinding]:
+    """Tell what of a config is not evaluated, or is odd; `config` has the row's overrides, and is completed here."""
+    named, evaluated = normal(config.test_dataloader.dataset.get("bbox_file")), row_boxes(suite, row)
+    complete(config, suite, row, path)
+    try:
+        scoring = protocol_without_files(config).scoring
+    except SpecError as error:
+        yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error).replace("\n  ", "; "))
+        return
+    warn = partial(AuditFinding, suite.row_id(row), "warning", in_table=False)
+    if _is_own(path) and named not in (None, evaluated):
+        reason = "the row's boxes are evaluated, not those that the config names"
+        yield warn(f"{prefix}boxes", str(evaluated or "ground-truth"), str(named), reason)
+    sigmas = scoring.sigmas if isinstance(scoring, PoseSelection) else ()
+    if odd := suspicious_sigmas(sigmas):
+        yield warn(
+            f"{prefix}sigmas",
+            f"{USUAL_SIGMAS[0]:g} to {USUAL_SIGMAS[1]:g}",
+            f"{max(sigmas):g}",
+            f"{odd}; {SIGMAS_ADVICE}",
+        )
+
+
+def _is_own(path: Path) -> bool:
+    """Tell whether a config is the user's, not one of MMPose's."""
+    return not path.is_relative_to(configs_folder())
+
+
+def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what a row says of its config, and what the config says: subject, stated, found.
+
+    A config of one's own need not name boxes: a run takes the row's. Of MMPose's, they are part of what was published.
+    """
     head = config.get("model", {}).get("head", {})
     evaluated = suite.dataset_of(row)
     yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
     yield "number of keypoints", evaluated.num_keypoints, head.get("out_channels")
-    annotations = posixpath.join("data", suite.annotations(row, run))
+    annotations = in_data(suite.annotations(row, run))
     for loader, dataset in evaluated_datasets(config).items():
         crop: dict[str, Any] = next(
             (step for step in dataset.get("pipeline", []) if step.get("type") == "TopdownAffine"), {}
         )
         yield f"{loader}'s input size", row.size, tuple(crop.get("input_size", ()))
-        box_file = evaluated.boxes if row.boxes == "detector" else None
-        yield f"{loader}'s boxes", _data_path(box_file), _normal(dataset.get("bbox_file"))
-        root = dataset.get("data_root", "")
-        yield f"{loader}'s annotations", annotations, _normal(posixpath.join(root, dataset.get("ann_file", "")))
-        images = posixpath.join(root, dataset.get("data_prefix", {}).get("img", ""))
-        yield f"{loader}'s images", _data_path(evaluated.images), _normal(images)
+        if not own:
+            yield f"{loader}'s boxes", row_boxes(suite, row), normal(dataset.get("bbox_file"))
+        yield f"{loader}'s annotations", annotations, annotation_file(dataset)
+        images = posixpath.join(dataset.get("data_root") or "", dataset.get("data_prefix", {}).get("img", ""))
+        yield f"{loader}'s images", in_data(evaluated.images), normal(images)
         if "headbox_file" in dataset:
-            headboxes = evaluated.extra.get("headboxes")
-            yield f"{loader}'s headboxes", _data_path(headboxes), _normal(dataset.headbox_file)
+            yield f"{loader}'s headboxes", in_data(evaluated.extra.get("headboxes")), normal(dataset.headbox_file)
     for name in ("val_evaluator", "test_evaluator"):
         evaluators = config.get(name) or []
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if "ann_file" in evaluator:
-                yield f"{name}'s annotations", annotations, _normal(evaluator.ann_file)
-
-
-def _data_path(path: str | None) -> str | None:
-    return None if path is None else _normal(posixpath.join("data", path))
-
-
-def _normal(path: str | None) -> str | None:
-    return None if path is None else posixpath.normpath(path)
+                yield f"{name}'s annotations", annotations, normal(evaluator.ann_file)
 
 
 # Claims

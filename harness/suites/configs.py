@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import posixpath
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from mmengine.config import Config
 
 from harness.errors import ObtainError, SpecError
+from harness.files import is_file
 from harness.openmmlab import INSTALL
+from harness.suites.data_paths import DATA_ROOT
 from harness.suites.schema import Override, Row, Run, Suite
 
 
@@ -59,9 +62,10 @@ def read_config(path: Path) -> Config:
             config = Config.fromfile(path, import_custom_modules=False)
     except Exception as error:  # a config is a program, which can fail in any way
         raise SpecError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
-    for loader in ("val_dataloader", "test_dataloader"):
-        if "dataset" not in (config.get(loader) or {}):
-            raise SpecError(f"config {path} has no {loader}.dataset, so there is nothing to evaluate")
+    for name in ("val_dataloader", "test_dataloader"):
+        loader = config.get(name)
+        if not isinstance(loader, dict) or not isinstance(loader.get("dataset"), dict):
+            raise SpecError(f"config {path} has no {name}.dataset, so there is nothing to evaluate")
     return config
 
 
@@ -81,12 +85,72 @@ def override(config: Config, overrides: list[Override]) -> None:
 
 
 def load_config(suite: Suite, row: Row, run: Run) -> Config:
-    """Return a run's config with the row's overrides.
+    """Return a run's config as it is evaluated: with the row's overrides and boxes, and its metainfo's file found.
 
     Raises:
         ObtainError: MMPose is not installed.
-        SpecError: The config does not exist or cannot be read.
+        SpecError: The config does not exist, cannot be read, or evaluates another annotation file than the row; or an
+            override contradicts the row's boxes.
     """
-    config = read_config(config_path(suite, run))
+    path = config_path(suite, run)
+    config = read_config(path)
     override(config, row.overrides)
+    box_file = row_boxes(suite, row)
+    for change in row.overrides:
+        if change.field == "bbox_file" and normal(change.value) != box_file:
+            raise SpecError(
+                f"{suite.row_id(row)}: overrides: bbox_file is {change.value or 'null'}, but the boxes of the row are "
+                f"{box_file or 'ground-truth'}",
+                "leave the override out; the key `boxes` of the row and of its dataset say which boxes are evaluated",
+            )
+    complete(config, suite, row, path)
+    evaluated, stated = annotation_file(config.test_dataloader.dataset), in_data(suite.annotations(row, run))
+    if evaluated != stated:
+        raise SpecError(
+            f"config field test_dataloader.dataset.ann_file of {path}: it is {evaluated} below data_root, but the "
+            f"annotations of {suite.row_id(row)} are {stated}",
+            "name the same file in the config and in the suite, or add it to the row's `overrides`",
+        )
     return config
+
+
+def complete(config: Config, suite: Suite, row: Row, path: Path) -> None:
+    """Set what the suite knows better than the config, in place: the row's boxes, and where the metainfo's file is.
+
+    Args:
+        config: With the row's overrides.
+        suite: Its data set names the box file, and its folder is looked into for the metainfo.
+        row: Says whether a detector's boxes are evaluated or the annotated ones.
+        path: The config's file, beside which the metainfo may be, too.
+    """
+    box_file = row_boxes(suite, row)
+    folders = [*([suite.path.parent] if suite.path else []), path.parent]
+    for dataset in evaluated_datasets(config).values():
+        if box_file is None:
+            dataset.pop("bbox_file", None)
+        else:
+            dataset.bbox_file = box_file
+        metainfo = dataset.get("metainfo")
+        if isinstance(metainfo, dict) and isinstance(metainfo.get("from_file"), str):
+            beside = (folder / metainfo["from_file"] for folder in folders)
+            metainfo["from_file"] = str(next(filter(is_file, beside), metainfo["from_file"]))
+
+
+def row_boxes(suite: Suite, row: Row) -> str | None:
+    """Return the box file that a row is evaluated on, as a config names it; None for ground-truth boxes."""
+    return in_data(suite.dataset_of(row).boxes) if row.boxes == "detector" else None
+
+
+def annotation_file(dataset: Any) -> str | None:
+    """Return the annotation file of a config's data set, as MMPose joins it."""
+    return normal(posixpath.join(str(dataset.get("data_root") or ""), str(dataset.get("ann_file") or "")))
+
+
+def in_data(path: str | None) -> str | None:
+    """Return what a config calls a path of the data folder."""
+    return None if path is None else normal(posixpath.join(DATA_ROOT, path))
+
+
+def normal(path: Any) -> str | None:
+    """Return a path of a config in a form in which two of the same file are equal."""
+    return posixpath.normpath(str(path)) if path else None

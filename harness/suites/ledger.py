@@ -1,12 +1,13 @@
 """Reads the protocol out of a row's MMPose config: the ledger of everything that can move the number."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.config import Config
 
-from harness.errors import SpecError
+from harness.errors import MALFORMED, SpecError, brief, first_problems
 from harness.plugins import plugins
 from harness.protocol import (
     Boxes,
@@ -15,12 +16,18 @@ from harness.protocol import (
     DataFile,
     Decoder,
     Flip,
+    Normalisation,
+    PoseSelection,
     Protocol,
     Scoring,
 )
 from harness.suites.data_paths import DATA_ROOT, in_data_folder
-from harness.suites.metainfo import read_metainfo
+from harness.suites.metainfo import Metainfo, read_metainfo
+from harness.suites.yaml_file import did_you_mean
 
+_NOT_EVALUATED = frozenset({"pred_converter", "gt_converter", "format_only"})
+_NO_MATTER = frozenset({"type", "_scope_", "ann_file", "prefix", "collect_device", "collect_dir", "outfile_prefix"})
+"""Settings of an evaluator that move no number; its annotation file is compared with the data set's."""
 PIPELINE = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
 
 
@@ -39,27 +46,79 @@ def read_protocol(
         SpecError: The config asks for something that this harness does not evaluate.
         ObtainError: From `data_file`: an annotation or box file is missing.
     """
-    dataset = config.test_dataloader.dataset
-    meta = read_metainfo(dataset)
-    transforms = _transforms(config)
-    input_size = tuple(transforms["TopdownAffine"]["input_size"])
-    return Protocol(
-        dataset=dataset.type,
-        annotations=data_file(annotation_path(config), "the annotation file"),
-        num_keypoints=len(meta.names),
-        flip_indices=meta.flip_indices,
-        boxes=_boxes(dataset, data_file),
-        limit=limit,
-        crop=Crop(
-            input_size=input_size,
-            padding=transforms["GetBBoxCenterScale"].get("padding", 1.25),
-            affine="udp" if transforms["TopdownAffine"].get("use_udp") else "plain",
-        ),
-        flip=_flip(config),
-        decoder=_decoder(config, input_size),
-        scoring=read_scoring(config, data_file),
-        compute=compute,
-    )
+    with _of(config):
+        dataset = config.test_dataloader.dataset
+        meta = _metainfo(config)
+        _refuse_other_samples(dataset)
+        transforms = _transforms(config)
+        input_size = tuple(transforms["TopdownAffine"]["input_size"])
+        return Protocol(
+            dataset=dataset.type,
+            annotations=data_file(annotation_path(config), "the annotation file"),
+            num_keypoints=len(meta.names),
+            flip_indices=meta.flip_indices,
+            boxes=_boxes(dataset, data_file),
+            limit=limit,
+            crop=Crop(
+                input_size=input_size,
+                padding=transforms["GetBBoxCenterScale"].get("padding", 1.25),
+                affine="udp" if transforms["TopdownAffine"].get("use_udp") else "plain",
+            ),
+            normalisation=_normalisation(config),
+            flip=_flip(config),
+            decoder=_decoder(config, input_size),
+            scoring=read_scoring(config, data_file),
+            compute=compute,
+        )
+
+
+@contextmanager
+def _of(config: Config) -> Iterator[None]:
+    """Turn what reading a config raises into a SpecError that names its file.
+
+    Raises:
+        SpecError: A field asks for what is not evaluated here, or is missing or of another type.
+    """
+    try:
+        yield
+    except SpecError as error:
+        text = str(error.args[0])
+        named = str(config.filename) in text or text.startswith("metainfo file")
+        raise SpecError(text if named else f"{config.filename}: {text}", error.hint) from error
+    except MALFORMED as error:
+        what = str(error) if isinstance(error, AttributeError) else f"{type(error).__name__}: {first_problems(error)}"
+        raise SpecError(f"config {config.filename} has a field that is missing or of another type: {what}") from error
+
+
+def _metainfo(config: Config) -> Metainfo:
+    """Return the metainfo of the evaluated data set, which the network must have as many keypoints as."""
+    meta = read_metainfo(config.test_dataloader.dataset)
+    predicted = config.model.head.get("out_channels")
+    if isinstance(predicted, int) and predicted != len(meta.names):
+        dataset, count = config.test_dataloader.dataset, len(meta.names)
+        stated = f"{meta.source} has {count}"
+        if not dataset.get("metainfo"):
+            stated = f"metainfo is not stated, so {dataset.type}'s {count} keypoints hold"
+        raise SpecError(
+            f"config field model.head.out_channels of {config.filename}: the network has {predicted} keypoints, and "
+            f"{stated}",
+            "state those of the network: test_dataloader.dataset.metainfo = dict(from_file='info.py'), which is found "
+            "beside the suite",
+        )
+    return meta
+
+
+def _refuse_other_samples(dataset: Any) -> None:
+    """Refuse what makes a data set class list other samples.
+
+    Raises:
+        SpecError: Names the field.
+    """
+    for field, usual in (("data_mode", "topdown"), ("indices", None), ("sample_interval", 1)):
+        if (found := dataset.get(field, usual)) != usual:
+            raise SpecError(
+                f"config field test_dataloader.dataset.{field}: {brief(found)} is not evaluated here, {usual!r} is"
+            )
 
 
 def protocol_without_files(config: Config, compute: Compute | None = None) -> Protocol:
@@ -74,14 +133,17 @@ def protocol_without_files(config: Config, compute: Compute | None = None) -> Pr
 
 def annotation_path(config: Config) -> str:
     """Return the annotation file's path in the data folder."""
-    dataset = config.test_dataloader.dataset
-    return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.ann_file))
+    with _of(config):
+        dataset = config.test_dataloader.dataset
+        return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.ann_file))
 
 
 def image_folder(config: Config) -> str:
     """Return the folder, in the data folder, that the annotations' file names are relative to."""
-    dataset = config.test_dataloader.dataset
-    return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.data_prefix["img"]))
+    with _of(config):
+        dataset = config.test_dataloader.dataset
+        prefix = dataset.get("data_prefix") or {}
+        return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / prefix.get("img", "")))
 
 
 def data_paths(config: Config) -> list[str]:
@@ -119,6 +181,15 @@ def _boxes(dataset: Any, data_file: Callable[[str, str], DataFile]) -> Boxes:
         file=data_file(in_data_folder(box_file), "the box file"),
         score_threshold=(dataset.get("filter_cfg") or {}).get("bbox_score_thr"),
     )
+
+
+def _normalisation(config: Config) -> Normalisation | None:
+    """Return what MMPose's PoseDataPreprocessor does to pixels, which images are read as BGR."""
+    preprocessor = config.model.get("data_preprocessor") or {}
+    if "mean" not in preprocessor or "std" not in preprocessor:
+        return None
+    colours: Literal["RGB", "BGR"] = "RGB" if preprocessor.get("bgr_to_rgb") else "BGR"
+    return Normalisation(mean=tuple(preprocessor["mean"]), std=tuple(preprocessor["std"]), colours=colours)
 
 
 def _flip(config: Config) -> Flip:
@@ -167,22 +238,70 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
         SpecError: The config asks for a metric that is not evaluated here.
         ObtainError: From `data_file`: a file that the metric reads is missing.
     """
-    evaluator = config.test_evaluator
-    if isinstance(evaluator, list | tuple):
-        if len(evaluator) != 1:
-            raise SpecError(f"config field test_evaluator of {config.filename}: one metric is evaluated, not several")
-        evaluator = evaluator[0]
-    converters = [name for name in ("pred_converter", "gt_converter") if evaluator.get(name)]
-    if converters:
-        raise SpecError(f"config field test_evaluator.{converters[0]} of {config.filename} is not evaluated here")
-    sigmas = read_metainfo(config.test_dataloader.dataset).sigmas
-    family = next((one for one in plugins("metrics").values() if evaluator.type in one.evaluators), None)
-    if family is None:
+    with _of(config):
+        evaluator = _evaluator(config)
+        families = {name: family for family in plugins("metrics").values() for name in family.evaluators}
+        family = families.get(evaluator.get("type"))
+        if family is None:
+            raise SpecError(
+                f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not evaluated "
+                f"here; known are {', '.join(sorted(families))}",
+                "a package adds another metric by an entry point of the group pose_harness.metrics",
+            )
+        _check_settings(evaluator, family.settings)
+        dataset = config.test_dataloader.dataset
+        meta = read_metainfo(dataset)
+        scoring: Scoring = family.read_scoring(evaluator, dataset, meta.sigmas, data_file)
+        if isinstance(scoring, PoseSelection) and not meta.sigmas:
+            raise SpecError(
+                f"{meta.source}: sigmas: it is empty; OKS, which {evaluator.type} computes, needs {len(meta.names)} "
+                "numbers, one a keypoint",
+                "COCO's are from 0.025 to 0.107; a metric without sigmas needs none",
+            )
+        return scoring
+
+
+def _evaluator(config: Config) -> Any:
+    """Return the settings of the metric of a config.
+
+    Raises:
+        SpecError: There is none, there are several, or it measures by another annotation file than people are from.
+    """
+    stated = config.get("test_evaluator")
+    listed = stated if isinstance(stated, list | tuple) else [stated]
+    if len(listed) != 1:
+        names = ", ".join(str(one.get("type")) if isinstance(one, dict) else brief(one) for one in listed)
         raise SpecError(
-            f"config field test_evaluator.type of {config.filename}: {evaluator.type} is not evaluated here"
+            f"config field test_evaluator of {config.filename}: one metric is evaluated, not several: "
+            f"{names or 'none'}",
+            "leave one of them in a config, and write a row for each",
         )
-    scoring: Scoring = family.read_scoring(evaluator, config.test_dataloader.dataset, sigmas, data_file)
-    return scoring
+    if not isinstance(listed[0], dict):
+        raise SpecError(
+            f"config field test_evaluator of {config.filename}: found {brief(listed[0])}; it is to be a dict"
+        )
+    evaluator = listed[0]
+    measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
+    if measured and in_data_folder(str(measured)) != listed_by:
+        raise SpecError(
+            f"config field test_evaluator.ann_file of {config.filename}: {measured} is not the annotation file of "
+            f"test_dataloader.dataset, {listed_by}",
+            "name the same file in both",
+        )
+    return evaluator
+
+
+def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
+    """Refuse settings of an evaluator that nothing here reads; `known` are those that its family reads."""
+    for field, value in evaluator.items():
+        if field in _NOT_EVALUATED:
+            if value:
+                raise SpecError(f"config field test_evaluator.{field}: it is not evaluated here", "leave it out")
+        elif known is not None and field not in known | _NO_MATTER:
+            raise SpecError(
+                f"config field test_evaluator.{field}: {evaluator.type} has no such setting that is evaluated here"
+                f"{did_you_mean(field, known)}; there are {', '.join(sorted(known))}"
+            )
 
 
 def point_at(config: Config, data: str) -> Config:

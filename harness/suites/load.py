@@ -43,10 +43,20 @@ def load_suite(name_or_path: str | Path) -> Suite:
         if name_or_path not in suite_names():
             raise UsageError(
                 f"unknown suite: {name_or_path}{did_you_mean(name_or_path, suite_names())}",
-                f"suites: {', '.join(suite_names())}; or the path of a YAML file of your own",
+                f"suites: {', '.join(suite_names())}; or the path of a YAML file of your own, such as mine.yaml, "
+                "a row of which is mine.yaml/ROW",
             )
         return _load_file(BENCHMARKS / f"{name_or_path}.yaml")
     return _load_file(Path(name_or_path))
+
+
+def argument_of(suite: Suite) -> str:
+    """Return what names a suite on the command line: its name, or the path of a file of one's own.
+
+    A row of it is that, a slash and the row's id: `coco/hrnet-w32-256x192`, or `mine.yaml/my-net`.
+    """
+    own = suite.path is not None and suite.path.parent.resolve() != BENCHMARKS.resolve()
+    return suite.path.as_posix() if suite.path and own else suite.name
 
 
 def matching_rows(suite: Suite, glob: str | None) -> list[Row]:

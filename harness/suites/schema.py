@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -69,6 +70,26 @@ def _under_data_folder(path: str) -> str:
             f"found {brief(path)}; it must be a path under the data folder, e.g. coco/annotations/val.json"
         )
     return path
+
+
+_WEIGHTS = r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.(pth|pt|pth\.tar))$"
+
+
+def _address_of_weights(url: Any) -> Any:
+    """Refuse other addresses than those of the pattern, and say how the one that is meant is written."""
+    if not isinstance(url, str) or (re.search(_WEIGHTS, url) and not re.match(r"file://(?!/|localhost/)", url)):
+        return url
+    path, write = url.removeprefix("file://").replace("\\", "/"), ""
+    if "~" in path:
+        write = "write the whole path, such as file:///home/me/net.pth; "
+    elif url.startswith("file://") or re.match(r"/|[A-Za-z]:/", path):
+        write = f"write file:///{quote(path.lstrip('/'), safe='/:')}; "
+    elif "\\" in url:
+        write = f"write {path}; "
+    raise ValueError(
+        f"found {brief(url)}; {write}it must be https://host/path/net.pth, file:///path/net.pth, or a path relative to "
+        "the suite's file such as weights/net.pth, without spaces, that ends in .pth, .pt or .pth.tar"
+    )
 
 
 FilePath = Annotated[str, AfterValidator(_nameable)]
@@ -199,7 +220,7 @@ class Claim(SuiteFields):
 class Checkpoint(SuiteFields):
     """A file of weights."""
 
-    url: FilePath = Field(pattern=r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.pth)$")
+    url: Annotated[FilePath, BeforeValidator(_address_of_weights)] = Field(pattern=_WEIGHTS)
     """Where to download it; or its path, relative to the suite's file."""
     sha256: str = Field(pattern=r"^[0-9a-f]{8,64}$")
     """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name."""

@@ -2,6 +2,7 @@
 
 import collections
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,20 @@ def trained(small: Config) -> torch.nn.Module:
     return network
 
 
+def rewritten(path: Path, old: bytes, new: bytes, compression: int = zipfile.ZIP_STORED, factor: int = 1) -> None:
+    """Change the pickle of a checkpoint; of a zip archive, also the compression and the sizes that it states."""
+    if not zipfile.is_zipfile(path):
+        path.write_bytes(path.read_bytes().replace(old, new))
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content.replace(old, new) if name.endswith(".pkl") else content)
+        for member in archive.infolist():
+            member.file_size *= factor
+
+
 def heatmaps(network: torch.nn.Module) -> torch.Tensor:
     with torch.inference_mode():
         return forward_heatmaps(network, CROPS)
@@ -77,6 +92,62 @@ def test_mmengine_1x_with_all_its_metadata(tmp_path: Path, small: Config, traine
     with pytest.raises(pickle.UnpicklingError):  # torch alone refuses it
         torch.load(path, weights_only=True)
     loads_the_same(path, small, trained)
+
+
+@pytest.mark.parametrize("core", [b"numpy.core", b"numpy._core"], ids=["NumPy 1", "NumPy 2"])
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_arrays_of_every_numpy(tmp_path: Path, zipped: bool, core: bytes) -> None:
+    """Either release reads what either writes: the training log, scalars, texts and empty arrays in the metadata."""
+    network, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    hub = MessageHub.get_instance(f"numpy {core!r} {zipped}")
+    hub.update_scalar("train/loss", np.float64(0.5))
+    hub.update_info("best_score", np.float32(0.25))
+    meta = {
+        "names": np.array(["nose", "ear"]),
+        "flags": np.array([True]),
+        "none": np.zeros((0, 2), np.int16),
+        "n": np.int64(3),
+    }
+    path = tmp_path / "net.pth"
+    torch.save(
+        {"state_dict": network.state_dict(), "meta": meta, "message_hub": hub.state_dict()},
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    for written in (b"cnumpy.core.", b"cnumpy._core."):
+        rewritten(path, written, b"c" + core + b".")
+    load_weights(other, path)
+    assert torch.equal(other.weight, network.weight)
+
+
+@pytest.mark.parametrize("name", ["fromfile", "_frombuffer", "multiarray._reconstruct2"])
+def test_other_names_of_numpy_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({"state_dict": {"a": CROPS}, "x": np.float64(1)}, path)
+    for core in (b"core", b"_core"):
+        rewritten(path, b"cnumpy." + core + b".multiarray\nscalar", f"cnumpy._core\n{name}".encode())
+    with pytest.raises(ObtainError, match=rf"refused: .*net\.pth wants numpy\._core\.{name}"):
+        load_weights(torch.nn.Linear(3, 2), path)
+
+
+def test_compressed_checkpoints(tmp_path: Path) -> None:
+    """One that somebody has zipped again loads, one that states far more content than weights have is not unpacked."""
+    network, other, path = torch.nn.Linear(300, 200), torch.nn.Linear(300, 200), tmp_path / "net.pth"
+    torch.save(network.state_dict(), path)
+    rewritten(path, b"", b"", zipfile.ZIP_DEFLATED)
+    load_weights(other, path)
+    assert torch.equal(other.weight, network.weight)
+    rewritten(path, b"", b"", zipfile.ZIP_DEFLATED, factor=10_000)
+    with pytest.raises(
+        ObtainError, match=r"refused: .*net\.pth of 2\d\d,\d{3} bytes unpacks to 2,\d{3},\d{3},\d{3}, which"
+    ):
+        load_weights(other, path, trusted=True)
+
+
+def test_torchscript(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.script(torch.nn.Linear(3, 2)), str(tmp_path / "net.pt"))
+    with pytest.raises(ObtainError, match=r"net\.pt is a TorchScript program\n  save its weights: torch\.save"):
+        load_weights(torch.nn.Linear(3, 2), tmp_path / "net.pt")
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
@@ -191,7 +262,7 @@ def test_truncated(tmp_path: Path, small: Config, trained: torch.nn.Module, zipp
 )
 def test_no_weights(tmp_path: Path, small: Config, content: Any) -> None:
     torch.save(content, tmp_path / "x.pth")
-    with pytest.raises(ObtainError, match=r"not a checkpoint: .* has no weights under `state_dict`"):
+    with pytest.raises(ObtainError, match=r"not a checkpoint: .* has no weights under `state_dict`.*\n  use the file"):
         load_weights(build_network(small), tmp_path / "x.pth")
 
 
@@ -216,13 +287,21 @@ def test_hash(tmp_path: Path) -> None:
     right = sha256_file(path)
     assert identify_checkpoint(path, published(right[:8])).warnings == ()
     with pytest.raises(
-        ObtainError, match=rf"x\.pth has sha256 {right[:8]}, published is 00000000\n.* delete it, and get it from"
+        ObtainError,
+        match=rf"x\.pth has sha256 {right[:8]}, published is 00000000\n.* move it elsewhere, and get the published",
     ):
         identify_checkpoint(path, published())
     stale = identify_checkpoint(path, published(hash_is_stale="republished smaller"))
     assert stale.sha256 == right
     assert stale.size == 7
     assert "republished smaller" in stale.warnings[0]
+    with pytest.raises(ObtainError) as caught:
+        identify_checkpoint(path, Checkpoint(url="x.pth", sha256="0" * 16))
+    assert f"x.pth has sha256 {right[:16]}, the suite states 0000000000000000\n  if it is the right" in str(
+        caught.value
+    )
+    assert f'state in the suite: sha256: "{right[:16]}"' in str(caught.value)
+    assert "delete" not in str(caught.value)
 
 
 def test_finding(tmp_path: Path) -> None:

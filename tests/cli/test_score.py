@@ -199,6 +199,7 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
     assert err == (
         f"error: a.npy: expected numbers of shape ({len(found)}, 16, 2) (annotated people, keypoints, x and y), "
         f"found ({len(found) - 1}, 16, 2)\n"
+        "  it takes a row for each annotated person, in their order; NaN for those who were not predicted\n"
     )
 
 

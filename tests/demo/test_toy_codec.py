@@ -12,6 +12,7 @@ from harness import plugins
 from harness.record import Record
 
 ROW = "litehrnet-18-128x96"
+METRICS = ("AP", "AP@0.5", "AP@0.75", "AR")
 CONFIG = """
 custom_imports = dict(imports=["toy_codec"], allow_failed_imports=False)
 codec = dict(_delete_=True, type="MassHeatmap", input_size=(96, 128), heatmap_size=(24, 32))
@@ -59,11 +60,14 @@ def test_a_codec_of_another_package(harness: Harness, demo: Path, tmp_path: Path
     assert code == 0, out
     assert Record.load(run / "record.json").metrics == metrics
 
-    targets = [f"--target={name}={metrics[name]:.3f}" for name in ("AP", "AP@0.5", "AP@0.75", "AR")]
-    out_option = ("--out", tmp_path / "msra")
-    code, out, _ = harness("explain", f"{suites['msra']}/{ROW}", "--rerun", *targets, *options, *out_option)
-    assert code == 0, out
-    assert "  1. decoder: msra -> mass" in out.splitlines()
+    targets = [f"--target={name}={metrics[name]:.3f}" for name in METRICS]
+    rerun = ("explain", f"{suites['msra']}/{ROW}", "--rerun", *targets, *options, "--out", tmp_path / "msra", "--json")
+    code, out, err = harness(*rerun)
+    assert code == 0, err
+    (trial,) = (one for one in json.loads(out)["trials"] if [change["tried"] for change in one["changes"]] == ["mass"])
+    assert trial["changes"][0]["setting"] == "decoder"
+    assert trial["verdict"] == "reproduced"
+    assert {one["claim"]["metric"]: one["measured"] for one in trial["claims"]} == {m: metrics[m] for m in METRICS}
 
     code, out, err = harness("report", tmp_path / "mass", "--data", demo)
     assert code == 0, err

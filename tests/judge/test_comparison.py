@@ -13,7 +13,7 @@ from harness.judge.comparison import Comparison, Paired, RecordedRun, RunCompari
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
-from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol
+from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Normalisation, Protocol
 from harness.record import Noise, Record, Status, Variant, Weights
 from harness.report.comparison import comparison_text
 
@@ -343,3 +343,16 @@ def test_a_verdict_is_no_cause() -> None:
     assert "protocol, weights and environment did not change" in comparison_text(
         compare({"coco/a/val": differs}, {"coco/a/val": outcome({"AP": 0.7})})
     )
+
+
+def test_people_and_normalisation_are_named() -> None:
+    usual = Normalisation(mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4), colours="RGB")
+    halves = Normalisation(mean=(127.5,) * 3, std=(127.5,) * 3, colours="BGR")
+    new, before = (
+        outcome(protocol=PROTOCOL.model_copy(update={"normalisation": normalisation}), people=people)
+        for normalisation, people in ((halves, 74), (usual, 150))
+    )
+    fields = {"people", "normalisation.mean", "normalisation.std", "normalisation.colours"}
+    assert {change.field for change in one(new, before).changes} == fields
+    # A run of a former version does not tell, which is no difference.
+    assert not one(outcome(protocol=PROTOCOL.model_copy(update={"normalisation": usual})), outcome()).changes

@@ -114,6 +114,7 @@ def _truth(images: int, image_of: Indices, points: Float64, corners: Float64, si
         areas=areas,
         is_crowd=np.zeros(people, bool),
         num_keypoints=np.full(people, points.shape[1]),
+        categories=np.ones(people, np.int64),
     )
 
 

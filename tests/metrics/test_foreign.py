@@ -397,7 +397,10 @@ def test_asked_for_rescoring_and_nms(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"keypoints": [0] * 42}, r"found\.json: 'keypoints' must be 51 numbers in every entry"),
+        (
+            {"keypoints": [0] * 42},
+            r"found\.json: 'keypoints' of entry 0 must be 51 numbers, not 42 values\n.* 14 keypoints",
+        ),
         (
             {"keypoints": [float("inf")] * 51},
             r"found\.json: 'keypoints' of 1 poses is not finite, the first is number 0",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.metrics.detections import load_results_json
+from harness.metrics.coco_results import load_results
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.oks.average_precision import accumulate, match, object_keypoint_similarity
 from harness.metrics.truth import load_truth
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def score(annotations: Path, results: Path, scoring: OksScoring) -> list[float]:
     truth = load_truth(annotations, len(scoring.sigmas), areas=scoring.area == "annotation", crowd=scoring.crowd)
-    stats = score_detections(load_results_json(results, len(scoring.sigmas)), scoring, truth)
+    stats = score_detections(load_results(results, len(scoring.sigmas)).detections, scoring, truth)
     assert list(stats) == (CROWDPOSE_NAMES if scoring.crowd else COCO_NAMES)
     return [-1 if value is None else value for value in stats.values()]
 
@@ -39,7 +39,7 @@ def assert_as_upstream(folder: Path, document: Any, results: Any, scoring: OksSc
     annotations, found = upstream.write(folder / "gt.json", document), upstream.write(folder / "dt.json", results)
     stats, precision, recall = upstream.evaluate(annotations, found, scoring)
     truth = load_truth(annotations, len(scoring.sigmas), areas=scoring.area == "annotation", crowd=scoring.crowd)
-    detections = load_results_json(found, len(scoring.sigmas))
+    detections = load_results(found, len(scoring.sigmas)).detections
     sigmas = np.array(scoring.sigmas, np.float32)
     curves = accumulate(match(detections, truth, sigmas, box_area=scoring.area == "box", crowd=scoring.crowd))
     np.testing.assert_array_equal(curves.precision, precision)
@@ -62,6 +62,22 @@ def test_random_cases(folder: Path, seed: int, boxes: bool, scoring: OksScoring)
     assert_as_upstream(folder, document, results, scoring)
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), scoring=st.sampled_from([COCO, AIC, CROWDPOSE]))
+def test_several_categories(folder: Path, seed: int, scoring: OksScoring) -> None:
+    """Each is evaluated alone, and the metrics are means over them; poses of a category without people are dropped."""
+    rng = np.random.default_rng(seed)
+    document = cases.annotations(rng, len(scoring.sigmas), images=8)
+    for person in document["annotations"]:
+        person["category_id"] = int(rng.choice([2, 5, 7]))
+    used = sorted({person["category_id"] for person in document["annotations"]})
+    document["categories"] = [{"id": category} for category in used]
+    results = cases.poses(rng, document, len(scoring.sigmas), most=int(rng.choice([3, 40])))
+    for pose in results:
+        pose["category_id"] = int(rng.choice([*used, 99])) if len(used) > 1 else used[0]
+    assert_as_upstream(folder, document, results, scoring)
+
+
 @pytest.mark.parametrize("scoring", [COCO, AIC, CROWDPOSE])
 def test_similarities(folder: Path, scoring: OksScoring) -> None:
     rng = np.random.default_rng(0)
@@ -76,7 +92,7 @@ def test_similarities(folder: Path, scoring: OksScoring) -> None:
     evaluation._prepare()
     truth = load_truth(annotations, len(scoring.sigmas))
     areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if scoring.area == "box" else truth.areas
-    detections = load_results_json(found, len(scoring.sigmas))
+    detections = load_results(found, len(scoring.sigmas)).detections
     for image_id, points in zip(detections.image_ids, detections.keypoints[..., :2], strict=True):
         people = np.flatnonzero(truth.annotation_image_ids == image_id)
         pairs = np.repeat(points[None], len(people), axis=0)
@@ -114,7 +130,7 @@ def test_undefined_stats_are_none(folder: Path) -> None:
         person["area"] = 100
     assert assert_as_upstream(folder, document, [], COCO)[3:5] == [-1, -1]
     truth = load_truth(folder / "gt.json", 17, areas=True)
-    stats = score_detections(load_results_json(folder / "dt.json", 17), COCO, truth)
+    stats = score_detections(load_results(folder / "dt.json", 17).detections, COCO, truth)
     assert stats["AP(M)"] is stats["AP(L)"] is stats["AR(M)"] is stats["AR(L)"] is None
     assert stats["AP"] == 0
 
@@ -154,7 +170,7 @@ def test_restricted_truth_is_the_truth_of_a_smaller_file(folder: Path) -> None:
     document["images"] = document["images"][1:4]
     document["annotations"] = [person for person in document["annotations"] if person["image_id"] in some]
     stats = assert_as_upstream(folder, document, results, COCO)
-    restricted = score_detections(load_results_json(folder / "dt.json", 17), COCO, whole.restrict(some))
+    restricted = score_detections(load_results(folder / "dt.json", 17).detections, COCO, whole.restrict(some))
     assert [-1 if value is None else value for value in restricted.values()] == stats
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ObtainError
-from harness.metrics.detections import load_results_json
+from harness.metrics.coco_results import load_results
 from harness.metrics.truth import load_truth
 
 from .upstream import write
@@ -89,7 +89,7 @@ def test_fields_that_are_not_needed(tmp_path: Path) -> None:
         (["annotations", 2, "area"], None, "'area' of 5 in 'annotations' is missing"),
         (["annotations", 2, "area"], float("inf"), "'area' of 5 in 'annotations' is not finite"),
         (["annotations", 1, "num_keypoints"], None, "'num_keypoints' of 2 in 'annotations' is missing"),
-        (["annotations", 1, "category_id"], 2, "annotations of several 'category_id'"),
+        (["annotations", 1, "category_id"], 2, "annotations of several 'category_id', not all of which are whole"),
         (["annotations", 1, "category_id"], [1], "annotations of several 'category_id'"),
         (
             ["annotations", 1, "keypoints", 0],
@@ -143,15 +143,27 @@ def test_lists_in_place_of_numbers(tmp_path: Path) -> None:
             [{"image_id": 1, "keypoints": [0] * 6, "score": 1}, {"image_id": 1, "score": 1}],
             "entry 1 has no 'keypoints'",
         ),
-        ([{"image_id": 1, "keypoints": [0] * 5, "score": 1}], "'keypoints' must be 6 numbers in every entry"),
-        ([{"image_id": 1, "keypoints": [0] * 6, "score": [1]}], "'score' must be one number in every entry"),
-        ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": 2}, {}], "several 'category_id'"),
-        ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": [1]}, {}], "several 'category_id'"),
-        ([{"image_id": 1.5, "keypoints": [0] * 6, "score": 1}], "'image_id' must be a whole number in every entry"),
-        ([{"image_id": float("nan"), "keypoints": [0] * 6, "score": 1}], "'image_id' must be a whole number"),
-        ([{"image_id": 1, "keypoints": [10**400] * 6, "score": 1}], "'keypoints' must be 6 numbers in every entry"),
+        ([{"image_id": 1, "keypoints": [0] * 5, "score": 1}], "'keypoints' of entry 0 must be 6 numbers, not 5 values"),
+        (
+            [{"image_id": 1, "keypoints": [0] * 6, "score": [1]}],
+            r"'score' of entry 0 must be one number, not 1 values\n",
+        ),
+        ([{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": 2}, {}], "entry 1 has no 'category_id'\n"),
+        (
+            [{"image_id": 1, "keypoints": [0] * 6, "score": 1, "category_id": [1]}, {"category_id": 1}],
+            "several 'category_id'",
+        ),
+        (
+            [{"image_id": 1.5, "keypoints": [0] * 6, "score": 1}],
+            "'image_id' of entry 0 must be a whole number, not 1.5\n",
+        ),
+        (
+            [{"image_id": float("nan"), "keypoints": [0] * 6, "score": 1}],
+            "'image_id' of entry 0 must be a whole number, not nan",
+        ),
+        ([{"image_id": 1, "keypoints": [10**400] * 6, "score": 1}], "'keypoints' of entry 0 must be 6 numbers"),
     ],
 )
 def test_broken_results(tmp_path: Path, entries: Any, message: str) -> None:
     with pytest.raises(ObtainError, match=message):
-        load_results_json(write(tmp_path / "dt.json", entries), 2)
+        load_results(write(tmp_path / "dt.json", entries), 2)

@@ -44,7 +44,7 @@ def coco_eval(annotations: Path, results: Path, scoring: OksScoring) -> Any:
 
 
 def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[list[float], Any, Any]:
-    """Return COCOeval's stats, precision [T, R, A] and recall [T, A]."""
+    """Return COCOeval's stats, precision [T, R, C, A] and recall [T, C, A]."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = coco_eval(annotations, results, scoring)
         evaluation.evaluate()
@@ -52,7 +52,7 @@ def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[lis
         # summarize() replaces them by those of the most crowded images.
         precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
         evaluation.summarize()
-    return evaluation.stats.tolist(), precision[:, :, 0, :, 0], recall[:, 0, :, 0]
+    return evaluation.stats.tolist(), precision[..., 0], recall[..., 0]
 
 
 def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring) -> list[float]:

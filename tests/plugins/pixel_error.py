@@ -14,8 +14,8 @@ from harness.metrics.diagnosis.chart import Chart, GainChart
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pck import diagnose_distances, people_within_reach
 from harness.metrics.family import Family, Identify, Labels, Metrics, OtherScoring, TruthFiles
-from harness.metrics.foreign import ForeignFile
-from harness.metrics.foreign_poses import as_predictions, read_people
+from harness.metrics.foreign import ForeignFile, ForeignOutcome
+from harness.metrics.foreign_poses import as_predictions, read_people, score_people
 from harness.metrics.pck import match_people
 from harness.metrics.resample.columns import columns
 from harness.metrics.resample.draws import Draws
@@ -123,12 +123,13 @@ class PixelError(Family[PixelErrorScoring, Dots]):
         rows, people = match_people(predictions, truth.ids, truth.points.shape[1], truth.path)
         return PixelErrorMatched(predictions, scoring, truth, rows, people)
 
-    def score_foreign(self, file: ForeignFile[PixelErrorScoring]) -> Metrics:
+    def score_foreign(self, file: ForeignFile[PixelErrorScoring]) -> ForeignOutcome:
         """Score an array of keypoints in the order of the file of dots."""
         truth = self.read_truth(file.source)
-        keypoints = read_people(file, len(truth.ids))
+        keypoints, predicted, warnings = read_people(file, len(truth.ids), truth.points)
         boxes = np.zeros((len(truth.ids), 4), np.float32)
-        return self.match(as_predictions(truth.ids, truth.image_ids, boxes, keypoints), file.scoring, truth).stats()
+        found = as_predictions(truth.ids, truth.image_ids, boxes, keypoints)
+        return score_people(found, predicted, warnings, lambda people: self.match(people, file.scoring, truth))
 
     def alternatives(
         self, scoring: PixelErrorScoring, dataset: str, sigmas: Mapping[str, tuple[float, ...]]

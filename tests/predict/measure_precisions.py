@@ -6,6 +6,7 @@ Prints a table of differences to exact single precision. No test, since a precis
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from harness.predict.forward import Forward, SharedForward
 from harness.predict.precision import PRODUCTS
 from harness.predict.shared import Estimator, predict_together
 from harness.run.plan import Plan, Settings, make_plan
+from harness.run_folder import saved_records
 from harness.suites.load import load_suite
+from harness.suites.schema import Suite
 
 
 def to_tf32(values: torch.Tensor) -> torch.Tensor:
@@ -64,11 +67,29 @@ def measure(plans: dict[str, Plan], precision: str, data: Path) -> dict[str, flo
     return found
 
 
+def noise_floors(suite: Suite, runs: Path | None) -> dict[str, float]:
+    """Return the noise floor of each row's AP, from records of `harness run --noise`."""
+    records = {row.id: saved_records(runs, suite, row) for row in suite.rows} if runs else {}
+    return {row: found[0].noise.floor("AP") for row, found in records.items() if found and found[0].noise}
+
+
+def table(exact: Mapping[str, float], others: Mapping[str, Mapping[str, float]], floors: Mapping[str, float]) -> str:
+    """Return the AP of each row in single precision, its noise floor, and how each precision moves it."""
+    lines = [f"| row | fp32 | noise floor | {' | '.join(others)} |", f"|---|---:|---:|{'---:|' * len(others)}"]
+    for row, value in exact.items():
+        floor = f"{floors[row]:.4f}" if row in floors else "-"
+        moves = " | ".join(f"{found[row] - value:+.4f}" for found in others.values())
+        lines.append(f"| {row} | {value:.4f} | {floor} | {moves} |")
+    return "\n".join(lines) + "\n"
+
+
 @click.command()
 @click.argument("suite", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True)
 @click.option("--precision", "precisions", default="fp32-fast,tf32,fp16,bf16")
-def main(suite: Path, data: Path, precisions: str) -> None:
+@click.option("--noise", type=click.Path(path_type=Path), help="Where `harness run --noise` has put its records.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table to a file.")
+def main(suite: Path, data: Path, precisions: str, noise: Path | None, markdown: Path | None) -> None:
     """Measure, and print a table."""
     forward_module._SMALL = 0  # as on a GPU, where small networks are quickened as well
     loaded = load_suite(suite)
@@ -84,11 +105,11 @@ def main(suite: Path, data: Path, precisions: str) -> None:
     )
     plans = {row.id: make_plan(loaded, row, next(iter(row.runs)), settings) for row in loaded.rows}
     exact = measure(plans, "fp32", data)
-    names = precisions.split(",")
-    others = {name: measure(plans, name, data) for name in names}
-    print(f"| row | fp32 | {' | '.join(names)} |\n|---|---:|{'---:|' * len(names)}")
-    for row, value in exact.items():
-        print(f"| {row} | {value:.4f} | {' | '.join(f'{others[name][row] - value:+.4f}' for name in names)} |")
+    others = {name: measure(plans, name, data) for name in precisions.split(",")}
+    found = table(exact, others, noise_floors(loaded, noise))
+    print(found)
+    if markdown:
+        markdown.write_text(f"# What precisions move: {loaded.title}\n\nAP on a CPU; TF32 is emulated.\n\n{found}")
 
 
 if __name__ == "__main__":

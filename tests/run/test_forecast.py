@@ -71,7 +71,7 @@ def test_said_before_the_rows(harness: Harness, samples: Path, monkeypatch: pyte
     code, _, err = harness("run", "coco", "--rows", "alexnet-*", "--data", samples, "--limit", 1)
     assert code == 3  # the checkpoint cannot be had
     fetch, do = err.splitlines()
-    assert fetch == "1 to download: 1 of unknown size (`harness fetch --dry-run` lists them)"
+    assert fetch == "1 to download: 1 of unknown size (`harness fetch coco --dry-run` lists them)"
     about = r"about [\d.]+ (seconds|minutes) on cpu"
     assert re.fullmatch(rf"to do: up to {FIRST} people, {about}; --rows GLOB or --limit N evaluates a part", do)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from harness.protocol import Normalisation
 from harness.run.plan import LARGE_BATCH, Settings, make_plan
 from harness.suites.load import load_suite, select_rows
 
@@ -27,3 +28,10 @@ def test_batches_are_large_on_a_gpu_where_they_need_not_be_those_of_upstream(
     (row,) = select_rows(suite, "alexnet-256x192")
     plan = make_plan(suite, row, "val", replace(settings, **chosen))
     assert plan.protocol.compute.batch_size == batch_size
+
+
+def test_the_protocol_has_the_normalisation(settings: Settings) -> None:
+    suite = load_suite("coco")
+    (row,) = select_rows(suite, "alexnet-256x192")
+    found = make_plan(suite, row, "val", settings).protocol.normalisation
+    assert found == Normalisation(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), colours="RGB")

@@ -102,6 +102,33 @@ def test_checkpoint_beside_the_suite(folder: Path) -> None:
     assert suite.rows[1].runs["val"].checkpoint.local == Path("elsewhere/weights/second.pth")
 
 
+@pytest.mark.parametrize("url", ["net.pt", "./epoch_10.pth.tar", "../work_dirs/a_b/net.pth", "file:///a/My%20net.ckpt"])
+def test_forms_of_a_checkpoints_address(url: str, folder: Path) -> None:
+    (folder / "mine.yaml").write_text(SUITE.replace("https://example.com/second.pth", url))
+    local = load_suite("mine.yaml").rows[1].runs["val"].checkpoint.local
+    assert local == (Path("/a/My net.ckpt") if url.startswith("file") else Path(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("/home/me/my net.pth", "write file:///home/me/my%20net.pth; it must be https://"),
+        ("~/net.pth", "write the whole path, such as file:///home/me/net.pth; it must"),
+        ("file://~/net.pth", "write the whole path, such as file:///home/me/net.pth; it must"),
+        ("file://home/me/net.pth", "write file:///home/me/net.pth; it must"),
+        ("C:\\weights\\net.pth", "write file:///C:/weights/net.pth; it must"),
+        ("weights\\net.pth", "write weights/net.pth; it must"),
+        ("my net.pth", "it must be https://host/path/net.pth, file:///path/net.pth, or a path relative to the suite's"),
+        ("net.safetensors", "it must be https://host/path/net.pth, file:///path/net.pth, or a path relative to"),
+    ],
+)
+def test_other_forms_of_a_checkpoints_address(url: str, advice: str, folder: Path) -> None:
+    (folder / "mine.yaml").write_text(SUITE.replace("https://example.com/second.pth", f"'{url}'"))
+    with pytest.raises(SpecError) as caught:
+        load_suite("mine.yaml")
+    assert f"mine.yaml:31: rows[1].runs.val.checkpoint.url: found {url!r}; {advice}" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

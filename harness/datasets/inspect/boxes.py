@@ -6,11 +6,12 @@ import numpy as np
 
 from harness.datasets.box_file import BoxFile, look_like_corners
 from harness.datasets.coco_file import PERSON, image_positions
-from harness.datasets.columns import Integers
+from harness.datasets.columns import WHOLE_NUMBERS, Integers
 from harness.datasets.inspect.images import ImageList
-from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
+from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen, if_many
+from harness.errors import brief
 
-AGAIN = "take the official box file, or correct this one"
+AGAIN = "correct the file; of a published data set, take the official one"
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,28 @@ def inspect_boxes(
     boxes, scores = detections.boxes.shaped(4), detections.scores.shaped()
 
     if not people.any():
-        problems.add("error", f"no box of category {PERSON}, people", AGAIN, field="category_id")
+        advice = f"write {PERSON}: MMPose takes people from that category alone, whatever the annotations have"
+        text = f"no box of category {PERSON}, people: {detections.found_categories()}"
+        problems.add("error", text, advice, field="category_id")
     problems.add(
-        "warning",
+        "note",
         "of another category than people, not used",
         "harmless",
         field="category_id",
         what="box",
         ids=index[~people].tolist(),
     )
+    odd = ~detections.image_ids.known
+    if odd.any():
+        text = f"no whole number, {brief(detections.image_ids.odd[int(odd.argmax())])} in the first"
+        problems.add("error", text, WHOLE_NUMBERS, field="image_id", what="box", ids=index[people & odd].tolist())
     problems.add(
         "error",
         "of an image that the annotations do not list",
         "take the box file that was made for these images",
         field="image_id",
         what="box",
-        ids=index[people & (image < 0)].tolist(),
+        ids=index[people & (image < 0) & ~odd].tolist(),
     )
     bad = np.isnan(boxes).any(axis=1)
     for field, text, faulty in (
@@ -72,8 +79,18 @@ def inspect_boxes(
     size = images.sizes[image] if len(images.ids) else np.full((len(image), 2), np.nan)
     size[image < 0] = np.nan
     measured = people & ~bad & np.isfinite(size).all(axis=1)
-    if look_like_corners(boxes[measured], size[measured]):
-        severity: Severity = "warning" if corners_expected else "error"
+    shares = measured & (np.abs(boxes) <= 1).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    if shares.any() and shares.sum() > measured.sum() / 2:
+        problems.add(
+            "fatal",
+            "from 0 to 1, as shares of the image; pixels are read",
+            "multiply x and width by the width of the image, y and height by its height",
+            field="bbox",
+            what="box",
+            ids=index[shares].tolist(),
+        )
+    elif look_like_corners(boxes[measured], size[measured]):
+        severity: Severity = "warning" if corners_expected else "fatal"
         problems.add(
             severity,
             "looks like x1, y1, x2, y2; it is read as x, y, width, height",
@@ -87,7 +104,7 @@ def inspect_boxes(
         outside = ((boxes[:, :2] >= size) | (boxes[:, :2] + boxes[:, 2:] <= 0)).any(axis=1)
         for text, faulty in (("width or height is zero or negative", flat), ("outside of the image", outside & ~flat)):
             problems.add(
-                "warning",
+                if_many(measured & faulty, measured),
                 text,
                 "harmless if few: such a box finds nobody",
                 field="bbox",
@@ -99,7 +116,7 @@ def inspect_boxes(
     with_boxes = frozenset(np.array(images.ids, np.int64)[image[used & (image >= 0)]].tolist())
     without = np.array([i not in with_boxes for i in images.ids], bool) & images.has_people
     problems.add(
-        "warning",
+        if_many(without, images.has_people),
         "people are annotated, but there is no box: none of them can be found",
         "harmless if few; otherwise the file was made for a part of the images",
         what="image",

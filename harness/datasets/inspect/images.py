@@ -1,25 +1,27 @@
 """The image files: there, whole, and of the size that the annotations say."""
 
+import io
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from harness.arrays import Bool, Float64
-from harness.datasets.inspect.problems import Problem, Problems, chosen
+from harness.datasets.columns import BACKSLASHES
+from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen
+from harness.errors import MALFORMED
 from harness.files import is_file
+from harness.image_file import ADVICE, Fault, image_fault
 
-END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
-"""What a whole file ends with; it cannot occur in the coded pixels of a JPEG."""
-TAIL = 4096
-"""Bytes in which the end marker is looked for; some writers append something to it."""
 EXIF_ORIENTATION = 0x0112
+BEYOND = 1.05
+"""Labelled keypoints reach so many times the size of their image only by mistake."""
 TRANSPOSED = 5
 """From this EXIF orientation on, width and height change places."""
 
@@ -35,12 +37,8 @@ class ImageList:
     """[I, 2] width and height, px; NaN where the file does not say."""
     has_people: Bool
     """[I] somebody annotated there can be evaluated."""
-
-
-@dataclass(frozen=True)
-class _File:
-    fault: Literal["missing", "empty", "truncated", "unreadable"] | None
-    size: tuple[int, int] | None = None
+    reach: Float64 = field(default_factory=lambda: np.zeros(2))
+    """[I, 2] the largest x and y of a labelled keypoint, px; 0 where there is none."""
 
 
 def inspect_images(
@@ -54,102 +52,125 @@ def inspect_images(
         annotations: The file that lists them, relative to the data folder, for messages.
         images: What the file lists.
         needed: [I] which of them a run reads.
-        decode: Decode every image; otherwise only its header and its end are read.
+        decode: Decode every image; otherwise only its header and the structure of its file are judged.
     """
     with ThreadPoolExecutor() as pool:
         paths = [data / folder / name for name in images.names]
-        files = list(pool.map(partial(_inspect, decode=decode), paths))
+        found = list(pool.map(partial(_inspect, decode=decode), paths))
     problems = Problems(folder)
-    faults = np.array([file.fault or "" for file in files], "U10")
+    faults = np.array([fault or "" for fault in found], str)
     missing = faults == "missing"
-    again = "extract or download the images again"
+    again = "export or extract the images again"
     elsewhere = _elsewhere(data, folder, annotations, images.names[int(missing.argmax())]) if missing.any() else None
     problems.add(
         "error",
-        f"missing, {missing.sum()} of {len(files)}",
-        elsewhere or "complete the data set; `harness run` refuses to begin without them",
+        f"missing, {missing.sum()} of {len(found)}",
+        elsewhere or "put them there; `harness run` refuses to begin without them",
         what="image",
         ids=chosen(images.names, missing & needed),
     )
     problems.add(
-        "warning",
+        "note",
         "missing; nobody is evaluated in them",
         elsewhere or "nothing needs them",
         what="image",
         ids=chosen(images.names, missing & ~needed),
     )
-    for fault, text in (
-        ("empty", "an empty file"),
-        ("truncated", "truncated: the file ends before the image does"),
-        ("unreadable", "not an image that can be read"),
+    for fault, text, advice in (
+        ("empty", "an empty file", again),
+        ("truncated", "truncated: the file ends before the image does", again),
+        ("an animation", "an animation, which no run reads", ADVICE["an animation"]),
+        ("in HEIF format", "in HEIF format, which no run reads", ADVICE["in HEIF format"]),
+        ("unreadable", "not an image that can be read", again),
     ):
-        problems.add("error", text, again, what="image", ids=chosen(images.names, faults == fault))
-    found = np.array([file.size or (np.nan, np.nan) for file in files], np.float64).reshape(-1, 2)
-    sizes = Problems(annotations)
-    differs = (found != images.sizes).any(axis=1) & np.isfinite(found + images.sizes).all(axis=1)
-    swapped = differs & (found[:, ::-1] == images.sizes).all(axis=1)
-    for index in np.flatnonzero(swapped):
-        differs[index] = swapped[index] = not _is_turned(paths[index])
-    sizes.add(
-        "error",
-        "width and height are swapped",
-        "take MMPose's file, in which they are right",
-        field="width, height",
-        what="image",
-        ids=chosen(images.ids, swapped),
+        problems.add("error", text, advice, what="image", ids=chosen(images.names, faults == fault))
+    sizes = inspect_sizes(data, folder, annotations, images, faults == "")
+    return int((~missing).sum()), [*problems.found, *sizes]
+
+
+def inspect_sizes(data: Path, folder: str, annotations: str, images: ImageList, needed: Bool) -> list[Problem]:
+    """Compare the sizes in an annotation file with the headers of the images that are `needed`, [I].
+
+    MMPose turns an image by its EXIF orientation when it decodes it. Most images of another size leave the number
+    without a meaning, and so does one that does not have all the keypoints that are labelled in it. One that cannot be
+    read is left to whoever decodes it. The other arguments are those of `inspect_images`.
+    """
+    wanted = np.flatnonzero(needed & np.isfinite(images.sizes).all(axis=1))
+    # Filters of warnings are not the threads' own. Pillow warns of damaged EXIF data.
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
+        headers = list(pool.map(_header, [data / folder / images.names[index] for index in wanted.tolist()]))
+    decoded = np.full((len(images.names), 2), np.nan)
+    turned = np.zeros(len(images.names), bool)
+    for index, (size, transposed) in zip(wanted.tolist(), headers, strict=True):
+        decoded[index], turned[index] = size[::-1] if transposed else size, transposed
+    stated, compared = images.sizes, np.isfinite(decoded).all(axis=1)
+    differs = compared & (decoded != stated).any(axis=1)
+    beyond = differs & (images.reach > decoded * BEYOND).any(axis=1)
+    severity: Severity = "fatal" if beyond.any() or differs.sum() > compared.sum() / 2 else "error"
+    problems = Problems(annotations)
+    add = partial(problems.add, severity, field="width, height", what="image")
+    swapped = differs & (decoded[:, ::-1] == stated).all(axis=1)
+    add(
+        "those of the photo before it is turned by its EXIF orientation, and MMPose decodes it turned",
+        "turn the pixels and drop the orientation (Pillow: ImageOps.exif_transpose), and annotate what is seen then",
+        ids=chosen(images.ids, swapped & turned),
     )
-    differs &= ~swapped
-    if differs.any():
-        first = int(differs.argmax())
-        sizes.add(
-            "error",
-            f"not the size of the image file, in the first {_times(images.sizes[first])} for {_times(found[first])}",
-            "take the images that the annotations were made on, not resized ones",
-            field="width, height",
-            what="image",
-            ids=chosen(images.ids, differs),
+    add(
+        "width and height are swapped",
+        "write the size that the image file has; of a published data set, take MMPose's file",
+        ids=chosen(images.ids, swapped & ~turned),
+    )
+    other = differs & ~swapped
+    if other.any():
+        first = int(other.argmax())
+        add(
+            f"not the size of the image file, in the first {_times(stated[first])} for {_times(decoded[first])}",
+            "take the images that the annotations were made on, not resized ones, and state their size",
+            ids=chosen(images.ids, other),
         )
-    return int((~missing).sum()), problems.found + sizes.found
+    return problems.found
 
 
 def _times(size: Float64) -> str:
     return f"{size[0]:g}x{size[1]:g}"
 
 
-def _inspect(path: Path, *, decode: bool) -> _File:
-    """Read the header and the end of a file, or all of it; of one without its end marker, all."""
+def _inspect(path: Path, *, decode: bool) -> Literal["missing", "empty", "unreadable"] | Fault | None:
+    """Return what is wrong with the structure or header of a file, or with its pixels where they are to be decoded."""
     try:
-        with path.open("rb") as file:
-            length = file.seek(0, 2)
-            if not length:
-                return _File("empty")
-            file.seek(max(0, length - TAIL))
-            tail = file.read()
-            file.seek(0)
-            try:
-                with Image.open(file) as image:
-                    marker = END_MARKERS.get(image.format or "")
-                    size = image.size
-                    ends = marker is None or marker in tail
-                    if decode or not ends:
-                        image.load()
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                return _File("truncated" if "truncated" in str(error).lower() else "unreadable")
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return _File("missing")
+        return "missing"
     except (OSError, ValueError):
-        return _File("unreadable")
-    return _File(None, size)
+        return "unreadable"
+    if not data or (fault := image_fault(data)):
+        return fault if data else "empty"
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if decode:
+                image.load()
+            return None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return "truncated" if "truncated" in str(error).lower() else "unreadable"
 
 
-def _is_turned(path: Path) -> bool:
-    """Tell whether the EXIF orientation exchanges width and height, as OpenCV, and so MMPose, reads the file."""
-    with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # Pillow warns of damaged EXIF data
-        return bool(image.getexif().get(EXIF_ORIENTATION, 1) >= TRANSPOSED)
+def _header(path: Path) -> tuple[tuple[float, float], bool]:
+    """Return width and height of an image file, px, and whether its EXIF orientation exchanges them in OpenCV.
+
+    The size is NaN where the file cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            read = image.format != "PNG" or "exif" in image.info  # otherwise Pillow decodes a PNG to look for it
+            return image.size, read and image.getexif().get(EXIF_ORIENTATION, 1) >= TRANSPOSED
+    except (*MALFORMED, OSError, SyntaxError, Image.DecompressionBombError):
+        return (np.nan, np.nan), False
 
 
 def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | None:
     """Look for a missing image under other prefixes, and tell where it is."""
+    if "\\" in PurePath(name).as_posix():
+        return BACKSLASHES
     parts: Sequence[str] = PurePosixPath(name).parts
     root = data / PurePosixPath(annotations).parts[0]
     bases = [data / folder, data, root, *(path for path in sorted(root.glob("*")) if path.is_dir())]
@@ -159,6 +180,6 @@ def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | No
             if is_file(found):
                 return (
                     f"file_name has another prefix than the folders: {name}, looked for in {folder or '.'}, is at "
-                    f"{found.relative_to(data).as_posix()}; move the images, or take the official annotation file"
+                    f"{found.relative_to(data).as_posix()}; move the images, or change file_name"
                 )
     return None

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices
-from harness.datasets.coco_file import PERSON, Annotations, CocoFile, Images, image_positions
-from harness.datasets.columns import Integers, repeated
+from harness.datasets.coco_file import Annotations, CocoFile, Images, image_positions
+from harness.datasets.columns import WHOLE_NUMBERS, Integers
+from harness.datasets.inspect.categories import check_categories
 from harness.datasets.inspect.images import ImageList
-from harness.datasets.inspect.problems import Problem, Problems, chosen
+from harness.datasets.inspect.keypoint_names import check_names, check_sigmas
+from harness.datasets.inspect.problems import Problem, Problems, chosen, if_many
+from harness.datasets.inspect.repeated import check_repeated_ids
+from harness.datasets.inspect.units import check_areas, check_flags, check_units
+from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
 """Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, whatever xtcocotools says of it."""
-OFFICIAL = "take the official file, or correct this one"
+OFFICIAL = "correct the file; of a published data set, take the official one"
+AREAS = "write each person's area in px², or have the evaluator take 0.53 times the box: use_area=False of CocoMetric"
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,12 @@ class Rules:
     """CrowdPose: it reads `crowdIndex` of images, and `num_keypoints`, which leaves out head and neck."""
     one_based: bool
     """JHMDB: pixels count from 1, and MMPose counts labelled keypoints itself."""
+    flags: bool = False
+    """The metric takes keypoints whose visibility is not above 0 for not labelled, and scores each category alone."""
+    names: tuple[str, ...] = ()
+    """Of the metainfo's keypoints."""
+    sigmas: tuple[float, ...] = ()
+    """Of the metainfo, where the metric reads them."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +53,37 @@ class Annotated:
     """Videos, of a data set that has a file for each."""
 
 
-def inspect_people(file: str, coco: CocoFile, rules: Rules) -> Annotated:
-    """Inspect a COCO-style keypoint annotation file; `file` names it in messages."""
+def inspect_people(
+    file: str, coco: CocoFile, rules: Rules, *, ground_truth: bool = True, detector: bool = False
+) -> Annotated:
+    """Inspect a COCO-style keypoint annotation file.
+
+    Args:
+        file: For messages.
+        coco: What is in it.
+        rules: What is needed of it.
+        ground_truth: People are predicted in its boxes.
+        detector: People are predicted in a detector's boxes.
+    """
     problems = Problems(file)
+    check_sigmas(problems, rules.sigmas)
     images, people = coco.images, coco.annotations
     sizes = np.column_stack([images.widths.shaped(), images.heights.shaped()])
     _check_images(problems, images, sizes, rules)
+    check_repeated_ids(problems, images, people, OFFICIAL)
     position = np.where(people.image_ids.known, image_positions(images.ids, people.image_ids.values), -1)
     ids = _check_people(problems, people, position)
+    if rules.flags:
+        check_categories(problems, coco, ids, by_crowd=rules.crowd, detector=detector)
+    used = set(people.categories.values[people.categories.known].tolist())
+    check_names(problems, coco.categories or (), used, rules.names)
 
     known = position >= 0
     size = np.where(known[:, None], sizes[position], np.nan) if len(images) else np.full((len(people), 2), np.nan)
     crowd = np.nan_to_num(people.crowds.shaped()) != 0
     keypoints = people.keypoints.shaped(rules.num_keypoints, 3)
+    if rules.flags:
+        check_flags(problems, ids, keypoints, crowd)
     keypoints[..., :2] -= rules.one_based
     boxes = people.boxes.shaped(4)
     boxes[:, :2] -= rules.one_based
@@ -62,26 +92,28 @@ def inspect_people(file: str, coco: CocoFile, rules: Rules) -> Annotated:
     empty = _empty_when_clipped(boxes, size)
     _check_keypoints(problems, ids, keypoints, size, crowd, rules)
     _check_counts(problems, people, ids, keypoints, crowd, rules)
-    labelled = (keypoints[..., 2] > 0).any(axis=1) & ~crowd
-    _check_boxes(problems, people, ids, boxes, empty & np.isfinite(size).all(axis=1), labelled, rules)
+    flags = (keypoints[..., 2] > 0) & ~crowd[:, None]
+    labelled = flags.any(axis=1)
+    reads_boxes = ground_truth or not rules.areas
+    as_read = check_units(problems, ids, keypoints[..., :2], flags, boxes, size, reads_boxes)
+    outside = empty & np.isfinite(size).all(axis=1) & as_read
+    _check_boxes(problems, people, ids, boxes, outside, labelled, rules)
     if rules.areas:
-        problems.add(
-            "error",
-            "zero, negative or missing: no prediction can match such a person",
-            OFFICIAL,
-            field="area",
-            what="annotation",
-            ids=chosen(ids, labelled & ~(people.areas.shaped() > 0)),
-        )
+        measured = boxes if as_read else np.full_like(boxes, np.nan)
+        check_areas(problems, ids, people.areas.shaped(), measured, labelled, AREAS)
     evaluated = known & ~crowd & counted & ~empty
     has_people = np.zeros(len(images), bool)
     has_people[position[evaluated]] = True
+    reach = np.zeros((len(images), 2))
+    furthest = np.where(flags[..., None], keypoints[..., :2], 0).max(axis=1, initial=0)
+    np.maximum.at(reach, position[known], furthest[known])
     return Annotated(
         images=ImageList(
             ids=tuple(np.where(images.ids.known, images.ids.values, -1).tolist()),
             names=tuple(name or "" for name in images.names),
             sizes=sizes,
             has_people=has_people,
+            reach=reach,
         ),
         annotations=len(people),
         people=int(evaluated.sum()),
@@ -97,15 +129,8 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
         ("width, height", ~(sizes > 0).all(axis=1)),
     ):
         text = "missing, or not what it must be"
-        problems.add("error", text, OFFICIAL, field=field, what="image", ids=chosen(named, bad))
-    problems.add(
-        "error",
-        "used for several images",
-        OFFICIAL,
-        field="id",
-        what="image",
-        ids=repeated(images.ids.values[images.ids.known].tolist()),
-    )
+        advice = _whole(images.ids) if field == "id" else OFFICIAL
+        problems.add("error", text, advice, field=field, what="image", ids=chosen(named, bad))
     if rules.crowd:
         crowd = images.crowd_indices.shaped()
         problems.add(
@@ -127,34 +152,24 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
 
 
 def _check_people(problems: Problems, people: Annotations, position: Indices) -> list[int]:
-    """Check ids and categories; return the annotations' ids, and in place of one that is none its index in the file."""
+    """Check ids; return the annotations' ids, and in place of one that is none its index in the file."""
     named, whole = _named(people.ids), people.ids.known
-    problems.add("error", "missing, or no integer", OFFICIAL, field="id", what="annotation", ids=chosen(named, ~whole))
-    problems.add(
-        "error",
-        "used for several annotations: the evaluator takes the last for all of them",
-        OFFICIAL,
-        field="id",
-        what="annotation",
-        ids=repeated(people.ids.values[whole].tolist()),
-    )
+    text = "missing, or no integer"
+    problems.add("error", text, _whole(people.ids), field="id", what="annotation", ids=chosen(named, ~whole))
     problems.add(
         "error",
         "of an image that is not listed",
-        "take annotations and images of the same release",
+        "list the image in `images`, or correct image_id",
         field="image_id",
         what="annotation",
         ids=chosen(named, position < 0),
     )
-    problems.add(
-        "error",
-        "not 1, the category of people",
-        "take the keypoint file of people, with people alone in it",
-        field="category_id",
-        what="annotation",
-        ids=chosen(named, people.categories.values != PERSON),
-    )
     return named
+
+
+def _whole(ids: Integers) -> str:
+    """Return what to do about ids that are no whole numbers, after the first of them."""
+    return f"found {brief(next(iter(ids.odd.values())))}: {WHOLE_NUMBERS}" if ids.odd else ""
 
 
 def _named(ids: Integers) -> list[int]:
@@ -187,7 +202,7 @@ def _check_keypoints(
     points = keypoints[..., :2]
     outside = ((points < 0) | (points > size[:, None])).any(axis=2) & (flags > 0)
     problems.add(
-        "warning",
+        if_many(outside.any(axis=1) & ~crowd, (flags > 0).any(axis=1)),
         "labelled outside of the image",
         "harmless where it is few people at the border",
         field="keypoints",
@@ -215,7 +230,7 @@ def _check_counts(
         ids=chosen(ids, changes),
     )
     problems.add(
-        "warning",
+        "note",
         f"not the number of {counts}",
         "harmless: what counts is whether it is 0",
         field="num_keypoints",
@@ -251,7 +266,7 @@ def _check_boxes(
             ids=chosen(ids, fault & labelled),
         )
         problems.add(
-            "warning",
+            "note",
             f"{text}; the person has no keypoints",
             "harmless",
             field="bbox",

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from harness.arrays import Bool
 
-Severity = Literal["error", "warning"]
+Severity = Literal["fatal", "error", "warning", "note"]
 
+FEW = 0.2
+"""Up to this share of entries some oddities are harmless."""
 _SHOWN_IDS = 3
 
 
@@ -16,7 +18,9 @@ class Problem:
     """One kind of fault in one file, with everything that has it."""
 
     severity: Severity
-    """An error makes a run fail or gives another number; a warning is odd and harmless, or only likely."""
+    """Fatal is what leaves a number without meaning: nothing is predicted or scored. An error makes a run fail or gives
+    another number; a warning says what is likely, or that the number is not what it seems to be. A note is odd and
+    harmless."""
     file: str
     """Relative to the data folder, which itself is ""."""
     text: str
@@ -29,6 +33,11 @@ class Problem:
     """What the ids are of: image, annotation, box, person or sequence; None where the whole file is at fault."""
     ids: tuple[int | str, ...] = ()
     """All that have the fault; what has no id of its own is told by its index in the file."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do, in one line."""
+        return f"{self}; {self.advice}"
 
     def __str__(self) -> str:
         parts = [self.file] if self.file else []
@@ -64,6 +73,11 @@ class Problems:
         ids = tuple(ids)
         if ids or what is None:
             self.found.append(Problem(severity, self.file, text, advice, field, what, ids))
+
+
+def if_many(bad: Bool, of: Bool) -> Severity:
+    """Return how severe it is that some entries, [N], are odd, of which only many do harm."""
+    return "warning" if bad.sum() > FEW * of.sum() else "note"
 
 
 def chosen(ids: Iterable[Any], mask: Bool) -> list[Any]:

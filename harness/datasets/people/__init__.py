@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import usable
+from harness.datasets.columns import BACKSLASHES
 from harness.datasets.lookup import dataset_class
 from harness.datasets.people.coco import annotated_people, detected_people
 from harness.datasets.people.mpii import mpii_people
@@ -54,7 +55,7 @@ def check_images(images: Mapping[int, Path]) -> None:
     """
     missing = [path for path in images.values() if not is_file(path)]
     if missing:
-        raise ObtainError(
-            f"{len(missing)} of {len(images)} images are missing, the first is {missing[0]}",
-            "complete the data set, or name another data folder with --data",
-        )
+        hint = "put them there, or name another data folder with --data; file_name is relative to the images' folder"
+        if "\\" in missing[0].as_posix():
+            hint = BACKSLASHES
+        raise ObtainError(f"{len(missing)} of {len(images)} images are missing, the first is {missing[0]}", hint)

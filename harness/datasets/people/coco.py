@@ -10,7 +10,8 @@ import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, Indices, Int64
 from harness.datasets.box_file import read_boxes
-from harness.datasets.coco_file import Annotations, CocoFile, are_crowds, read_coco
+from harness.datasets.coco_file import PERSON, Annotations, CocoFile, are_crowds, read_coco
+from harness.datasets.columns import WHOLE_NUMBERS
 from harness.datasets.people.people import People
 from harness.errors import ObtainError, brief
 
@@ -30,9 +31,9 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
     image_ids, names = coco.listed(annotations)
     people = coco.annotations
     if people.image_ids.odd:
-        raise ObtainError(
-            f"annotations[{min(people.image_ids.odd)}] of {annotations} has no image_id", "it is a whole number"
-        )
+        first = min(people.image_ids.odd)
+        found = brief(people.image_ids.odd[first])
+        raise ObtainError(f"annotations[{first}] of {annotations} has no image_id: it is {found}", WHOLE_NUMBERS)
     image_rows, rows = _by_image(image_ids, people.image_ids.values)
     evaluable = people.boxes.given & people.keypoints.given & ~are_crowds(people.crowds)
     image_rows, rows = image_rows[evaluable[rows]], rows[evaluable[rows]]
@@ -45,12 +46,12 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
     if not len(rows):
         raise ObtainError(
             f"nobody in {annotations} has keypoints and a box: 0 of {len(people)} annotations",
-            "check that it is the keypoint file (person_keypoints_*.json, not instances_*.json)",
+            "each person needs a bbox and keypoints, of which some are labelled; of COCO, take person_keypoints_*.json",
         )
     nameless = np.flatnonzero(~people.ids.known[rows])
     if len(nameless):
-        image = image_ids[image_rows[nameless[0]]]
-        raise ObtainError(f"an annotation of image {image} in {annotations} has no id", "it is a whole number")
+        image, found = image_ids[image_rows[nameless[0]]], brief(people.ids.odd[int(rows[nameless[0]])])
+        raise ObtainError(f"an annotation of image {image} in {annotations} has no id: it is {found}", WHOLE_NUMBERS)
     files = {int(image_ids[row]): images / names[row] for row in dict.fromkeys(image_rows.tolist())}
     return People.from_boxes(people.ids.values[rows], image_ids[image_rows], boxes, np.ones(len(rows)), files)
 
@@ -76,8 +77,16 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
     rows = people[numbers]
     xywh = _single(detected.require_boxes(box_file, rows))
     image_ids = detected.image_ids.values[rows]
+    if not len(people) and len(detected):
+        raise ObtainError(
+            f"no person boxes in the box file: {box_file}: {detected.found_categories()}",
+            f"write {PERSON}, the only category_id that MMPose takes people from, whatever the annotations have",
+        )
     if not len(rows):
-        raise ObtainError(f"no person boxes in the box file: {box_file}", "detect people again, or use another file")
+        above = f", of a score of at least {score_threshold:g}" if len(people) else ""
+        raise ObtainError(
+            f"no person boxes in the box file: {box_file}{above}", "detect people again, or use another file"
+        )
     strangers = np.setdiff1d(image_ids, ids)
     if len(strangers):
         raise ObtainError(
@@ -122,7 +131,8 @@ def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices) -> No
             found = brief(column.odd.get(int(used[strange[0]]), column.values[used[strange[0]]]))
             name = people.ids.odd.get(int(row), int(people.ids.values[row]))
             raise ObtainError(
-                f"annotation {brief(name)} of {path}: bad bbox, keypoints or image size: {field} is {found}"
+                f"annotation {brief(name)} of {path}: bad bbox, keypoints or image size: {field} is {found}",
+                "bbox is x, y, width, height; keypoints are x, y, visibility of each, or an empty list for nobody",
             )
 
 

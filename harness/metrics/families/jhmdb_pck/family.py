@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
+from harness.metrics.evaluator import number, one_of
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
-from harness.metrics.family import Family, Identify, Metrics, OtherScoring, TruthFiles
+from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
 
 if TYPE_CHECKING:
     from harness.metrics.families.jhmdb_pck.score import JhmdbMatched
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.metrics.truth import Truth
     from harness.predictions import Predictions
 
@@ -35,6 +36,7 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
         (f"PCK({norm}, {kind})" for norm in NORMS.values() for kind in KINDS), Measure(undefined="nobody shows it")
     )
     evaluators = ("JhmdbPCKAccuracy",)
+    settings = frozenset({"thr", "norm_item"})
     foreign_options = frozenset({"array", "one_based"})
     upstream_names = {key: f"PCK({norm})" for key, norm in NORMS.items()} | {
         f"{short} {key}": f"PCK({norm}, {kind})"
@@ -44,7 +46,8 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> JhmdbScoring:
         """Read the threshold of a config."""
-        return JhmdbScoring(threshold=evaluator.thr)
+        one_of(evaluator, "norm_item", "bbox", ("bbox", "torso", ["bbox"], ["torso"], ["bbox", "torso"]))
+        return JhmdbScoring(threshold=number(evaluator, "thr", 0.05))
 
     def read_truth(self, source: TruthFiles) -> "Truth":
         """Read a COCO-style annotation file."""
@@ -58,7 +61,7 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
 
         return match_jhmdb(predictions, scoring, truth)
 
-    def score_foreign(self, file: "ForeignFile[JhmdbScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[JhmdbScoring]") -> "ForeignOutcome":
         """Score an array of keypoints in the order of the annotations."""
         from harness.metrics.families.jhmdb_pck.foreign import score_array
 

@@ -4,13 +4,12 @@ from harness.datasets.coco_file import read_coco
 from harness.datasets.people import load_people
 from harness.metrics.families.jhmdb_pck.score import match_jhmdb
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
-from harness.metrics.family import Metrics
-from harness.metrics.foreign import ForeignFile
-from harness.metrics.foreign_poses import as_predictions, read_people
+from harness.metrics.foreign import ForeignFile, ForeignOutcome
+from harness.metrics.foreign_poses import as_predictions, read_people, score_people
 from harness.metrics.truth import load_truth
 
 
-def score_array(file: ForeignFile[JhmdbScoring]) -> Metrics:
+def score_array(file: ForeignFile[JhmdbScoring]) -> ForeignOutcome:
     """Score keypoints in the order of the annotations, of the people whom MMPose evaluates, with their boxes.
 
     Raises:
@@ -21,8 +20,8 @@ def score_array(file: ForeignFile[JhmdbScoring]) -> Metrics:
     truth = load_truth(annotations, file.protocol.num_keypoints)
     people = load_people(file.protocol.dataset, annotations, file.data, None, None)
     ids = read_coco(annotations).annotations.ids.values.tolist()
-    keypoints = read_people(file, len(ids))
+    keypoints, predicted, warnings = read_people(file, len(ids), truth.keypoints[..., :2])
     rows = {person: row for row, person in enumerate(ids)}
-    keypoints = keypoints[[rows[person] for person in people.ids.tolist()]]
-    found = as_predictions(people.ids, people.image_ids, people.boxes, keypoints)
-    return match_jhmdb(found, file.scoring, truth).stats()
+    evaluated = [rows[person] for person in people.ids.tolist()]
+    found = as_predictions(people.ids, people.image_ids, people.boxes, keypoints[evaluated])
+    return score_people(found, predicted[evaluated], warnings, lambda people: match_jhmdb(people, file.scoring, truth))

@@ -5,6 +5,7 @@ MMPose evaluates with: same precision and recall, bit for bit. Where xtcocotools
 not ask for, a comment marked "xtcocotools:" says so.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,36 +24,47 @@ MAX_DETECTIONS = 20
 
 @dataclass(frozen=True)
 class Matches:
-    """Which of D detections found one of M people, at A sizes and T OKS thresholds."""
+    """Which of D detections found one of M people of their category, at A sizes and T OKS thresholds."""
 
     image_ids: Int64
     """[I] ascending: the order of evaluation."""
     detection_images: Indices
-    """[D] index into image_ids; by image, then best first, at most MAX_DETECTIONS an image."""
+    """[D] index into image_ids; by image and category, then best first, at most MAX_DETECTIONS of each."""
     scores: Float64
     """[D]"""
     matched: Bool
     """[A, T, D]"""
     ignored: Bool
     """[A, T, D] neither right nor wrong."""
+    people: Indices
+    """[M] index into the truth's people: by image and category, then as in the truth."""
     person_images: Indices
     """[M] index into image_ids."""
     person_ignored: Bool
     """[A, M] not to be found: a crowd, without keypoints, or of another size."""
+    detection_categories: Indices
+    """[D] index of each detection's category, among the C of the people."""
+    person_categories: Indices
+    """[M] the same of each person."""
+
+    @property
+    def categories(self) -> int:
+        """How many categories the people have, C."""
+        return int(self.person_categories.max(initial=0)) + 1
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Precision and recall at T OKS thresholds and A sizes; -1 where there is nobody to be found."""
+    """Precision and recall at T OKS thresholds of C categories and A sizes; -1 where there is nobody to be found."""
 
     precision: Float64
-    """[T, R, A] the best precision at each recall or a higher one."""
+    """[T, R, C, A] the best precision at each recall or a higher one."""
     recall: Float64
-    """[T, A] the recall of all detections."""
+    """[T, C, A] the recall of all detections."""
 
 
 def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bool, crowd: bool) -> Matches:
-    """Match detections to people, greedily, best score first.
+    """Match detections to people of the same image and category, greedily, best score first.
 
     Args:
         detections: All in images of the truth, all finite.
@@ -61,10 +73,14 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
         box_area: Take 0.53 times a person's box as its area, for OKS and for its size.
         crowd: Evaluate as 'keypoints_crowd'.
     """
-    image_ids = np.unique(truth.image_ids)
-    poses, pose_images = _best_of_each_image(detections, image_ids)
-    people = np.argsort(truth.annotation_image_ids, kind="stable")
-    person_images = np.searchsorted(image_ids, truth.annotation_image_ids[people])
+    image_ids, categories = np.unique(truth.image_ids), truth.all_categories
+    count = len(categories)
+    # A cell is an image and a category: who is in it is matched without the others.
+    poses, pose_cells = best_of_each_cell(detections, image_ids, categories)
+    person_cells = np.searchsorted(image_ids, truth.annotation_image_ids) * count
+    person_cells += np.searchsorted(categories, truth.categories)
+    people = np.argsort(person_cells, kind="stable")
+    person_cells = person_cells[people]
 
     areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if box_area else truth.areas
     # xtcocotools: keypoints are counted by their visibility, whatever num_keypoints says; for 'keypoints_crowd' it is
@@ -75,26 +91,26 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
 
     matched = np.zeros((len(poses), len(SIZES), len(OKS_THRESHOLDS)), bool)
     ignored = np.zeros_like(matched)
-    poses_in, people_in = (np.bincount(images, minlength=len(image_ids)) for images in (pose_images, person_images))
+    poses_in, people_in = (np.bincount(cells, minlength=len(image_ids) * count) for cells in (pose_cells, person_cells))
     first_pose, first_person = (np.cumsum(counts) - counts for counts in (poses_in, people_in))
-    # Images with the same number of people form one block.
-    for count in np.unique(people_in[(people_in > 0) & (poses_in > 0)]):
-        images = np.flatnonzero((people_in == count) & (poses_in > 0))
-        ranks = np.arange(poses_in[images].max())
-        present = ranks < poses_in[images][:, None]
-        pose_table = first_pose[images][:, None] + ranks
+    # Cells with the same number of people form one block.
+    for size in np.unique(people_in[(people_in > 0) & (poses_in > 0)]):
+        cells = np.flatnonzero((people_in == size) & (poses_in > 0))
+        ranks = np.arange(poses_in[cells].max())
+        present = ranks < poses_in[cells][:, None]
+        pose_table = first_pose[cells][:, None] + ranks
         # Backwards, because the last of several equally similar people is the one that is taken.
-        person_table = first_person[images][:, None] + np.arange(count)[::-1]
+        person_table = first_person[cells][:, None] + np.arange(size)[::-1]
 
-        oks = np.full((*present.shape, count), -1.0)
+        oks = np.full((*present.shape, size), -1.0)
         block, rank = np.nonzero(present)
         oks[block, rank] = object_keypoint_similarity(
-            detections.keypoints[poses[np.repeat(pose_table[block, rank], count)], :, :2],
+            detections.keypoints[poses[np.repeat(pose_table[block, rank], size)], :, :2],
             truth,
             people[person_table[block].ravel()],
             areas,
             sigmas,
-        ).reshape(-1, count)
+        ).reshape(-1, size)
         block_matched, block_ignored = _match_block(
             oks, np.moveaxis(person_ignored[:, person_table], 0, 1), truth.is_crowd[people[person_table]]
         )
@@ -104,7 +120,18 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
     matched, ignored = (np.moveaxis(found, 0, -1) for found in (matched, ignored))
     # A detection without a match counts as wrong only where its own size is asked for.
     ignored |= ~matched & _outside(_pose_areas(detections)[poses])[:, None]
-    return Matches(image_ids, pose_images, detections.scores[poses], matched, ignored, person_images, person_ignored)
+    return Matches(
+        image_ids,
+        pose_cells // count,
+        detections.scores[poses],
+        matched,
+        ignored,
+        people,
+        person_cells // count,
+        person_ignored,
+        detection_categories=pose_cells % count,
+        person_categories=person_cells % count,
+    )
 
 
 def object_keypoint_similarity(
@@ -146,14 +173,14 @@ def accumulate(matches: Matches, images: Bool | None = None) -> Curves:
     """Turn matches into precision and recall, over all images or over those marked in `images` [I]."""
     if images is None:
         images = np.ones(len(matches.image_ids), bool)
-    chosen = np.flatnonzero(images[matches.detection_images])
-    chosen = chosen[np.argsort(-matches.scores[chosen], kind="stable")]
-    to_find = (~matches.person_ignored[:, images[matches.person_images]]).sum(axis=1)
-
-    precision = np.full((len(OKS_THRESHOLDS), len(RECALLS), len(SIZES)), -1.0)
-    recall = np.full((len(OKS_THRESHOLDS), len(SIZES)), -1.0)
-    for size in np.flatnonzero(to_find):
-        for threshold in range(len(OKS_THRESHOLDS)):
+    precision = np.full((len(OKS_THRESHOLDS), len(RECALLS), matches.categories, len(SIZES)), -1.0)
+    recall = np.full((len(OKS_THRESHOLDS), matches.categories, len(SIZES)), -1.0)
+    for category in range(matches.categories):
+        chosen = np.flatnonzero(images[matches.detection_images] & (matches.detection_categories == category))
+        chosen = chosen[np.argsort(-matches.scores[chosen], kind="stable")]
+        people = images[matches.person_images] & (matches.person_categories == category)
+        to_find = (~matches.person_ignored[:, people]).sum(axis=1)
+        for size, threshold in itertools.product(np.flatnonzero(to_find), range(len(OKS_THRESHOLDS))):
             matched = matches.matched[size, threshold, chosen]
             counts = ~matches.ignored[size, threshold, chosen]
             right = np.cumsum(matched & counts).astype(np.float64)
@@ -163,25 +190,25 @@ def accumulate(matches: Matches, images: Bool | None = None) -> Curves:
             best_from_here = np.maximum.accumulate(precisions[::-1])[::-1]
             # A recall that is never reached has precision 0.
             reached = np.searchsorted(recalls, RECALLS, side="left")
-            precision[threshold, :, size] = np.append(best_from_here, 0.0)[reached]
-            recall[threshold, size] = recalls[-1] if len(recalls) else 0.0
+            precision[threshold, :, category, size] = np.append(best_from_here, 0.0)[reached]
+            recall[threshold, category, size] = recalls[-1] if len(recalls) else 0.0
     return Curves(precision, recall)
 
 
 def coco_stats(curves: Curves) -> dict[str, float]:
-    """Return COCO's ten keypoint stats; -1 where there is nobody to be found."""
+    """Return COCO's ten keypoint stats, each the mean over the categories; -1 where there is nobody to be found."""
     precision, recall = curves.precision, curves.recall
     return {
-        "AP": _mean(precision[:, :, 0]),
-        "AP@0.5": _mean(precision[0, :, 0]),
-        "AP@0.75": _mean(precision[5, :, 0]),
-        "AP(M)": _mean(precision[:, :, 1]),
-        "AP(L)": _mean(precision[:, :, 2]),
-        "AR": _mean(recall[:, 0]),
-        "AR@0.5": _mean(recall[0, 0]),
-        "AR@0.75": _mean(recall[5, 0]),
-        "AR(M)": _mean(recall[:, 1]),
-        "AR(L)": _mean(recall[:, 2]),
+        "AP": _mean(precision[..., 0]),
+        "AP@0.5": _mean(precision[0, ..., 0]),
+        "AP@0.75": _mean(precision[5, ..., 0]),
+        "AP(M)": _mean(precision[..., 1]),
+        "AP(L)": _mean(precision[..., 2]),
+        "AR": _mean(recall[..., 0]),
+        "AR@0.5": _mean(recall[0, ..., 0]),
+        "AR@0.75": _mean(recall[5, ..., 0]),
+        "AR(M)": _mean(recall[..., 1]),
+        "AR(L)": _mean(recall[..., 2]),
     }
 
 
@@ -192,7 +219,7 @@ def crowdpose_stats(matches: Matches, truth: Truth) -> dict[str, float]:
     grades = crowd_grades(matches, truth)
     for grade, name in enumerate(("AP(E)", "AP(M)", "AP(H)")):
         # xtcocotools: these three stats are rounded.
-        stats[name] = round(float(accumulate(matches, grades == grade).precision[:, :, 0].mean()), 4)
+        stats[name] = round(float(accumulate(matches, grades == grade).precision[..., 0].mean()), 4)
     return stats
 
 
@@ -209,15 +236,29 @@ def _mean(values: Float64) -> float:
     return float(np.mean(defined)) if defined.size else -1.0
 
 
-def _best_of_each_image(detections: Detections, image_ids: Int64) -> tuple[Indices, Indices]:
-    """Return the detections that take part, by image and then best first, and the index of each one's image."""
+def best_of_each_cell(detections: Detections, image_ids: Int64, categories: Int64) -> tuple[Indices, Indices]:
+    """Return the detections that take part, by cell and then best first, and the cell of each.
+
+    Args:
+        detections: All in these images; those of other categories do not take part.
+        image_ids: [I] ascending.
+        categories: [C] ascending. Where there is only one, detections are of it whatever they say.
+
+    Returns:
+        Indices of the detections, and their cells: C times the index of the image plus that of the category.
+    """
     # xtcocotools: a detection none of whose keypoints has a positive score is dropped.
-    poses = np.flatnonzero((detections.keypoints[..., 2] > 0).any(axis=1))
-    images = np.searchsorted(image_ids, detections.image_ids[poses])
-    order = np.lexsort((-detections.scores[poses], images))
-    poses, images = poses[order], images[order]
-    rank = np.arange(len(images)) - np.searchsorted(images, images)
-    return poses[rank < MAX_DETECTIONS], images[rank < MAX_DETECTIONS]
+    takes_part = (detections.keypoints[..., 2] > 0).any(axis=1)
+    category = np.zeros(len(detections), np.intp)
+    if len(categories) > 1 and detections.categories is not None:
+        takes_part &= np.isin(detections.categories, categories)
+        category = np.searchsorted(categories, detections.categories)
+    poses = np.flatnonzero(takes_part)
+    cells = np.searchsorted(image_ids, detections.image_ids[poses]) * len(categories) + category[poses]
+    order = np.lexsort((-detections.scores[poses], cells))
+    poses, cells = poses[order], cells[order]
+    rank = np.arange(len(cells)) - np.searchsorted(cells, cells)
+    return poses[rank < MAX_DETECTIONS], cells[rank < MAX_DETECTIONS]
 
 
 def _pose_areas(detections: Detections) -> Float64:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64
-from harness.metrics.detections import Detections
 from harness.metrics.diagnosis import circumstances
 from harness.metrics.diagnosis.circumstances import Circumstance
 from harness.metrics.diagnosis.findings import describe, find
@@ -11,7 +10,11 @@ from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis, OksFigures
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
 from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
-from harness.metrics.families.oks.average_precision import MAX_DETECTIONS, OKS_THRESHOLDS, object_keypoint_similarity
+from harness.metrics.families.oks.average_precision import (
+    OKS_THRESHOLDS,
+    best_of_each_cell,
+    object_keypoint_similarity,
+)
 from harness.metrics.families.oks.figures import average_precision, corrections, curves, keypoint_ap
 from harness.metrics.families.oks.score import OksMatched, match_detections
 from harness.metrics.families.oks.scoring import OksScoring
@@ -22,15 +25,19 @@ from harness.metrics.truth import Truth
 def diagnose_oks(matched: OksMatched, labels: Labels) -> Diagnosis:
     """Diagnose poses as they are scored, after rescoring and NMS."""
     matches, scoring, truth = matched.matches, matched.scoring, matched.truth
-    poses = _evaluated(matched.detections)
+    evaluated, _ = best_of_each_cell(matched.detections, matched.image_ids, truth.all_categories)
+    poses = matched.detections.take(evaluated)
     points = poses.keypoints[..., :2]
     sigmas = np.array(scoring.sigmas, np.float32)
     areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if scoring.area == "box" else truth.areas
 
     to_find = np.empty(len(truth.annotation_ids), bool)
-    to_find[np.argsort(truth.annotation_image_ids, kind="stable")] = ~matches.person_ignored[0]
+    to_find[matches.people] = ~matches.person_ignored[0]
     people = _people(truth, areas, sigmas, to_find)
     pose_index, person_index = same_image(poses.image_ids, people.image_ids)
+    if matches.categories > 1 and poses.categories is not None:
+        same = poses.categories[pose_index] == truth.categories[person_index]
+        pose_index, person_index = pose_index[same], person_index[same]
     oks = object_keypoint_similarity(points[pose_index], truth, person_index, areas, sigmas)
     pairs = Pairs(pose_index, person_index, oks)
     pose_of = pair(pairs, poses.image_ids, to_find, PAIRED_SIMILARITY)
@@ -62,20 +69,6 @@ def diagnose_oks(matched: OksMatched, labels: Labels) -> Diagnosis:
         poses=counts,
         keypoint_ap=alone,
         oks=figures,
-    )
-
-
-def _evaluated(detections: Detections) -> Detections:
-    """Return those that xtcocotools evaluates, by image and then best first: 20 an image that score any keypoint."""
-    scored = np.flatnonzero((detections.keypoints[..., 2] > 0).any(axis=1))
-    ranked = scored[np.lexsort((-detections.scores[scored], detections.image_ids[scored]))]
-    images = detections.image_ids[ranked]
-    ranked = ranked[np.arange(len(ranked)) - np.searchsorted(images, images) < MAX_DETECTIONS]
-    return Detections(
-        image_ids=detections.image_ids[ranked],
-        keypoints=detections.keypoints[ranked],
-        scores=detections.scores[ranked],
-        boxes=None if detections.boxes is None else detections.boxes[ranked],
     )
 
 

@@ -4,16 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
+from harness.metrics.evaluator import one_of
 from harness.metrics.families.oks.scoring import OksScoring
-from harness.metrics.family import Family, Identify, Metrics, OtherScoring, TruthFiles
-from harness.metrics.pose_selection import other, other_selections, read_selection, selection_of_foreign
+from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
+from harness.metrics.pose_selection import (
+    SELECTION_SETTINGS,
+    other,
+    other_selections,
+    read_selection,
+    selection_of_foreign,
+)
 
 if TYPE_CHECKING:
     from harness.arrays import Int64
     from harness.metrics.diagnosis.chart import Chart
     from harness.metrics.diagnosis.model import Diagnosis
     from harness.metrics.families.oks.score import OksMatched
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.metrics.truth import Truth
     from harness.predictions import Predictions
 
@@ -30,6 +37,7 @@ class Oks(Family[OksScoring, "Truth"]):
     scoring = OksScoring
     measures = dict.fromkeys(STATS, _FRACTION)
     evaluators = ("CocoMetric",)
+    settings = SELECTION_SETTINGS | {"use_area", "iou_type"}
     similarity = "OKS"
     foreign_options = frozenset({"score_mode", "nms"})
     upstream_names = (
@@ -41,15 +49,15 @@ class Oks(Family[OksScoring, "Truth"]):
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> OksScoring:
         """Read how a config scores."""
         return OksScoring(
-            area="annotation" if evaluator.get("use_area", True) else "box",
-            crowd=evaluator.get("iou_type", "keypoints") == "keypoints_crowd",
+            area="annotation" if one_of(evaluator, "use_area", True, (True, False)) else "box",
+            crowd=one_of(evaluator, "iou_type", "keypoints", ("keypoints", "keypoints_crowd")) == "keypoints_crowd",
             **read_selection(evaluator, sigmas),
         )
 
     def needs(self, scoring: OksScoring) -> frozenset[str]:
         """Return the fields that it reads of annotations and images."""
         areas = {"area"} if scoring.area == "annotation" else set()
-        return frozenset(areas | ({"crowdIndex", "num_keypoints"} if scoring.crowd else set()))
+        return frozenset(areas | {"visibility"} | ({"crowdIndex", "num_keypoints"} if scoring.crowd else set()))
 
     def read_truth(self, source: TruthFiles) -> "Truth":
         """Read a COCO-style annotation file."""
@@ -72,7 +80,7 @@ class Oks(Family[OksScoring, "Truth"]):
         """Return the scoring under which poses count as they are, unless options ask for MMPose's selection."""
         return scoring.model_copy(update=selection_of_foreign(scoring, options))
 
-    def score_foreign(self, file: "ForeignFile[OksScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[OksScoring]") -> "ForeignOutcome":
         """Score a COCO results file."""
         from harness.metrics.families.oks.foreign import score_results
 

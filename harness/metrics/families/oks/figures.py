@@ -36,11 +36,10 @@ def keypoint_ap(matches: Matches, findings: Findings, pose_of: Indices, ignored:
     ks[pose_of[owners]] = findings.ks[owners]
     neutral = ignored.copy()
     neutral[pose_of[owners]] = False
-    by_image = np.argsort(findings.people.image_ids, kind="stable")
     shape = (len(SIZES), len(OKS_THRESHOLDS), len(ks))
     values: list[float | None] = []
     for keypoint in range(ks.shape[1]):
-        to_find = findings.kinds[by_image, keypoint] != UNLABELLED
+        to_find = findings.kinds[matches.people, keypoint] != UNLABELLED
         person_ignored = np.ones((len(SIZES), len(to_find)), bool)
         person_ignored[0] = ~to_find
         alone = replace(
@@ -71,22 +70,14 @@ def corrections(
         keypoints[pose_of[people], columns, :2] = findings.people.keypoints[people, columns]
         yield error, replace(poses, keypoints=keypoints)
     yield "scores", replace(poses, scores=best)
-    kept = ~background
-    yield (
-        "background",
-        Detections(
-            image_ids=poses.image_ids[kept],
-            keypoints=poses.keypoints[kept],
-            scores=poses.scores[kept],
-            boxes=None if poses.boxes is None else poses.boxes[kept],
-        ),
-    )
+    yield "background", poses.take(~background)
 
 
 def curves(matches: Matches) -> tuple[Curve, ...]:
-    """Return precision over recall for people of all sizes."""
-    precision = accumulate(matches).precision
+    """Return precision over recall for people of all sizes, the mean over the categories that have any."""
+    precision = accumulate(matches).precision[..., 0]
+    precision = precision[..., (precision >= 0).all(axis=(0, 1))].mean(axis=-1)
     return tuple(
-        Curve(threshold=round(float(OKS_THRESHOLDS[index]), 2), precision=precision[index, :, 0].tolist())
+        Curve(threshold=round(float(OKS_THRESHOLDS[index]), 2), precision=precision[index].tolist())
         for index in CURVE_THRESHOLDS
     )

@@ -1,17 +1,24 @@
 """Scores a COCO results file of another framework."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 
-from harness.metrics.detections import check_finite, load_results_json
-from harness.metrics.families.oks.score import match_detections, match_oks
+from harness.arrays import Int64
+from harness.datasets.coco_file import read_coco
+from harness.datasets.columns import Numbers
+from harness.errors import ObtainError, brief
+from harness.metrics.coco_results import CocoResults, load_results
+from harness.metrics.detections import Detections
+from harness.metrics.families.oks.score import OksMatched, match_detections, match_oks
 from harness.metrics.families.oks.scoring import OksScoring
-from harness.metrics.family import Metrics
-from harness.metrics.foreign import ForeignFile
-from harness.metrics.foreign_poses import check_images, scored_poses
-from harness.metrics.truth import load_truth
+from harness.metrics.foreign import ForeignFile, ForeignOutcome
+from harness.metrics.foreign_poses import check_images, check_pixels, coverage, scored_poses
+from harness.metrics.truth import Truth, load_truth
 
 
-def score_results(file: ForeignFile[OksScoring]) -> Metrics:
+def score_results(file: ForeignFile[OksScoring]) -> ForeignOutcome:
     """Score poses as they are, or after MMPose's selection if options ask for it.
 
     Raises:
@@ -20,15 +27,63 @@ def score_results(file: ForeignFile[OksScoring]) -> Metrics:
     path, scoring, annotations = file.path, file.scoring, file.source.annotations
     areas = scoring.area == "annotation"
     truth = load_truth(annotations, file.protocol.num_keypoints, areas=areas, crowd=scoring.crowd)
-    detections = load_results_json(path, file.protocol.num_keypoints)
-    check_finite(path, "keypoints", detections.keypoints)
-    check_finite(path, "score", detections.scores)
+    results = load_results(path, file.protocol.num_keypoints)
+    detections = results.detections
     check_images(path, detections.image_ids, truth.image_ids, annotations)
+    _check_categories(path, detections, truth)
+    warnings = check_pixels(path, detections.keypoints[..., :2], truth.keypoints[..., :2])
+    matched = _match(detections, scoring, truth)
+    predicted, categories = np.unique(detections.image_ids), read_coco(annotations).annotations.categories
+    return ForeignOutcome(
+        metrics=matched.stats(),
+        warnings=(*results.warnings, *_category(results, categories), *warnings, *_dropped(detections)),
+        coverage=coverage(
+            _people_images(matched), predicted, lambda: _match(detections, scoring, truth.restrict(predicted)).stats()
+        ),
+    )
+
+
+def _check_categories(path: Path, detections: Detections, truth: Truth) -> None:
+    found = detections.categories
+    if found is not None and len(np.unique(found)) > 1 and len(truth.all_categories) == 1:
+        odd = int((found != found[0]).argmax())
+        raise ObtainError(
+            f"{path}: results of several 'category_id': {found[0]} in entry 0, {found[odd]} in entry {odd}",
+            "keep the entries of people only, or write the same category for all of them",
+        )
+
+
+def _match(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatched:
+    if scoring.score_mode == "bbox" and scoring.nms == "none":
+        return match_detections(detections, scoring, truth)
     boxes = detections.boxes
     if boxes is not None:
-        check_finite(path, "bbox", boxes)
         boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-    if scoring.score_mode == "bbox" and scoring.nms == "none":
-        return match_detections(detections, scoring, truth).stats()
     poses = scored_poses(detections.image_ids, boxes, detections.keypoints, detections.scores)
-    return match_oks(poses, scoring, truth).stats()
+    return match_oks(poses, scoring, truth, detections.categories)
+
+
+def _people_images(matched: OksMatched) -> Int64:
+    """Return the image of each person who is to be found."""
+    matches = matched.matches
+    images: Int64 = matches.image_ids[matches.person_images[~matches.person_ignored[0]]]
+    return images
+
+
+def _category(results: CocoResults, annotated: Numbers) -> Iterator[str]:
+    found, right = results.category_id, annotated.values[0]
+    if annotated.known[0] and found is not None and found != right:
+        yield (
+            f"'category_id' is {brief(found)} in every entry and {right:g} in the annotations, and the poses are "
+            f"scored all the same, as pycocotools would not: write {right:g}"
+        )
+
+
+def _dropped(detections: Detections) -> Iterator[str]:
+    dropped = ~(detections.keypoints[..., 2] > 0).any(axis=1)
+    if dropped.any():
+        yield (
+            f"{dropped.sum()} of {len(dropped)} poses do not count, the first is entry {int(dropped.argmax())}: none "
+            "of their third numbers, the scores of keypoints, is above 0. MMPose's evaluator (xtcocotools) drops such "
+            "poses, pycocotools counts them: write scores above 0 (the sigmoid of logits), or 1 for all"
+        )

@@ -34,7 +34,7 @@ def resample_oks(matched: "OksMatched", draws: Draws) -> dict[str, Float64]:
     grades = crowd_grades(matches, matched.truth)
     for grade, name in enumerate(("AP(E)", "AP(M)", "AP(H)")):
         for one, curves in zip(stats, _curves(matches, draws, grades == grade), strict=True):
-            one[name] = round(float(curves.precision[:, :, 0].mean()), 4)
+            one[name] = round(float(curves.precision[..., 0].mean()), 4)
     return columns(stats)
 
 
@@ -43,24 +43,29 @@ def _curves(matches: Matches, draws: Draws, images: Bool | None = None) -> list[
     resamples, units = draws.counts.shape
     unit_of_image = draws.units_of(matches.image_ids)
     counted = np.ones(len(matches.image_ids), bool) if images is None else images
-    detections = np.flatnonzero(counted[matches.detection_images])
-    detections = detections[np.argsort(-matches.scores[detections], kind="stable")]
-    people = np.flatnonzero(counted[matches.person_images])
-    precision = np.empty((resamples, len(OKS_THRESHOLDS), len(RECALLS), len(SIZES)))
-    recall = np.empty((resamples, len(OKS_THRESHOLDS), len(SIZES)))
+    ranked_all = np.flatnonzero(counted[matches.detection_images])
+    ranked_all = ranked_all[np.argsort(-matches.scores[ranked_all], kind="stable")]
+    people_all = np.flatnonzero(counted[matches.person_images])
+    detections = [ranked_all[matches.detection_categories[ranked_all] == one] for one in range(matches.categories)]
+    people = [people_all[matches.person_categories[people_all] == one] for one in range(matches.categories)]
+    precision = np.empty((resamples, len(OKS_THRESHOLDS), len(RECALLS), matches.categories, len(SIZES)))
+    recall = np.empty((resamples, len(OKS_THRESHOLDS), matches.categories, len(SIZES)))
 
-    def accumulate(size: int, threshold: int) -> None:
-        ranked = detections[~matches.ignored[size, threshold, detections]]
+    def accumulate(category: int, size: int, threshold: int) -> None:
+        ranked = detections[category][~matches.ignored[size, threshold, detections[category]]]
         ranking = Ranking.of(
             unit_of_image[matches.detection_images[ranked]],
             matches.scores[ranked],
             matches.matched[size, threshold, ranked],
         )
-        found = people[~matches.person_ignored[size, people]]
+        found = people[category][~matches.person_ignored[size, people[category]]]
         to_find = np.bincount(unit_of_image[matches.person_images[found]], minlength=units)
         resampled = resample_curve(ranking, to_find, draws.counts, RECALLS)
-        precision[:, threshold, :, size], recall[:, threshold, size] = resampled.precision, resampled.recall
+        precision[:, threshold, :, category, size] = resampled.precision
+        recall[:, threshold, category, size] = resampled.recall
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda index: accumulate(*index), np.ndindex(len(SIZES), len(OKS_THRESHOLDS))))
+        list(
+            pool.map(lambda index: accumulate(*index), np.ndindex(matches.categories, len(SIZES), len(OKS_THRESHOLDS)))
+        )
     return [Curves(*curves) for curves in zip(precision, recall, strict=True)]

@@ -54,13 +54,23 @@ class OksMatched:
         return diagnose_oks(self, labels)
 
 
-def match_oks(predictions: Predictions, scoring: OksScoring, truth: Truth) -> OksMatched:
+def match_oks(
+    predictions: Predictions, scoring: OksScoring, truth: Truth, categories: Int64 | None = None
+) -> OksMatched:
     """Rescore predictions, suppress duplicates, and match them.
+
+    Args:
+        predictions: Of N people.
+        scoring: By which rules.
+        truth: What they are matched with.
+        categories: [N] theirs, where the truth has several; by default those of the annotations whose boxes they have.
 
     Raises:
         RunError: Predictions that are not finite, of another number of keypoints, or in images that the truth lacks.
     """
-    return match_detections(select_detections(predictions, scoring), scoring, truth)
+    if categories is None:
+        categories = truth.categories_of(predictions.person_ids)
+    return match_detections(select_detections(predictions, scoring, categories), scoring, truth)
 
 
 def match_detections(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatched:

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
+from harness.metrics.evaluator import one_of
 from harness.metrics.families.pckh.scoring import PckhScoring
-from harness.metrics.family import Family, Identify, Metrics, TruthFiles
+from harness.metrics.family import Family, Identify, TruthFiles
 from harness.suites.data_paths import in_data_folder
 
 if TYPE_CHECKING:
     from harness.metrics.families.pckh.score import MpiiMatched
     from harness.metrics.families.pckh.truth import MpiiTruth
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.predictions import Predictions
 
 KINDS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -25,6 +26,7 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
         ("PCKh@0.5", "PCKh@0.1", *(f"PCKh@0.5({kind})" for kind in KINDS)), Measure(undefined="nobody shows the joint")
     )
     evaluators = ("MpiiPCKAccuracy",)
+    settings = frozenset({"thr", "norm_item"})
     files = {"headboxes": "the head box file"}
     foreign_options = frozenset({"array", "one_based"})
     upstream_names = {"PCK": "PCKh@0.5", "PCK@0.1": "PCKh@0.1"} | {
@@ -34,6 +36,8 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> PckhScoring:
         """Read which head boxes a config measures by."""
+        one_of(evaluator, "thr", 0.5, (0.5,))
+        one_of(evaluator, "norm_item", "head", ("head", ["head"]))
         return PckhScoring(headboxes=identify(in_data_folder(dataset.headbox_file), "the head box file"))
 
     def read_truth(self, source: TruthFiles) -> "MpiiTruth":
@@ -48,20 +52,19 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
 
         return match_mpii(predictions, truth)
 
-    def score_foreign(self, file: "ForeignFile[PckhScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[PckhScoring]") -> "ForeignOutcome":
         """Score an array of keypoints in the order of the annotations."""
         import numpy as np
 
         from harness.metrics.families.pckh.score import match_mpii
-        from harness.metrics.foreign_poses import as_predictions, read_people
+        from harness.metrics.foreign_poses import as_predictions, read_people, score_people
 
         truth = self.read_truth(file.source)
         count = len(truth.joints)
         nowhere = np.zeros((count, 4), np.float32)
-        keypoints = read_people(file, count)
-        return match_mpii(
-            as_predictions(np.arange(count), np.zeros(count, np.int64), nowhere, keypoints), truth
-        ).stats()
+        keypoints, predicted, warnings = read_people(file, count, truth.joints)
+        found = as_predictions(np.arange(count), np.zeros(count, np.int64), nowhere, keypoints)
+        return score_people(found, predicted, warnings, lambda people: match_mpii(people, truth))
 
 
 PLUGIN = Pckh()

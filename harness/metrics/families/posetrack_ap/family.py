@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.measures import Measure
 from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
-from harness.metrics.family import Family, Identify, Metrics, OtherScoring, TruthFiles
-from harness.metrics.pose_selection import other_selections, read_selection, selection_of_foreign
+from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
+from harness.metrics.pose_selection import (
+    SELECTION_SETTINGS,
+    other_selections,
+    read_selection,
+    selection_of_foreign,
+)
 from harness.suites.data_paths import in_data_folder
 
 if TYPE_CHECKING:
     from harness.arrays import Int64
     from harness.metrics.families.posetrack_ap.score import PoseTrackMatched
     from harness.metrics.families.posetrack_ap.truth import PoseTrackTruth
-    from harness.metrics.foreign import ForeignFile
+    from harness.metrics.foreign import ForeignFile, ForeignOutcome
     from harness.predictions import Predictions
 
 KINDS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -30,6 +35,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
     scoring = PoseTrackScoring
     measures = dict.fromkeys(("AP", *(f"AP({kind})" for kind in KINDS)), Measure(undefined="nobody is to be found"))
     evaluators = ("PoseTrack18Metric",)
+    settings = SELECTION_SETTINGS
     files = {"sequences": "the per-sequence ground truth"}
     foreign_options = frozenset({"score_mode", "nms"})
     upstream_names = {"AP": "AP"} | {
@@ -72,7 +78,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
             raise UsageError("--score-mode does nothing here without --nms: joints rank by their own scores")
         return scoring.model_copy(update=changed)
 
-    def score_foreign(self, file: "ForeignFile[PoseTrackScoring]") -> Metrics:
+    def score_foreign(self, file: "ForeignFile[PoseTrackScoring]") -> "ForeignOutcome":
         """Score a folder with PoseTrack18's official file for each sequence."""
         from harness.metrics.families.posetrack_ap.foreign import score_sequences
 

@@ -7,12 +7,11 @@ from harness.metrics.families.posetrack_ap.results import load_posetrack_results
 from harness.metrics.families.posetrack_ap.score import match_posetrack
 from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import load_posetrack
-from harness.metrics.family import Metrics
-from harness.metrics.foreign import ForeignFile
-from harness.metrics.foreign_poses import check_images, scored_poses
+from harness.metrics.foreign import ForeignFile, ForeignOutcome
+from harness.metrics.foreign_poses import check_images, check_pixels, coverage, scored_poses
 
 
-def score_sequences(file: ForeignFile[PoseTrackScoring]) -> Metrics:
+def score_sequences(file: ForeignFile[PoseTrackScoring]) -> ForeignOutcome:
     """Score poses as they are, or after MMPose's selection if options ask for it.
 
     Raises:
@@ -30,4 +29,13 @@ def score_sequences(file: ForeignFile[PoseTrackScoring]) -> Metrics:
             f"it takes a file for each of the sequences in {truth.path}, with all their frames",
         )
     poses = scored_poses(results.image_ids, None, results.keypoints, results.scores)
-    return match_posetrack(poses, scoring, truth).stats()
+    predicted = np.unique(results.image_ids)
+    return ForeignOutcome(
+        metrics=match_posetrack(poses, scoring, truth).stats(),
+        warnings=(*results.warnings, *check_pixels(path, results.keypoints[..., :2], truth.joints)),
+        coverage=coverage(
+            truth.image_ids[truth.person_images[truth.annotated.any(axis=1)]],
+            predicted,
+            lambda: match_posetrack(poses, scoring, truth.restrict(predicted)).stats(),
+        ),
+    )

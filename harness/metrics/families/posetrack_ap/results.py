@@ -9,7 +9,8 @@ import numpy as np
 from harness.arrays import Float64, Int64
 from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
-from harness.metrics.detections import check_finite
+from harness.metrics.coco_results import read_image_ids
+from harness.metrics.detections import check_finite, keypoints_advice
 from harness.metrics.families.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS
 from harness.metrics.families.posetrack_ap.truth import JOINTS
 
@@ -26,6 +27,8 @@ class PoseTrackResults:
     """[N, 17, 3] x, y in image px, and score."""
     scores: Float64
     """[N] each pose's own score; 1 where nobody asked for it."""
+    warnings: tuple[str, ...]
+    """What is read in another way than it is written."""
 
 
 def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
@@ -48,25 +51,29 @@ def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
         image_ids=np.concatenate([sequence.image_ids for sequence in sequences]),
         keypoints=np.concatenate([sequence.keypoints for sequence in sequences]),
         scores=np.concatenate([sequence.scores for sequence in sequences]),
+        warnings=tuple(warning for sequence in sequences for warning in sequence.warnings),
     )
 
 
 def _read_sequence(path: Path, needs_scores: bool) -> PoseTrackResults:
     document = read_json(path, "the predictions of a sequence")
+    warnings: list[str] = []
     try:
         names = [*document["categories"][0]["keypoints"]]
         known = len(names) == NUM_KEYPOINTS and [names[column] for column in COLUMNS] == [*JOINTS]
         frames = np.array([image["id"] for image in document["images"]], np.int64)
         people = [*document["annotations"]]
-        image_ids = np.array([person["image_id"] for person in people], np.int64)
+        image_ids = read_image_ids(path, people, "annotation", warnings)
     except MALFORMED as error:
         raise ObtainError(f"{path}: not the predictions of a PoseTrack18 sequence: {error!r}") from error
     if not known:
         raise ObtainError(f"{path}: its keypoints must be PoseTrack18's 17, in their order, not {brief(names)}")
     keypoints = _column(path, people, "keypoints", (NUM_KEYPOINTS * 3,)).reshape(-1, NUM_KEYPOINTS, 3)
-    keypoints[..., 2] = _column(path, people, "scores", (NUM_KEYPOINTS,))
+    keypoints[..., 2] = _column(path, people, "scores", (NUM_KEYPOINTS,))  # whatever third numbers are
     scores = _column(path, people, "score", ()) if needs_scores else np.ones(len(people))
-    return PoseTrackResults(frames, image_ids, keypoints, scores)
+    for field, values in (("keypoints", keypoints[..., :2]), ("scores", keypoints[..., 2]), ("score", scores)):
+        check_finite(path, field, values)
+    return PoseTrackResults(frames, image_ids, keypoints, scores, tuple(warnings))
 
 
 def _column(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[int, ...]) -> Float64:
@@ -80,7 +87,7 @@ def _column(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[i
         if found is None or array.shape != shape:
             expected = f"{shape[0]} numbers" if shape else "a number"
             what = f"{len(found)} values" if isinstance(found, list) else brief(found)
-            raise ObtainError(f"{path}: '{field}' of annotation {index} must be {expected}, not {what}")
+            advice = keypoints_advice(found, NUM_KEYPOINTS) if field == "keypoints" else None
+            raise ObtainError(f"{path}: '{field}' of annotation {index} must be {expected}, not {what}", advice)
         values[index] = array
-    check_finite(path, field, values)
     return values

@@ -1,0 +1,25 @@
+"""MMPose's classes that read samples just as CocoDataset does: all that is their own is the METAINFO."""
+
+from harness.datasets.coco_style import CocoStyle
+
+_METAINFO = {
+    "AP10KDataset": "ap10k",
+    "ATRWDataset": "atrw",
+    "AnimalKingdomDataset": "ak",
+    "AnimalPoseDataset": "animalpose",
+    "COFWDataset": "cofw",
+    "DeepFashion2Dataset": "deepfashion2",
+    "ExlposeDataset": "exlpose",
+    "Face300WLPDataset": "300wlp",
+    "FlyDataset": "fly",
+    "HalpeDataset": "halpe",
+    "Horse10Dataset": "horse10",
+    "LapaDataset": "lapa",
+    "MacaqueDataset": "macaque",
+    "MhpDataset": "mhp",
+    "OCHumanDataset": "ochuman",
+    "OneHand10KDataset": "onehand10k",
+    "Rhd2DDataset": "rhd2d",
+}
+
+PLUGINS = [CocoStyle(name, metainfo=metainfo) for name, metainfo in _METAINFO.items()]

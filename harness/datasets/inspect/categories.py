@@ -1,0 +1,49 @@
+"""The categories of annotations, which COCO's evaluation scores one by one."""
+
+from functools import partial
+
+import numpy as np
+
+from harness.datasets.coco_file import PERSON, CocoFile
+from harness.datasets.inspect.problems import Problems, chosen
+
+
+def check_categories(problems: Problems, coco: CocoFile, named: list[int], *, by_crowd: bool, detector: bool) -> None:
+    """Note what the evaluation does with categories: it takes each alone, and the mean over those that are listed.
+
+    Args:
+        problems: Of the annotation file.
+        coco: What is in it.
+        named: [M] what messages call the annotations.
+        by_crowd: The metrics are CrowdPose's.
+        detector: People are predicted in a detector's boxes.
+    """
+    categories = coco.annotations.categories
+    whole = categories.known & (categories.values == np.trunc(categories.values))
+    add = partial(problems.add, field="category_id", what="annotation")
+    add("error", "missing, or no integer", "write 1", ids=chosen(named, ~whole))
+    used = np.unique(categories.values[whole]).astype(np.int64).tolist()
+    listed = None if coco.categories is None else {category.id for category in coco.categories}
+    text, several = " and ".join(map(str, used[:3])) + (" and others" if len(used) > 3 else ""), len(used) > 1
+    add(
+        "fatal" if several else "error",
+        "not among the file's `categories`, and so evaluated by nobody",
+        "list all categories that annotations have",
+        ids=chosen(named, whole & ~np.isin(categories.values, [*listed])) if listed else (),
+    )
+    if detector and used != [PERSON]:
+        add(
+            "fatal" if several else "error",
+            f"the categories are {text}, and MMPose takes everybody whom a detector found for category {PERSON}",
+            f"give people the category {PERSON}, and leave out the others",
+            ids=chosen(named, whole & (categories.values != PERSON)),
+        )
+    elif several and by_crowd:
+        add("fatal", f"the categories are {text}; by crowd index one is evaluated", "leave one", ids=named)
+    elif several:
+        problems.add(
+            "warning",
+            f"the categories are {text}: as in MMPose, each is evaluated alone, and metrics are means over them",
+            "give all annotations one category if they are of one kind",
+            field="category_id",
+        )

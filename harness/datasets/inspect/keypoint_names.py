@@ -1,0 +1,52 @@
+"""What the metainfo says of keypoints, beside what the annotation file says."""
+
+import re
+from collections.abc import Sequence
+
+from harness.datasets.coco_file import Category
+from harness.datasets.inspect.problems import Problems
+from harness.suites.metainfo import SIGMAS_ADVICE, suspicious_sigmas
+
+METAINFO = "the metainfo"
+SIDES = {"l": "left", "r": "right"}
+
+
+def check_names(problems: Problems, categories: Sequence[Category], used: set[int], names: Sequence[str]) -> None:
+    """Note categories whose keypoints have the metainfo's names at other places.
+
+    Args:
+        problems: Of the annotation file.
+        categories: Those that it lists.
+        used: The ids of those that annotations have.
+        names: [K] of the metainfo.
+    """
+    expected = [_key(name) for name in names]
+    for category in categories:
+        found = [_key(name) for name in category.keypoints]
+        if category.id not in used or len(set(found)) < len(found) or len(set(expected)) < len(expected):
+            continue
+        moved = [place for place, key in enumerate(found) if key in expected and expected.index(key) != place]
+        if moved:
+            name = category.keypoints[moved[0]]
+            place = expected.index(found[moved[0]])
+            problems.add(
+                "fatal" if set(found) == set(expected) else "error",
+                f"the keypoints are in another order than in the metainfo: number {moved[0] + 1} is {name!r}, "
+                f"which is number {place + 1} there",
+                "put the keypoints of the annotations in the metainfo's order, or those of the metainfo in theirs",
+                field="categories.keypoints",
+            )
+
+
+def check_sigmas(problems: Problems, sigmas: Sequence[float]) -> None:
+    """Note sigmas of another order of magnitude than those of any data set."""
+    if odd := suspicious_sigmas(sigmas):
+        of = Problems(METAINFO)
+        of.add("warning", odd, SIGMAS_ADVICE, field="sigmas")
+        problems.found += of.found
+
+
+def _key(name: str) -> tuple[str, ...]:
+    """Return what a name has in common with its other spellings, such as left_hip, Left Hip, hip_l and leftHip."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)
+    return tuple(sorted(SIDES.get(word.lower(), word.lower()) for word in words))

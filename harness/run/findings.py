@@ -1,0 +1,37 @@
+"""What is wrong with the data of a run, in the words of `harness check --data`, before anybody is predicted."""
+
+from harness.datasets.findings import find_problems, find_wrong_sizes, scored_files, usable
+from harness.datasets.interface import DataFiles
+from harness.datasets.people import People
+from harness.run.plan import Plan
+from harness.suites.ledger import image_folder
+from harness.suites.metainfo import read_metainfo
+
+
+def data_warnings(plan: Plan) -> list[str]:
+    """Return what a reader of the number should know of the annotations and boxes.
+
+    Raises:
+        ObtainError: The number would mean nothing, or a file is missing or not of its form.
+    """
+    _, problems = find_problems(_files(plan), plan.settings.data, _digests(plan))
+    return usable(problems)
+
+
+def size_warnings(plan: Plan, people: People) -> list[str]:
+    """Return what a reader of the number should know of the images of people, which are there; raises as above."""
+    files, data = _files(plan), plan.settings.data
+    annotated, _ = find_problems(files, data, _digests(plan))
+    return usable(find_wrong_sizes(files, data, annotated.images, list(people.images)))
+
+
+def _files(plan: Plan) -> DataFiles:
+    protocol, names = plan.protocol, read_metainfo(plan.config.test_dataloader.dataset).names
+    images = image_folder(plan.config)
+    return scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes, images)
+
+
+def _digests(plan: Plan) -> tuple[str, ...]:
+    protocol = plan.protocol
+    files = [protocol.annotations, *([protocol.boxes.file] if protocol.boxes.file else [])]
+    return tuple(file.sha256 for file in [*files, *protocol.scoring.files.values()])

@@ -1,0 +1,119 @@
+"""The files of a run vouch for each other: whatever is changed by hand is noticed by every command that reads them."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import Harness
+
+from harness.predict.crops import read_image
+from harness.predictions import Predictions
+from harness.record import Record
+
+RUN = Path("demo/litehrnet-18-mpii-128x128/val")
+ROWS = ("--rows", "*mpii*")
+
+
+@pytest.fixture(scope="module")
+def made(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with one run of the demo."""
+    from harness.cli import main
+
+    out = tmp_path_factory.mktemp("made") / "runs"
+    assert main(["run", "demo", "--data", str(demo), "--out", str(out), *ROWS]) == 0
+    return out
+
+
+def moved_keypoints(run: Path) -> None:
+    path = run / "predictions.parquet"
+    key = Predictions.saved_key(path)
+    assert key
+    found = Predictions.load(path)
+    replace(found, keypoints=found.keypoints + 3).save(path, key)
+
+
+def edited_metric(run: Path) -> None:
+    record = json.loads((run / "record.json").read_text())
+    record["metrics"]["PCKh@0.5"] += 0.01
+    (run / "record.json").write_text(json.dumps(record))
+
+
+def edited_protocol(run: Path) -> None:
+    protocol = json.loads((run / "protocol.json").read_text())
+    protocol["flip"]["enabled"] = False
+    (run / "protocol.json").write_text(json.dumps(protocol))
+
+
+EDITS = {
+    moved_keypoints: r"predictions\.parquet is not the file that the record was made from",
+    edited_metric: r"record\.json: its metrics, or what they are of, are not those that were measured",
+    edited_protocol: r"protocol\.json is not the file that the record was made from",
+}
+
+
+@pytest.mark.parametrize(("edit", "message"), EDITS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_what_is_changed_by_hand_is_noticed(
+    harness: Harness, demo: Path, made: Path, tmp_path: Path, edit: Callable[[Path], None], message: str
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    right = Record.load(runs / RUN / "record.json")
+    edit(runs / RUN)
+
+    for arguments in (
+        ("compare", runs, made),
+        ("compare", made, runs),
+        ("explain", "demo/litehrnet-18-mpii-128x128", "--data", demo, "--out", runs),
+    ):
+        code, _, err = harness(*arguments)
+        assert code == 3, arguments
+        assert re.search(message, err), err
+    code, out, err = harness("report", runs, "--suite", "demo", "--out", tmp_path / "site")
+    assert code == 0
+    assert "left out: " in out + err
+
+    # The scores can be made again from what is right; predictions and protocol only by another run.
+    code, _, err = harness("score", runs, "--data", demo)
+    assert code == (0 if edit is edited_metric else 3)
+    if edit is edited_metric:
+        assert Record.load(runs / RUN / "record.json").metrics == right.metrics
+        edit(runs / RUN)
+    code, out, err = harness("run", "demo", "--data", demo, "--out", runs, *ROWS)
+    assert (code, "reproduced" in out) == (0, True), err
+    again = Record.load(runs / RUN / "record.json")
+    assert (again.metrics, again.seal) == (right.metrics, right.seal)
+    assert harness("compare", runs, made)[0] == 0
+
+
+def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
+    """Records of former versions have no seal; their metrics are compared with those of their predictions."""
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    path = runs / RUN / "record.json"
+    record = Record.load(path)
+    metrics = {name: (value or 0) + 0.02 for name, value in record.metrics.items()}
+    record.model_copy(update={"seal": None, "metrics": metrics}).save(path)
+    code, out, _ = harness("compare", runs, made, "--data", demo)
+    assert code == 1
+    assert "does not agree with its own predictions" in out
+
+
+def test_changed_images_are_noticed(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    shutil.copytree(demo, data)
+    shutil.copytree(made, runs)
+    before = Record.load(runs / RUN / "record.json")
+    for path in (data / "demo/mpii").rglob("*.png"):
+        assert cv2.imwrite(str(path), np.zeros_like(read_image(path)))
+    code, out, _ = harness("run", "demo", "--data", data, "--out", runs, *ROWS)
+    assert (code, "differs" in out) == (1, True)
+    after = Record.load(runs / RUN / "record.json")
+    assert after.image_content != before.image_content
+    code, out, _ = harness("compare", runs, made)
+    assert (code, "image_content: " in out) == (1, True)

@@ -1,0 +1,113 @@
+"""Settings of an evaluator that are not evaluated are refused, with the field and what there is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hands import Hands
+
+from harness.errors import SpecError
+from harness.suites.configs import load_config
+from harness.suites.ledger import protocol_without_files
+from harness.suites.load import load_suite
+
+COCO = 'type="CocoMetric", ann_file=data_root + "val.json"'
+REFUSED = {
+    "bbox_rle": (f'{COCO}, score_mode="bbox_rle"', "score_mode: 'bbox_rle' is not evaluated here (did you mean bbox?)"),
+    "soft_nms": (
+        f'{COCO}, nms_mode="soft_nms"',
+        "nms_mode: 'soft_nms' is not evaluated here (did you mean soft_oks_nms or oks_nms?); there are oks_nms, soft_",
+    ),
+    "a list as mode": (f'{COCO}, nms_mode=["oks_nms"]', "nms_mode: ['oks_nms'] is not evaluated here"),
+    "another iou_type": (f'{COCO}, iou_type="bbox"', "iou_type: 'bbox' is not evaluated here"),
+    "use_area": (f'{COCO}, use_area="no"', "use_area: 'no' is not evaluated here"),
+    "a text as threshold": (f'{COCO}, nms_thr="0.9"', "nms_thr: found '0.9'; it must be a number"),
+    "no threshold": (f"{COCO}, keypoint_score_thr=None", "keypoint_score_thr: found None; it must be a number"),
+    "a misspelt setting": (f"{COCO}, nms_threshold=0.5", "nms_threshold: CocoMetric has no such setting"),
+    "soft_nms=True": (f"{COCO}, soft_nms=True", "soft_nms: CocoMetric has no such setting that is evaluated here"),
+    "pred_converter": (f'{COCO}, pred_converter=dict(type="K")', "pred_converter: it is not evaluated here"),
+    "gt_converter": (f'{COCO}, gt_converter=dict(type="K")', "gt_converter: it is not evaluated here"),
+    "format_only": (f'{COCO}, format_only=True, outfile_prefix="x"', "format_only: it is not evaluated here"),
+    "another annotation file": (
+        'type="CocoMetric", ann_file=data_root + "test.json"',
+        "data/hands/test.json is not the annotation file of test_dataloader.dataset, hands/val.json",
+    ),
+    "another metric": ('type="PCKAccuracy", thr=0.2', "PCKAccuracy is not evaluated here; known are CocoMetric, "),
+    "no type": ("thr=0.2", "None is not evaluated here; known are CocoMetric, "),
+    "PCKh of another threshold": ('type="MpiiPCKAccuracy", thr=0.2', "thr: 0.2 is not evaluated here; there are 0.5"),
+    "PCKh by another length": ('type="MpiiPCKAccuracy", norm_item="bbox"', "norm_item: 'bbox' is not evaluated here"),
+    "PCK by the head": ('type="JhmdbPCKAccuracy", norm_item=["head"]', "norm_item: ['head'] is not evaluated here"),
+    "PCK without a number": ('type="JhmdbPCKAccuracy", thr="20%"', "thr: found '20%'; it must be a number"),
+    "PoseTrack18": (
+        f"{COCO}, use_area=False".replace("Coco", "PoseTrack18"),
+        "use_area: PoseTrack18Metric has no such",
+    ),
+}
+WHOLE = {
+    "several": (
+        '[dict(type="PCKAccuracy", thr=0.2), dict(type="AUC"), dict(type="EPE")]',
+        "one metric is evaluated, not several: PCKAccuracy, AUC, EPE\n  leave one of them in a config",
+    ),
+    "none": ("[]", "one metric is evaluated, not several: none"),
+    "null": ("None", "found None; it is to be a dict"),
+    "a name": ('"CocoMetric"', "found 'CocoMetric'; it is to be a dict"),
+}
+
+
+def refusal(hands: Hands) -> str:
+    suite = load_suite(hands.suite)
+    with pytest.raises(SpecError) as error:
+        protocol_without_files(load_config(suite, suite.rows[0], suite.rows[0].runs["val"]))
+    assert str(hands.config) in str(error.value)
+    assert "config field test_evaluator" in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture
+def hands(tmp_path: Path) -> Hands:
+    return Hands(tmp_path / "own")
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_settings(case: str, hands: Hands) -> None:
+    stated, expected = REFUSED[case]
+    hands.replace(hands.config, f"val_evaluator = dict({COCO})", f"val_evaluator = dict({stated})")
+    assert expected in refusal(hands)
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_evaluators(case: str, hands: Hands) -> None:
+    stated, expected = WHOLE[case]
+    hands.replace(hands.config, f"val_evaluator = dict({COCO})", f"val_evaluator = {stated}")
+    assert expected in refusal(hands)
+
+
+@pytest.mark.parametrize("case", ["bbox_rle", "soft_nms", "a misspelt setting"])
+def test_check_and_run_say_it_without_a_traceback(case: str, hands: Hands, harness: Any) -> None:
+    stated, expected = REFUSED[case]
+    hands.replace(hands.config, f"val_evaluator = dict({COCO})", f"val_evaluator = dict({stated})")
+    for arguments, code in (
+        (("check", hands.suite), 1),
+        (("check", hands.suite, "--data", hands.data), 2),
+        (("run", hands.suite, "--data", hands.data, "--weights", "random:0", "--offline", "--out", "out"), 3),
+    ):
+        found, output, error = harness(*arguments)
+        assert found == code
+        assert expected in " ".join((output + error).split())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("input_size=(64, 64), heatmap_size=(16, 16)", "input_size=64, heatmap_size=(16, 16)", "TypeError"),
+        ("heatmap_size=(16, 16)", 'heatmap_size="small"', "heatmap_size"),
+        ('dict(type="GetBBoxCenterScale")', 'dict(type="GetBBoxCenterScale", padding="much")', "padding"),
+        ("head=dict(", "neck=dict(", "head"),
+    ],
+)
+def test_other_fields_of_another_type(old: str, new: str, expected: str, hands: Hands, harness: Any) -> None:
+    hands.replace(hands.config, old, new)
+    code, output, _ = harness("check", hands.suite)
+    assert code == 1
+    assert "has a field that is missing or of another type" in " ".join(output.split())
+    assert expected in " ".join(output.split())
