@@ -64,7 +64,7 @@ def crop_stream(
         for place in range(first, end):
             block, person = blocks[place // size], order[place]
             for shape, maps, filled in zip(shapes, matrices, block, strict=True):
-                warp(image, maps[person], shape, out=filled[place % size])
+                cut_out(image, maps[person], shape, filled[place % size])
         return end
 
     threads = threads or min(_THREADS, processors())
