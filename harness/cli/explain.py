@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import check_data_folder, json_option, out_option, settings_options, trust_option
+from harness.cli.options import (
+    check_data_folder,
+    json_option,
+    out_option,
+    path_option,
+    settings_options,
+    trust_option,
+)
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,19 +32,34 @@ if TYPE_CHECKING:
     metavar="METRIC=VALUE",
     help="Explain this value, in the table's unit, not the row's claims.",
 )
+@path_option(
+    "--baseline",
+    metavar="RESULTS",
+    help="Explain the difference to the same run in another folder of runs, by the predictions of both.",
+)
 @settings_options
 @trust_option
 @out_option
 @json_option
-def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...], as_json: bool, **chosen: Any) -> int:
-    """Say which settings turn a run's numbers into the claimed ones.
+def command(
+    row_id: str,
+    run: str | None,
+    rerun: bool,
+    targets: tuple[str, ...],
+    baseline: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> int:
+    """Say which settings turn a run's numbers into the claimed ones, or into those of a baseline.
 
     ROW is a row's full id, e.g. coco/hrnet-w32-256x192, or mine.yaml/my-net-256x192 where the suite is a YAML file of
     your own, whose configs are executed. It is one that `harness run` has evaluated. Its predictions are scored in
     other ways: score mode, NMS, area rule, sigmas, thresholds, keypoints moved, rounded or in another order, AR read as
     AR@0.75 and more. With --rerun, which takes the same options as the run did, its network is asked
     again: other boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std. What lands
-    on the claims is no cause where wrong settings often land on such claims. Exit code 1 if no cause is found.
+    on the claims is no cause where wrong settings often land on such claims. With --baseline, claims do not matter:
+    the predictions of both sides are compared, person by person, and say which kind of thing differs; with --rerun
+    the network is asked in other ways on a few images. Exit code 1 if no cause is found.
     """
     from harness.suites.load import load_suite, select_rows
 
@@ -55,7 +77,9 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
     if len(rows) > 1:
         raise UsageError(f"{row_id} matches {len(rows)} rows: {', '.join(map(suite.row_id, rows))}", "name one")
     run = _run_name(suite, rows[0], run)
-    claims = _claims(suite, rows[0], run, targets)
+    if baseline and targets:
+        raise UsageError("--target and --baseline exclude each other", "name what is to be explained by one of them")
+    claims = [] if baseline else _claims(suite, rows[0], run, targets)
     check_data_folder(chosen["data"])
     from harness.cli.progress import TerminalProgress
     from harness.report.explanation import explanation_text
@@ -64,6 +88,14 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
     from harness.run.plan import Settings
 
     settings = Settings(**chosen | {"device": choose_device(chosen["device"])}, engine="shared")
+    if baseline:
+        from harness.report.differences import differences_text
+        from harness.run.explanation_of_difference import explain_difference_of
+
+        with TerminalProgress(1) as progress:
+            differences = explain_difference_of(suite, rows[0], run, settings, baseline, rerun, progress)
+        click.echo(differences.model_dump_json(indent=2) if as_json else differences_text(differences))
+        return 0 if differences.untold is None else 1
     with TerminalProgress(1) as progress:
         explanation = explain(suite, rows[0], run, settings, claims, rerun, progress)
     if as_json:

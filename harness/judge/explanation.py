@@ -83,6 +83,8 @@ class Skipped(Fields):
 class Explanation(Document):
     """A run, its claims, and what was tried to get from the one to the others."""
 
+    schema_version: int = 2
+    """2 has `seen`, `skipped` and, of a trial, `by_chance` and `missed`."""
     row: str
     """Suite and row."""
     run: str

@@ -84,7 +84,7 @@ def _by_image(offset: Floating) -> Move:
 def _by_size(size: tuple[int, int], pixels: float) -> Move:
     """Move keypoints by pixels of a crop, or heatmap, of a width and height."""
     return _changed(
-        lambda keypoints, predictions, protocol: keypoints + pixels * _regions(predictions, protocol)[1] / size
+        lambda keypoints, predictions, protocol: keypoints + pixels * crop_regions_of(predictions, protocol)[1] / size
     )
 
 
@@ -96,7 +96,7 @@ def _scaled(factors: Floating, about: float = 0.0) -> Move:
     """Move keypoints away from a place of their crop: 0 is its upper left corner, 0.5 its middle."""
 
     def function(keypoints: Floating, predictions: Predictions, protocol: Protocol) -> Floating:
-        corners, sizes = _regions(predictions, protocol)
+        corners, sizes = crop_regions_of(predictions, protocol)
         fixed = corners + about * sizes
         moved: Floating = fixed + (keypoints - fixed) * factors
         return moved
@@ -108,7 +108,7 @@ def _without_step(axes: tuple[int, ...]) -> Move:
     """Round keypoints to whole pixels of the heatmap along some axes."""
 
     def function(keypoints: Floating, predictions: Predictions, protocol: Protocol) -> Floating:
-        corners, sizes = _regions(predictions, protocol)
+        corners, sizes = crop_regions_of(predictions, protocol)
         scale = sizes / protocol.decoder.heatmap_size
         moved = np.array(keypoints, np.float64)
         whole = corners + np.rint((keypoints - corners) / scale) * scale
@@ -118,7 +118,7 @@ def _without_step(axes: tuple[int, ...]) -> Move:
     return _changed(function)
 
 
-def _regions(predictions: Predictions, protocol: Protocol) -> tuple[Floating, Floating]:
+def crop_regions_of(predictions: Predictions, protocol: Protocol) -> tuple[Floating, Floating]:
     """Return the upper left corners and the sizes [N, 1, 2] of the crops, px of the image."""
     boxes = predictions.boxes.astype(np.float64)
     sizes = padded_sizes(predictions.boxes[:, 2:] - predictions.boxes[:, :2], protocol.crop)

@@ -20,6 +20,8 @@ MOST = 0.98
 """The share of people, or keypoints, that shows what holds for all of them; a few have a reason of their own."""
 QUARTERS = 4
 """MSRA's decoder places a keypoint on a pixel of the heatmap, or a quarter of one beside it."""
+REFINED = ("dark", "udp")
+"""Codecs that place keypoints between quarters."""
 SHIFTS = (-1.0, -0.5, 0.5, 1.0)
 
 
@@ -124,7 +126,7 @@ def _of_keypoints(predictions: Predictions, protocol: Protocol) -> Iterator[str]
     places = (keypoints - corners[:, None]) / scale
     quarters = _on_grid(places).all()
     if protocol.decoder.codec != "msra":
-        if quarters:
+        if quarters and protocol.decoder.codec in REFINED:
             yield f"the keypoints are where MSRA's decoder places them, not {protocol.decoder.codec}'s"
         return
     if quarters:

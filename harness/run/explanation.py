@@ -88,12 +88,12 @@ def explain(
             tried.append(_Tried((one.change,), one.predictions, one.protocol, measured))
 
     alternatives = []
-    for alternative in _alternatives(protocol):
+    for alternative in alternatives_of(protocol):
         try:
             tried.append(_scored(as_run, alternative, settings))
             alternatives.append(alternative)
         except HarnessError as error:
-            skipped.append(Skipped(change=alternative.change, reason=str(error)))
+            skipped.append(Skipped(change=alternative.change, reason=str(error.args[0])))
 
     def judged(changes: Sequence[TriedSetting], measured: Metrics) -> Trial:
         return make_trial(changes, claims, suite.metrics, measured)
@@ -116,7 +116,8 @@ def explain(
     )
 
 
-def _alternatives(protocol: Protocol) -> Iterator[Alternative]:
+def alternatives_of(protocol: Protocol) -> Iterator[Alternative]:
+    """Yield other ways to read and score predictions that were made under a protocol."""
     own = str(dataset_class(protocol.dataset).metainfo)
     return scoring_alternatives(protocol, own, _sigmas(protocol.num_keypoints))
 

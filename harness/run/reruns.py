@@ -1,13 +1,13 @@
 """Predicts a run again with the same network and one setting changed: what `harness explain --rerun` tries."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.assets.dataset import data_file
-from harness.datasets.people import check_images
+from harness.datasets.people import People, check_images
 from harness.errors import HarnessError
 from harness.files import content_key
 from harness.judge.explanation import Skipped, TriedSetting
@@ -46,13 +46,17 @@ class Rerun:
 
 
 @dataclass(frozen=True)
-class _Changed:
+class ChangedPlan:
     """A plan with one setting changed."""
 
     change: TriedSetting
     plan: Plan
     cut_out: CutOut = warp
     heatmaps: Source = SharedForward.of
+
+
+Choose = Callable[[People], People]
+"""Chooses among the people of a run."""
 
 
 def reruns(suite: Suite, row: Row, plan: Plan, progress: RunProgress) -> tuple[list[Rerun], list[Skipped]]:
@@ -62,32 +66,53 @@ def reruns(suite: Suite, row: Row, plan: Plan, progress: RunProgress) -> tuple[l
         The outcomes, and the settings that could not be tried.
     """
     name = suite.row_id(row)
-    groups: dict[tuple[str, str, CutOut], list[_Changed]] = {}
-    for changed in _changed_plans(suite, row, plan):
-        network = content_key(plan.source.content(changed.plan.config))  # one at a time: memory may not hold several
-        groups.setdefault((changed.plan.people_key, network, changed.cut_out), []).append(changed)
     done: list[Rerun] = []
     skipped: list[Skipped] = []
-    for group in groups.values():
-        try:
-            outcomes = _predict(name, group, progress)
-        except HarnessError as error:
-            outcomes = [error] * len(group)
-        for changed, outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Predictions):
-                done.append(Rerun(changed.change, outcome, changed.plan.protocol))
-            elif isinstance(outcome, HarnessError):
-                skipped.append(Skipped(change=changed.change, reason=str(outcome)))
-            else:
-                raise outcome
+    for changed, outcome in predict_changed(name, changed_plans(suite, row, plan), progress):
+        if isinstance(outcome, Predictions):
+            done.append(Rerun(changed.change, outcome, changed.plan.protocol))
+        else:
+            skipped.append(Skipped(change=changed.change, reason=str(outcome.args[0])))
     if isinstance(plan.source, Mmpose) and plan.protocol.compute.exact and has_tf32(plan.settings.device):
         done.append(in_tf32(name, plan, progress))
     return done, skipped
 
 
-def _predict(name: str, group: Sequence[_Changed], progress: RunProgress) -> Sequence[Predictions | Exception]:
+def predict_changed(
+    name: str, changed: Iterable[ChangedPlan], progress: RunProgress, choose: Choose = lambda people: people
+) -> Iterator[tuple[ChangedPlan, Predictions | HarnessError]]:
+    """Predict with changed plans, one network at a time: memory may not hold several.
+
+    Args:
+        name: The row's.
+        changed: The plans.
+        progress: Told of the work.
+        choose: Chooses who is predicted.
+
+    Yields:
+        Each plan and what it gives, or fails with.
+    """
+    groups: dict[tuple[str, str, CutOut], list[ChangedPlan]] = {}
+    for one in changed:
+        network = content_key(one.plan.source.content(one.plan.config))
+        groups.setdefault((one.plan.people_key, network, one.cut_out), []).append(one)
+    for group in groups.values():
+        outcomes: Sequence[Predictions | Exception]
+        try:
+            outcomes = _predict(name, group, progress, choose)
+        except HarnessError as error:
+            outcomes = [error] * len(group)
+        for one, outcome in zip(group, outcomes, strict=True):
+            if not isinstance(outcome, Predictions | HarnessError):
+                raise outcome
+            yield one, outcome
+
+
+def _predict(
+    name: str, group: Sequence[ChangedPlan], progress: RunProgress, choose: Choose
+) -> Sequence[Predictions | Exception]:
     """Predict with changed plans that have people and network in common; returns what each gives or fails with."""
-    people = group[0].plan.people()
+    people = choose(group[0].plan.people())
     check_images(people.images)
     progress.stage(name, "network")
     network = group[0].plan.model()
@@ -114,12 +139,13 @@ def in_tf32(name: str, plan: Plan, progress: RunProgress) -> Rerun:
     return Rerun(change, predictions, protocol)
 
 
-def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[_Changed]:
+def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
+    """Yield a row's plan with one setting changed at a time."""
     protocol = plan.protocol
 
-    def changed(setting: str, used: str, tried: str, usual: bool = False, **fields: Any) -> _Changed:
+    def changed(setting: str, used: str, tried: str, usual: bool = False, **fields: Any) -> ChangedPlan:
         other = replace(plan, protocol=protocol.model_copy(update=fields))
-        return _Changed(TriedSetting(setting, used, tried, usual), other)
+        return ChangedPlan(TriedSetting(setting, used, tried, usual), other)
 
     box_file = suite.dataset_of(row).boxes
     if protocol.boxes.source == "detector":
@@ -158,11 +184,11 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[_Changed]:
 
     for one in plan.source.alternatives(plan.config):
         change = TriedSetting(one.setting, one.used, one.tried, one.usual)
-        yield _Changed(change, replace(plan, config=one.config))
+        yield ChangedPlan(change, replace(plan, config=one.config))
     for (setting, tried), cut_out in OTHER_CUTS.items():
-        yield _Changed(TriedSetting(setting, "MMPose's", tried), plan, cut_out=cut_out)
+        yield ChangedPlan(TriedSetting(setting, "MMPose's", tried), plan, cut_out=cut_out)
     for setting, used, tried, heatmaps in (*(FLIPPED_HEATMAPS if flip.enabled else ()), *ROUNDED_HEATMAPS):
-        yield _Changed(TriedSetting(setting, used, tried), plan, heatmaps=heatmaps)
+        yield ChangedPlan(TriedSetting(setting, used, tried), plan, heatmaps=heatmaps)
 
 
 def _other_decoders(own: Decoder) -> Iterator[Decoder]:

@@ -21,7 +21,8 @@ SIZE = (48, 64)
 def smooth_image() -> Image:
     """Return an image [160, 200, 3] whose colours are x, y and their sum: a shift by a pixel moves them by one step."""
     y, x = np.mgrid[:160, :200]
-    return np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8)
+    image: Image = np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8)
+    return image
 
 
 def cut(name: tuple[str, str], image: Image, matrix: Floating) -> Image:
@@ -84,7 +85,7 @@ def test_half_a_pixel(tried: str, moved: float) -> None:
     image = (smooth_image() // 4 * 4).astype(np.uint8)
     image = cv2.GaussianBlur(image, (9, 9), 3)
     found = cut(("crops", tried), image, doubled)
-    expected = cv2.warpAffine(image, doubled + [[0, 0, moved], [0, 0, moved]], SIZE, flags=cv2.INTER_LINEAR)
+    expected = cv2.warpAffine(image, doubled + np.array([[0, 0, moved], [0, 0, moved]]), SIZE, flags=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(found, expected)
     assert (found != warp(image, doubled, SIZE)).any()
 
@@ -115,5 +116,5 @@ def test_stream_cuts_with_what_it_is_given(tmp_path: Path, name: tuple[str, str]
 
 
 def test_names_are_given_once() -> None:
-    assert len({cut for cut in OTHER_CUTS.values()}) == len(OTHER_CUTS)
+    assert len(set(OTHER_CUTS.values())) == len(OTHER_CUTS)
     assert other_crops.nearest in OTHER_CUTS.values()

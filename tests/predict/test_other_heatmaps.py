@@ -13,7 +13,7 @@ PAIRS = (0, 2, 1)
 
 
 def protocol(shift: bool = False) -> Protocol:
-    made = small_passes.protocol()
+    made: Protocol = small_passes.protocol()
     return made.model_copy(update={"flip": Flip(enabled=True, shift=shift)})
 
 
@@ -34,7 +34,8 @@ def heatmaps(name: tuple[str, str], shift: bool = False) -> tuple[Drawn, torch.T
     drawn = Drawn()
     (source,) = [make for setting, _, tried, make in (*FLIPPED_HEATMAPS, *ROUNDED_HEATMAPS) if (setting, tried) == name]
     made = source(SharedForward(drawn), protocol(shift=shift))  # type: ignore[arg-type]
-    return drawn, made(torch.zeros(2, 3, 32, 24))
+    found: torch.Tensor = made(torch.zeros(2, 3, 32, 24))
+    return drawn, found
 
 
 def mirrored_back(drawn: Drawn) -> torch.Tensor:

@@ -1,0 +1,296 @@
+"""What the differences between a run and a baseline say of their cause, kind by kind.
+
+Both sides' predictions exist, so this looks at them before it looks at metrics: a number moves for many reasons, the
+predictions for few. A cause is `shown` where undoing it gives the other side, or where nothing else differs; `likely`
+where it is on record and what differs fits; `possible` where others fit as well.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from harness.document import Document
+from harness.fields import Fields
+from harness.judge.comparison import Change
+
+Certainty = Literal["shown", "likely", "possible"]
+Kind = Literal[
+    "weights",
+    "image content",
+    "normalisation",
+    "flip test",
+    "decoding",
+    "crop geometry",
+    "boxes",
+    "people",
+    "ground truth",
+    "scoring",
+    "keypoint order",
+    "map back to the image",
+    "arithmetic",
+]
+
+
+class Cause(Fields):
+    """What may be the cause, and what was measured that says so."""
+
+    kind: Kind
+    text: str
+    certainty: Certainty
+    evidence: list[str] = []
+
+
+class Observed(Fields):
+    """What was measured of the predictions of both sides; numbers are of the run, seen from the baseline."""
+
+    people: int
+    """Who is on both sides."""
+    only_new: int = 0
+    only_old: int = 0
+    images_only_old: int = 0
+    """Images of the baseline in which the run has nobody."""
+    repeated: int = 0
+    threshold: float | None = None
+    """The box score that separates who is missing from who is there; None where none does."""
+    boxes: str | None = None
+    """How boxes differ; None where they do not."""
+    box_scores: str | None = None
+    areas: str | None = None
+    """How crop areas differ."""
+    moved_people: int = 0
+    """People with a keypoint, or its score, that is another one."""
+    moved_images: int = 0
+    """Images with such people,"""
+    images: int = 0
+    """of so many."""
+    whole_images: bool = False
+    """Whether in these images most people are other ones."""
+    same_scores: bool = True
+    """Whether the keypoints' scores are the same although the keypoints are not: then the heatmaps are the same."""
+    score_change: float = 0.0
+    """How much the score of a keypoint changed, in the median, as a share of it."""
+    scores: str | None = None
+    """How the keypoints' scores differ where the keypoints do not."""
+    motions: list[tuple[str, str, bool]] = []
+    """Kind, sentence, and whether it gives all keypoints, of what moves the keypoints."""
+    metrics: dict[str, tuple[float | None, float | None]] = {}
+    """Those that differ: of the run, of the baseline."""
+
+    @property
+    def same_people(self) -> bool:
+        """Whether both sides have the same people with the same boxes."""
+        return not (self.only_new or self.only_old or self.boxes)
+
+    @property
+    def same_predictions(self) -> bool:
+        """Whether everything is the same that metrics are made from, ground truth aside."""
+        return self.same_people and not (self.moved_people or self.box_scores or self.areas)
+
+
+class Differences(Document):
+    """A run, a baseline, how they differ, and what that says of the cause."""
+
+    row: str
+    run: str
+    baseline: str
+    """The run folder of the baseline."""
+    observed: Observed
+    stated: list[Change]
+    """What their protocols, weights and environments say."""
+    causes: list[Cause]
+    """The likeliest first."""
+    untold: str | None
+    """What cannot be told; None where the cause is shown."""
+    notes: list[str] = []
+    """What was not tried, and why."""
+
+
+FIELDS: Mapping[str, Kind] = {
+    "weights": "weights",
+    "image_content": "image content",
+    "normalisation": "normalisation",
+    "flip": "flip test",
+    "flip_indices": "flip test",
+    "decoder": "decoding",
+    "crop": "crop geometry",
+    "boxes": "boxes",
+    "dataset": "people",
+    "limit": "people",
+    "scoring": "scoring",
+    "annotations": "ground truth",
+    "compute": "arithmetic",
+    "packages": "arithmetic",
+}
+"""By the first part of a field's name, what of a run it decides about."""
+CONSEQUENCES = ("images", "people", "verdict")
+"""Fields that follow from others."""
+IDLE = ("compute.batch_size", "compute.device")
+SLIGHT = 0.02
+"""A change of scores by less than this share is what other rounding, resampling or slightly other weights make."""
+SCORED: tuple[Kind, ...] = ("scoring", "ground truth")
+
+
+def conclude(
+    observed: Observed, stated: Sequence[Change], shown: Sequence[Cause] = ()
+) -> tuple[list[Cause], str | None]:
+    """Return the causes, the likeliest first, and what cannot be told.
+
+    Args:
+        observed: How the sides differ.
+        stated: What is on record of both.
+        shown: Causes that were tried: undoing them gives the other side.
+    """
+    if observed.same_predictions and not observed.metrics:
+        return [], None
+    recorded = list(_recorded(observed, stated))
+    causes = [*shown, *recorded, *_seen(observed)]
+    told = {cause.kind for cause in causes if cause.certainty != "possible"}
+    causes = [cause for cause in causes if cause.certainty != "possible" or cause.kind not in told]
+    causes.sort(key=lambda cause: ["shown", "likely", "possible"].index(cause.certainty))
+    return causes, None if any(cause.certainty == "shown" for cause in causes) else _untold(observed, causes)
+
+
+def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
+    """Yield a cause for each kind of which fields differ, as far as the predictions bear it out."""
+    kinds: dict[Kind, list[Change]] = {}
+    for change in stated:
+        kind = FIELDS.get(change.field.partition(".")[0])
+        if kind and change.field not in (*CONSEQUENCES, *IDLE) and not change.field.endswith((".path", ".size")):
+            kinds.setdefault(kind, []).append(change)
+    estimating = [kind for kind in kinds if kind not in (*SCORED, "arithmetic")]
+    for kind, changes in kinds.items():
+        fits = _fits(kind, observed)
+        if not fits or (kind == "arithmetic" and estimating):
+            continue
+        alone = observed.same_predictions and len([one for one in kinds if one in SCORED]) == 1
+        certainty: Certainty = "shown" if alone else "likely"
+        evidence = [fits, *(["nothing else differs"] if alone else [])]
+        if kind == "arithmetic" and not all(change.field.startswith("compute.") for change in changes):
+            certainty = "possible"
+        yield Cause(kind=kind, text="; ".join(map(_said, changes)), certainty=certainty, evidence=evidence)
+
+
+def _said(change: Change) -> str:
+    values = [
+        str(value)[:12] if change.field.endswith("sha256") else str(value) for value in (change.baseline, change.new)
+    ]
+    return f"{change.field} was {values[0]} and is {values[1]}"
+
+
+def _fits(kind: Kind, observed: Observed) -> str | None:
+    """Return what of the predictions fits another setting of a kind; None where they speak against it."""
+    if kind in SCORED:
+        return (
+            "the predictions are the same"
+            if observed.same_predictions
+            else "metrics differ"
+            if observed.metrics
+            else None
+        )
+    if kind in ("boxes", "people", "ground truth"):
+        return None if observed.same_people and not observed.box_scores else "people or boxes differ"
+    if observed.moved_people == 0:
+        return None
+    if kind == "decoding":
+        return (
+            "the keypoints differ, and their scores do not"
+            if observed.same_scores
+            else "the keypoints and their scores differ"
+        )
+    if observed.same_scores and kind not in ("crop geometry", "arithmetic"):
+        return None  # the heatmaps are the same
+    return f"the keypoints of {observed.moved_people} of {observed.people} people differ"
+
+
+def _seen(observed: Observed) -> Iterator[Cause]:
+    """Yield what the predictions themselves say."""
+    if observed.same_predictions:
+        yield _cause(
+            "scoring", "the same predictions are scored in another way", "likely", "all predictions are the same"
+        )
+        return
+    if observed.repeated:
+        yield _cause("people", f"{observed.repeated} people are predicted twice", "likely")
+    if observed.threshold is not None:
+        text = f"a box score threshold of about {observed.threshold:.3g}"
+        yield _cause(
+            "boxes",
+            text,
+            "likely",
+            f"{observed.only_old} people are missing, all with lower box scores than those that are there",
+        )
+    elif observed.images_only_old:
+        yield _cause("people", f"{observed.images_only_old} images of the baseline are not evaluated", "likely")
+    elif observed.only_old or observed.only_new > observed.repeated:
+        text = f"{observed.only_old} people of the baseline are missing, {observed.only_new} are new"
+        yield _cause("boxes", text, "likely" if observed.only_old else "possible")
+    if observed.boxes:
+        yield _cause("boxes", observed.boxes, "likely")
+    if observed.box_scores:
+        yield _cause("boxes", observed.box_scores, "likely")
+    if observed.areas and not observed.boxes:
+        yield _cause("crop geometry", observed.areas, "likely", "MMPose's NMS takes these areas as a person's scale")
+    if observed.moved_people:
+        yield from _of_keypoints(observed)
+
+
+def _of_keypoints(observed: Observed) -> Iterator[Cause]:
+    for kind, text, exact in observed.motions:
+        certainty: Certainty = "likely" if exact else "possible"
+        if kind == "keypoint order":
+            yield _cause("keypoint order", text, certainty)
+        elif kind == "mirrored":
+            yield _cause("flip test", text, certainty)
+        elif exact and observed.same_scores:
+            where: Kind = "decoding" if kind == "rounded" else "map back to the image"
+            yield _cause(where, text, certainty, "the keypoints' scores are the same, so the heatmaps are")
+        elif exact:
+            yield _cause("map back to the image", text, "possible")
+    if any(exact for _, _, exact in observed.motions):
+        return
+    if observed.scores:
+        yield _cause("decoding", observed.scores, "possible", "the keypoints are the same, their scores are not")
+        return
+    texts = [text for _, text, _ in observed.motions]
+    some = observed.moved_images <= 0.5 * observed.images and observed.whole_images
+    if some and not observed.boxes:
+        said = f"only {observed.moved_images} of {observed.images} images have others, and most people in them do"
+        yield _cause("image content", said, "likely", *texts)
+    elif observed.boxes:
+        return
+    elif observed.same_scores:
+        yield _cause("decoding", "; ".join(texts), "likely", "the keypoints' scores are the same, so the heatmaps are")
+    else:
+        yield from _of_heatmaps(observed, texts)
+
+
+def _of_heatmaps(observed: Observed, texts: Sequence[str]) -> Iterator[Cause]:
+    """Yield what other heatmaps of all people may come from."""
+    other = "the keypoints' scores differ, so the heatmaps do"
+    usual = {kind: text for kind, text, _ in observed.motions}
+    shifted, grown = usual.get("shifted"), usual.get("grown")
+    if grown:
+        yield _cause("crop geometry", grown, "likely", other, *texts)
+    elif shifted and "x only" in shifted:
+        yield _cause("flip test", shifted, "likely", other, "a flip test acts along x alone")
+    elif shifted:
+        yield _cause("crop geometry", shifted, "likely", other)
+    else:
+        slight = observed.score_change < SLIGHT
+        kinds: tuple[Kind, ...] = ("normalisation", "weights", "flip test", "crop geometry")
+        slightly: tuple[Kind, ...] = ("arithmetic", "crop geometry", "weights")
+        much = f"scores change by {100 * observed.score_change:.2g} % in the median"
+        for kind in slightly if slight else kinds:
+            yield _cause(kind, "; ".join(texts), "possible", other, much)
+
+
+def _cause(kind: Kind, text: str, certainty: Certainty, *evidence: str) -> Cause:
+    return Cause(kind=kind, text=text, certainty=certainty, evidence=list(evidence))
+
+
+def _untold(observed: Observed, causes: Sequence[Cause]) -> str | None:
+    if not causes:
+        return "what differs fits nothing that is known here"
+    if all(cause.certainty == "possible" for cause in causes):
+        kinds = ", ".join(dict.fromkeys(cause.kind for cause in causes))
+        return f"which of these it is cannot be told from predictions alone: {kinds}"
+    return None
