@@ -126,6 +126,16 @@ CONSEQUENCES = ("images", "people", "verdict")
 IDLE = ("compute.batch_size", "compute.device")
 SLIGHT = 0.02
 """A change of scores by less than this share is what other rounding, resampling or slightly other weights make."""
+HEATMAPS: tuple[Kind, ...] = (
+    "weights",
+    "image content",
+    "normalisation",
+    "flip test",
+    "crop geometry",
+    "boxes",
+    "arithmetic",
+)
+"""What makes other heatmaps."""
 SCORED: tuple[Kind, ...] = ("scoring", "ground truth")
 
 
@@ -141,8 +151,9 @@ def conclude(
     """
     if observed.same_predictions and not observed.metrics:
         return [], None
-    recorded = list(_recorded(observed, stated))
-    causes = [*shown, *recorded, *_seen(observed)]
+    known = [*shown, *_recorded(observed, stated)]
+    known_heatmaps = any(cause.kind in HEATMAPS and cause.certainty != "possible" for cause in known)
+    causes = [*known, *_seen(observed, known_heatmaps)]
     told = {cause.kind for cause in causes if cause.certainty != "possible"}
     causes = [cause for cause in causes if cause.certainty != "possible" or cause.kind not in told]
     causes.sort(key=lambda cause: ["shown", "likely", "possible"].index(cause.certainty))
@@ -201,8 +212,8 @@ def _fits(kind: Kind, observed: Observed) -> str | None:
     return f"the keypoints of {observed.moved_people} of {observed.people} people differ"
 
 
-def _seen(observed: Observed) -> Iterator[Cause]:
-    """Yield what the predictions themselves say."""
+def _seen(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
+    """Yield what the predictions themselves say; not what else makes other heatmaps where that is known."""
     if observed.same_predictions:
         yield _cause(
             "scoring", "the same predictions are scored in another way", "likely", "all predictions are the same"
@@ -230,10 +241,10 @@ def _seen(observed: Observed) -> Iterator[Cause]:
     if observed.areas and not observed.boxes:
         yield _cause("crop geometry", observed.areas, "likely", "MMPose's NMS takes these areas as a person's scale")
     if observed.moved_people:
-        yield from _of_keypoints(observed)
+        yield from _of_keypoints(observed, known_heatmaps)
 
 
-def _of_keypoints(observed: Observed) -> Iterator[Cause]:
+def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
     for kind, text, exact in observed.motions:
         certainty: Certainty = "likely" if exact else "possible"
         if kind == "keypoint order":
@@ -241,7 +252,7 @@ def _of_keypoints(observed: Observed) -> Iterator[Cause]:
         elif kind == "mirrored":
             yield _cause("flip test", text, certainty)
         elif exact and observed.same_scores:
-            where: Kind = "decoding" if kind == "rounded" else "map back to the image"
+            where: Kind = "decoding" if kind == "rounded" and "heatmap" in text else "map back to the image"
             yield _cause(where, text, certainty, "the keypoints' scores are the same, so the heatmaps are")
         elif exact:
             yield _cause("map back to the image", text, "possible")
@@ -256,10 +267,10 @@ def _of_keypoints(observed: Observed) -> Iterator[Cause]:
         said = f"only {observed.moved_images} of {observed.images} images have others, and most people in them do"
         yield _cause("image content", said, "likely", *texts)
     elif observed.boxes:
-        return
+        return  # which move keypoints as well
     elif observed.same_scores:
         yield _cause("decoding", "; ".join(texts), "likely", "the keypoints' scores are the same, so the heatmaps are")
-    else:
+    elif not known_heatmaps:
         yield from _of_heatmaps(observed, texts)
 
 
@@ -271,7 +282,8 @@ def _of_heatmaps(observed: Observed, texts: Sequence[str]) -> Iterator[Cause]:
     if grown:
         yield _cause("crop geometry", grown, "likely", other, *texts)
     elif shifted and "x only" in shifted:
-        yield _cause("flip test", shifted, "likely", other, "a flip test acts along x alone")
+        yield _cause("flip test", shifted, "possible", other, "a flip test acts along x alone")
+        yield _cause("crop geometry", shifted, "possible", other)
     elif shifted:
         yield _cause("crop geometry", shifted, "likely", other)
     else:

@@ -17,6 +17,10 @@ MOST = 0.98
 """The share of keypoints that shows what holds for all of them: those at an edge may be clipped."""
 GRID = 0.02
 """So close to a whole pixel of the heatmap is on it; what single precision leaves, of crops of some thousand px."""
+NEAR = 0.8
+"""The share of keypoints that is to be less than a pixel of the heatmap off for a direction to be looked for,"""
+FEW = 50
+"""and how many these are to be."""
 SURE = 5.0
 """A mean this many standard errors from 0 is not 0."""
 
@@ -222,7 +226,7 @@ def _irregular(sides: Sides) -> Iterator[Motion]:
     moved = f"{100 * share:.0f} % of the keypoints moved{along}, the median of these by {far:.2g} px of the heatmap"
     yield Motion("irregular", f"{moved}; no rule that was tried gives it", False)
     near = (np.abs(off) < 1).all(axis=2)  # others jumped to another peak
-    if near.sum() < 50:
+    if near.sum() < FEW or near.mean() < NEAR:
         return
     means, errors = off[near].mean(axis=0), off[near].std(axis=0) / np.sqrt(near.sum())
     sure = np.abs(means) > SURE * errors + GRID / 2

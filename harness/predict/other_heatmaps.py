@@ -50,6 +50,23 @@ def _rounded(dtype: torch.dtype, sides: Sides, protocol: Protocol) -> torch.Tens
     return flip_tested(*sides, protocol).to(dtype).float()
 
 
+def _tf32(inputs: torch.Tensor) -> torch.Tensor:
+    """Round fractions of single precision from 23 bits to the 10 of TF32, to the nearest."""
+    bits = inputs.contiguous().view(torch.int32)
+    return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+
+def _cut_to_tf32(inputs: torch.Tensor) -> torch.Tensor:
+    return (inputs.contiguous().view(torch.int32) & ~0x1FFF).view(torch.float32)
+
+
+ROUNDED_INPUTS: tuple[tuple[str, Callable[[torch.Tensor], torch.Tensor]], ...] = (
+    ("half precision", lambda inputs: inputs.half().float()),
+    ("bfloat16", lambda inputs: inputs.bfloat16().float()),
+    ("TF32", _tf32),
+    ("TF32, cut", _cut_to_tf32),
+)
+"""How inputs may be rounded before the network computes, by what it is called."""
 Source = Callable[[SharedForward, Protocol], HeatmapSource]
 
 

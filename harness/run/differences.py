@@ -91,7 +91,7 @@ def explain_difference(
         notes.append(f"nothing is scored in other ways: {error.args[0]}")
     if network is None:
         notes.append("the network was not asked in other ways, which --rerun does")
-    elif observed.moved_people and not observed.same_predictions:
+    elif observed.moved_people and not shown:
         try:
             shown += network(observed)
         except HarnessError as error:

@@ -23,7 +23,7 @@ from harness.run.reruns import ChangedPlan, changed_plans, predict_changed
 from harness.suites.schema import Row, Suite
 
 IMAGES = 4
-PEOPLE = 16
+PEOPLE = 10
 """So many images with other predictions are looked at, and so many people of these at most."""
 GIVES = 0.97
 """The share of keypoints that are to be the other side's: other batches round, and break ties, in another way."""
@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "colours": "normalisation",
     "mean and std": "normalisation",
     "heatmaps": "arithmetic",
+    "inputs": "arithmetic",
 }
 """By what `explain` calls a setting that needs the network."""
 
@@ -103,18 +104,19 @@ def network_causes(
     )
     causes: list[Cause] = []
     nearest: tuple[float, ChangedPlan] | None = None
-    for changed, outcome in predict_changed(name, _relevant(suite, row, plan, target, observed), progress, choose):
-        if not isinstance(outcome, Predictions):
-            continue
-        match = _match(outcome, target)
-        if match.same:
-            evidence = (
-                f"asked so on {len(outcome)} people of {len(chosen)} images, the network gives {words} predictions"
-            )
-            causes.append(_cause(changed, "shown", evidence))
-        elif nearest is None or match.distance < nearest[0]:
-            nearest = match.distance, changed
-    if not causes and nearest and nearest[0] < CLOSER * before.distance:
+    for group in (_recorded(plan, target), _relevant(suite, row, plan, observed)):
+        for changed, outcome in predict_changed(name, group, progress, choose):
+            if not isinstance(outcome, Predictions):
+                continue
+            match = _match(outcome, target)
+            if match.same:
+                asked = f"asked so on {len(outcome)} people of {len(chosen)} images"
+                causes.append(_cause(changed, "shown", f"{asked}, the network gives {words} predictions"))
+            elif nearest is None or match.distance < nearest[0]:
+                nearest = match.distance, changed
+        if causes:
+            return causes
+    if nearest and nearest[0] < CLOSER * before.distance:
         left = f"it leaves {100 * nearest[0] / before.distance:.0f} % of the distance to {words} predictions"
         causes.append(_cause(nearest[1], "possible", left))
     return causes
@@ -133,25 +135,22 @@ def _unclear(text: str) -> Cause:
     )
 
 
-def _relevant(suite: Suite, row: Row, plan: Plan, target: Side, observed: Observed) -> Iterator[ChangedPlan]:
-    """Yield the plan with settings of the target's protocol, and all others that may matter."""
-    theirs = target.protocol
-    for field, setting in (
-        ("flip", "flip test"),
-        ("flip_indices", "mirror pairs"),
-        ("decoder", "decoder"),
-        ("crop", "padding"),
-    ):
-        was, now = getattr(plan.protocol, field), getattr(theirs, field)
+def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
+    """Yield the plan with what the target's protocol says otherwise, a field at a time."""
+    fields = ("flip", "flip test"), ("flip_indices", "mirror pairs"), ("decoder", "decoder"), ("crop", "padding")
+    for field, setting in fields:
+        was, now = getattr(plan.protocol, field), getattr(target.protocol, field)
         if was != now:
             protocol = plan.protocol.model_copy(update={field: now})
-            change = TriedSetting(setting, _shown(was), _shown(now))
-            yield ChangedPlan(change, replace(plan, protocol=protocol))
+            yield ChangedPlan(TriedSetting(setting, _shown(was), _shown(now)), replace(plan, protocol=protocol))
+
+
+def _relevant(suite: Suite, row: Row, plan: Plan, observed: Observed) -> Iterator[ChangedPlan]:
+    """Yield the plan with any other setting changed that may matter; where heatmaps are the same, only decoders do."""
     for changed in changed_plans(suite, row, plan):
         setting = changed.change.setting
-        if setting == "boxes" or (observed.same_scores and setting != "decoder"):
-            continue
-        yield changed
+        if setting == "decoder" or not (setting == "boxes" or observed.same_scores):
+            yield changed
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from harness.assets.dataset import data_file
 from harness.datasets.people import People, check_images
 from harness.errors import HarnessError
@@ -13,10 +15,11 @@ from harness.files import content_key
 from harness.judge.explanation import Skipped, TriedSetting
 from harness.plugins import plugins
 from harness.predict.crops import CutOut, warp
-from harness.predict.forward import SharedForward
+from harness.predict.forward import Forward, SharedForward
 from harness.predict.other_crops import OTHER_CUTS
-from harness.predict.other_heatmaps import FLIPPED_HEATMAPS, ROUNDED_HEATMAPS, Source
+from harness.predict.other_heatmaps import FLIPPED_HEATMAPS, ROUNDED_HEATMAPS, ROUNDED_INPUTS, Source
 from harness.predict.shared import Estimator, predict_together
+from harness.predict.sources.interface import Model
 from harness.predict.sources.mmpose import Mmpose
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_numpy import numpy_1_crops
@@ -45,6 +48,9 @@ class Rerun:
     protocol: Protocol
 
 
+Rounding = Callable[[torch.Tensor], torch.Tensor]
+
+
 @dataclass(frozen=True)
 class ChangedPlan:
     """A plan with one setting changed."""
@@ -53,6 +59,8 @@ class ChangedPlan:
     plan: Plan
     cut_out: CutOut = warp
     heatmaps: Source = SharedForward.of
+    rounding: Rounding | None = None
+    """Of the network's inputs."""
 
 
 Choose = Callable[[People], People]
@@ -92,14 +100,18 @@ def predict_changed(
     Yields:
         Each plan and what it gives, or fails with.
     """
-    groups: dict[tuple[str, str, CutOut], list[ChangedPlan]] = {}
+    groups: dict[tuple[str, str, CutOut, Rounding | None], list[ChangedPlan]] = {}
     for one in changed:
         network = content_key(one.plan.source.content(one.plan.config))
-        groups.setdefault((one.plan.people_key, network, one.cut_out), []).append(one)
-    for group in groups.values():
+        groups.setdefault((one.plan.people_key, network, one.cut_out, one.rounding), []).append(one)
+    loaded: tuple[str, Model] | None = None
+    for (_, network, *_), group in sorted(groups.items(), key=lambda item: item[0][1]):
         outcomes: Sequence[Predictions | Exception]
         try:
-            outcomes = _predict(name, group, progress, choose)
+            if loaded is None or loaded[0] != network:
+                progress.stage(name, "network")
+                loaded = network, group[0].plan.model()
+            outcomes = _predict(name, loaded[1], group, progress, choose)
         except HarnessError as error:
             outcomes = [error] * len(group)
         for one, outcome in zip(group, outcomes, strict=True):
@@ -109,13 +121,13 @@ def predict_changed(
 
 
 def _predict(
-    name: str, group: Sequence[ChangedPlan], progress: RunProgress, choose: Choose
+    name: str, network: Model, group: Sequence[ChangedPlan], progress: RunProgress, choose: Choose
 ) -> Sequence[Predictions | Exception]:
     """Predict with changed plans that have people and network in common; returns what each gives or fails with."""
     people = choose(group[0].plan.people())
     check_images(people.images)
-    progress.stage(name, "network")
-    network = group[0].plan.model()
+    if isinstance(network, Forward):
+        network.round_inputs(group[0].rounding)
     shared: dict[Crop, SharedForward] = {}
     """One for each geometry, since each computes the batch at hand once."""
     estimators = []
@@ -187,6 +199,9 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
         yield ChangedPlan(change, replace(plan, config=one.config))
     for (setting, tried), cut_out in OTHER_CUTS.items():
         yield ChangedPlan(TriedSetting(setting, "MMPose's", tried), plan, cut_out=cut_out)
+    if isinstance(plan.source, Mmpose):
+        for name, rounding in ROUNDED_INPUTS:
+            yield ChangedPlan(TriedSetting("inputs", "single precision", name), plan, rounding=rounding)
     for setting, used, tried, heatmaps in (*(FLIPPED_HEATMAPS if flip.enabled else ()), *ROUNDED_HEATMAPS):
         yield ChangedPlan(TriedSetting(setting, used, tried), plan, heatmaps=heatmaps)
 

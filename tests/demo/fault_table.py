@@ -35,8 +35,8 @@ def test_table(harness: Harness, demo: Path, tmp_path: Path, capsys: pytest.Capt
             answers[kind].append(found)
     if not wanted:
         PAGE.write_text(page(answers), encoding="utf-8")
-    assert all(one.red for kind in ("table", "unlisted") for one in answers[kind])
-    assert not any(one.red for one in answers["harmless"])
+    assert all(one.noticed for kind in ("table", "unlisted") for one in answers[kind])
+    assert not any(one.noticed for one in answers["harmless"])
     assert not [one for kind in ("table", "unlisted") for one in answers[kind] if one.rating == "wrong with confidence"]
     right = [one.rating.startswith("right") for one in answers["table"]]
     assert sum(right) >= 0.75 * len(right)

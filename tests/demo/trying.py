@@ -22,7 +22,8 @@ class Answer:
     """What compare and explain say of a fault."""
 
     fault: str
-    red: bool
+    noticed: bool
+    """Whether compare is red, or warns that something changed that moved no metric."""
     compared: str
     explained: str
     rating: Rating
@@ -64,14 +65,16 @@ def answer(
         code, _, err = harness("run", suite, *where, "--offline")
     assert code in (0, 1), err
 
-    code, text, _ = harness("compare", folder / "runs", baseline, "demo", "--rows", row, "--data", data)
+    code, text, _ = harness(
+        "compare", folder / "runs", baseline, "demo", "--rows", row, "--data", data, "--resamples", 100
+    )
     compared = text.splitlines()[0].partition("val")[2].strip()
-    red = code == 1
+    noticed = code == 1 or "warning: no metric moved although this changed" in text
     code, out, err = harness("explain", f"{suite}/{row}", "--baseline", baseline, "--rerun", "--json", *where)
     assert code in (0, 1), err
     causes = json.loads(out)["causes"]
     said = [f"{cause['kind']}: {cause['text']} ({cause['certainty']})" for cause in causes]
-    return Answer(name, red, compared, said[0] if said else "nothing differs", _rating(causes, planted.names))
+    return Answer(name, noticed, compared, said[0] if said else "nothing differs", _rating(causes, planted.names))
 
 
 def _rating(causes: Sequence[dict[str, str]], names: Sequence[str]) -> Rating:

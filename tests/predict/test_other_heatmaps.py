@@ -1,12 +1,15 @@
 """Other heatmaps from the same forward passes, against how they are defined."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import small_passes
 import torch
 
-from harness.predict.forward import SharedForward, flip_tested
-from harness.predict.other_heatmaps import FLIPPED_HEATMAPS, ROUNDED_HEATMAPS
+from harness.predict import forward
+from harness.predict.forward import Forward, SharedForward, flip_tested
+from harness.predict.other_heatmaps import FLIPPED_HEATMAPS, ROUNDED_HEATMAPS, ROUNDED_INPUTS
 from harness.protocol import Flip, Protocol
 
 PAIRS = (0, 2, 1)
@@ -39,7 +42,8 @@ def heatmaps(name: tuple[str, str], shift: bool = False) -> tuple[Drawn, torch.T
 
 
 def mirrored_back(drawn: Drawn) -> torch.Tensor:
-    return drawn.mirrored.flip(-1)[:, list(PAIRS)]
+    back: torch.Tensor = drawn.mirrored.flip(-1)[:, list(PAIRS)]
+    return back
 
 
 @pytest.mark.parametrize("shift", [False, True])
@@ -66,3 +70,32 @@ def test_rounded(tried: str, dtype: torch.dtype) -> None:
     assert found.dtype == torch.float32
     assert torch.equal(found, exact.to(dtype).float())
     assert not torch.equal(found, exact)
+
+
+@pytest.mark.parametrize(("name", "rounding"), ROUNDED_INPUTS)
+def test_inputs_have_fewer_digits(name: str, rounding: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Single precision has 24 digits in binary, half precision and TF32 have 11, bfloat16 has 8."""
+    digits = 8 if name == "bfloat16" else 11
+    inputs = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    found = rounding(inputs)
+    steps = 2.0 ** (torch.floor(torch.log2(inputs.abs())) - digits + 1)
+    off = (found - inputs) / steps
+    assert found.dtype == torch.float32
+    assert torch.equal(found / steps, (found / steps).round())
+    if name.endswith("cut"):
+        assert ((off * inputs.sign() <= 0) & (off.abs() < 1)).all()
+        assert off.abs().max() > 0.9
+    else:
+        assert off.abs().max() <= 0.5
+        assert off.abs().max() > 0.45
+
+
+def test_network_gets_the_rounded_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Forward(torch.nn.Identity(), protocol())
+    monkeypatch.setattr(forward, "normalise", lambda *_: torch.full((1, 3, 2, 2), 1.4))
+    monkeypatch.setattr(forward, "forward_heatmaps", lambda _, inputs: inputs * 2)
+    for rounding, expected in ((torch.round, 2.0), (None, 2.8)):
+        network.round_inputs(rounding)
+        for heatmaps in network.both(torch.zeros(1, 2, 2, 3), True):
+            assert heatmaps is not None
+            assert heatmaps.max().item() == pytest.approx(expected)

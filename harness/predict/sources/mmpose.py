@@ -30,6 +30,10 @@ NORMALISATIONS = {
 """Means and standard deviations of inputs, by what they are called."""
 
 
+SCALES = {"of 0..255, pixels of 0..1": 255.0, "of 0..1, pixels of 0..255": 1 / 255}
+"""What a config's mean and standard deviation are multiplied by, where those are of other pixels than the images'."""
+
+
 class Mmpose:
     """Builds the pose estimator of an MMPose config."""
 
@@ -93,6 +97,10 @@ class Mmpose:
             if (mean, std) != used:
                 other = _preprocessed(config, mean=mean, std=std)
                 yield OtherConfig("mean and std", "the config's", name, usual=name == "ImageNet's", config=other)
+        for name, factor in SCALES.items():
+            mean, std = ([factor * number for number in numbers] for numbers in used)
+            other = _preprocessed(config, mean=mean, std=std)
+            yield OtherConfig("mean and std", "the config's", name, usual=False, config=other)
         if used[0] != used[0][::-1]:
             other = _preprocessed(config, mean=used[0][::-1], std=used[1][::-1])
             yield OtherConfig("mean and std", "the config's", "in the other order of colours", False, other)
