@@ -5,6 +5,7 @@ predictions for few. A cause is `shown` where undoing it gives the other side, o
 where it is on record and what differs fits; `possible` where others fit as well.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -140,18 +141,18 @@ SCORED: tuple[Kind, ...] = ("scoring", "ground truth")
 
 
 def conclude(
-    observed: Observed, stated: Sequence[Change], shown: Sequence[Cause] = ()
+    observed: Observed, stated: Sequence[Change], tried: Sequence[Cause] = ()
 ) -> tuple[list[Cause], str | None]:
     """Return the causes, the likeliest first, and what cannot be told.
 
     Args:
         observed: How the sides differ.
         stated: What is on record of both.
-        shown: Causes that were tried: undoing them gives the other side.
+        tried: Causes that were tried, and what came of it.
     """
     if observed.same_predictions and not observed.metrics:
         return [], None
-    known = [*shown, *_recorded(observed, stated)]
+    known = [*tried, *_recorded(observed, stated)]
     known_heatmaps = any(cause.kind in HEATMAPS and cause.certainty != "possible" for cause in known)
     causes = [*known, *_seen(observed, known_heatmaps)]
     told = {cause.kind for cause in causes if cause.certainty != "possible"}
@@ -181,10 +182,14 @@ def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
 
 
 def _said(change: Change) -> str:
-    values = [
-        str(value)[:12] if change.field.endswith("sha256") else str(value) for value in (change.baseline, change.new)
-    ]
-    return f"{change.field} was {values[0]} and is {values[1]}"
+    was, now = (_short(value) for value in (change.baseline, change.new))
+    return f"{change.field} was {was} and is {now}"
+
+
+def _short(value: object) -> str:
+    """Return a value as text, of a sha256 the beginning."""
+    text = str(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _fits(kind: Kind, observed: Observed) -> str | None:

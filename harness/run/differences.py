@@ -84,19 +84,20 @@ def explain_difference(
     observed = observe(new.predictions, baseline.predictions, paired, baseline.protocol, metrics)
     changes = [*condition_changes(new.recorded, baseline.recorded)]
     changes += environment_differences(new.recorded, baseline.recorded)
-    shown, notes = [], []
+    tried: list[Cause] = []
+    notes: list[str] = []
     try:
-        shown += list(_scored_otherwise(new, baseline, data, observed))
+        tried += list(_scored_otherwise(new, baseline, data, observed))
     except HarnessError as error:
         notes.append(f"nothing is scored in other ways: {error.args[0]}")
     if network is None:
         notes.append("the network was not asked in other ways, which --rerun does")
-    elif observed.moved_people and not shown:
+    elif observed.moved_people and not any(cause.certainty == "shown" for cause in tried):
         try:
-            shown += network(observed)
+            tried += network(observed)
         except HarnessError as error:
             notes.append(f"the network is not asked in other ways: {error.args[0]}")
-    causes, untold = conclude(observed, changes, shown)
+    causes, untold = conclude(observed, changes, tried)
     return Differences(
         row=name,
         run=new.record.run,
@@ -136,14 +137,28 @@ def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed)
 
 
 def _ways(of: Side, to: Side, data: Path, words: str) -> Iterator[Cause]:
+    """Yield the ways to score the one side that give the other side's metrics.
+
+    Where predictions differ, a way that leaves them as they are, or makes others than those of the other side, gives
+    its metrics by chance: it is possible at most.
+    """
     for one in alternatives_of(of.protocol):
         try:
             predictions, protocol = one.apply(of.predictions, of.protocol)
-            same = _gives(predictions, protocol, data, to)
+            gives = _gives(predictions, protocol, data, to)
         except HarnessError:
             continue
-        if same:
-            yield _shown(SETTINGS.get(one.change.setting, "scoring"), str(one.change), words)
+        if gives:
+            kind = SETTINGS.get(one.change.setting, "scoring")
+            if _same(predictions, to.predictions, of.protocol):
+                yield _shown(kind, str(one.change), words)
+            else:
+                chance = f"it {words}, and leaves predictions that are not those of the other side"
+                yield Cause(kind=kind, text=str(one.change), certainty="possible", evidence=[chance])
+
+
+def _same(predictions: Predictions, others: Predictions, protocol: Protocol) -> bool:
+    return observe(predictions, others, pair_people(predictions, others), protocol, ({}, {})).same_predictions
 
 
 def _gives(predictions: Predictions, protocol: Protocol, data: Path, side: Side) -> bool:

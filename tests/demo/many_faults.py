@@ -17,7 +17,7 @@ import torch
 from planting import Fault
 
 from harness.arrays import Image
-from harness.datasets.people import People, load_people
+from harness.datasets.people import People
 from harness.judge.moved_keypoints import OPENPOSE
 from harness.metrics.families.oks import family as oks_family
 from harness.predict import crop_stream, crops, forward, shared
@@ -26,6 +26,7 @@ from harness.predict.networks import normalise
 from harness.predict.other_crops import OTHER_CUTS
 from harness.predict.warp import warp_affine
 from harness.predictions import Predictions
+from harness.run.plan import Plan
 
 ANNOTATIONS = "demo/coco/annotations/person_keypoints_val.json"
 HEATMAP = np.array([24, 32])
@@ -65,7 +66,8 @@ def _pixels(mean: float, std: float) -> str:
 
 def _people(function: Callable[[People], People]) -> Callable[[pytest.MonkeyPatch], None]:
     def plant(patched: pytest.MonkeyPatch) -> None:
-        patched.setattr("harness.run.plan.load_people", lambda *arguments: function(load_people(*arguments)))
+        right = Plan._read_people
+        patched.setattr(Plan, "_read_people", lambda plan: function(right(plan)))
 
     return plant
 
@@ -282,7 +284,7 @@ TABLE: dict[str, Planted] = {
     "colours exchanged": Planted(("normalisation",), "model = dict(data_preprocessor=dict(bgr_to_rgb=False))"),
     "padding 1.1": Planted(("padding",), _pipeline(1.1)),
     "DARK's kernel 17": Planted(
-        ("decoder.blur_kernel_size", "kernel 17"), "model = dict(head=dict(decoder=dict(blur_kernel_size=17)))", "dark"
+        ("blur_kernel_size",), "model = dict(head=dict(decoder=dict(blur_kernel_size=17)))", "dark"
     ),
     "plain decoder": Planted(
         ("decoder.codec", "decoder"), "model = dict(head=dict(decoder=dict(unbiased=False)))", "dark"

@@ -1,6 +1,5 @@
 """What is concluded from differences: one kind where only one fits, several where several do, none where none does."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,8 +21,8 @@ def moved(**fields: Any) -> Observed:
     return observed(**usual | fields)
 
 
-def answers(seen: Observed, *stated: Change, shown: Sequence[Cause] = ()) -> list[tuple[str, str]]:
-    causes, _ = conclude(seen, stated, shown)
+def answers(seen: Observed, *stated: Change) -> list[tuple[str, str]]:
+    causes, _ = conclude(seen, stated)
     return [(cause.kind, cause.certainty) for cause in causes]
 
 
