@@ -15,7 +15,13 @@ from harness.suites.schema import Claim, Metric
 CLAIMED_METRIC = "claimed metric"
 """The setting of a claim that is read as another metric."""
 LIKELY = 0.1
-"""A landing that chance gives on a larger share of claims names no cause."""
+"""A landing that chance gives on a larger share of claims names no cause.
+
+As `tests/judge/measure_chances.py` measures it on the demo suite: with four metrics or more, the right setting is
+always named, and where it is not among those tried a wrong one is in 0.05 to 0.1 of the cases with the suite's
+tolerance, in none without; with a single metric the right one is named in 0.14 to 0.4 of the cases, a wrong one in
+0.03 to 0.07.
+"""
 NEAR = 0.5
 """A trial is close to the claims if it leaves less than this share of the run's distance."""
 
