@@ -6,7 +6,7 @@ from harness.arrays import Bool, Float64, Floating, Int64
 from harness.judge.alternatives import Metrics
 from harness.judge.differences import Observed
 from harness.judge.motion import MOST, SAME, Sides, motions
-from harness.judge.pairing import Paired
+from harness.judge.pairing import SamePeople
 from harness.metrics.match import difference
 from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
@@ -21,7 +21,7 @@ SHARE = 0.8
 
 
 def observe(
-    new: Predictions, old: Predictions, paired: Paired, protocol: Protocol, metrics: tuple[Metrics, Metrics]
+    new: Predictions, old: Predictions, paired: SamePeople, protocol: Protocol, metrics: tuple[Metrics, Metrics]
 ) -> Observed:
     """Measure how the predictions of a run differ from those of a baseline.
 
@@ -71,7 +71,7 @@ def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, 
     return {name: (new[name], old[name]) for name in old if name in new and difference(new[name], old[name]) > EQUAL}
 
 
-def _threshold(new: Predictions, old: Predictions, paired: Paired) -> float | None:
+def _threshold(new: Predictions, old: Predictions, paired: SamePeople) -> float | None:
     """Return the box score that separates who is missing from who is there, half way between the two."""
     if not len(paired.only_old) or not len(paired.old):
         return None

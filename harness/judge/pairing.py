@@ -11,7 +11,7 @@ from harness.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Paired:
+class SamePeople:
     """People of two runs, by their numbers there."""
 
     new: Indices
@@ -26,7 +26,7 @@ class Paired:
     """How many of `only_new` are people of the pairs, a second time."""
 
 
-def pair_people(new: Predictions, old: Predictions) -> Paired:
+def pair_people(new: Predictions, old: Predictions) -> SamePeople:
     """Pair the people of two runs: by image, id and box; then by image and box; then by image and id.
 
     Ids alone do not suffice: those of detected people are places in a box file, which other files have otherwise.
@@ -52,7 +52,7 @@ def pair_people(new: Predictions, old: Predictions) -> Paired:
     numbers = np.array(pairs, np.intp).reshape(-1, 2)
     of_new, of_old = (list(keys[1](side, box)) for side, box in sides)
     known = {of_old[partner] for _, partner in pairs} | {of_new[number] for number, _ in pairs}
-    return Paired(
+    return SamePeople(
         new=numbers[:, 0],
         old=numbers[:, 1],
         only_new=np.array(list(left[0]), np.intp),

@@ -81,7 +81,7 @@ def answer(
 
 def _rating(causes: Sequence[dict[str, str]], names: Sequence[str]) -> Rating:
     if not causes:
-        return "not noticed"
+        return "not noticed" if names else "right"
     for place, cause in enumerate(causes[:2]):
         text = f"{cause['kind']}: {cause['text']}"
         if cause["certainty"] != "possible" and any(name in text for name in names):
