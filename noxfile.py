@@ -126,7 +126,7 @@ def faults(session: nox.Session) -> None:
     """Plant faults in the demo suite: `harness compare` turns red, and `harness explain` names each cause.
 
     Some on whole rows, by published values; many on a few images, by a baseline, for results/faults.md. HARNESS_FAULTS
-    names some of the latter, separated by commas. Half an hour on two cores.
+    names some of the latter, separated by semicolons. Half an hour on two cores.
     """
     install(session)
     files = ("tests/demo/every_fault.py", "tests/demo/fault_table.py")

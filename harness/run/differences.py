@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ObtainError
 from harness.files import read_json
-from harness.judge.comparison import RecordedRun, condition_changes, environment_differences
+from harness.judge.comparison import Change, RecordedRun, condition_changes, environment_differences
 from harness.judge.differences import Cause, Differences, Kind, Observed, conclude
 from harness.judge.observe import EQUAL, observe
 from harness.judge.pairing import pair_people
@@ -92,6 +92,8 @@ def explain_difference(
         notes.append(f"nothing is scored in other ways: {error.args[0]}")
     if network is None:
         notes.append("the network was not asked in other ways, which --rerun does")
+    elif fixed := _beyond_the_network(observed, changes):
+        notes.append(f"the network is not asked in other ways: {fixed}, which it cannot undo")
     elif observed.moved_people and not any(cause.certainty == "shown" for cause in tried):
         try:
             tried += network(observed)
@@ -108,6 +110,17 @@ def explain_difference(
         untold=untold,
         notes=notes,
     )
+
+
+def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | None:
+    """Return what differs that no other way to ask the network at hand makes the same."""
+    if observed.boxes:
+        return "boxes differ"
+    fields = {change.field for change in changes}
+    for field, words in (("weights.sha256", "weights differ"), ("image_content", "images differ")):
+        if field in fields:
+            return words
+    return None
 
 
 def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed) -> Iterator[Cause]:

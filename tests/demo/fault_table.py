@@ -1,7 +1,7 @@
 """The table of planted faults, for `nox -s faults`: compare's and explain's first answers, and whether they are right.
 
-Each fault is planted in the first images of the demo suite. HARNESS_FAULTS names some, separated by commas, which then
-take the place of those of a former table.
+Each fault is planted in the first images of the demo suite. HARNESS_FAULTS names some, separated by semicolons; the
+answers of the others are then those of the table as it is.
 """
 
 import json
@@ -28,7 +28,7 @@ KINDS = {"table": TABLE, "unlisted": UNLISTED, "harmless": HARMLESS}
 def test_table(harness: Harness, demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--limit", IMAGES)
     run_right(harness, demo, tmp_path / "right", options)
-    wanted = [name for name in os.environ.get("HARNESS_FAULTS", "").split(",") if name]
+    wanted = [name for name in os.environ.get("HARNESS_FAULTS", "").split(";") if name]
     answers = _former() if wanted else {}
     for kind, faults in KINDS.items():
         for number, (name, planted) in enumerate(faults.items()):
@@ -60,7 +60,9 @@ def page(answers: dict[str, Answer]) -> str:
         "",
         f"Each fault is planted in a run of the demo suite's first {IMAGES} images, by its config, weights, data or by",
         "other code that is there for the run alone. `harness compare` names what moved, `harness explain --baseline",
-        "--rerun` the cause. `nox -s faults` writes this page.",
+        "--rerun` the cause: `shown` where it was tried and gives the other side, `likely` where it is on record, or",
+        "seen in the predictions. The lists of `explain` have most faults of the first table, none of the second.",
+        "`nox -s faults` writes this page.",
     ]
     titles = {"table": "Faults", "unlisted": "Faults that no list of explain has", "harmless": "No faults"}
     for kind, faults in KINDS.items():

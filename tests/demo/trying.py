@@ -74,9 +74,11 @@ def answer(
     noticed = code == 1 or "warning: no metric moved although this changed" in text
     code, out, err = harness("explain", f"{suite}/{row}", "--baseline", baseline, "--rerun", "--json", *where)
     assert code in (0, 1), err
-    causes = json.loads(out)["causes"]
+    found = json.loads(out)
+    causes, untold = found["causes"], found["untold"]
     said = [f"{cause['kind']}: {cause['text']} ({cause['certainty']})" for cause in causes]
-    return Answer(name, noticed, compared, said[0] if said else "nothing differs", _rating(causes, planted.names))
+    first = f"not known: {untold}" if untold else said[0] if said else "nothing differs"
+    return Answer(name, noticed, compared, first, _rating(causes, planted.names))
 
 
 def _rating(causes: Sequence[dict[str, str]], names: Sequence[str]) -> Rating:
