@@ -157,7 +157,7 @@ class Standing:
         for name, run in self.row.runs.items():
             result = self.results.get(name)
             used = result.record.weights.sha256 if result and result.record.weights and self.has_numbers else None
-            shown.append((used or run.checkpoint.sha256)[:8])
+            shown.append((used or run.checkpoint.sha256 or NO_HASH)[:8])
         return shown
 
     def protocol(self, run: str) -> tuple[Protocol | None, bool]:
@@ -169,6 +169,8 @@ class Standing:
 
 
 NO_PRECISION = "unknown precision"
+NO_HASH = "no hash"
+"""Of a checkpoint that nobody published a sha256 of, and that was not used."""
 
 
 def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:

@@ -33,13 +33,13 @@ from harness.suites.configs import (
 )
 from harness.suites.ledger import protocol_without_files
 from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
-from harness.suites.schema import Claim, Row, Run, Suite
+from harness.suites.schema import Claim, Column, Row, Run, Suite
 
 _DOWNLOADS = "https://download.openmmlab.com/"
 
 # Metafiles with several results for one config and checkpoint give them in this order and mark them by nothing else.
 _ORDER_BY_BOXES = {"PoseTrack18": ["ground-truth", "detector"]}
-_ORDER_BY_METRIC = {"JHMDB": ["PCK(person)", "PCK(torso)"]}
+_ORDER_BY_METRIC = {"JHMDB": ["PCK(person", "PCK(torso"]}
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,11 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
         yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error).replace("\n  ", "; "))
         return
     raw = {loader: dict(dataset) for loader, dataset in evaluated_datasets(config).items()}
-    changes = row.overrides + run.overrides
-    for change in changes:
+    for change in row.overrides:
         if all(dataset.get(change.field) == change.value for dataset in raw.values()):
             changed = f"{prefix}override of {change.field}"
             yield AuditFinding(suite.row_id(row), "new", changed, str(change.value), "what the config has without it")
-    override(config, changes)
+    override(config, row.overrides)
     try:
         facts = list(_config_facts(suite, row, run, config, own=_is_own(path)))
     except MALFORMED:  # a config of another form, which the protocol is refused for
@@ -219,7 +218,7 @@ def _claim_findings(suite: Suite, row: Row) -> Iterator[AuditFinding]:
     for scope, runs in scopes:
         claims = [claim for claim in row.claims if claim.run == scope]
         for metric in dict.fromkeys(claim.metric for claim in claims):
-            values = [_metafile_value(suite, row, run, metric) for run in runs]
+            values = [_metafile_value(suite, row, run, scope, metric) for run in runs]
             found = None if None in values else sum(value for value in values if value is not None) / len(values)
             of_metric = [claim for claim in claims if claim.metric == metric]
             yield from _compare(suite, row, scope, metric, of_metric, found)
@@ -237,7 +236,7 @@ def _compare(
     published = [claim for claim in claims if claim.source in ("table", "page")]
     recorded = next((claim for claim in claims if claim.source == "metafile"), None)
     of_row = scope is None or row.runs_are == "subsets"
-    unconfirmed = (row.unconfirmed.get(metric) or row.no_metafile) if of_row else None
+    unconfirmed = (row.unconfirmed.get(Column(metric=metric, run=scope).name) or row.no_metafile) if of_row else None
 
     def same(claim: Claim) -> bool:
         return found is not None and round(claim.value, spec.decimals) == round(found, spec.decimals)
@@ -289,8 +288,10 @@ def _is_rounding(
 # Metafiles
 
 
-def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | None:
+def _metafile_value(suite: Suite, row: Row, run: Run, scope: str | None, metric: str) -> float | None:
     """Return what the metafiles beside a config state for it and its checkpoint; None if they do not.
+
+    `scope` names the run where the value is of that alone.
 
     Neither the config nor the checkpoint is enough to find the entry: some configs have entries for two checkpoints
     (td-hm_ViTPose-huge), some checkpoints are given for two configs (res101, 065d3625). Configs are compared by file
@@ -309,14 +310,17 @@ def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | No
         wanted = dataset  # only some data sets mark ground-truth boxes
     results = [result for result in results if result["Dataset"] == wanted]
     if len(results) > 1:
-        if metric in _ORDER_BY_METRIC.get(dataset, []):
-            results = [results[_ORDER_BY_METRIC[dataset].index(metric)]]
+        if (order := [metric.startswith(norm) for norm in _ORDER_BY_METRIC.get(dataset, [])]) and any(order):
+            results = [results[order.index(True)]]
         elif row.boxes in _ORDER_BY_BOXES.get(dataset, []):
             results = [results[_ORDER_BY_BOXES[dataset].index(row.boxes)]]
         else:
             return None
     spec = suite.metrics[metric]
-    key = run.metafile_keys.get(metric) or spec.metafile_key or spec.label
+    key = spec.metafile_key or spec.label
+    if scope is not None and row.runs_are == "subsets":
+        key = f"{key} {scope}"
+    key = run.metafile_keys.get(metric, key)
     value = results[0]["Metrics"].get(key) if results else None
     return None if value is None else float(value)
 

@@ -85,7 +85,9 @@ def override(config: Config, overrides: list[Override]) -> None:
 
 
 def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
-    """Return a run's config as MMPose has it; of a row of another data set, with the other config's evaluation.
+    """Return a run's config as MMPose has it, but for what the run evaluates.
+
+    Of a row of another data set, the other config's evaluation is in it, and of a subset, that one's annotation file.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -96,6 +98,10 @@ def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
         other = read_config(config_path(suite, run.model_copy(update={"config": row.evaluated_like})))
         for field in ("val_dataloader", "test_dataloader", "val_evaluator", "test_evaluator"):
             config[field] = other[field]
+    if row.runs_are == "subsets":
+        annotations = in_data(suite.annotations(row, run))
+        for dataset in evaluated_datasets(config).values():
+            dataset.ann_file = posixpath.relpath(str(annotations), dataset.get("data_root") or ".")
     return config
 
 
@@ -109,9 +115,9 @@ def load_config(suite: Suite, row: Row, run: Run) -> Config:
     """
     path = config_path(suite, run)
     config = read_run_config(suite, row, run)
-    override(config, row.overrides + run.overrides)
+    override(config, row.overrides)
     box_file = row_boxes(suite, row)
-    for change in row.overrides + run.overrides:
+    for change in row.overrides:
         if change.field == "bbox_file" and normal(change.value) != box_file:
             raise SpecError(
                 f"{suite.row_id(row)}: overrides: bbox_file is {change.value or 'null'}, but the boxes of the row are "
