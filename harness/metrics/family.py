@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from typing import Protocol as Interface
 
+from harness.errors import SpecError
 from harness.measures import Measure
 from harness.plugins import plugin
 from harness.protocol import DataFile, Scoring
@@ -120,7 +121,7 @@ class Family(ABC, Generic[S, T]):
         """Read how a config scores.
 
         Args:
-            evaluator: The config's `test_evaluator`, of one of `evaluators`.
+            evaluator: The config's only `test_evaluator`, of one of `evaluators`.
             dataset: The config's `test_dataloader.dataset`.
             sigmas: [K] those of the data set.
             identify: As above.
@@ -128,6 +129,22 @@ class Family(ABC, Generic[S, T]):
         Raises:
             SpecError: It asks for what is not evaluated here.
         """
+
+    def read_evaluators(
+        self, evaluators: Sequence[Any], dataset: Any, sigmas: tuple[float, ...], identify: Identify
+    ) -> S:
+        """Read how a config scores by all its evaluators, which are of this family; by default there may be one.
+
+        Raises:
+            SpecError: There are several that are not one scoring, or as `read_scoring`.
+        """
+        if len(evaluators) > 1:
+            raise SpecError(
+                f"config field test_evaluator: one metric is evaluated, not several: "
+                f"{', '.join(evaluator.type for evaluator in evaluators)}",
+                "leave one of them in a config, and write a row for each",
+            )
+        return self.read_scoring(evaluators[0], dataset, sigmas, identify)
 
     @abstractmethod
     def read_truth(self, source: TruthFiles) -> T:
