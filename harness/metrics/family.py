@@ -104,7 +104,7 @@ class Family(ABC, Generic[S, T]):
     scoring: ClassVar[type[Scoring]]
     """S."""
     measures: ClassVar[Mapping[str, Measure]]
-    """All that it can give, the most important first."""
+    """All that it can give, the most important first; of numbers whose name has a threshold, the usual ones."""
     evaluators: ClassVar[tuple[str, ...]]
     """MMPose's classes that compute it."""
     settings: ClassVar[frozenset[str] | None] = None
@@ -115,6 +115,10 @@ class Family(ABC, Generic[S, T]):
     """What the files of its scoring are, by field, for messages."""
     foreign_options: ClassVar[frozenset[str]] = frozenset()
     """Options of `harness score --predictions` that go with it."""
+
+    def measure(self, name: str) -> Measure | None:
+        """Return what the number of a name is; None where it gives no such number."""
+        return self.measures.get(name)
 
     @abstractmethod
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> S:
@@ -201,6 +205,10 @@ class Family(ABC, Generic[S, T]):
     """What MMPose's evaluators call its metrics, without their prefix, and what we call them."""
     upstream_unit: ClassVar[float] = 1.0
     """What a 1 of MMPose's evaluator is: 0.01 where it states percent."""
+
+    def our_name(self, upstream_name: str, scoring: S) -> str:
+        """Return what we call a metric of MMPose's evaluators, whose name is without its prefix."""
+        return self.upstream_names[upstream_name]
 
     def why_upstream_cannot(self, limited: bool) -> str | None:
         """Return why MMPose's own evaluator cannot run here, perhaps on a part of the images; None where it can."""
