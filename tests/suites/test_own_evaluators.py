@@ -54,7 +54,7 @@ WHOLE = {
     ),
     "one of several is unknown": (f'[dict({COCO}), dict(type="MPJPE")]', "MPJPE is not evaluated here; known are "),
     "one of several is misspelt": (
-        f'[dict({COCO}), dict({COCO}, nms_treshold=0.5)]',
+        f"[dict({COCO}), dict({COCO}, nms_treshold=0.5)]",
         "nms_treshold: CocoMetric has no such setting",
     ),
     "none": ("[]", "the list is empty\n  name a metric of MMPose"),
