@@ -66,6 +66,14 @@ class DatasetClass(ABC):
         self.corners_published = corners_published
         self.moved_by_numpy_2 = moved_by_numpy_2
 
+    def metainfo_of(self, settings: Mapping[str, Any]) -> str | Mapping[str, Any]:
+        """Return what holds where the config's `test_dataloader.dataset` names no metainfo.
+
+        Raises:
+            SpecError: A setting that MMPose's class does not know.
+        """
+        return self.metainfo
+
     @abstractmethod
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
         """List the people to be evaluated, in MMPose's order; see `harness.datasets.people.load_people`."""
