@@ -2,14 +2,17 @@
 
 import json
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
-from harness.suites.load import published_suites, select
+from harness.suites.load import DEMO, select
 from harness.suites.schema import Claim, Row, Suite
+
+Selected = list[tuple[Suite, list[Row]]]
 
 
 @click.command("list")
@@ -20,20 +23,64 @@ from harness.suites.schema import Claim, Row, Suite
 def command(suites: tuple[str, ...], glob: str | None, out: Path, as_json: bool) -> None:
     """Show the rows and what was published of them.
 
-    SUITE is a name, such as coco, or the path of a YAML file; without one, all published tables are.
+    SUITE is a name, such as coco, a group of suites (body, wholebody, hand, face, animal, fashion, all), or the path of
+    a YAML file; without one, all published tables are shown, and the demo.
     """
-    selected = select(suites or published_suites(), glob)
+    selected = select(suites or ("all", DEMO), glob)
     states = _states(selected, out)
     if as_json:
         click.echo(json.dumps(_document(selected, states), indent=2, ensure_ascii=False))
         return
+    several = len({suite.group for suite, _ in selected}) > 1
+    for group, members in _grouped(selected).items():
+        if several:
+            click.echo(f"{click.style(_called(group), bold=True)}\n")
+        for suite, rows in members:
+            click.echo(f"{suite.title}\n\n{_table(suite, rows, states)}\n")
+    if several:
+        click.echo("\n".join(_overview(selected)))
+    click.echo(_counts(selected))
+
+
+def _grouped(selected: Selected) -> dict[str | None, Selected]:
+    """Return the suites by their groups, in the order of their first suites."""
+    groups: dict[str | None, Selected] = {}
     for suite, rows in selected:
-        click.echo(f"{suite.title}\n\n{_table(suite, rows, states)}\n")
-    count = sum(len(rows) for _, rows in selected)
-    click.echo(f"{_plural(count, 'row')}, {_plural(sum(len(row.runs) for _, rows in selected for row in rows), 'run')}")
+        groups.setdefault(suite.group, []).append((suite, rows))
+    return groups
 
 
-def _states(selected: list[tuple[Suite, list[Row]]], out: Path) -> dict[str, str]:
+def _called(group: str | None) -> str:
+    return "no group" if group is None else group
+
+
+def _overview(selected: Selected) -> Iterator[str]:
+    """Yield a line for each group: its suites, each with its rows."""
+    groups = _grouped(selected)
+    width = max(len(_called(group)) for group in groups)
+    for group, members in groups.items():
+        suites = ", ".join(f"{suite.name} {len(rows)}" for suite, rows in members)
+        head = f"{_called(group):{width}}  "
+        yield from textwrap.wrap(
+            suites, 118, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+        )
+    yield ""
+
+
+def _counts(selected: Selected) -> str:
+    """Count rows and runs, those of the demo apart, which are of no published table."""
+    parts = []
+    for name, members in (
+        ("", [(suite, rows) for suite, rows in selected if suite.name != DEMO]),
+        (" of the demo", [(suite, rows) for suite, rows in selected if suite.name == DEMO]),
+    ):
+        if members:
+            runs = sum(len(row.runs) for _, rows in members for row in rows)
+            parts.append(f"{_plural(sum(len(rows) for _, rows in members), 'row')}{name}, {_plural(runs, 'run')}")
+    return "; ".join(parts)
+
+
+def _states(selected: Selected, out: Path) -> dict[str, str]:
     """Return each row's verdict by full id, from the records below `out`."""
     states = {suite.row_id(row): "not run" for suite, rows in selected for row in rows}
     for suite, rows in selected:
@@ -102,7 +149,7 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _document(selected: list[tuple[Suite, list[Row]]], states: dict[str, str]) -> dict[str, Any]:
+def _document(selected: Selected, states: dict[str, str]) -> dict[str, Any]:
     return {
         "rows": [
             {
