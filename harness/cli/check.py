@@ -82,6 +82,10 @@ def _report(audits: list[Audit]) -> str:
     lines = [f"{audit.suite.name:{width}}  {_counts([audit])}" for audit in audits]
     if len(audits) > 1:
         lines.append(f"{'all':{width}}  {_counts(audits)}")
+    if stuck := {name: reason for audit in audits for name, reason in _stuck(audit).items()}:
+        lines += ["", "Rows that nobody can run, with the reason"]
+        for name, reason in stuck.items():
+            lines += [f"  {name}", *textwrap.wrap(reason, 116, initial_indent="    ", subsequent_indent="    ")]
     known = [finding for audit in audits for finding in audit.findings if finding.status == "known"]
     warnings = [finding for audit in audits for finding in audit.findings if finding.status == "warning"]
     problems = [finding for audit in audits for finding in audit.problems]
@@ -100,9 +104,16 @@ def _counts(audits: list[Audit]) -> str:
     parts.append(f"{sum(audit.agreeing for audit in audits)} agree")
     if known := sum(len(audit.rows("known")) for audit in audits):
         parts.append(f"{known} known disagreements" if known > 1 else "1 known disagreement")
+    if stuck := sum(len(_stuck(audit)) for audit in audits):
+        parts.append(f"{stuck} cannot be run")
     if problems := sum(len(audit.problems) for audit in audits):
         parts.append(f"{problems} problems" if problems > 1 else "1 problem")
     return ", ".join(parts)
+
+
+def _stuck(audit: Audit) -> dict[str, str]:
+    """Return why rows cannot be run, by full id."""
+    return {audit.suite.row_id(row): row.cannot_run for row in audit.suite.rows if row.cannot_run}
 
 
 def _described(findings: list[AuditFinding]) -> list[str]:
@@ -125,6 +136,7 @@ def _document(audits: list[Audit]) -> dict[str, Any]:
                 "runs": sum(len(row.runs) for row in audit.suite.rows),
                 "agree": audit.agreeing,
                 "known": len(audit.rows("known")),
+                "cannot_run": _stuck(audit),
                 "findings": [dataclasses.asdict(finding) for finding in audit.findings],
             }
             for audit in audits

@@ -74,7 +74,7 @@ def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path
     groups: dict[str, list[Item]] = {}
     seen: set[Path] = set()
     for suite, rows in work:
-        runs = [(row, run) for row in rows for run in row.runs.values()]
+        runs = [(row, run) for row in rows if not row.cannot_run for run in row.runs.values()]
         paths = [path for row, run in runs for path in data_paths(load_config(suite, row, run))]
         files = {run.checkpoint.file_name: run.checkpoint for _, run in runs}
         items = [*data_items(paths, data), *(checkpoint_item(file, checkpoints) for file in files.values())]

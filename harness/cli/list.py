@@ -105,8 +105,9 @@ def columns(suite: Suite, row: Row, state: str) -> dict[str, str]:
 
 
 def remarks(suite: Suite, row: Row) -> list[str]:
-    """Return what is wrong with a row's label and its printed values."""
+    """Return what is wrong with a row's label and its printed values, and why it cannot be run."""
     found = [f"label: {row.label_note}"] if row.label_note else []
+    found += [f"cannot be run: {row.cannot_run}"] if row.cannot_run else []
     for claim in row.claims:
         if claim.source == row.printed_source and claim.published_as:
             found.append(f"{claim.metric} is printed as {claim.published_as}")
@@ -161,6 +162,7 @@ def _document(selected: Selected, states: dict[str, str]) -> dict[str, Any]:
                 "claims": [claim.model_dump() for claim in row.claims],
                 "runs": list(row.runs),
                 "state": states[suite.row_id(row)],
+                "cannot_run": row.cannot_run,
                 "notes": row.notes,
             }
             for suite, rows in selected

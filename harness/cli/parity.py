@@ -55,6 +55,7 @@ def command(
         (suite, row, run)
         for suite, rows in select(suites or published_suites(), glob)
         for row in rows
+        if not row.cannot_run
         for run in row.runs
     ]
     check_data_folder(chosen["data"])
@@ -68,7 +69,7 @@ def command(
     from harness.run.plan import Settings
 
     ids = [f"{suite.row_id(row)}/{run}" for suite, row, run in work]
-    width = max(map(len, ids))
+    width = max(map(len, ids), default=0)
     click.echo(parity_heads(width), err=as_json)
     device = choose_device(chosen["device"])
     environment = describe_environment(device)

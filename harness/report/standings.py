@@ -228,13 +228,17 @@ def read_standings(
 
 def _declared(suite: Suite, row: Row, results: Mapping[str, Result]) -> dict[str, Protocol]:
     """Return what the configs of a row's runs say, of those runs that no record tells it of."""
+    if row.cannot_run:
+        return {}
     # Here, not above: mmengine is half a second, and unused where every run has its record.
     with openmmlab_needed():
         from harness.suites.configs import load_config
         from harness.suites.ledger import protocol_without_files
+        from harness.suites.overrides import stated
 
+    overrides = {"overrides": stated(row.overrides)}
     return {
-        name: protocol_without_files(load_config(suite, row, run))
+        name: protocol_without_files(load_config(suite, row, run)).model_copy(update=overrides)
         for name, run in row.runs.items()
         if name not in results or results[name].protocol is None
     }

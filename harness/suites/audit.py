@@ -24,15 +24,14 @@ from harness.suites.configs import (
     complete,
     config_path,
     configs_folder,
-    evaluated_datasets,
     in_data,
     normal,
-    override,
     read_run_config,
     row_boxes,
 )
 from harness.suites.ledger import protocol_without_files
 from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
+from harness.suites.overrides import changes_nothing, evaluated_datasets, override
 from harness.suites.schema import Claim, Column, Row, Run, Suite
 
 _DOWNLOADS = "https://download.openmmlab.com/"
@@ -85,14 +84,14 @@ class Audit:
 
 
 def audit_suite(suite: Suite) -> Audit:
-    """Compare every row of a suite with MMPose's configs and metafiles.
+    """Compare every row of a suite with MMPose's configs and metafiles; one that cannot be run, with the latter alone.
 
     Raises:
         ObtainError: MMPose is not installed.
     """
     findings: list[AuditFinding] = []
     for row in suite.rows:
-        for name, run in row.runs.items():
+        for name, run in row.runs.items() if row.cannot_run is None else ():
             prefix = f"{name} " if len(row.runs) > 1 else ""
             findings += _config_findings(suite, row, run, prefix)
         findings += _claim_findings(suite, row)
@@ -107,14 +106,19 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
         path = config_path(suite, run)
         config = read_run_config(suite, row, run)
     except SpecError as error:
-        yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error).replace("\n  ", "; "))
+        yield _unusable(suite, row, run, prefix, error)
         return
-    raw = {loader: dict(dataset) for loader, dataset in evaluated_datasets(config).items()}
-    for change in row.overrides:
-        if all(dataset.get(change.field) == change.value for dataset in raw.values()):
-            changed = f"{prefix}override of {change.field}"
-            yield AuditFinding(suite.row_id(row), "new", changed, str(change.value), "what the config has without it")
-    override(config, row.overrides)
+    try:
+        for change in row.overrides:
+            if changes_nothing(config, change):
+                changed = f"{prefix}override of {change.field}"
+                yield AuditFinding(
+                    suite.row_id(row), "new", changed, str(change.value), "what the config has without it"
+                )
+        override(config, row.overrides)
+    except SpecError as error:
+        yield _unusable(suite, row, run, prefix, error)
+        return
     try:
         facts = list(_config_facts(suite, row, run, config, own=_is_own(path)))
     except MALFORMED:  # a config of another form, which the protocol is refused for
@@ -134,7 +138,7 @@ def _protocol_findings(
     try:
         scoring = protocol_without_files(config).scoring
     except SpecError as error:
-        yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error).replace("\n  ", "; "))
+        yield _unusable(suite, row, run, prefix, error)
         return
     warn = partial(AuditFinding, suite.row_id(row), "warning", in_table=False)
     if _is_own(path) and named not in (None, evaluated):
@@ -148,6 +152,11 @@ def _protocol_findings(
             f"{max(sigmas):g}",
             f"{odd}; {SIGMAS_ADVICE}",
         )
+
+
+def _unusable(suite: Suite, row: Row, run: Run, prefix: str, error: SpecError) -> AuditFinding:
+    problem = str(error).replace("\n  ", "; ")
+    return AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, problem)
 
 
 def _is_own(path: Path) -> bool:

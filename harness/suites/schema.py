@@ -287,26 +287,51 @@ _OVERRIDDEN = {
     "data_prefix": "a mapping such as {img: val2017/}",
     "data_root": "a path or null",
     "filter_cfg": "null or a mapping such as {bbox_score_thr: 0.3}",
+    "type": "the name of a class such as CocoDataset",
 }
+"""Fields of a config's data sets, and what each can be."""
+
+_DEEPER = re.compile(r"(model|test_evaluator)(\.\w+)+|custom_imports")
+"""Other fields of a config, by their path: keys and, in lists, numbers from 0."""
+
+
+def _overridable(field: str) -> str:
+    if field not in _OVERRIDDEN and not _DEEPER.fullmatch(field):
+        raise ValueError(
+            f"found {brief(field)}; it must be a field of the data set ({', '.join(_OVERRIDDEN)}), custom_imports, or "
+            "a path such as model.backbone.type or test_evaluator.keypoint_indices"
+        )
+    return field
 
 
 class Override(SuiteFields):
-    """A change to the config's `val_dataloader.dataset` and `test_dataloader.dataset`."""
+    """A change to the config of each run of a row."""
 
-    field: Literal["ann_file", "bbox_file", "data_prefix", "data_root", "filter_cfg"]
-    """Which field of the data set."""
+    field: Annotated[str, AfterValidator(_overridable)]
+    """A field of `val_dataloader.dataset` and `test_dataloader.dataset`, by its name; a field of the model, such as
+    `model.backbone.type`; one of both evaluators, such as `test_evaluator.keypoint_indices`, or
+    `test_evaluator.0.thr` where there is a list of them; or `custom_imports`."""
     value: JsonValue
     """Its new value, as the config would state it; null removes the field."""
     reason: str
-    """Why the published number was not taken with the config as it is."""
+    """Why the published number was not taken with the config as it is, or why that cannot run."""
+
+    @property
+    def of_data(self) -> bool:
+        """Whether it changes the data sets."""
+        return self.field in _OVERRIDDEN
 
     @model_validator(mode="after")
     def _check_value(self) -> Self:
         match self.field, self.value:
+            case field, _ if field not in _OVERRIDDEN:
+                return self
             case (("bbox_file" | "data_root" | "filter_cfg"), None):
                 return self
             case (("ann_file" | "bbox_file" | "data_root"), str(path)):
                 _nameable(path)
+                return self
+            case "type", str(name) if name.isidentifier():
                 return self
             case "data_prefix", {"img": str(path), **more} if not more:
                 _nameable(path or ".")
@@ -349,7 +374,10 @@ class Row(SuiteFields):
     """Another config, whose `test_dataloader` and `test_evaluator` hold in place of those of the runs' own, where the
     row is of another data set than its config."""
     overrides: list[Override] = []
-    """Changes to the config that the published number was taken with."""
+    """Changes to the config that the published number was taken with, or without which it cannot run."""
+    cannot_run: str | None = Field(default=None, min_length=1)
+    """Why nobody can run this row, such as a config or a split that was never published. Its claims are still compared
+    with MMPose's; its runs are recorded as unobtainable with this reason, and their configs need not exist."""
     notes: list[str] = []
     """What else a reader of the number should know."""
 
