@@ -7,7 +7,7 @@ published them.
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
@@ -252,6 +252,30 @@ def source_of(path: str) -> Source | None:
             ):
                 return source
     return None
+
+
+def sources_of(paths: Sequence[str]) -> list[Source]:
+    """Return where files and folders that a run reads come from, each entry once.
+
+    Args:
+        paths: Relative to the data folder, the annotation file first; a folder above an entry, as the one that images
+            are named from may be, stands for the folders of the annotations' data set below it.
+
+    Raises:
+        SpecError: A file of sources cannot be used.
+    """
+    found: dict[str, Source] = {}
+    for path in paths:
+        source = source_of(path)
+        below = sources_of_entries(next(iter(found.values())).sources) if source is None and found else []
+        within = [one for one in below if one.entry.kind == "folder" and _is_in(one.entry.path, path)]
+        for one in [source] if source else within:
+            found.setdefault(one.entry.path, one)
+    return list(found.values())
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return PurePosixPath(path).is_relative_to(folder) or folder == "."
 
 
 def target_of(sources: Sources, download: Download, member: str) -> str | None:
