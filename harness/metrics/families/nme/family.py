@@ -33,6 +33,7 @@ class Nme(Family[NmeScoring, "LabelledPeople"]):
     }
     evaluators = ("NME",)
     settings = frozenset({"norm_mode", "norm_item", "keypoint_indices"})
+    similarity = "nearness"
     foreign_options = frozenset({"array", "one_based"})
     upstream_names = {"NME": "NME"}
 

@@ -10,14 +10,12 @@ from harness.datasets.labelled import LabelledPeople
 from harness.errors import RunError
 from harness.metrics.families.nme.scoring import NmeScoring
 from harness.metrics.family import Labels, Metrics
+from harness.metrics.pck import normalised_distances
 from harness.predictions import Predictions
 
 if TYPE_CHECKING:
     from harness.metrics.diagnosis.model import Diagnosis
     from harness.metrics.resample.draws import Draws
-
-NEGATIVE = np.float32(1e6)
-"""px: what MMPose takes in place of a negative length."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,8 @@ def match_nme(predictions: Predictions, scoring: NmeScoring, truth: LabelledPeop
     labelled = truth.keypoints[people]
     lengths = _lengths(predictions, scoring, labelled)
     counted = truth.visible[people] & (lengths != 0)[:, None]
-    divisors = np.where(lengths <= 0, NEGATIVE, lengths)
-    offsets = (predictions.keypoints - labelled) / divisors[:, None, None]
-    errors = np.full(counted.shape, np.nan, np.float32)
-    errors[counted] = np.linalg.norm(offsets[counted], axis=-1)
+    errors = normalised_distances(predictions.keypoints, labelled, lengths)
+    errors[~counted] = np.nan
     return NmeMatched(predictions, scoring, truth, people, lengths, errors)
 
 
