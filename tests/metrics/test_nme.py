@@ -37,7 +37,7 @@ def faces(rng: np.random.Generator, count: int) -> LabelledPeople:
 
 
 def predicted(rng: np.random.Generator, truth: LabelledPeople, dtype: Any) -> Predictions:
-    """Return imperfect predictions of some of the people, in another order, whose boxes are sometimes empty or turned round."""
+    """Return imperfect predictions of some people, in another order; boxes may be empty or turned round."""
     order = rng.permutation(len(truth.ids))[: max(1, len(truth.ids) - 1)]
     corners = rng.uniform(0, 300, (len(order), 2))
     sides = rng.choice([-12.5, 0, 40, 77.7, 133.1], (len(order), 2))
