@@ -36,6 +36,8 @@ class Metainfo:
     """[K] OKS falloff, rounded to single precision as MMPose does; () where the data set states none."""
     source: str
     """Where it is stated, for messages."""
+    dataset_name: str = ""
+    """`dataset_name`, by which evaluators of MMPose know the data set; empty where it is not stated."""
 
 
 def read_metainfo(dataset: Any) -> Metainfo:
@@ -131,6 +133,7 @@ def _metainfo(info: Any, source: str) -> Metainfo:
         flip_indices=tuple(names.index(keypoint.get("swap") or keypoint["name"]) for keypoint in keypoints),
         sigmas=tuple(np.array(info["sigmas"], np.float32).tolist()),
         source=source,
+        dataset_name=str(info.get("dataset_name") or ""),
     )
 
 
