@@ -29,6 +29,7 @@ from harness.suites.configs import (
     read_config,
     row_boxes,
 )
+from harness.suites.decoding import evaluated_keypoints, heatmap_head
 from harness.suites.ledger import protocol_without_files
 from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 from harness.suites.overrides import changes_nothing, evaluated_datasets, override
@@ -121,7 +122,7 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
         return
     try:
         facts = list(_config_facts(suite, row, run, config, own=_is_own(path)))
-    except MALFORMED:  # a config of another form, which the protocol is refused for
+    except (*MALFORMED, SpecError):  # a config of another form, which the protocol is refused for
         facts = []
     for subject, stated, found in facts:
         if stated != found:
@@ -169,10 +170,10 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
 
     A config of one's own need not name boxes: a run takes the row's. Of MMPose's, they are part of what was published.
     """
-    head = config.get("model", {}).get("head", {})
+    head = heatmap_head(config)[0]
     evaluated = suite.dataset_of(row)
     yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
-    yield "number of keypoints", evaluated.num_keypoints, head.get("out_channels")
+    yield "number of keypoints", evaluated.num_keypoints, evaluated_keypoints(config)
     annotations = in_data(suite.annotations(row, run))
     for loader, dataset in evaluated_datasets(config).items():
         crop: dict[str, Any] = next(
