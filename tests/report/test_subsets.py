@@ -12,6 +12,7 @@ from harness.errors import SpecError
 from harness.judge.verdict import judge_row, judge_run
 from harness.record import Noise, Record, Variant
 from harness.report.downloads import as_csv, as_json, as_latex, as_markdown
+from harness.report.protocol_table import usual_fields
 from harness.report.results import read_results
 from harness.report.row_page import row_page
 from harness.report.sizes import Size
@@ -154,12 +155,15 @@ def test_exports_and_pages_have_no_mean(suite: Suite, standings: list[Standing])
     assert issue is not None
     for text in (*exports, page, issue):
         assert MEAN not in text
-    assert "mean of" not in suite_page(suite, standings, {})
+    assert "mean of" not in suite_page(suite, standings, usual_fields(standings))
     assert ">mean<" not in page
     assert "| NME test | 4.06 | page | 4.580 |" in issue
     assert "NME blur measured" in exports[0]
     metrics = json.loads(exports[1])["rows"][0]["metrics"]
-    assert {name: round(entry["measured"], 2) for name, entry in metrics.items()} == {"NME test": 4.58, "NME blur": 4.06}
+    assert {name: round(entry["measured"], 2) for name, entry in metrics.items()} == {
+        "NME test": 4.58,
+        "NME blur": 4.06,
+    }
 
 
 def test_figures_are_of_one_subset(standings: list[Standing]) -> None:

@@ -221,8 +221,7 @@ def test_unknown_data_set_lists_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         load_sources("cocoo")
     assert str(caught.value) == (
-        "unknown data set: cocoo (did you mean coco?)\n"
-        f"  data sets: {', '.join(source_names())}"
+        f"unknown data set: cocoo (did you mean coco?)\n  data sets: {', '.join(source_names())}"
     )
 
 
