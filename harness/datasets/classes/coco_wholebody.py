@@ -73,7 +73,8 @@ class _PartsOfPeople(CocoWholeBody):
         parts = self.parts(annotations, read_wholebody(annotations))
         order = np.argsort(parts.ids, kind="stable")
         places = order[np.searchsorted(parts.ids[order], people.ids, side="right") - 1]
-        return np.concatenate([parts.keypoints, parts.visible[..., None]], axis=2)[places]
+        labels: Float32 = np.concatenate([parts.keypoints, parts.visible[..., None]], axis=2)[places]
+        return labels
 
     def inspect(self, data: Path, files: DataFiles) -> Annotated:
         """Inspect the fields of these parts."""

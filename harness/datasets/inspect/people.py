@@ -231,7 +231,9 @@ def _check_counts(
     labelled = (counted[..., 2] > 0).sum(axis=1)
     differs = (stated != labelled) & np.isfinite(stated) & ~np.isnan(keypoints).any(axis=(1, 2)) & ~crowd
     changes = differs & ((stated == 0) != (labelled == 0))
-    counts = "the labelled keypoints" + (", head and neck aside" if rules.crowd else " of the body" if rules.body else "")
+    counts = "the labelled keypoints" + (
+        ", head and neck aside" if rules.crowd else " of the body" if rules.body else ""
+    )
     problems.add(
         "error",
         f"whether it is 0 decides who is evaluated, and it contradicts {counts}",
@@ -264,7 +266,12 @@ def _check_boxes(
 ) -> None:
     bad = np.isnan(boxes).any(axis=1)
     problems.add(
-        "error", "missing, or not x, y, width, height", OFFICIAL, field=rules.box_field, what="annotation", ids=chosen(ids, bad)
+        "error",
+        "missing, or not x, y, width, height",
+        OFFICIAL,
+        field=rules.box_field,
+        what="annotation",
+        ids=chosen(ids, bad),
     )
     flat = ~bad & (boxes[:, 2:] <= 0).any(axis=1)
     for fault, text in ((flat, "width or height is zero or negative"), (empty & ~flat & ~bad, "outside of the image")):

@@ -1,7 +1,8 @@
 """COCO-WholeBody's annotation file: the keypoints of all parts, or faces or hands alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -66,12 +67,26 @@ def _inspect_part(file: WholeBodyFile, files: DataFiles, part: str, *, cut: bool
 
 def _rows(people: Annotations, rows: Bool) -> Annotations:
     """Return some annotations."""
-    return Annotations(**{field.name: _some(getattr(people, field.name), rows) for field in fields(people)})
+    return Annotations(
+        ids=_some_integers(people.ids, rows),
+        image_ids=_some_integers(people.image_ids, rows),
+        categories=_some(people.categories, rows),
+        keypoints=_some(people.keypoints, rows),
+        boxes=_some(people.boxes, rows),
+        areas=_some(people.areas, rows),
+        crowds=_some(people.crowds, rows),
+        counts=_some(people.counts, rows),
+    )
 
 
-def _some(column: Integers | Numbers, rows: Bool) -> Integers | Numbers:
+def _some(column: Numbers, rows: Bool) -> Numbers:
+    return Numbers(column.values[rows], column.given[rows], _some_odd(column.odd, rows))
+
+
+def _some_integers(column: Integers, rows: Bool) -> Integers:
+    return Integers(column.values[rows], _some_odd(column.odd, rows))
+
+
+def _some_odd(odd: Mapping[int, Any], rows: Bool) -> dict[int, Any]:
     places = {int(row): place for place, row in enumerate(np.flatnonzero(rows))}
-    odd: Mapping[int, object] = {places[row]: value for row, value in column.odd.items() if row in places}
-    if isinstance(column, Integers):
-        return Integers(column.values[rows], odd)
-    return Numbers(column.values[rows], column.given[rows], odd)
+    return {places[row]: value for row, value in odd.items() if row in places}

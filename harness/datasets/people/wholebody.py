@@ -63,7 +63,9 @@ def faces(path: Path, file: WholeBodyFile) -> Parts:
     for field, column in (("width", widths), ("height", heights)):
         if not column.known[image_rows].all():
             row = int(image_rows[int(column.known[image_rows].argmin())])
-            raise ObtainError(f"{path}: '{field}' of images[{row}] is no number: {brief(column.odd.get(row))}", OFFICIAL)
+            raise ObtainError(
+                f"{path}: '{field}' of images[{row}] is no number: {brief(column.odd.get(row))}", OFFICIAL
+            )
     sizes = np.column_stack([widths.values, heights.values])[image_rows]
     # In double precision and then rounded, as MMPose does.
     xywh = file.boxes["face"].values[rows]
@@ -99,7 +101,9 @@ def _people(path: Path, file: WholeBodyFile) -> tuple[Indices, Indices]:
     for field, ids in (("id", people.ids), ("image_id", people.image_ids)):
         if ids.odd:
             row = min(ids.odd)
-            raise ObtainError(f"annotations[{row}] of {path} has no {field}: it is {brief(ids.odd[row])}", WHOLE_NUMBERS)
+            raise ObtainError(
+                f"annotations[{row}] of {path} has no {field}: it is {brief(ids.odd[row])}", WHOLE_NUMBERS
+            )
     image_rows = image_positions(file.coco.images.ids, people.image_ids.values)
     rows = np.argsort(image_rows, kind="stable")
     rows = rows[(image_rows[rows] >= 0) & ~are_crowds(people.crowds)[rows]]
@@ -116,12 +120,11 @@ def _marked(path: Path, file: WholeBodyFile, part: str, rows: Indices) -> Bool:
     file.require(path, field, file.keypoints[field], 3 * FIELDS[field], rows=marked)
     marked &= file.keypoints[field].values.max(axis=1, initial=-np.inf) > 0
     file.require(path, f"{part}_box", file.boxes[part], 4, rows=marked)
-    return marked[rows]
+    of_rows: Bool = marked[rows]
+    return of_rows
 
 
-def _samples(
-    path: Path, what: str, ids: Int64, image_rows: Indices, boxes: Float32, numbers: Float64
-) -> Parts:
+def _samples(path: Path, what: str, ids: Int64, image_rows: Indices, boxes: Float32, numbers: Float64) -> Parts:
     """Return the parts whose box has an extent and that have a keypoint at a positive place."""
     points = numbers.astype(np.float32).reshape(len(ids), numbers.shape[1] // 3, 3)
     broken = ~usable(numbers).all(axis=1)
@@ -130,9 +133,7 @@ def _samples(
     good = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (points[..., :2].max(axis=(1, 2), initial=0) > 0)
     if not good.any():
         raise ObtainError(f"nobody in {path} has a {what} with keypoints and a box", OFFICIAL)
-    return Parts(
-        ids[good], image_rows[good], boxes[good], points[good][..., :2], np.minimum(1, points[good][..., 2])
-    )
+    return Parts(ids[good], image_rows[good], boxes[good], points[good][..., :2], np.minimum(1, points[good][..., 2]))
 
 
 def whole_labels(path: Path, file: WholeBodyFile, ids: Int64) -> Float32:
@@ -149,6 +150,6 @@ def whole_labels(path: Path, file: WholeBodyFile, ids: Int64) -> Float32:
     people = file.whole(path).annotations
     order = np.argsort(people.ids.values, kind="stable")
     rows = order[np.searchsorted(people.ids.values[order], ids, side="right") - 1]
-    labels = people.keypoints.values[rows].astype(np.float32).reshape(len(ids), NUM_KEYPOINTS, 3)
+    labels: Float32 = people.keypoints.values[rows].astype(np.float32).reshape(len(ids), NUM_KEYPOINTS, 3)
     labels[..., 2] = labels[..., 2] > 0
     return labels
