@@ -126,10 +126,10 @@ def _marked(path: Path, file: WholeBodyFile, part: str, rows: Indices) -> Bool:
 
 def _samples(path: Path, what: str, ids: Int64, image_rows: Indices, boxes: Float32, numbers: Float64) -> Parts:
     """Return the parts whose box has an extent and that have a keypoint at a positive place."""
-    points = numbers.astype(np.float32).reshape(len(ids), numbers.shape[1] // 3, 3)
     broken = ~usable(numbers).all(axis=1)
     if broken.any():
         raise ObtainError(f"{path}: keypoints of {what} {ids[int(broken.argmax())]} are not finite", OFFICIAL)
+    points = numbers.astype(np.float32).reshape(len(ids), numbers.shape[1] // 3, 3)
     good = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (points[..., :2].max(axis=(1, 2), initial=0) > 0)
     if not good.any():
         raise ObtainError(f"nobody in {path} has a {what} with keypoints and a box", OFFICIAL)
