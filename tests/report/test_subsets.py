@@ -57,8 +57,8 @@ rows:
     boxes: ground-truth
     runs_are: subsets
     runs:
-      test: {config: a.py, checkpoint: *weights, annotations: wflw/annotations/test.json, published: {page: {NME: 3.98}}}
-      blur: {config: a.py, checkpoint: *weights, annotations: wflw/annotations/blur.json, published: {page: {NME: 4.56}}}
+      test: {config: a.py, checkpoint: *weights, annotations: wflw/a/test.json, published: {page: {NME: 3.98}}}
+      blur: {config: a.py, checkpoint: *weights, annotations: wflw/a/blur.json, published: {page: {NME: 4.56}}}
 """
 MEAN = "4.32"  # of 4.06 and 4.58, and of what is measured of the small one below
 
@@ -202,7 +202,7 @@ def test_lines_of_a_run(suite: Suite, capsys: pytest.CaptureFixture[str]) -> Non
             "rows[0].unconfirmed.NME: the row's table has no such metric",
         ),
         (
-            "      blur: {config: a.py, checkpoint: *weights, annotations: wflw/annotations/blur.json,"
+            "      blur: {config: a.py, checkpoint: *weights, annotations: wflw/a/blur.json,"
             " published: {page: {NME: 4.56}}}\n",
             "",
             "rows[1].runs_are: subsets are several runs; the row has one",

@@ -109,10 +109,7 @@ def inspect_people(
     if rules.whole_image is not None:
         check_whole_images(problems, images, sizes, ids, size, keypoints, rules.whole_image)
         boxes = np.tile([0.0, 0.0, rules.whole_image, rules.whole_image], (len(people), 1))
-    if rules.clipped and rules.whole_image is None:
-        empty = _empty_when_clipped(boxes, size)
-    else:
-        empty = _empty(boxes)
+    empty = _empty_when_clipped(boxes, size) if rules.clipped and rules.whole_image is None else _empty(boxes)
     _check_keypoints(problems, ids, keypoints, size, crowd, rules)
     _check_counts(problems, people, ids, keypoints, crowd, rules)
     flags = (keypoints[..., 2] > 0) & ~crowd[:, None]
