@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from harness.arrays import Float32
 from harness.datasets.coco_file import read_coco
 from harness.datasets.inspect.people import Annotated, inspect_people
 from harness.datasets.interface import DataFiles, DatasetClass
 from harness.datasets.people.coco import annotated_people, detected_people
-from harness.datasets.people.labels import coco_labels
 from harness.datasets.people.people import People
 
 
@@ -19,10 +17,6 @@ class CocoStyle(DatasetClass):
         if box_file is not None:
             return detected_people(box_file, annotations, images, score_threshold)
         return annotated_people(annotations, images, one_based=self.one_based)
-
-    def labels(self, annotations: Path, people: People, num_keypoints: int) -> Float32:
-        """Return the `keypoints` of annotations."""
-        return coco_labels(annotations, people.ids, num_keypoints, one_based=self.one_based)
 
     def file_names(self, annotations: Path) -> dict[int, str]:
         """Return the file names of images by their ids."""

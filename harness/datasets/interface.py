@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.arrays import Float32
 from harness.datasets.inspect.people import Annotated, Rules
 from harness.datasets.people.people import People
-from harness.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -70,27 +68,6 @@ class DatasetClass(ABC):
     @abstractmethod
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
         """List the people to be evaluated, in MMPose's order; see `harness.datasets.people.load_people`."""
-
-    def labels(self, annotations: Path, people: People, num_keypoints: int) -> Float32:
-        """Return the keypoints of annotated people whom `people` lists, as MMPose's class gives them to its metrics.
-
-        Args:
-            annotations: The annotation file.
-            people: N of them.
-            num_keypoints: K
-
-        Returns:
-            [N, K, 3] x, y, image px, and visibility: one that is not 0 is labelled.
-
-        Raises:
-            SpecError: The class does not tell.
-            ObtainError: They are missing or malformed; names file and person.
-        """
-        raise SpecError(
-            f"config field test_dataloader.dataset.type: {self.name} lists people without labelled keypoints, which "
-            "the metric needs",
-            "its class gives them by the method `labels`",
-        )
 
     @abstractmethod
     def file_names(self, annotations: Path) -> dict[int, str]:

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from harness.arrays import Float32
 from harness.datasets.inspect.mpii import inspect_mpii
 from harness.datasets.inspect.people import Annotated
 from harness.datasets.interface import DataFiles, DatasetClass
 from harness.datasets.mpii_file import read_mpii
 from harness.datasets.people.coco import detected_people
-from harness.datasets.people.labels import mpii_labels
 from harness.datasets.people.mpii import mpii_people
 from harness.datasets.people.people import People
 
@@ -21,10 +19,6 @@ class Mpii(DatasetClass):
         if box_file is not None:
             return detected_people(box_file, annotations, images, score_threshold)
         return mpii_people(annotations, images)
-
-    def labels(self, annotations: Path, people: People, num_keypoints: int) -> Float32:
-        """Return the `joints`, which MMPose's class leaves 1-based: only its metric for MPII accounts for that."""
-        return mpii_labels(annotations, people.ids)
 
     def file_names(self, annotations: Path) -> dict[int, str]:
         """Return the file names of images by the number in them, which MMPose takes for the id."""
