@@ -62,7 +62,7 @@ def test_people_equal_upstream(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["FreiHandDataset", "CocoWholeBodyHandDataset", "WFLWDataset", "ZebraDataset", "MyDataset", "DoesNotExist"]
+    "name", ["FreiHandDataset", "CocoWholeBodyHandDataset", "ZebraDataset", "MyDataset", "DoesNotExist"]
 )
 def test_a_class_with_its_own_reading_is_refused_whatever_the_metainfo(name: str, tmp_path: Path, harness: Any) -> None:
     hands = Hands(tmp_path / "own")
