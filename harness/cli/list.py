@@ -1,5 +1,6 @@
 """`harness list`: the rows of the suites and what was published of them."""
 
+import functools
 import json
 import textwrap
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import click
 
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
 from harness.suites.load import DEMO, select
-from harness.suites.schema import Claim, Row, Suite
+from harness.suites.schema import Claim, Row, Run, Suite
 
 Selected = list[tuple[Suite, list[Row]]]
 
@@ -150,6 +151,37 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def _run(suite: Suite, row: Row, run: Run) -> dict[str, Any]:
+    """Return what a run evaluates: config, weights and data, each file with where it is from."""
+    dataset = suite.dataset_of(row)
+    paths = [suite.annotations(row, run), dataset.images, *dataset.extra.values()]
+    if row.boxes == "detector" and dataset.boxes:
+        paths.append(dataset.boxes)
+    return {
+        "config": run.config,
+        "evaluated_like": row.evaluated_like,
+        "checkpoint": run.checkpoint.model_dump(),
+        "data": paths,
+        "sources": _sources(tuple(paths)),
+    }
+
+
+@functools.cache
+def _sources(paths: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return where files and folders come from: what a program downloads, and the page for a person."""
+    from harness.suites.sources import sources_of
+
+    return [
+        {
+            "path": source.entry.path,
+            "data_set": source.sources.name,
+            "urls": source.download.urls if source.download else [],
+            "page": source.by_hand.page if source.by_hand else None,
+        }
+        for source in sources_of(paths)
+    ]
+
+
 def _document(selected: Selected, states: dict[str, str]) -> dict[str, Any]:
     return {
         "rows": [
@@ -159,8 +191,11 @@ def _document(selected: Selected, states: dict[str, str]) -> dict[str, Any]:
                 "label_note": row.label_note,
                 "input_size": row.input_size,
                 "boxes": row.boxes,
+                "suite": suite.name,
+                "group": suite.group,
                 "claims": [claim.model_dump() for claim in row.claims],
-                "runs": list(row.runs),
+                "runs": {name: _run(suite, row, run) for name, run in row.runs.items()},
+                "also_printed": row.also_printed,
                 "state": states[suite.row_id(row)],
                 "cannot_run": row.cannot_run,
                 "notes": row.notes,

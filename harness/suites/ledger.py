@@ -311,7 +311,11 @@ def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
 
 
 def point_at(config: Config, data: str) -> Config:
-    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`."""
+    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`.
+
+    Where the data set has a `data_root`, its annotations and images are relative to it, and may begin with `data/` as
+    well: AP-10K's images are in data/ap10k/data.
+    """
 
     def moved(value: Any) -> Any:
         if isinstance(value, dict):
@@ -322,7 +326,12 @@ def point_at(config: Config, data: str) -> Config:
             return f"{data}/{value.removeprefix(DATA_ROOT)}"
         return value
 
+    dataset = config.test_dataloader.dataset
+    relative = {
+        name: dataset[name] for name in ("ann_file", "data_prefix") if dataset.get("data_root") and name in dataset
+    }
     config = config.copy()
     for field in ("test_dataloader", "test_evaluator"):
         config[field] = moved(config[field])
+    config.test_dataloader.dataset.update(relative)
     return config

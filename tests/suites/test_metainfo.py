@@ -12,7 +12,6 @@ from harness.openmmlab.stand_ins import install_stand_ins
 from harness.plugins import plugins
 from harness.suites.metainfo import read_metainfo
 
-
 SUBSETS = [("DeepFashionDataset", {"subset": subset}) for subset in ("full", "lower", "upper", "")]
 
 

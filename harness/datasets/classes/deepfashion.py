@@ -1,4 +1,4 @@
-"""DeepFashion, whose three subsets have landmarks of their own (mmpose/datasets/datasets/fashion/deepfashion_dataset.py).
+"""DeepFashion, whose subsets have landmarks of their own (mmpose/datasets/datasets/fashion/deepfashion_dataset.py).
 
 MMPose's class keeps the metainfo of the subset that was built last; here it follows from the config alone.
 """
