@@ -36,9 +36,9 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
     """Check the suites against MMPose's configs and metafiles, or a data folder against the suites.
 
     Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, a group, such as hand, or the path
-    of a YAML file; without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a suite in a way
-    that the suite does not state, and 2 for a broken suite. A config beside a YAML file of your own is a Python program
-    and is executed: check suites of people whom you trust.
+    of a YAML file; without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a
+    suite in a way that the suite does not state, and 2 for a broken suite. A config beside a YAML file of your own is a
+    Python program and is executed: check suites of people whom you trust.
 
     With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
     Fatal is what leaves numbers without a meaning: `harness run` and `harness score` refuse it. An error makes a run

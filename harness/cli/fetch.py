@@ -35,8 +35,9 @@ def command(
     name. What no program may download is named with what to do. HARNESS_CACHE names the folder of archives and
     checkpoints; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured. Exit code 3 if anything is still missing.
 
-    SUITE is a name, such as coco, a group, such as hand, or the path of a YAML file of your own, such as mine.yaml; --rows chooses among its
-    rows. A config beside that file is a Python program and is executed: fetch for suites of people whom you trust.
+    SUITE is a name, such as coco, a group, such as hand, or the path of a YAML file of your own, such as mine.yaml;
+    --rows chooses among its rows. A config beside that file is a Python program and is executed: fetch for suites of
+    people whom you trust.
     """
     from harness.suites.load import expanded, published_suites, select, suite_names
 

@@ -76,9 +76,7 @@ def row_line(outcome: RowOutcome, width: int) -> str:
 
 
 def _shown(claims: list[JudgedClaim], metrics: list[str]) -> list[JudgedClaim]:
-    """Return one claim a metric and subset, in the suite's order: of those that gate, the standing one that matches
-    best.
-    """
+    """Return one claim a metric and subset, in the suite's order: of the standing ones that gate, the closest."""
     best: dict[tuple[str, str | None], JudgedClaim] = {}
     for claim in claims:
         if claim.claim.gates and not claim.claim.refuted:
