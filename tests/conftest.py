@@ -61,9 +61,9 @@ def scoring_samples() -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def zoo_samples() -> Path:
-    """Return a data folder with samples of the further data sets, beside the real images; skip where there is none."""
+    """Return a data folder with MMPose's samples of the further data sets, beside the real images; skip without one."""
     folder = SAMPLES.parent / "zoo-samples"
     if not folder.is_dir():
         pytest.skip("no samples of the further data sets: HARNESS_SAMPLES names no folder with `zoo-samples` beside it")

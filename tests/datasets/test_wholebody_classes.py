@@ -57,14 +57,15 @@ def assert_equal_upstream(name: str, annotations: Path, images: Path, num_keypoi
             load_people(name, annotations, images, None, None)
         return 0
     people = load_people(name, annotations, images, None, None)
-    labels = dataset_class(name).labels(annotations, people, num_keypoints)
+    labelled = dataset_class(name).labelled(annotations, num_keypoints)
+    places = labelled.places(people.ids)
     assert people.ids.tolist() == [sample["id"] for sample in theirs]
     assert people.image_ids.tolist() == [sample["img_id"] for sample in theirs]
-    for person, (sample, label) in enumerate(zip(theirs, labels, strict=True)):
+    for person, (sample, place) in enumerate(zip(theirs, places, strict=True)):
         assert people.images[people.image_ids[person]] == Path(sample["img_path"])
         np.testing.assert_array_equal(people.boxes[person], sample["bbox"][0])
-        np.testing.assert_array_equal(label[:, :2], sample["keypoints"][0].astype(np.float32))
-        np.testing.assert_array_equal(np.minimum(1, label[:, 2]), sample["keypoints_visible"][0].astype(np.float32))
+        np.testing.assert_array_equal(labelled.keypoints[place], sample["keypoints"][0].astype(np.float32))
+        np.testing.assert_array_equal(labelled.visible[place], sample["keypoints_visible"][0].astype(bool))
     return len(people)
 
 
@@ -205,9 +206,8 @@ def test_bad_annotations(tmp_path: Path, name: str, change: dict[str, Any], mess
 
 def test_labels_of_another_metainfo(tmp_path: Path) -> None:
     path = write(tmp_path / "gt.json", one_person())
-    people = load_people("CocoWholeBodyFaceDataset", path, tmp_path, None, None)
     with pytest.raises(SpecError, match="metainfo: 21 keypoints; CocoWholeBodyFaceDataset has 68"):
-        dataset_class("CocoWholeBodyFaceDataset").labels(path, people, 21)
+        dataset_class("CocoWholeBodyFaceDataset").labelled(path, 21)
 
 
 def problems(folder: Path, name: str, **changes: Any) -> list[str]:

@@ -270,7 +270,8 @@ def test_perfect_and_shifted_predictions_of_the_samples(zoo_samples: Path) -> No
         values for name, values in known.items() if "topdown_heatmap/coco-wholebody" in name and "perfect" in values
     )
     people = load_people("CocoWholeBodyDataset", path, zoo_samples / "coco/val2017", None, None)
-    labels = dataset_class("CocoWholeBodyDataset").labels(path, people, 133)
+    labelled = dataset_class("CocoWholeBodyDataset").labelled(path, 133)
+    keypoints = labelled.keypoints[labelled.places(people.ids)]
     assert len(people) == entry["samples"]
     regions = crop_regions(people, Crop(input_size=(192, 256), padding=1.25, affine="plain"))
     share = np.arange(133, dtype=np.float32)[:, None] / 133
@@ -281,8 +282,8 @@ def test_perfect_and_shifted_predictions_of_the_samples(zoo_samples: Path) -> No
             boxes=people.boxes,
             box_scores=people.scores,
             crop_areas=regions.sizes.prod(axis=1),
-            keypoints=(labels[..., :2] + shift).astype(np.float32),
-            keypoint_scores=np.full(labels.shape[:2], 0.9, np.float32),
+            keypoints=(keypoints + shift).astype(np.float32),
+            keypoint_scores=np.full(keypoints.shape[:2], 0.9, np.float32),
         )
         stats = score(path, predictions, COCO_WHOLEBODY)
         for name, value in entry[kind].items():

@@ -3,16 +3,14 @@
 from abc import abstractmethod
 from pathlib import Path
 
-import numpy as np
-
-from harness.arrays import Float32
 from harness.datasets.coco_style import CocoStyle
 from harness.datasets.inspect.people import Annotated
 from harness.datasets.inspect.wholebody import inspect_parts, inspect_whole
 from harness.datasets.interface import DataFiles
+from harness.datasets.labelled import LabelledPeople
 from harness.datasets.people.coco import annotated_people, detected_people
 from harness.datasets.people.people import People
-from harness.datasets.people.wholebody import HANDS, Parts, faces, hands, whole_labels
+from harness.datasets.people.wholebody import HANDS, Parts, faces, hands, whole_people
 from harness.datasets.wholebody_file import NUM_KEYPOINTS, WholeBodyFile, read_wholebody
 from harness.errors import SpecError
 
@@ -27,10 +25,10 @@ class CocoWholeBody(CocoStyle):
             return detected_people(box_file, annotations, images, score_threshold, coco=file.coco)
         return annotated_people(annotations, images, coco=file.whole(annotations))
 
-    def labels(self, annotations: Path, people: People, num_keypoints: int) -> Float32:
-        """Return the keypoints of all parts; the visibility is 1 where it is above 0."""
+    def labelled(self, annotations: Path, num_keypoints: int) -> LabelledPeople:
+        """Return the keypoints of all parts, which are visible where their flag is above 0."""
         self.check(num_keypoints, NUM_KEYPOINTS)
-        return whole_labels(annotations, read_wholebody(annotations), people.ids)
+        return whole_people(annotations, read_wholebody(annotations))
 
     def inspect(self, data: Path, files: DataFiles) -> Annotated:
         """Inspect the keypoints of all parts."""
@@ -67,14 +65,11 @@ class _PartsOfPeople(CocoWholeBody):
             return detected_people(box_file, annotations, images, score_threshold, coco=file.coco)
         return self.parts(annotations, file).people(annotations, file, images)
 
-    def labels(self, annotations: Path, people: People, num_keypoints: int) -> Float32:
-        """Return their keypoints; the visibility is at most 1, and a fraction where the file has one."""
+    def labelled(self, annotations: Path, num_keypoints: int) -> LabelledPeople:
+        """Return their keypoints, which are visible where their flag is not 0, be it a fraction."""
         self.check(num_keypoints, self.num_keypoints)
         parts = self.parts(annotations, read_wholebody(annotations))
-        order = np.argsort(parts.ids, kind="stable")
-        places = order[np.searchsorted(parts.ids[order], people.ids, side="right") - 1]
-        labels: Float32 = np.concatenate([parts.keypoints, parts.visible[..., None]], axis=2)[places]
-        return labels
+        return LabelledPeople(annotations, parts.ids, parts.keypoints, parts.visible != 0)
 
     def inspect(self, data: Path, files: DataFiles) -> Annotated:
         """Inspect the fields of these parts."""

@@ -3,7 +3,7 @@
 Source: mmpose/datasets/datasets/face/coco_wholebody_face_dataset.py and hand/coco_wholebody_hand_dataset.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from harness.arrays import Bool, Float32, Float64, Indices, Int64, usable
 from harness.datasets.coco_file import are_crowds, image_positions
 from harness.datasets.columns import WHOLE_NUMBERS
+from harness.datasets.labelled import LabelledPeople, as_labelled
 from harness.datasets.people.people import People
 from harness.datasets.wholebody_file import FIELDS, NUM_KEYPOINTS, OFFICIAL, WholeBodyFile
 from harness.errors import ObtainError, brief
@@ -136,20 +137,12 @@ def _samples(path: Path, what: str, ids: Int64, image_rows: Indices, boxes: Floa
     return Parts(ids[good], image_rows[good], boxes[good], points[good][..., :2], np.minimum(1, points[good][..., 2]))
 
 
-def whole_labels(path: Path, file: WholeBodyFile, ids: Int64) -> Float32:
-    """Return all 133 keypoints of some people, [N, 133, 3]: x, y, image px, and visibility, which is 0 or 1.
-
-    Args:
-        path: The annotation file.
-        file: What is in it.
-        ids: [N] of annotations; of several with the same id the last holds, as in MMPose's index by id.
+def whole_people(path: Path, file: WholeBodyFile) -> LabelledPeople:
+    """Return all annotated people with their 133 keypoints, which are visible where their flag is above 0.
 
     Raises:
         ObtainError: A field is missing or garbled; names the annotation and the field.
     """
     people = file.whole(path).annotations
-    order = np.argsort(people.ids.values, kind="stable")
-    rows = order[np.searchsorted(people.ids.values[order], ids, side="right") - 1]
-    labels: Float32 = people.keypoints.values[rows].astype(np.float32).reshape(len(ids), NUM_KEYPOINTS, 3)
-    labels[..., 2] = labels[..., 2] > 0
-    return labels
+    labelled = as_labelled(path, people.ids, people.keypoints, NUM_KEYPOINTS, "keypoints")
+    return replace(labelled, visible=people.keypoints.values[:, 2::3] > 0)
