@@ -258,7 +258,7 @@ def test_300wlp_has_no_default_and_takes_the_stated_override() -> None:
         read("Face300WLPDataset")
     assert "test_evaluator.keypoint_indices: it is not stated" in str(error.value)
     assert "'300wlp'" in str(error.value)
-    assert "keypoint_indices=[36, 45]" in str(error.value)
+    assert "field: test_evaluator.keypoint_indices, value: [36, 45]" in str(error.value)
     assert read("Face300WLPDataset", keypoint_indices=[36, 45]).keypoint_indices == (36, 45)
 
 

@@ -33,11 +33,12 @@ class Squares:
     @classmethod
     def of(cls, faces: FaceFile) -> "Squares":
         """Return those of a file's faces, in MMPose's arithmetic (`bbox_cs2xyxy` in mmpose/structures/bbox)."""
-        with np.errstate(over="ignore"):  # what overflows is refused with the boxes
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused with the boxes
             centers = faces.centers.values.astype(np.float32)
             sizes = np.repeat(faces.scales.values.astype(np.float32)[:, None], 2, axis=1) * PIXELS_PER_SCALE
-        top_left = centers - np.float32(0.5) * sizes
-        return cls(centers, sizes, np.concatenate([top_left, top_left + sizes], axis=1))
+            top_left = centers - np.float32(0.5) * sizes
+            corners = np.concatenate([top_left, top_left + sizes], axis=1)
+        return cls(centers, sizes, corners)
 
 
 def evaluable_faces(faces: FaceFile, squares: Squares) -> Bool:

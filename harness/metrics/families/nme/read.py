@@ -39,7 +39,7 @@ def read_nme(evaluator: Any, dataset: Any) -> NmeScoring:
         raise SpecError(
             f"config field test_dataloader.dataset.bbox_file: {brief(dataset.bbox_file)}: NME compares a pose with the "
             "person whose annotated box it was predicted in, and a detector's box is nobody's",
-            "evaluate annotated boxes: bbox_file=None",
+            "evaluate annotated boxes: `boxes: ground-truth` in the row",
         )
     mode = one_of(evaluator, "norm_mode", "none", ("use_norm_item", "keypoint_distance"))
     item = one_of(evaluator, "norm_item", None, (None, "bbox_size"))
@@ -63,8 +63,9 @@ def _indices(evaluator: Any, meta: Metainfo) -> tuple[int, int]:
                 f"{FIELD}keypoint_indices: it is not stated, and MMPose has no default for {meta.source}, whose "
                 f"dataset_name is {meta.dataset_name!r}; its NME ends in a KeyError after the whole run. Defaults "
                 f"there are for {', '.join(DEFAULT_INDICES)}",
-                "state in test_evaluator the two keypoints whose distance errors are measured by, such as the outer "
-                f"eye corners: keypoint_indices={list(EYE_CORNERS_OF_68)} for the 68 landmarks of 300W",
+                "state the two keypoints whose distance errors are measured by, such as the outer eye corners, "
+                f"{list(EYE_CORNERS_OF_68)} of 300W's 68 landmarks: in the config, or in the row as "
+                f"overrides: [{{field: test_evaluator.keypoint_indices, value: {list(EYE_CORNERS_OF_68)}, reason: ...}}]",
             )
         stated = default
     pair = list(stated) if isinstance(stated, Sequence) and not isinstance(stated, str) else []
