@@ -55,8 +55,10 @@ def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[lis
     return evaluation.stats.tolist(), precision[..., 0], recall[..., 0]
 
 
-def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring) -> list[float]:
-    """Return CocoMetric's stats."""
+def coco_metric(
+    annotations: Path, predictions: Predictions, scoring: OksScoring, categories: npt.NDArray[Any] | None = None
+) -> list[float]:
+    """Return CocoMetric's stats; predictions have the categories [N], or none."""
     _need_the_evaluator()
     with contextlib.redirect_stdout(io.StringIO()):
         metric = CocoMetric(
@@ -88,6 +90,8 @@ def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring
                 },
                 "gt_instances": {"bbox_scales": scale},
             }
+            if categories is not None:
+                sample["category_id"] = np.array(categories[index])  # as MMPose's data sets give it
             metric.process([], [sample])
         with numpy_1():
             stats = metric.compute_metrics(metric.results)
