@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from harness.assets.dataset import data_file
 from harness.datasets.people import load_people
+from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.match import evaluate, read_truth
 from harness.metrics.resample import Draws
@@ -24,7 +25,7 @@ from harness.suites.ledger import image_folder, read_protocol
 from harness.suites.metainfo import read_metainfo
 
 from . import cases, upstream
-from .measured import resample_oks, score_oks
+from .measured import diagnose_oks, resample_oks, score_oks
 from .test_resample import assert_same, repeat, repeat_document
 
 AP10K = OksScoring(sigmas=read_metainfo({"type": "AP10KDataset"}).sigmas, area="annotation")
@@ -110,6 +111,10 @@ def test_random_animals_on_repeated_images(tmp_path_factory: pytest.TempPathFact
         assert_same(resampled, resample, expected)
 
 
+def diagnosed(predictions: Predictions, truth: Truth) -> Diagnosis:
+    return diagnose_oks(predictions, AP10K, truth, range(17), [str(number) for number in range(17)], {})
+
+
 def animal(number: int, image: int, category: int, at: float) -> dict[str, Any]:
     points = np.column_stack([np.arange(17) * 10 + at, np.arange(17) * 5 + 20, np.full(17, 2)])
     return {
@@ -143,7 +148,7 @@ def read(path: Path, *annotated: dict[str, Any]) -> Truth:
     document = {
         "images": [{"id": image} for image in images],
         "annotations": list(annotated),
-        "categories": [{"id": number} for number in range(1, 55)],
+        "categories": [{"id": 1, "name": "antelope"}, *({"id": number} for number in range(2, 55))],
     }
     return load_truth(upstream.write(path, document), 17, areas=True)
 
@@ -156,6 +161,36 @@ def test_species_count_the_same_however_many_animals_they_have(tmp_path: Path) -
     assert score(found, truth)[NAMES.index("AR")] == 0.375
     expected = upstream.coco_metric(tmp_path / "gt.json", found, AP10K, categories(truth, found))
     assert score(found, truth) == expected
+
+
+def test_diagnosis_has_the_ap_of_each_species(tmp_path: Path) -> None:
+    truth = read(tmp_path / "gt.json", *(animal(n, n, 1, 30) for n in (1, 2, 3, 4)), animal(5, 5, 7, 30))
+    found = in_own_boxes(truth)
+    found.keypoints[[3, 4]] += 1e5
+    (groups,) = (one.groups for one in diagnosed(found, truth).breakdowns if one.by == "category")
+    assert [(group.name, group.people, group.missed) for group in groups] == [("antelope", 4, 1), ("7", 1, 1)]
+    assert [group.ap for group in groups] == pytest.approx([76 / 101, 0])
+    alone = read(tmp_path / "one.json", animal(1, 1, 1, 30))
+    assert "category" not in [one.by for one in diagnosed(in_own_boxes(alone), alone).breakdowns]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_ap_is_the_mean_over_the_species_of_the_diagnosis(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    annotations = upstream.write(tmp_path_factory.getbasetemp() / "ap10k.json", animals(rng))
+    truth = load_truth(annotations, len(AP10K.sigmas), areas=True)
+    predictions = poses(rng, truth)
+    diagnosis = diagnosed(predictions, truth)
+    species = [group for one in diagnosis.breakdowns if one.by == "category" for group in one.groups]
+    if not species:
+        assert len(truth.all_categories) == 1 or not diagnosis.people
+        return
+    ap = [group.ap for group in species if group.ap is not None]
+    assert len(ap) == len(species)
+    assert np.mean(ap) == pytest.approx(score(predictions, truth)[0], abs=1e-12)
+    assert sum(group.people for group in species) == diagnosis.people
+    assert all(group.people for group in species)
 
 
 def test_nms_does_not_ask_for_the_species(tmp_path: Path) -> None:

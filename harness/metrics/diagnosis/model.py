@@ -100,12 +100,14 @@ class Group(Fields):
     similarity: float | None
     """Mean similarity of the people with a pose; None where there is nobody."""
     tally: Tally
+    ap: float | None = None
+    """AP of a category that is evaluated alone; None for other groups."""
 
 
 class Breakdown(Fields):
     """The people to be found, by a circumstance."""
 
-    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints"]
+    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "category"]
     unit: Literal["px", "px²"] | None
     """Of a size."""
     bounds: tuple[float, ...]
@@ -189,3 +191,8 @@ class Diagnosis(Document):
     """Up to 12 people with a pose, the least similar first."""
     median: tuple[Case, ...]
     """Up to 6 people with a pose, around the median similarity."""
+
+    @property
+    def by_category(self) -> bool:
+        """Whether AP is the mean over several categories."""
+        return any(one.by == "category" for one in self.breakdowns)
