@@ -229,7 +229,7 @@ def _check_counts(
     counted = keypoints[:, :-CROWDPOSE_UNCOUNTED] if rules.crowd else keypoints
     labelled = (counted[..., 2] > 0).sum(axis=1)
     differs = (stated != labelled) & np.isfinite(stated) & ~np.isnan(keypoints).any(axis=(1, 2)) & ~crowd
-    changes = differs & ((stated == 0) != (labelled == 0))
+    changes = differs & ((stated == 0) != (labelled == 0)) & (not rules.counted)
     counts = "the labelled keypoints" + (", head and neck aside" if rules.crowd else "")
     problems.add(
         "error",
