@@ -32,8 +32,8 @@ from harness.suites.configs import (
     row_boxes,
 )
 from harness.suites.ledger import protocol_without_files
-from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 from harness.suites.schema import Claim, Row, Run, Suite
+from harness.suites.sigmas import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 
 _DOWNLOADS = "https://download.openmmlab.com/"
 
