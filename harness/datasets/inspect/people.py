@@ -104,7 +104,7 @@ def inspect_people(
     _check_counts(problems, people, ids, keypoints, crowd, rules)
     flags = (keypoints[..., 2] > 0) & ~crowd[:, None]
     labelled = flags.any(axis=1)
-    reads_boxes = (ground_truth or not rules.areas) and rules.whole_image is None
+    reads_boxes = ground_truth or not rules.areas
     as_read = check_units(problems, ids, keypoints[..., :2], flags, boxes, size, reads_boxes)
     outside = empty & np.isfinite(size).all(axis=1) & as_read
     _check_boxes(problems, people, ids, boxes, outside, labelled, rules)
