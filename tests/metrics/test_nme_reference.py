@@ -74,4 +74,6 @@ def test_the_config_that_mmpose_cannot_evaluate(zoo_samples: Path) -> None:
     assert reference(zoo_samples)[KEYERROR]["error"].startswith("KeyError")
     config = loaded(KEYERROR)
     with pytest.raises(SpecError, match="keypoint_indices"):
-        PLUGIN.read_scoring(config.test_evaluator, config.test_dataloader.dataset, (), lambda *_: pytest.fail("a file is asked for"))
+        PLUGIN.read_scoring(
+            config.test_evaluator, config.test_dataloader.dataset, (), lambda *_: pytest.fail("a file is asked for")
+        )
