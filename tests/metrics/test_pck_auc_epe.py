@@ -16,6 +16,7 @@ from harness.metrics.families.pck import PLUGIN, PckScoring
 from harness.metrics.families.pck.score import match_pck
 from harness.metrics.families.pck.truth import PckTruth, load_pck_truth
 from harness.metrics.family import Labels, TruthFiles
+from harness.metrics.match import difference
 from harness.metrics.resample import Draws
 from harness.predictions import Predictions
 
@@ -207,6 +208,13 @@ def test_somebody_without_a_pose() -> None:
     # One of whom nothing is labelled is not missed.
     truth = people_of(np.full((4, 5, 2), 20.0), [[1] * 5, [0] * 5, [1] * 5, [1] * 5])
     assert match_pck(found, ALL, truth, posed).stats()["EPE"] == 0
+
+
+def test_px_differ_by_a_part_of_the_value() -> None:
+    assert difference(0.25, 0.75) == 0.5
+    assert difference(100.0, 50.0) == 0.5
+    assert difference(None, None) == 0
+    assert difference(None, 100.0) == 1
 
 
 def test_the_torso_needs_six_keypoints() -> None:

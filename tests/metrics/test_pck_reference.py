@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from harness.assets.dataset import data_file
-from harness.metrics.families.pck import PLUGIN
+from harness.metrics.families.pck import PLUGIN, PckScoring
 from harness.metrics.match import evaluate, read_truth
 from harness.plugins import plugins
 from harness.predictions import Predictions
@@ -46,6 +46,8 @@ def test_reference_scores(zoo_samples: Path) -> None:
             None,
             Compute(engine="shared", batch_size=1, device="cpu"),
         )
+        scoring = protocol.scoring
+        assert isinstance(scoring, PckScoring)
         truth = read_truth(protocol, zoo_samples)
         count = len(truth.ids)
         assert (count, len(np.unique(truth.image_ids))) == (entry["samples"], entry["images"]), name
@@ -60,7 +62,7 @@ def test_reference_scores(zoo_samples: Path) -> None:
                 keypoints=(truth.keypoints + offsets).astype(np.float32),
                 keypoint_scores=np.full(truth.labelled.shape, 0.9, np.float32),
             )
-            expected = {PLUGIN.our_name(key, protocol.scoring): value for key, value in entry[kind].items()}
+            expected = {PLUGIN.our_name(key, scoring): value for key, value in entry[kind].items()}
             assert evaluate(found, protocol, zoo_samples) == pytest.approx(expected, abs=1e-6), (name, kind)
         met.append(name)
     print(f"{len(met)} met, {len(waiting)} wait for their data set class:", *waiting, sep="\n")
