@@ -21,7 +21,7 @@ from harness.protocol import AnyScoring, DataFile
 from harness.suites.configs import load_config
 from harness.suites.ledger import annotation_path, read_scoring
 from harness.suites.metainfo import read_metainfo
-from harness.suites.schema import Run, Suite
+from harness.suites.schema import Row, Run, Suite
 
 SCHEMA_VERSION = 1
 
@@ -127,10 +127,10 @@ def score_foreign(
     """Score a file of predictions under a suite.
 
     Args:
-        suite: Says how to score, by the config of its first row.
+        suite: Says how to score, by the config of its first row with such a run.
         path: The predictions.
         data: The data folder; only its annotations are read.
-        run: Which run of the row, and so which annotations; None where there is only one.
+        run: Which run, and so which annotations; None where the rows' runs have one name.
         array: The name of the keypoints in a file with several arrays.
         one_based: Keypoints count pixels from 1; MPII and JHMDB.
         score_mode: Score poses anew as MMPose's CocoMetric does, each pose's own score in place of its box's.
@@ -140,8 +140,9 @@ def score_foreign(
         UsageError: An option that does not go with the suite, or that has to be given.
         ObtainError: Predictions or annotations are missing, malformed or do not fit each other.
     """
-    run, spec = _run(suite, run)
-    protocol = read_foreign_protocol(suite, spec, data)
+    run, row = _run(suite, run)
+    spec = row.runs[run]
+    protocol = read_foreign_protocol(suite, row, spec, data)
     family = family_of(protocol.scoring)
     options = {"array": array, "one_based": one_based, "score_mode": score_mode, "nms": nms}
     for option, value in options.items():
@@ -150,7 +151,7 @@ def score_foreign(
     scoring = family.foreign_scoring(protocol.scoring, options)
     protocol = protocol.model_copy(update={"one_based": one_based, "scoring": scoring})
     sha256 = _sha256(path)
-    names = read_metainfo(load_config(suite, suite.rows[0], spec).test_dataloader.dataset).names
+    names = read_metainfo(load_config(suite, row, spec).test_dataloader.dataset).names
     files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
     warnings = usable(find_problems(files, data, digests)[1])
@@ -167,14 +168,14 @@ def score_foreign(
     )
 
 
-def read_foreign_protocol(suite: Suite, run: Run, data: Path) -> ForeignProtocol:
-    """Read how the config of a run of the suite's first row scores.
+def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> ForeignProtocol:
+    """Read how the config of a row's run scores.
 
     Raises:
         SpecError: The config cannot be loaded, or asks for what is not evaluated here.
         ObtainError: Annotations are missing.
     """
-    config = load_config(suite, suite.rows[0], run)
+    config = load_config(suite, row, run)
     dataset = config.test_dataloader.dataset
 
     def identified(path: str, what: str) -> DataFile:
@@ -189,15 +190,23 @@ def read_foreign_protocol(suite: Suite, run: Run, data: Path) -> ForeignProtocol
     )
 
 
-def _run(suite: Suite, name: str | None) -> tuple[str, Run]:
-    runs = suite.rows[0].runs
-    if name is None and len(runs) == 1:
-        return next(iter(runs.items()))
+def _run(suite: Suite, name: str | None) -> tuple[str, Row]:
+    """Return a run's name, and the first row that has such a run.
+
+    Raises:
+        UsageError: There is none of that name; or without one, there are several.
+    """
+    rows: dict[str, Row] = {}
+    for row in suite.rows:
+        for run in row.runs:
+            rows.setdefault(run, row)
+    if name is None and len(rows) == 1:
+        return next(iter(rows.items()))
     if name is None:
-        raise UsageError(f"{suite.name} has several annotation files", f"choose one with --run: {', '.join(runs)}")
-    if name not in runs:
-        raise UsageError(f"{suite.name} has no run {name}", f"its runs: {', '.join(runs)}")
-    return name, runs[name]
+        raise UsageError(f"{suite.name} has several annotation files", f"choose one with --run: {', '.join(rows)}")
+    if name not in rows:
+        raise UsageError(f"{suite.name} has no run {name}", f"its runs: {', '.join(rows)}")
+    return name, rows[name]
 
 
 def _sha256(path: Path) -> str:

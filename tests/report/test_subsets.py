@@ -216,3 +216,17 @@ def test_mistakes(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(SpecError, match=r".") as caught:
         load_suite(path)
     assert message in str(caught.value)
+
+
+def test_a_page_says_where_else_a_row_is_printed_and_how_it_is_evaluated() -> None:
+    def page(suite: Suite, row: str) -> str:
+        (standing,) = [found for found in read_standings(suite, [], {})[0] if found.row.id == row]
+        return row_page(standing, {}, None, None, has_card=False)  # type: ignore[arg-type]
+
+    coco = load_suite("coco-pages")
+    part = coco.model_copy(update={"rows": [row for row in coco.rows if row.id.startswith("vitpose-b")]})
+    assert "Also printed in <bdi>configs/body_2d_keypoint/topdown_heatmap/humanart/" in page(part, "vitpose-b-256x192")
+    assert (
+        "<code>body_2d_keypoint/topdown_heatmap/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py</code> says"
+        in page(part, "vitpose-b-humanart-256x192")
+    )
