@@ -52,7 +52,7 @@ def _grouped(selected: Selected) -> dict[str | None, Selected]:
 
 
 def _called(group: str | None) -> str:
-    return "no group" if group is None else group
+    return group or "other"
 
 
 def _overview(selected: Selected) -> Iterator[str]:

@@ -77,6 +77,8 @@ class Category:
     id: int
     keypoints: tuple[str, ...]
     """Their names; none where the entry does not list texts."""
+    name: str = ""
+    """Empty where it is no text."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,11 @@ def _categories(entries: Any) -> tuple[Category, ...] | None:
     if not records(entries):
         return None
     return tuple(
-        Category(entry["id"], tuple(names) if _are_texts(names := entry.get("keypoints")) else ())
+        Category(
+            entry["id"],
+            keypoints=tuple(names) if _are_texts(names := entry.get("keypoints")) else (),
+            name=name if isinstance(name := entry.get("name"), str) else "",
+        )
         for entry in entries
         if type(entry.get("id")) is int
     )

@@ -1,7 +1,8 @@
 """Scores what another framework predicted, under a suite's own ground truth; needs annotations, no images.
 
-OKS suites take a COCO results file; PoseTrack18 takes its official files, one for each sequence; MPII and JHMDB take an
-array of keypoints in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS
+OKS suites take a COCO results file, as do those of PCK, AUC and EPE, where each pose is that of one annotation;
+PoseTrack18 takes its official files, one for each sequence; MPII and JHMDB take an array of keypoints in the order of
+the annotations. Poses and their scores count as they are: no rescoring and no NMS
 unless asked for.
 """
 

@@ -69,7 +69,7 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
     """Draw a parameter; the calibration scales it."""
     if name.endswith("bias"):
         return generator.uniform(-0.2, 1, shape)  # mostly positive: few dead units, no outliers in deep networks
-    if name.endswith("weight") and len(shape) == 1:
+    if name.endswith("weight") and len(shape) in (1, 3):  # a norm, also of channels with a height and a width
         return generator.uniform(0.8, 1.2, shape)
     if name.endswith("weight") and len(shape) == 2:
         return generator.standard_normal(shape, np.float32) / np.float32(sqrt(shape[1]))
@@ -123,6 +123,7 @@ def _center(layer: Any, inputs: tuple[torch.Tensor]) -> None:
     response = (weight.sum((2, 3)) * mean).sum(1, keepdim=True)
     excess = response / mean.square().sum(1, keepdim=True).clamp_min(1e-12) * mean
     weight.sub_(excess[..., None, None] * torch.from_numpy(_binomial(*weight.shape[2:])))
+    _put_rows(layer, weight)
 
 
 def _standardise(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
@@ -130,7 +131,7 @@ def _standardise(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) 
     axes = _all_but_channels(layer, output)
     variance, mean = torch.var_mean(output, axes, correction=0)
     scale = _robust(variance).rsqrt()
-    _rows(layer).mul_(scale[:, None, None, None])
+    _put_rows(layer, _rows(layer).mul_(scale[:, None, None, None]))
     shape = [1 if axis in axes else -1 for axis in range(output.ndim)]
     output = output * scale.view(shape)
     if layer.bias is None:
@@ -153,11 +154,21 @@ def _robust(variance: torch.Tensor) -> torch.Tensor:
 
 
 def _rows(layer: Any) -> torch.Tensor:
-    """Return the weights as a view [outputs, inputs of a group, height, width]."""
+    """Return the weights [outputs, inputs of a group, height, width]: a view, or a copy to put back when changed."""
     weight: torch.Tensor = layer.weight
     if isinstance(layer, nn.Linear):
         return weight.view(*weight.shape, 1, 1)
-    return weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight
+    if not isinstance(layer, nn.ConvTranspose2d):
+        return weight
+    if layer.groups == 1:
+        return weight.transpose(0, 1)
+    return weight.unflatten(0, (layer.groups, -1)).transpose(1, 2).flatten(0, 1)
+
+
+def _put_rows(layer: Any, rows: torch.Tensor) -> None:
+    """Take over changed `_rows`, which are a copy where a transposed convolution has groups."""
+    if isinstance(layer, nn.ConvTranspose2d) and layer.groups > 1:
+        layer.weight.copy_(rows.unflatten(0, (layer.groups, -1)).transpose(1, 2).flatten(0, 1))
 
 
 def _all_but_channels(layer: nn.Module, features: torch.Tensor) -> tuple[int, ...]:

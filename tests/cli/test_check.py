@@ -59,6 +59,16 @@ def test_all_suites_by_default(capsys: pytest.CaptureFixture[str]) -> None:
         64,
         10,
     ]
+    assert [sum(suite[key] for suite in suites.values()) for key in ("rows", "runs", "agree", "known")] == [
+        287,
+        317,
+        247,
+        40,
+    ]
+    assert [name for suite in suites.values() for name in suite["cannot_run"]] == [
+        "coco-pages/swin-b-fpn-256x192",
+        "ubody/hrnet-w32-256x192",
+    ]
     assert suites["coco"]["findings"][0] == {
         "row": "coco/vitpose-h-256x192",
         "status": "known",

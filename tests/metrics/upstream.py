@@ -59,10 +59,12 @@ def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[lis
     return evaluation.stats.tolist(), precision[..., 0], recall[..., 0]
 
 
-def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring) -> list[float]:
-    """Return CocoMetric's stats."""
+def coco_metric(
+    annotations: Path, predictions: Predictions, scoring: OksScoring, categories: npt.NDArray[Any] | None = None
+) -> list[float]:
+    """Return CocoMetric's stats; predictions have the categories [N], or none."""
     crowd = IOU_TYPES[scoring.crowd]
-    return list(_compute(CocoMetric, annotations, predictions, scoring, iou_type=crowd).values())
+    return list(_compute(CocoMetric, annotations, predictions, scoring, categories, iou_type=crowd).values())
 
 
 def wholebody_metric(
@@ -84,7 +86,12 @@ def wholebody_metric(
 
 
 def _compute(
-    metric_class: Any, annotations: Path, predictions: Predictions, scoring: Any, **settings: Any
+    metric_class: Any,
+    annotations: Path,
+    predictions: Predictions,
+    scoring: Any,
+    categories: npt.NDArray[Any] | None = None,
+    **settings: Any,
 ) -> dict[str, float]:
     """Return what one of MMPose's metrics computes."""
     _need_the_evaluator()
@@ -118,6 +125,8 @@ def _compute(
                 },
                 "gt_instances": {"bbox_scales": scale},
             }
+            if categories is not None:
+                sample["category_id"] = np.array(categories[index])  # as MMPose's data sets give it
             metric.process([], [sample])
         with numpy_1():
             stats = metric.compute_metrics(metric.results)

@@ -114,7 +114,7 @@ def inspect_people(
     _check_counts(problems, people, ids, keypoints, crowd, rules)
     flags = (keypoints[..., 2] > 0) & ~crowd[:, None]
     labelled = flags.any(axis=1)
-    reads_boxes = (ground_truth or not rules.areas) and rules.whole_image is None
+    reads_boxes = ground_truth or not rules.areas
     as_read = check_units(problems, ids, keypoints[..., :2], flags, boxes, size, reads_boxes)
     outside = empty & np.isfinite(size).all(axis=1) & as_read
     _check_boxes(problems, people, ids, boxes, outside, labelled, rules)
@@ -240,7 +240,7 @@ def _check_counts(
     counted = keypoints[:, :-CROWDPOSE_UNCOUNTED] if rules.crowd else keypoints[:, : rules.body]
     labelled = (counted[..., 2] > 0).sum(axis=1)
     differs = (stated != labelled) & np.isfinite(stated) & ~np.isnan(keypoints).any(axis=(1, 2)) & ~crowd
-    changes = differs & ((stated == 0) != (labelled == 0))
+    changes = differs & ((stated == 0) != (labelled == 0)) & (not rules.counted)
     counts = "the labelled keypoints" + (
         ", head and neck aside" if rules.crowd else " of the body" if rules.body else ""
     )

@@ -103,12 +103,14 @@ class Group(Fields):
     similarity: float | None
     """Mean similarity of the people with a pose; None where there is nobody."""
     tally: Tally
+    ap: float | None = None
+    """AP of a category that is evaluated alone; None for other groups."""
 
 
 class Breakdown(Fields):
     """The people to be found, by a circumstance."""
 
-    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "part"]
+    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "part", "category"]
     unit: Literal["px", "px²"] | None
     """Of a size."""
     bounds: tuple[float, ...]
@@ -199,3 +201,8 @@ class Diagnosis(Document):
     def has_errors(self) -> bool:
         """Whether the metric gives an error of any keypoint."""
         return any(keypoint.error is not None for keypoint in self.keypoints)
+
+    @property
+    def by_category(self) -> bool:
+        """Whether AP is the mean over several categories."""
+        return any(one.by == "category" for one in self.breakdowns)

@@ -86,6 +86,14 @@ def _check_categories(path: Path, detections: Detections, truth: Truth) -> None:
             f"{path}: results of several 'category_id': {found[0]} in entry 0, {found[odd]} in entry {odd}",
             "keep the entries of people only, or write the same category for all of them",
         )
+    species = truth.all_categories
+    if len(species) > 1 and len(detections) and (found is None or not np.isin(found, species).any()):
+        stated = "no entry has a 'category_id'" if found is None else f"no 'category_id' of {found[0]} is annotated"
+        listed = ", ".join(map(str, species[:3].tolist()))
+        raise ObtainError(
+            f"{path}: {stated}; the annotations have {len(species)}, each evaluated alone: {listed} ...",
+            "write in each entry the category_id of the annotation that the pose is of",
+        )
 
 
 def _match(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatched:
@@ -111,6 +119,15 @@ def _people_images(matched: MatchedPoses) -> Int64:
 
 def _category(results: CocoResults, annotated: Numbers) -> Iterator[str]:
     found, right = results.category_id, annotated.values[0]
+    if len(np.unique(annotated.values)) > 1:
+        categories = results.detections.categories
+        strays = np.zeros(0, bool) if categories is None else ~np.isin(categories, annotated.values)
+        if strays.any():
+            yield (
+                f"{strays.sum()} of {len(strays)} poses do not count, the first is entry {int(strays.argmax())}: no "
+                "annotation has their 'category_id'; write that of the annotation that the pose is of"
+            )
+        return
     if annotated.known[0] and found is not None and found != right:
         yield (
             f"'category_id' is {brief(found)} in every entry and {right:g} in the annotations, and the poses are "

@@ -151,13 +151,11 @@ def norm_sizes(norm: Norm, predicted: Floating, truth: PckTruth, people: Indices
 
 def _reached(predicted: Floating, keypoints: Floating, scoring: PckScoring) -> Int64:
     """Return at how many of AUC's thresholds each keypoint is found, [N, K]; 0 without AUC."""
-    reached = np.zeros(predicted.shape[:2], np.int64)
     if scoring.auc_norm is None or scoring.auc_thresholds is None:
-        return reached
+        return np.zeros(predicted.shape[:2], np.int64)
     distances = normalised_distances(predicted, keypoints, np.full(len(predicted), scoring.auc_norm, np.float64))
-    for step in range(scoring.auc_thresholds):
-        reached += distances < np.float32(step / scoring.auc_thresholds)
-    return reached
+    thresholds = (np.arange(scoring.auc_thresholds) / scoring.auc_thresholds).astype(np.float32)
+    return len(thresholds) - np.searchsorted(thresholds, distances, side="right")
 
 
 def pck_stats(joints: Int64, scoring: PckScoring) -> Metrics:
