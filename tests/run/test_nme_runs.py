@@ -25,6 +25,7 @@ RUNS = [
     "300wlp/hrnetv2-w18-256x256/full",
     "aflw/hrnetv2-w18-256x256/frontal",
     "aflw/hrnetv2-w18-dark-256x256/full",
+    "coco-wholebody-face/hrnetv2-w18-dark-256x256/val",
     "cofw/hrnetv2-w18-256x256/val",
     "wflw/hrnetv2-w18-awing-256x256/test",
     "wflw/hrnetv2-w18-dark-256x256/blur",
