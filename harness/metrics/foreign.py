@@ -1,9 +1,9 @@
 """Scores what another framework predicted, under a suite's own ground truth; needs annotations, no images.
 
 OKS suites take a COCO results file, as do those of PCK, AUC and EPE, where each pose is that of one annotation;
-PoseTrack18 takes its official files, one for each sequence; MPII and JHMDB take an array of keypoints in the order of
-the annotations. Poses and their scores count as they are: no rescoring and no NMS
-unless asked for.
+PoseTrack18 takes its official files, one for each sequence; MPII, JHMDB and the faces, which NME scores, take an array
+of keypoints in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS unless
+asked for.
 """
 
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def score_foreign(
         data: The data folder; only its annotations are read.
         run: Which run, and so which annotations; None where the rows' runs have one name.
         array: The name of the keypoints in a file with several arrays.
-        one_based: Keypoints count pixels from 1; MPII and JHMDB.
+        one_based: Keypoints count pixels from 1; where an array is taken.
         score_mode: Score poses anew as MMPose's CocoMetric does, each pose's own score in place of its box's.
         nms: Drop duplicates as MMPose's CocoMetric does, at the suite's threshold.
 

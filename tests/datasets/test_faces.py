@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faces import CENTRED, CONFIGS, KEYPOINTS, SIZE, face_config, face_protocol, write_faces
+from face_data import CENTRED, CONFIGS, KEYPOINTS, SIZE, face_config, face_protocol, write_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from upstream_config import build_dataset

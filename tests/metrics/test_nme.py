@@ -20,6 +20,9 @@ from harness.metrics.families.nme.score import match_nme
 from harness.metrics.family import Labels
 from harness.metrics.resample import Draws
 from harness.predictions import Predictions
+from harness.suites.configs import load_config
+from harness.suites.ledger import protocol_without_files
+from harness.suites.load import load_suite
 
 EYES = NmeScoring(norm="keypoint_distance", keypoint_indices=(1, 4))
 BOX = NmeScoring(norm="bbox_size")
@@ -286,3 +289,26 @@ def test_settings_that_are_refused(changes: dict[str, Any], expected: str) -> No
     with pytest.raises(SpecError) as error:
         read("COFWDataset", **changes)
     assert expected in str(error.value)
+
+
+def test_300wlp_of_the_suite_needs_its_override() -> None:
+    suite = load_suite("300wlp")
+    (row,) = suite.rows
+    run = next(iter(row.runs.values()))
+    scoring = protocol_without_files(load_config(suite, row, run)).scoring
+    assert scoring == NmeScoring(norm="keypoint_distance", keypoint_indices=(36, 45))
+    bare = row.model_copy(update={"overrides": []})
+    with pytest.raises(SpecError, match=r"300wlp.*\.py: config field test_evaluator\.keypoint_indices"):
+        protocol_without_files(load_config(suite, bare, run))
+
+
+def test_what_it_is_mistaken_for() -> None:
+    rng = np.random.default_rng(8)
+    truth = faces(rng, 30)
+    found = predicted(rng, truth, np.float32)
+    for scoring, settings_tried in ((EYES, ["mean over", "errors measured by"]), (BOX, ["mean over"])):
+        others = list(PLUGIN.alternatives(scoring, "wflw", {}))
+        assert [other.setting for other in others] == settings_tried
+        for other in others:
+            changed = NmeScoring.model_validate(scoring.model_dump() | dict(other.fields))
+            assert match_nme(found, changed, truth).stats() != match_nme(found, scoring, truth).stats()

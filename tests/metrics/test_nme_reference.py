@@ -15,6 +15,7 @@ from harness.metrics.families.nme import PLUGIN
 from harness.metrics.families.nme.score import match_nme
 from harness.metrics.foreign_poses import as_predictions
 from harness.plugins import plugins
+from harness.protocol import DataFile
 from harness.suites.configs import configs_folder
 from harness.suites.ledger import annotation_path, image_folder
 from harness.suites.metainfo import read_metainfo
@@ -42,6 +43,10 @@ def reference(samples: Path) -> dict[str, Any]:
     return {name.removeprefix(prefix)[:-3]: found for name, found in runs.items() if name.startswith(prefix)}
 
 
+def no_file(path: str, what: str) -> DataFile:
+    raise AssertionError(f"NME reads no {what}, such as {path}")
+
+
 def loaded(name: str) -> Config:
     return Config.fromfile(configs_folder() / "face_2d_keypoint" / f"{name}.py", import_custom_modules=False)
 
@@ -56,7 +61,7 @@ def test_scores(name: str, zoo_samples: Path) -> None:
     dataset = config.test_dataloader.dataset
     if dataset.type not in plugins("datasets"):
         pytest.skip(f"{dataset.type} is not read here")
-    scoring = PLUGIN.read_scoring(config.test_evaluator, dataset, (), lambda *_: pytest.fail("a file is asked for"))
+    scoring = PLUGIN.read_scoring(config.test_evaluator, dataset, (), no_file)
     count = len(read_metainfo(dataset).names)
     annotations = zoo_samples / annotation_path(config)
     people = load_people(dataset.type, annotations, zoo_samples / image_folder(config), None, None)
@@ -65,7 +70,7 @@ def test_scores(name: str, zoo_samples: Path) -> None:
     shift = 2 * (1 + np.arange(count) / count)
     for kind, offsets in (("perfect", np.zeros((count, 2))), ("shifted", np.stack([shift, shift / 2], axis=1))):
         keypoints = (truth.keypoints[truth.places(people.ids)] + offsets).astype(np.float32)
-        found = as_predictions(people.ids, people.image_ids, people.boxes, keypoints)
+        found = as_predictions(people.ids, people.image_ids, people.boxes, keypoints.astype(np.float64))
         value = match_nme(found, scoring, truth).stats()["NME"]
         assert value == pytest.approx(expected[kind]["NME"], abs=1e-7)
 
@@ -74,6 +79,4 @@ def test_the_config_that_mmpose_cannot_evaluate(zoo_samples: Path) -> None:
     assert reference(zoo_samples)[KEYERROR]["error"].startswith("KeyError")
     config = loaded(KEYERROR)
     with pytest.raises(SpecError, match="keypoint_indices"):
-        PLUGIN.read_scoring(
-            config.test_evaluator, config.test_dataloader.dataset, (), lambda *_: pytest.fail("a file is asked for")
-        )
+        PLUGIN.read_scoring(config.test_evaluator, config.test_dataloader.dataset, (), no_file)

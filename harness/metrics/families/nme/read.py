@@ -64,8 +64,8 @@ def _indices(evaluator: Any, meta: Metainfo) -> tuple[int, int]:
                 f"dataset_name is {meta.dataset_name!r}; its NME ends in a KeyError after the whole run. Defaults "
                 f"there are for {', '.join(DEFAULT_INDICES)}",
                 "state the two keypoints whose distance errors are measured by, such as the outer eye corners, "
-                f"{list(EYE_CORNERS_OF_68)} of 300W's 68 landmarks: in the config, or in the row as "
-                f"overrides: [{{field: test_evaluator.keypoint_indices, value: {list(EYE_CORNERS_OF_68)}, reason: ...}}]",
+                f"{list(EYE_CORNERS_OF_68)} of 300W's 68 landmarks: in the config, or in the row as overrides: "
+                f"[{{field: test_evaluator.keypoint_indices, value: {list(EYE_CORNERS_OF_68)}, reason: ...}}]",
             )
         stated = default
     pair = list(stated) if isinstance(stated, Sequence) and not isinstance(stated, str) else []
