@@ -49,9 +49,10 @@ def _states(selected: list[tuple[Suite, list[Row]]], out: Path) -> dict[str, str
 def columns(suite: Suite, row: Row, state: str) -> dict[str, str]:
     """Return a row's line as cells by column heading."""
     cells = {"row": suite.row_id(row), "label": row.label, "boxes": row.boxes}
-    printed = {claim.metric: claim for claim in row.claims if claim.source == "table"}
-    for metric in suite.table_metrics:
-        cells[metric] = _value(suite, printed[metric]) if metric in printed else "-"
+    printed = {(claim.metric, claim.run): claim for claim in row.claims if claim.source == row.printed_source}
+    for name, column in suite.columns.items():
+        claim = printed.get((column.metric, column.run))
+        cells[name] = _value(suite, claim) if claim else "-"
     cells["state"] = state
     return cells
 
@@ -60,9 +61,9 @@ def remarks(suite: Suite, row: Row) -> list[str]:
     """Return what is wrong with a row's label and its printed values."""
     found = [f"label: {row.label_note}"] if row.label_note else []
     for claim in row.claims:
-        if claim.source == "table" and claim.published_as:
+        if claim.source == row.printed_source and claim.published_as:
             found.append(f"{claim.metric} is printed as {claim.published_as}")
-        if claim.source == "table" and claim.refuted:
+        if claim.source == row.printed_source and claim.refuted:
             found.append(
                 f"{claim.metric} {_value(suite, claim)} is wrong{_instead(suite, row, claim)}: {claim.refuted}"
             )
@@ -81,7 +82,7 @@ def _value(suite: Suite, claim: Claim) -> str:
 def _table(suite: Suite, rows: list[Row], states: dict[str, str]) -> str:
     lines = [columns(suite, row, states[suite.row_id(row)]) for row in rows]
     widths = {name: max(len(name), *(len(line[name]) for line in lines)) for name in lines[0]}
-    numbers = set(suite.table_metrics)
+    numbers = set(suite.columns)
 
     def text(cells: dict[str, str]) -> str:
         aligned = (

@@ -18,7 +18,7 @@ from harness.report.results import Result
 from harness.report.row_figures import chart_figures, histogram_figure, history_figure
 from harness.report.standings import Standing
 from harness.report.upstream_issue import upstream_issue
-from harness.suites.schema import Claim, Metric, Run
+from harness.suites.schema import Claim, Metric, Row, Run
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ def row_page(standing: Standing, usual: Mapping[str, str], data: Path | None, ro
 
 
 def _claim_lines(standing: Standing) -> list[ClaimLine]:
-    # Those of single runs as recorded: a row is judged afresh, its runs are where the mean comes from.
+    # Those of splits as recorded: a row is judged afresh, its runs are where the mean comes from.
     of_runs = [j for result in standing.results.values() for j in result.record.claims if j.claim.run]
-    judged = {j.claim: j for j in (*standing.claims, *of_runs)}
+    judged = {j.claim: j for j in (*of_runs, *standing.claims)}
     lines = []
     for claim in standing.row.claims:
         metric = standing.suite.metrics[claim.metric]
@@ -120,17 +120,24 @@ def _claim_lines(standing: Standing) -> list[ClaimLine]:
                 difference=numbers.difference(found.difference if found else None, metric),
                 verdict="contradicted" if claim.refuted else verdict,
                 reason=found.reason if found else None,
-                unconfirmed=standing.row.unconfirmed.get(claim.metric) if claim.source == "table" else None,
+                unconfirmed=_unconfirmed(standing.row, claim),
             )
         )
     return lines
+
+
+def _unconfirmed(row: Row, claim: Claim) -> str | None:
+    """Return why no metafile of MMPose states a claim of the row's table."""
+    if claim.source != row.printed_source:
+        return None
+    return row.unconfirmed.get(claim.metric) or row.no_metafile
 
 
 def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path | None, room: Room) -> Section:
     suite, row, result = standing.suite, standing.row, standing.results.get(name)
     run, history = row.runs[name], [r for r in standing.history if r.record.run == name]
     beside = suite.path is not None and (suite.path.parent / run.config).is_file()
-    first = standing.headline.name
+    first = standing.headline.of
     claimed = next((c.value for c in row.claims if c.metric == first and not c.refuted and c.run in (None, name)), None)
     errors, problem = _errors(standing, result, data, room)
     return Section(

@@ -24,6 +24,9 @@ class Cell:
     """One metric of one row; values are in the metric's unit."""
 
     name: str
+    """Of the column: the metric, and the subset of the row where it is of one."""
+    of: str
+    """The metric's name."""
     metric: Metric
     printed: Claim | None
     """What the suite's table prints, or where it prints nothing the next best source."""
@@ -90,12 +93,12 @@ class Standing:
     @property
     def contradicted(self) -> bool:
         """Whether a value that the table prints is known to be wrong."""
-        return any(claim.refuted for claim in self.row.claims if claim.source == "table")
+        return any(claim.refuted for claim in self.row.claims if claim.source == self.row.printed_source)
 
     @cached_property
     def cells(self) -> list[Cell]:
         """One for each metric of the suite's table."""
-        return [self.cell(name) for name in table_metrics(self.suite)]
+        return [self.cell(name) for name in table_columns(self.suite)]
 
     @property
     def headline(self) -> Cell:
@@ -103,31 +106,33 @@ class Standing:
         return next((cell for cell in self.cells if cell.printed), self.cells[0])
 
     def cell(self, name: str) -> Cell:
-        """Return what is known of one metric."""
-        metric = self.suite.metrics[name]
-        claims = [claim for claim in self.row.claims if claim.metric == name and claim.run is None]
+        """Return what is known of one column of the suite's table."""
+        column = self.suite.column(name)
+        claims = [claim for claim in self.row.claims if (claim.metric, claim.run) == (column.metric, column.run)]
         printed = next(iter(claims), None)
-        held = closest(self.claims, name)
+        held = closest([judged for judged in self.claims if judged.claim.run == column.run], column.metric)
         shown = held is not None and self.has_numbers
         return Cell(
             name=name,
-            metric=metric,
+            of=column.metric,
+            metric=self.suite.metrics[column.metric],
             printed=printed,
             held=held,
             rivals=tuple(claim for claim in claims if printed and claim.value != printed.value),
             measured=held.measured if held and shown else None,
-            interval=self.interval(name) if shown else None,
+            interval=self.interval(column.metric, column.run) if shown else None,
         )
 
-    def interval(self, name: str) -> tuple[float, float] | None:
-        """Return the confidence interval: of a mean of runs, the mean of their intervals' ends.
+    def interval(self, name: str, subset: str | None = None) -> tuple[float, float] | None:
+        """Return a metric's confidence interval: of a mean of runs, the mean of their intervals' ends.
 
         Runs of one row share videos (JHMDB's three splits do), so their errors are not independent. The standard
         deviation of a mean is at most the mean of the standard deviations, however much they share.
         """
-        found = [self.results[run].record.intervals.get(name) for run in self.row.runs if run in self.results]
+        runs = self.row.runs if subset is None else [subset]
+        found = [self.results[run].record.intervals.get(name) for run in runs if run in self.results]
         bounds = [bound for bound in found if bound is not None]
-        if len(bounds) < len(self.row.runs):
+        if len(bounds) < len(runs):
             return None
         low, high = (in_unit(fmean(ends), self.suite.metrics[name]) for ends in zip(*bounds, strict=True))
         assert low is not None
@@ -183,9 +188,9 @@ def device(result: Result) -> str:
     return on
 
 
-def table_metrics(suite: Suite) -> list[str]:
-    """Return the metrics that the suite's table prints, or all where it prints none."""
-    return suite.table_metrics or list(suite.metrics)
+def table_columns(suite: Suite) -> list[str]:
+    """Return the columns of the suite's table, or all metrics where it prints none."""
+    return list(suite.columns or suite.metrics)
 
 
 def read_standings(

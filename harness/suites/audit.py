@@ -28,7 +28,7 @@ from harness.suites.configs import (
     in_data,
     normal,
     override,
-    read_config,
+    read_run_config,
     row_boxes,
 )
 from harness.suites.ledger import protocol_without_files
@@ -105,16 +105,17 @@ def audit_suite(suite: Suite) -> Audit:
 def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[AuditFinding]:
     try:
         path = config_path(suite, run)
-        config = read_config(path)
+        config = read_run_config(suite, row, run)
     except SpecError as error:
         yield AuditFinding(suite.row_id(row), "new", f"{prefix}config", run.config, str(error).replace("\n  ", "; "))
         return
     raw = {loader: dict(dataset) for loader, dataset in evaluated_datasets(config).items()}
-    for change in row.overrides:
+    changes = row.overrides + run.overrides
+    for change in changes:
         if all(dataset.get(change.field) == change.value for dataset in raw.values()):
             changed = f"{prefix}override of {change.field}"
             yield AuditFinding(suite.row_id(row), "new", changed, str(change.value), "what the config has without it")
-    override(config, row.overrides)
+    override(config, changes)
     try:
         facts = list(_config_facts(suite, row, run, config, own=_is_own(path)))
     except MALFORMED:  # a config of another form, which the protocol is refused for
@@ -214,7 +215,8 @@ def _compare(
     spec = suite.metrics[metric]
     published = [claim for claim in claims if claim.source in ("table", "page")]
     recorded = next((claim for claim in claims if claim.source == "metafile"), None)
-    unconfirmed = row.unconfirmed.get(metric) if scope is None else None
+    of_row = scope is None or row.runs_are == "subsets"
+    unconfirmed = (row.unconfirmed.get(metric) or row.no_metafile) if of_row else None
 
     def same(claim: Claim) -> bool:
         return found is not None and round(claim.value, spec.decimals) == round(found, spec.decimals)
@@ -232,7 +234,7 @@ def _compare(
             )
         subject = f"{scope} {metric}" if scope else metric
         shown = "no value" if found is None else text(found)
-        in_table = metric in row.published.get("table", {})
+        in_table = metric in row.printed
         return AuditFinding(suite.row_id(row), status, subject, stated, shown, reason, in_table)
 
     differing = [claim for claim in published if not same(claim)]
@@ -242,7 +244,7 @@ def _compare(
         yield finding("gone", recorded.refuted, stated=text(recorded.value))
     elif recorded and same(recorded):
         yield finding("known", recorded.refuted)
-    elif not differing or (found is None and metric not in row.published.get("table", {})):
+    elif not differing or (found is None and metric not in row.printed):
         return
     elif len(differing) < len(published) and all(claim.refuted for claim in differing):
         yield finding("known", differing[0].refuted)
@@ -256,7 +258,7 @@ def _is_rounding(
     row: Row, scope: str | None, differing: list[Claim], found: float | None, tolerance: float | None
 ) -> bool:
     """Whether a mean over several runs is as close to the published one as the suite's tolerance says."""
-    if scope is not None or len(row.runs) == 1 or found is None or tolerance is None:
+    if scope is not None or not row.has_mean or found is None or tolerance is None:
         return False
     return all(abs(claim.value - found) <= tolerance for claim in differing)
 
@@ -274,7 +276,8 @@ def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | No
     results = [
         result
         for entry in _entries((configs_folder() / run.config).parent)
-        if Path(entry["Config"]).name == Path(run.config).name and entry.get("Weights") == run.checkpoint.url
+        if Path(entry["Config"]).name == Path(run.config).name
+        and entry.get("Weights") == (run.metafile_weights or run.checkpoint.url)
         for result in entry["Results"]
     ]
     dataset = suite.dataset_of(row).name
@@ -290,7 +293,8 @@ def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | No
         else:
             return None
     spec = suite.metrics[metric]
-    value = results[0]["Metrics"].get(spec.metafile_key or spec.label) if results else None
+    key = run.metafile_keys.get(metric) or spec.metafile_key or spec.label
+    value = results[0]["Metrics"].get(key) if results else None
     return None if value is None else float(value)
 
 

@@ -84,6 +84,21 @@ def override(config: Config, overrides: list[Override]) -> None:
                 dataset[change.field] = change.value
 
 
+def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
+    """Return a run's config as MMPose has it; of a row of another data set, with the other config's evaluation.
+
+    Raises:
+        ObtainError: MMPose is not installed.
+        SpecError: A config does not exist or cannot be read.
+    """
+    config = read_config(config_path(suite, run))
+    if row.evaluated_like is not None:
+        other = read_config(config_path(suite, run.model_copy(update={"config": row.evaluated_like})))
+        for field in ("val_dataloader", "test_dataloader", "val_evaluator", "test_evaluator"):
+            config[field] = other[field]
+    return config
+
+
 def load_config(suite: Suite, row: Row, run: Run) -> Config:
     """Return a run's config as it is evaluated: with the row's overrides and boxes, and its metainfo's file found.
 
@@ -93,10 +108,10 @@ def load_config(suite: Suite, row: Row, run: Run) -> Config:
             override contradicts the row's boxes.
     """
     path = config_path(suite, run)
-    config = read_config(path)
-    override(config, row.overrides)
+    config = read_run_config(suite, row, run)
+    override(config, row.overrides + run.overrides)
     box_file = row_boxes(suite, row)
-    for change in row.overrides:
+    for change in row.overrides + run.overrides:
         if change.field == "bbox_file" and normal(change.value) != box_file:
             raise SpecError(
                 f"{suite.row_id(row)}: overrides: bbox_file is {change.value or 'null'}, but the boxes of the row are "

@@ -138,7 +138,7 @@ def _model_at(location: Location) -> type[schema.SuiteFields]:
             return schema.Run
         case ("rows", _, "runs", _, "checkpoint"):
             return schema.Checkpoint
-        case ("rows", _, "overrides", _):
+        case ("rows", _, "overrides", _) | ("rows", _, "runs", _, "overrides", _):
             return schema.Override
         case _:
             return schema.PublishedValue
@@ -162,8 +162,13 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
                 for metric in values.keys() - suite.metrics.keys():
                     close = did_you_mean(metric, metrics)
                     yield (*place, source, metric), f"unknown metric{close}; this suite's: {', '.join(metrics)}"
-        for metric in row.unconfirmed.keys() - row.published.get("table", {}).keys():
+        for metric in row.unconfirmed.keys() - row.printed:
             yield (*here, "unconfirmed", metric), "the row's table has no such metric"
+        if row.runs_are == "subsets":
+            if len(row.runs) == 1:
+                yield (*here, "runs_are"), "subsets are several runs; the row has one"
+            if row.published:
+                yield (*here, "published"), "subsets have no value together; write each run's into its `published`"
         for name, run in row.runs.items():
             if run.annotations is None and suite.dataset_of(row).annotations is None:
                 yield (*here, "runs", name), "the key 'annotations' is missing, and the dataset has none either"
