@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from harness.cli.options import path_option
-from harness.errors import UsageError
+from harness.errors import SpecError, UsageError
 from harness.files import write_text
 from harness.suites.draft import draft_suite
 from harness.suites.draft_yaml import to_yaml
@@ -28,11 +28,18 @@ def command(metafiles: tuple[Path, ...], out: Path) -> None:
         if path.exists() or files.count(path) > 1:
             what = "exists" if path.exists() else "would be written twice"
             raise UsageError(f"{path} {what}", "name another folder with --out DIR")
+    failed: list[str] = []
     for metafile, path in zip(metafiles, files, strict=True):
-        draft = draft_suite(metafile, out)
+        try:
+            draft = draft_suite(metafile, out)
+        except SpecError as error:
+            failed.append(str(error))
+            continue
         out.mkdir(parents=True, exist_ok=True)
         write_text(path, to_yaml(draft, metafile.name))
         load_suite(path)
         count, remarks = len(draft.suite["rows"]), len(draft.remarks)
         said = f"; {remarks} to be completed, listed in its first lines" if remarks else ""
         click.echo(f"{path}: {count} {'row' if count == 1 else 'rows'}{said}")
+    if failed:
+        raise SpecError("\n".join(failed))

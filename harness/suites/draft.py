@@ -5,13 +5,11 @@ a person completes.
 """
 
 import os
-import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +18,13 @@ from mmengine.config import Config
 from harness.errors import MALFORMED, SpecError
 from harness.files import sha256_file
 from harness.measures import is_measured, measure_names, measure_of
-from harness.suites.configs import annotation_file, configs_folder, in_data, normal, read_config
-from harness.suites.data_paths import in_data_folder
-from harness.suites.ledger import evaluating_family, image_folder, protocol_without_files
-from harness.suites.load import load_suite, published_suites
+from harness.suites.configs import configs_folder, read_config
+from harness.suites.draft_data import UNKNOWN_FOLDER, EvaluatedData, boxes_overrides
+from harness.suites.ledger import evaluating_family
 from harness.suites.metafile import Model, Result, read_metafile
-from harness.suites.schema import Dataset
 
 _GROUND_TRUTH = "(GT)"
 _UNKNOWN_HASH = "00000000"
-_UNKNOWN_FOLDER = "to-be-completed"
-"""Under the data folder, for files that neither metafile nor config name."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +106,13 @@ class _Drafting:
         self.folder = folder
         self.values: list[_Value] = []
         self.remarks: list[str] = []
+        self.data = EvaluatedData(self.remarks)
 
     def rows(self, model: Model) -> Iterator[dict[str, Any]]:
         """Yield a row for each data set, and each kind of boxes, that the metafile has results of a model on."""
         try:
+            if not model.config.is_file():
+                raise SpecError(f"its config is missing: {model.stated_config}")
             config = read_config(model.config)
             size = config.model.head.decoder.input_size
             by_dataset: dict[str, list[Result]] = defaultdict(list)
@@ -124,7 +121,7 @@ class _Drafting:
             for name, results in by_dataset.items():
                 yield from self._rows_on(model, config, (int(size[0]), int(size[1])), name, results)
         except (SpecError, *MALFORMED) as error:
-            self.remarks.append(f"{model.name} is left out: {error}")
+            self.remarks.append(f"{model.name} is left out: {error.args[0] if error.args else error}")
 
     def _rows_on(
         self, model: Model, config: Config, size: tuple[int, int], name: str, results: list[Result]
@@ -151,18 +148,19 @@ class _Drafting:
         boxes: str,
         results: list[tuple[Result, Mapping[str, str]]],
     ) -> dict[str, Any]:
-        dataset = self._dataset(model, config, name.removesuffix(_GROUND_TRUTH))
+        dataset = self.data.dataset(model, config, name.removesuffix(_GROUND_TRUTH))
         values = [value for result, names in results for value in self._values(model, config, result, names)]
         self.values += values
         checkpoint = self._checkpoint(model)
         runs: dict[str, Any] = {}
         for run in dict.fromkeys(value.run or "val" for value in values) or ["val"]:
             runs[run] = {"config": self._relative(model.config), "checkpoint": checkpoint}
-        if list(runs) != ["val"]:
+        subsets = list(runs) != ["val"]
+        if subsets:
             for run, stated in runs.items():
-                stated["annotations"] = self._annotations_of(model, config, dataset, run)
-                stated["published"] = {"metafile": {v.metric: v.value for v in values if v.run == run}}
-            dataset.pop("annotations", None)
+                stated |= self.data.subset(model, config, dataset, run)
+                stated["published"] = {"metafile": {one.metric: one.value for one in values if one.run == run}}
+                stated["metafile_keys"] = {one.metric: one.key for one in values if one.run == run}
         own = {value.metric: value.value for value in values if value.run is None}
         row: dict[str, Any] = {
             "id": _slug(re.sub(r"^td-hm_|[-_]\d+xb\d+(-\d+e)?", "", model.name)),
@@ -173,11 +171,17 @@ class _Drafting:
         }
         if own:
             row["published"] = {"metafile": own}
+        if subsets:
+            row["runs_are"] = "subsets"
         row["runs"] = runs
-        if overrides := _overrides(config, dataset, boxes, name):
+        evaluated, like = config, self.data.evaluated_like(model, config, dataset, name)
+        if like is not None:
+            row["evaluated_like"] = like
+            evaluated = read_config(configs_folder() / like)
+        if overrides := boxes_overrides(evaluated, boxes, f"the metafile states this result on {name}"):
             row["overrides"] = overrides
         if boxes == "detector" and not dataset.get("boxes"):
-            dataset["boxes"] = f"{_UNKNOWN_FOLDER}/boxes.json"
+            dataset["boxes"] = f"{UNKNOWN_FOLDER}/boxes.json"
             self.remarks.append(f"{model.name}: dataset.boxes: neither metafile nor config names the box file")
         return row
 
@@ -196,73 +200,13 @@ class _Drafting:
             else:
                 yield _Value(metric, key, value, run)
 
-    def _dataset(self, model: Model, config: Config, name: str) -> dict[str, Any]:
-        """Return the data set of a result: the one of that name in the project's suites, or what the config states."""
-        tested = config.test_dataloader.dataset
-        annotations = in_data_folder(annotation_file(tested) or "")
-        of_config = [one for known in self._known.values() for one in known if one.annotations == annotations]
-        of_name = self._known.get(name, [])
-        box_file = normal(tested.get("bbox_file"))
-        for one in of_config:
-            if one in of_name:
-                found = one.model_dump(exclude_defaults=True, exclude_none=True)
-                return found | ({"boxes": in_data_folder(box_file)} if box_file and "boxes" not in found else {})
-        if of_config and of_name:  # a result on another data set than the config's
-            return of_name[0].model_dump(exclude_defaults=True, exclude_none=True)
-        dataset = {
-            "name": name,
-            "num_keypoints": config.model.head.get("out_channels") or 1,
-            "annotations": annotations,
-            "images": image_folder(config),
-        }
-        if box_file:
-            dataset["boxes"] = in_data_folder(box_file)
-        try:
-            protocol = protocol_without_files(config)
-            dataset["num_keypoints"] = protocol.num_keypoints
-            if extra := {field: file.path for field, file in protocol.scoring.files.items()}:
-                dataset["extra"] = extra
-        except SpecError as error:
-            self.remarks.append(f"{model.name}: its config is not evaluated as it is: {error}")
-        return dataset
-
-    @cached_property
-    def _known(self) -> Mapping[str, list[Dataset]]:
-        """The data sets of the project's suites by name."""
-        known: dict[str, list[Dataset]] = defaultdict(list)
-        for suite in map(load_suite, published_suites()):
-            for dataset in (suite.dataset, *(row.dataset for row in suite.rows if row.dataset)):
-                known[dataset.name].append(dataset)
-        return known
-
-    @cached_property
-    def _known_annotations(self) -> Mapping[tuple[str, str], str]:
-        """The annotation files of the runs of the project's suites, by data set and run."""
-        return {
-            (suite.dataset_of(row).name, name): run.annotations
-            for suite in map(load_suite, published_suites())
-            for row in suite.rows
-            for name, run in row.runs.items()
-            if run.annotations
-        }
-
-    def _annotations_of(self, model: Model, config: Config, dataset: Mapping[str, Any], run: str) -> str:
-        """Return the annotation file of a run that is a subset of the data set."""
-        if known := self._known_annotations.get((dataset["name"], run)):
-            return known
-        tested = in_data_folder(annotation_file(config.test_dataloader.dataset) or "")
-        if Path(tested).stem.endswith(run):
-            return tested
-        self.remarks.append(f"{model.name}: runs.{run}.annotations: neither metafile nor config names this file")
-        return f"{_UNKNOWN_FOLDER}/{run}.json"
-
     def _checkpoint(self, model: Model) -> dict[str, Any]:
         url = model.weights
         if "://" not in url:
             found = model.config.parent / url
             if url and found.is_file():
                 return {"url": self._relative(found), "sha256": sha256_file(found)[:16]}
-            url = url or f"{_UNKNOWN_FOLDER}.pth"
+            url = url or f"{UNKNOWN_FOLDER}.pth"
         named = re.search(r"-([0-9a-f]{8,64})(_\d{8})?\.pth$", url)
         if not named:
             self.remarks.append(f"{model.name}: checkpoint.sha256: the address has no hash in its name: {url}")
@@ -287,26 +231,6 @@ def _metric(key: str, names: Mapping[str, str], config: Config) -> tuple[str | N
             return name, None
     first, _, rest = key.partition(" ")
     return (first, _slug(rest)) if rest and is_measured(first) else (None, None)
-
-
-def _overrides(config: Config, dataset: Mapping[str, Any], boxes: str, name: str) -> list[dict[str, Any]]:
-    """Return the changes to a config that its result needs."""
-    tested = config.test_dataloader.dataset
-    reason = f"the metafile states this result on {name}"
-    root = tested.get("data_root") or ""
-    changes: list[tuple[str, Any]] = []
-    if (annotations := dataset.get("annotations")) and in_data(annotations) != annotation_file(tested):
-        changes.append(("ann_file", posixpath.relpath(str(in_data(annotations)), root or ".")))
-        images = posixpath.relpath(str(in_data(dataset["images"])), root or ".")
-        changes.append(("data_prefix", {"img": f"{images}/"}))
-    stated = normal(tested.get("bbox_file"))
-    if boxes == "ground-truth" and stated:
-        changes.append(("bbox_file", None))
-    elif boxes == "detector" and dataset.get("boxes") and in_data(dataset["boxes"]) != stated:
-        changes.append(("bbox_file", in_data(dataset["boxes"])))
-    if boxes == "ground-truth" and tested.get("filter_cfg"):
-        changes.append(("filter_cfg", None))
-    return [{"field": field, "value": value, "reason": reason} for field, value in changes]
 
 
 def _name_apart(rows: list[dict[str, Any]]) -> None:

@@ -32,6 +32,8 @@ class Model:
     name: str
     config: Path
     """The config's file, which need not exist."""
+    stated_config: str
+    """As it is written."""
     weights: str
     """The address of the checkpoint; empty where none is stated."""
     results: tuple[Result, ...]
@@ -67,13 +69,17 @@ def _model(path: Path, where: str, entry: Any) -> Model:
         ]
         stated = str(entry["Config"])
         name = str(entry.get("Name") or Path(stated).stem)
-        return Model(name, _config(path, stated), str(entry.get("Weights") or "").lstrip("("), tuple(results))
+        return Model(name, _config(path, stated), stated, str(entry.get("Weights") or "").lstrip("("), tuple(results))
     except MALFORMED as error:
         found = brief(entry)
         raise SpecError(f"metafile {path}: {where}: a field is missing or of another type: {found}", _FORM) from error
 
 
 def _config(metafile: Path, stated: str) -> Path:
-    """Return a config's file: metafiles name it from the root of their repository, or from their own folder."""
-    folders = metafile.resolve().parents
-    return next((folder / stated for folder in folders if (folder / stated).is_file()), folders[0] / stated)
+    """Return a config's file, which metafiles name from the root of their repository or from their own folder.
+
+    Of a path that is out of date, such as those of mmpose's cpm_jhmdb.yml, the file beside the metafile holds.
+    """
+    places = [folder / stated for folder in metafile.resolve().parents]
+    beside = metafile.resolve().parent / Path(stated).name
+    return next((path for path in places if path.is_file()), beside)
