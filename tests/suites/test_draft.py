@@ -74,7 +74,7 @@ def test_all_of_mmposes_metafiles_give_the_claims_of_the_suites_back(tmp_path: P
             by_boxes = found.get(row.boxes) if len(found) > 1 else next(iter(found.values()), None)
             assert by_boxes == pytest.approx(value), (suite.row_id(row), key)
             compared += 1
-    assert compared > 400
+    assert compared > 300
 
 
 NET = """
