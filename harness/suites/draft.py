@@ -21,7 +21,7 @@ from harness.measures import is_measured, measure_names, measure_of
 from harness.suites.configs import configs_folder, read_config
 from harness.suites.draft_data import UNKNOWN_FOLDER, EvaluatedData, boxes_overrides
 from harness.suites.ledger import evaluating_family
-from harness.suites.metafile import Model, Result, read_metafile
+from harness.suites.metafile import MetafileModel, MetafileResult, read_metafile
 
 _GROUND_TRUTH = "(GT)"
 _UNKNOWN_HASH = "00000000"
@@ -108,14 +108,14 @@ class _Drafting:
         self.remarks: list[str] = []
         self.data = EvaluatedData(self.remarks)
 
-    def rows(self, model: Model) -> Iterator[dict[str, Any]]:
+    def rows(self, model: MetafileModel) -> Iterator[dict[str, Any]]:
         """Yield a row for each data set, and each kind of boxes, that the metafile has results of a model on."""
         try:
             if not model.config.is_file():
                 raise SpecError(f"its config is missing: {model.stated_config}")
             config = read_config(model.config)
             size = config.model.head.decoder.input_size
-            by_dataset: dict[str, list[Result]] = defaultdict(list)
+            by_dataset: dict[str, list[MetafileResult]] = defaultdict(list)
             for result in model.results:
                 by_dataset[result.dataset].append(result)
             for name, results in by_dataset.items():
@@ -124,7 +124,7 @@ class _Drafting:
             self.remarks.append(f"{model.name} is left out: {error.args[0] if error.args else error}")
 
     def _rows_on(
-        self, model: Model, config: Config, size: tuple[int, int], name: str, results: list[Result]
+        self, model: MetafileModel, config: Config, size: tuple[int, int], name: str, results: list[MetafileResult]
     ) -> Iterator[dict[str, Any]]:
         family = evaluating_family(config)
         variants = family.metafile_names if family else ({},)
@@ -141,12 +141,12 @@ class _Drafting:
 
     def _row(
         self,
-        model: Model,
+        model: MetafileModel,
         config: Config,
         size: tuple[int, int],
         name: str,
         boxes: str,
-        results: list[tuple[Result, Mapping[str, str]]],
+        results: list[tuple[MetafileResult, Mapping[str, str]]],
     ) -> dict[str, Any]:
         dataset = self.data.dataset(model, config, name.removesuffix(_GROUND_TRUTH))
         values = [value for result, names in results for value in self._values(model, config, result, names)]
@@ -185,7 +185,9 @@ class _Drafting:
             self.remarks.append(f"{model.name}: dataset.boxes: neither metafile nor config names the box file")
         return row
 
-    def _values(self, model: Model, config: Config, result: Result, names: Mapping[str, str]) -> Iterator[_Value]:
+    def _values(
+        self, model: MetafileModel, config: Config, result: MetafileResult, names: Mapping[str, str]
+    ) -> Iterator[_Value]:
         for key, printed in result.metrics.items():
             metric, run = _metric(key, names, config)
             try:
@@ -200,7 +202,7 @@ class _Drafting:
             else:
                 yield _Value(metric, key, value, run)
 
-    def _checkpoint(self, model: Model) -> dict[str, Any]:
+    def _checkpoint(self, model: MetafileModel) -> dict[str, Any]:
         url = model.weights
         if "://" not in url:
             found = model.config.parent / url

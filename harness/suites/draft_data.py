@@ -18,7 +18,7 @@ from harness.suites.configs import annotation_file, config_path, in_data, normal
 from harness.suites.data_paths import in_data_folder
 from harness.suites.ledger import image_folder, protocol_without_files
 from harness.suites.load import load_suite, published_suites
-from harness.suites.metafile import Model
+from harness.suites.metafile import MetafileModel
 from harness.suites.schema import Dataset, Suite
 
 UNKNOWN_FOLDER = "to-be-completed"
@@ -35,7 +35,7 @@ class EvaluatedData:
     def __init__(self, remarks: list[str]) -> None:
         self.remarks = remarks
 
-    def dataset(self, model: Model, config: Config, name: str) -> dict[str, Any]:
+    def dataset(self, model: MetafileModel, config: Config, name: str) -> dict[str, Any]:
         """Return the data set of a result: the one of that name in the project's suites, or what the config states."""
         tested = config.test_dataloader.dataset
         annotations = in_data_folder(annotation_file(tested) or "")
@@ -78,7 +78,7 @@ class EvaluatedData:
                 known[dataset.name].append(dataset)
         return known
 
-    def subset(self, model: Model, config: Config, dataset: Mapping[str, Any], run: str) -> dict[str, Any]:
+    def subset(self, model: MetafileModel, config: Config, dataset: Mapping[str, Any], run: str) -> dict[str, Any]:
         """Return the annotation file of a run that is a subset of the data set, and what it changes in the config."""
         tested = in_data_folder(annotation_file(config.test_dataloader.dataset) or "")
         known = [
@@ -104,7 +104,7 @@ class EvaluatedData:
         }
         return {"annotations": path, "overrides": [change]}
 
-    def evaluated_like(self, model: Model, config: Config, dataset: Mapping[str, Any], name: str) -> str | None:
+    def evaluated_like(self, model: MetafileModel, config: Config, dataset: Mapping[str, Any], name: str) -> str | None:
         """Return the config of a row of the project's suites that evaluates a data set as a result does.
 
         Returns:

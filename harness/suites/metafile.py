@@ -16,7 +16,7 @@ _FORM = "a metafile has a list `Models`, each with Name, Config, Weights and Res
 
 
 @dataclass(frozen=True)
-class Result:
+class MetafileResult:
     """What a metafile says of a model on one data set."""
 
     dataset: str
@@ -26,7 +26,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Model:
+class MetafileModel:
     """One model of a metafile."""
 
     name: str
@@ -36,10 +36,10 @@ class Model:
     """As it is written."""
     weights: str
     """The address of the checkpoint; empty where none is stated."""
-    results: tuple[Result, ...]
+    results: tuple[MetafileResult, ...]
 
 
-def read_metafile(path: Path) -> list[Model]:
+def read_metafile(path: Path) -> list[MetafileModel]:
     """Return the models of a metafile, those with the same config and weights as one.
 
     Raises:
@@ -53,7 +53,7 @@ def read_metafile(path: Path) -> list[Model]:
         raise SpecError(f"metafile {path} is not YAML: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("Models"), list):
         raise SpecError(f"metafile {path} has no list `Models`", _FORM)
-    models: dict[tuple[Path, str], Model] = {}
+    models: dict[tuple[Path, str], MetafileModel] = {}
     for index, entry in enumerate(data["Models"]):
         model = _model(path, f"Models[{index}]", entry)
         known = models.get((model.config, model.weights))
@@ -61,15 +61,17 @@ def read_metafile(path: Path) -> list[Model]:
     return list(models.values())
 
 
-def _model(path: Path, where: str, entry: Any) -> Model:
+def _model(path: Path, where: str, entry: Any) -> MetafileModel:
     try:
         results = [
-            Result(str(result["Dataset"]), {str(key): str(value) for key, value in result["Metrics"].items()})
+            MetafileResult(str(result["Dataset"]), {str(key): str(value) for key, value in result["Metrics"].items()})
             for result in entry["Results"]
         ]
         stated = str(entry["Config"])
         name = str(entry.get("Name") or Path(stated).stem)
-        return Model(name, _config(path, stated), stated, str(entry.get("Weights") or "").lstrip("("), tuple(results))
+        return MetafileModel(
+            name, _config(path, stated), stated, str(entry.get("Weights") or "").lstrip("("), tuple(results)
+        )
     except MALFORMED as error:
         found = brief(entry)
         raise SpecError(f"metafile {path}: {where}: a field is missing or of another type: {found}", _FORM) from error
