@@ -201,6 +201,9 @@ class Family(ABC, Generic[S, T]):
         """Return the figures of a row's page that it has besides those of every diagnosis."""
         return ()
 
+    metafile_names: ClassVar[tuple[Mapping[str, str], ...]] = ({},)
+    """What MMPose's metafiles call its metrics, where that is not our own name, and what we call them; one for each
+    result that a metafile states of a model on one data set."""
     upstream_names: ClassVar[Mapping[str, str]]
     """What MMPose's evaluators call its metrics, without their prefix, and what we call them."""
     upstream_unit: ClassVar[float] = 1.0

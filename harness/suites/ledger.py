@@ -183,7 +183,7 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
     """
     with _of(config):
         evaluators = _evaluators(config)
-        families = {name: family for family in plugins("metrics").values() for name in family.evaluators}
+        families = _families()
         for evaluator in evaluators:
             if evaluator.get("type") not in families:
                 raise SpecError(
@@ -211,6 +211,18 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
                 "COCO's are from 0.025 to 0.107; a metric without sigmas needs none",
             )
         return scoring
+
+
+def evaluating_family(config: Config) -> Any:
+    """Return the family of metrics of a config's evaluator; None where there is none."""
+    stated = config.get("test_evaluator")
+    first = stated[0] if isinstance(stated, list | tuple) and stated else stated
+    return _families().get(str(first.get("type"))) if isinstance(first, dict) else None
+
+
+def _families() -> dict[str, Any]:
+    """Return the families of metrics by MMPose's classes that compute them."""
+    return {name: family for family in plugins("metrics").values() for name in family.evaluators}
 
 
 def _evaluators(config: Config) -> list[Any]:

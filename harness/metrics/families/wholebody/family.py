@@ -50,6 +50,7 @@ class WholeBody(Family[WholeBodyScoring, "Truth"]):
     settings = SELECTION_SETTINGS | {"use_area", "iou_type"}
     similarity = "OKS"
     foreign_options = frozenset({"score_mode", "nms"})
+    metafile_names = ({f"{part.capitalize()} {mean}": f"{mean}({part})" for part in PARTS for mean in ("AP", "AR")},)
     # MMPose's evaluator returns those of the whole; those of the parts are only printed, by xtcocotools.
     upstream_names = {theirs: OF_WHOLE[stat] for theirs, stat in OKS.upstream_names.items() if stat in OF_WHOLE}
 
