@@ -8,7 +8,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,9 @@ def _suite(metafile: Path, rows: list[dict[str, Any]], drafting: "_Drafting") ->
 def _metrics(values: Sequence[_Value]) -> dict[str, Any]:
     """Return how the metrics are printed: their unit is percent where a fraction is printed as more than 1."""
     metrics: dict[str, Any] = {}
-    for name in filter({value.metric for value in values}.__contains__, measure_names()):
+    order = measure_names()
+    found = dict.fromkeys(value.metric for value in values)
+    for name in sorted(found, key=lambda name: order.index(name) if name in order else len(order)):
         printed = [value for value in values if value.metric == name]
         unit: str = measure_of(name).unit
         if unit == "fraction" and any(value.value > 1 for value in printed):
@@ -150,6 +152,8 @@ class _Drafting:
     ) -> dict[str, Any]:
         dataset = self.data.dataset(model, config, name.removesuffix(_GROUND_TRUTH))
         values = [value for result, names in results for value in self._values(model, config, result, names)]
+        if len({value.run for value in values}) == 1:  # one subset is the data set
+            values = [replace(value, run=None) for value in values]
         self.values += values
         checkpoint = self._checkpoint(model)
         runs: dict[str, Any] = {}
@@ -158,7 +162,7 @@ class _Drafting:
         subsets = list(runs) != ["val"]
         if subsets:
             for run, stated in runs.items():
-                stated |= self.data.subset(model, config, dataset, run)
+                stated["annotations"] = self.data.subset(model, config, dataset, run)
                 stated["published"] = {"metafile": {one.metric: one.value for one in values if one.run == run}}
                 stated["metafile_keys"] = {one.metric: one.key for one in values if one.run == run}
         own = {value.metric: value.value for value in values if value.run is None}

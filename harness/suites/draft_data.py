@@ -4,7 +4,6 @@ A metafile names a data set, and nothing else. A config names files. The project
 name, so a result on another data set than its config's finds those there.
 """
 
-import posixpath
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
@@ -78,31 +77,19 @@ class EvaluatedData:
                 known[dataset.name].append(dataset)
         return known
 
-    def subset(self, model: MetafileModel, config: Config, dataset: Mapping[str, Any], run: str) -> dict[str, Any]:
-        """Return the annotation file of a run that is a subset of the data set, and what it changes in the config."""
+    def subset(self, model: MetafileModel, config: Config, dataset: Mapping[str, Any], run: str) -> str:
+        """Return the annotation file of a run that is a subset of the data set."""
         tested = in_data_folder(annotation_file(config.test_dataloader.dataset) or "")
-        known = [
+        known = (
             other.runs[run].annotations
             for suite in self._suites
             for other in suite.rows
             if run in other.runs and suite.dataset_of(other).name == dataset["name"]
-        ]
-        if any(known):
-            path = str(next(filter(None, known)))
-        elif Path(tested).stem.endswith(run):
-            path = tested
-        else:
-            path = f"{UNKNOWN_FOLDER}/{run}.json"
+        )
+        path = next(filter(None, known), tested if Path(tested).stem.endswith(run) else None)
+        if path is None:
             self.remarks.append(f"{model.name}: runs.{run}: neither metafile nor config names its annotation file")
-        if path == tested:
-            return {"annotations": path}
-        root = config.test_dataloader.dataset.get("data_root") or "."
-        change = {
-            "field": "ann_file",
-            "value": posixpath.relpath(str(in_data(path)), root),
-            "reason": "the config names the file of another subset",
-        }
-        return {"annotations": path, "overrides": [change]}
+        return path or f"{UNKNOWN_FOLDER}/{run}.json"
 
     def evaluated_like(self, model: MetafileModel, config: Config, dataset: Mapping[str, Any], name: str) -> str | None:
         """Return the config of a row of the project's suites that evaluates a data set as a result does.
