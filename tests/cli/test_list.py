@@ -40,6 +40,8 @@ rows:
     runs: *runs
 """
 
+BODY = "body_2d_keypoint/topdown_heatmap"
+
 LISTED = """\
 My table
 
@@ -122,10 +124,10 @@ def test_runs_with_config_weights_and_sources(capsys: pytest.CaptureFixture[str]
             assert len(places) >= 2, name
             assert all(places) or name.startswith("demo/")
     assert rows["humanart-pages/vitpose-s-coco-256x192-gt"]["runs"]["val"] == {
-        "config": "body_2d_keypoint/topdown_heatmap/coco/td-hm_ViTPose-small_8xb64-210e_coco-256x192.py",
-        "evaluated_like": "body_2d_keypoint/topdown_heatmap/humanart/td-hm_ViTPose-small_8xb64-210e_humanart-256x192.py",
+        "config": f"{BODY}/coco/td-hm_ViTPose-small_8xb64-210e_coco-256x192.py",
+        "evaluated_like": f"{BODY}/humanart/td-hm_ViTPose-small_8xb64-210e_humanart-256x192.py",
         "checkpoint": {
-            "url": "https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/"
+            "url": f"https://download.openmmlab.com/mmpose/v1/{BODY}/coco/"
             "td-hm_ViTPose-small_8xb64-210e_coco-256x192-62d7a712_20230314.pth",
             "sha256": "62d7a712",
             "hash_is_stale": None,

@@ -214,6 +214,10 @@ def test_nobody_and_no_form(name: str, tmp_path: Path) -> None:
     with pytest.raises(ObtainError, match=r"nobody in .*faces\.json has keypoints and a scale: 0 of 10 annotations"):
         load_people(name, path, tmp_path, None, None)
     assert inspected(name, tmp_path, "faces.json", "").found.people == 0
+    path.write_text(json.dumps(faces | {"annotations": []}))
+    assert inspected(name, tmp_path, "faces.json", "").found.people == 0
+    with pytest.raises(ObtainError, match="0 of 0 annotations"):
+        load_people(name, path, tmp_path, None, None)
     path.write_text("[]")
     with pytest.raises(ObtainError, match=r"faces\.json: it is no object with `images` and `annotations`"):
         load_people(name, path, tmp_path, None, None)

@@ -139,6 +139,6 @@ def _in_pixels(scales: Float64, extent: Float64, known: Bool, wide: Bool) -> boo
 
 
 def _bad(column: Numbers, *shape: int) -> Bool:
-    values = column.shaped(*shape)
-    bad: Bool = np.isnan(values.reshape(len(values), -1)).any(axis=1)
+    strange = np.isnan(column.shaped(*shape))
+    bad: Bool = strange.any(axis=1) if shape else strange
     return bad

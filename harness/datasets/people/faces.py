@@ -47,7 +47,8 @@ def evaluable_faces(faces: FaceFile, squares: Squares) -> Bool:
     Source: `_is_valid_instance` of mmpose/datasets/datasets/base/base_coco_style_dataset.py.
     """
     people, keypoints = faces.coco.annotations, faces.coco.annotations.keypoints.values
-    places = keypoints.reshape(len(people), keypoints.shape[1] // 3, 3)[..., :2].astype(np.float32)
+    with np.errstate(over="ignore"):
+        places = keypoints.reshape(len(people), keypoints.shape[1] // 3, 3)[..., :2].astype(np.float32)
     flat: Bool = (squares.corners[:, 2:] <= squares.corners[:, :2]).any(axis=1)
     nowhere: Bool = places.max(axis=(1, 2), initial=0) <= 0
     evaluable: Bool = ~are_crowds(people.crowds) & (people.counts.values != 0) & ~flat & ~nowhere
