@@ -1,8 +1,8 @@
 """Scores what another framework predicted, under a suite's own ground truth; needs annotations, no images.
 
-OKS suites take a COCO results file; PoseTrack18 takes its official files, one for each sequence; MPII and JHMDB take an
-array of keypoints in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS
-unless asked for.
+OKS suites take a COCO results file, whole-body suites one with the keypoints of each part in a field of its own or with
+all in one list; PoseTrack18 takes its official files, one for each sequence; MPII and JHMDB take an array of keypoints
+in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS unless asked for.
 """
 
 from dataclasses import dataclass
