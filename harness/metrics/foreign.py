@@ -1,6 +1,7 @@
 """Scores what another framework predicted, under a suite's own ground truth; needs annotations, no images.
 
-OKS suites take a COCO results file, as do those of PCK, AUC and EPE, where each pose is that of one annotation;
+OKS suites take a COCO results file, whole-body suites one with the keypoints of each part in a field of its own or with
+all in one list. PCK, AUC and EPE take a COCO results file in which each pose is that of one annotation;
 PoseTrack18 takes its official files, one for each sequence; MPII, JHMDB and the faces, which NME scores, take an array
 of keypoints in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS unless
 asked for.
