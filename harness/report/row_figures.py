@@ -46,7 +46,7 @@ def _curves(chart: CurveChart) -> Plot:
     )
     for number, (name, values) in enumerate(chart.lines):
         steps = [(x(index / (len(values) - 1)), y(value)) for index, value in enumerate(values)]
-        plot.paths.append(Path(polyline(_corners(steps)), f"curve c{number % 4}"))
+        plot.paths.append(Path(polyline([(round(a), round(b)) for a, b in _corners(steps)]), f"curve c{number % 4}"))
         plot.legend.append((f"curve c{number % 4}", name))
     return plot
 

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from harness.errors import HarnessError
 from harness.judge.verdict import judge_row
+from harness.measures import Measure, is_measured, measure_of
 from harness.openmmlab import openmmlab_needed
 from harness.protocol import Protocol
 from harness.record import JudgedClaim, Verdict
@@ -186,6 +187,15 @@ def device(result: Result) -> str:
         threads = f", {environment.threads} threads" if environment.threads else ""
         return f"{environment.cpu}{threads}"
     return on
+
+
+def printed_like(suite: Suite, name: str) -> Metric:
+    """Return how a metric is printed; one that nobody published as the suite's first metric of the same unit."""
+    if name in suite.metrics:
+        return suite.metrics[name]
+    measure = measure_of(name) if is_measured(name) else Measure()
+    alike = (metric for metric in suite.metrics.values() if (metric.unit == "px") == (measure.unit == "px"))
+    return next(alike, None) or Metric(label=name, unit=measure.unit, decimals=measure.decimals)
 
 
 def table_columns(suite: Suite) -> list[str]:
