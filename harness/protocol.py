@@ -159,3 +159,5 @@ class Protocol(Document):
     decoder: Decoder
     scoring: AnyScoring
     compute: Compute
+    overrides: tuple[str, ...] | None = None
+    """Fields of the config that the row changes, as `field = value` in JSON; None where it changes none."""

@@ -122,10 +122,11 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
             by_reason.setdefault(f"{outcome.verdict}: {reason}", []).append(outcome.id)
     for reason, ids in by_reason.items():
         yield f"{reason} [{ids[0] if len(ids) == 1 else f'{len(ids)} rows'}]"
-    left = sum(outcome.verdict in ("failed", "unobtainable") for outcome in outcomes)
+    runnable = [outcome for outcome in outcomes if not outcome.row.cannot_run]
+    left = sum(outcome.verdict in ("failed", "unobtainable") for outcome in runnable)
     if left:
         yield f"{left} row{'s are' if left > 1 else ' is'} left to do: the same command tries again"
-    missing = list(dict.fromkeys(argument_of(one.suite) for one in outcomes if one.verdict == "unobtainable"))
+    missing = list(dict.fromkeys(argument_of(one.suite) for one in runnable if one.verdict == "unobtainable"))
     if missing:
         yield f"`harness fetch {' '.join(missing)} --dry-run` lists all that is missing"
     warned: dict[str, list[str]] = {}

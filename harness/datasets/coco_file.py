@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Annotations:
     categories: Numbers
     """[M] `category_id`"""
     keypoints: Numbers
-    """[M, 3 K] x, y, visibility"""
+    """[M, 3 K] x, y, visibility; the file has them in one list, or a list for each keypoint."""
     boxes: Numbers
     """[M, 4] x, y, width, height, px"""
     areas: Numbers
@@ -132,7 +133,7 @@ def read_coco(path: Path) -> CocoFile:
             ids=integers(people, "id"),
             image_ids=integers(people, "image_id"),
             categories=numbers(people, "category_id"),
-            keypoints=number_lists(_with_zeros(people), "keypoints"),
+            keypoints=number_lists(_with_zeros(_with_flat_keypoints(people)), "keypoints"),
             boxes=number_lists(people, "bbox", 4),
             areas=numbers(people, "area"),
             crowds=numbers(people, "iscrowd"),
@@ -140,6 +141,21 @@ def read_coco(path: Path) -> CocoFile:
         ),
         _categories(document.get("categories")),
     )
+
+
+def _with_flat_keypoints(people: Sequence[Record]) -> Sequence[Record]:
+    """Put x, y, visibility after each other where each keypoint has a list of its own (RHD): both are read the same."""
+    nested = {number for number, person in enumerate(people) if _are_triples(person.get("keypoints"))}
+    if not nested:
+        return people
+    return [
+        {**person, "keypoints": [*chain.from_iterable(person["keypoints"])]} if number in nested else person
+        for number, person in enumerate(people)
+    ]
+
+
+def _are_triples(value: Any) -> bool:
+    return bool(value) and isinstance(value, list) and all(isinstance(one, list) and len(one) == 3 for one in value)
 
 
 def _with_zeros(people: Sequence[Record]) -> Sequence[Record]:

@@ -26,6 +26,7 @@ def published_protocols() -> list[Protocol]:
         protocol_of(load_config(suite, row, run), "cpu", 1)
         for suite, rows in select(published_suites(), None)
         for row in rows
+        if not row.cannot_run
         for run in row.runs.values()
     ]
 

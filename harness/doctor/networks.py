@@ -57,7 +57,7 @@ def distinct_networks() -> list[DistinctNetwork]:
     families: dict[str, str] = {}
     for suite, rows in sorted(select(published_suites(), None), key=lambda one: -len(one[1])):
         for row in reversed(rows):
-            for run in row.runs:
+            for run in row.runs if not row.cannot_run else ():
                 key, family = _identity(load_config(suite, row, row.runs[run]))
                 groups.setdefault(key, []).append((suite.name, row.id, run))
                 families[key] = family

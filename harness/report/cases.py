@@ -92,7 +92,7 @@ def _links(dataset: str) -> tuple[tuple[str, str], ...]:
     try:
         with openmmlab_needed():
             from harness.suites.metainfo import own_metainfo
-        skeleton = own_metainfo(dataset).get("skeleton_info", {})
+        skeleton = own_metainfo({"type": dataset}).get("skeleton_info", {})
     except (HarnessError, OSError):
         return ()
     return tuple(tuple(skeleton[number]["link"]) for number in sorted(skeleton))

@@ -18,7 +18,7 @@ from harness.report.results import Result
 from harness.report.row_figures import chart_figures, histogram_figure, history_figure
 from harness.report.standings import Standing, printed_like
 from harness.report.upstream_issue import upstream_issue
-from harness.suites.schema import Claim, Metric, Row, Run
+from harness.suites.schema import Claim, Column, Metric, Row, Run
 
 MANY, FEW = 30, 20
 """Of more keypoints than the first a page shows only the second: faces have 98, whole bodies 133, clothes 294."""
@@ -152,7 +152,7 @@ def _unconfirmed(row: Row, claim: Claim) -> str | None:
     """Return why no metafile of MMPose states a claim of the row's table."""
     if claim.source != row.printed_source:
         return None
-    return row.unconfirmed.get(claim.metric) or row.no_metafile
+    return row.unconfirmed.get(Column(metric=claim.metric, run=claim.run).name) or row.no_metafile
 
 
 def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path | None, room: Room) -> Section:

@@ -158,7 +158,7 @@ class Standing:
         for name, run in self.row.runs.items():
             result = self.results.get(name)
             used = result.record.weights.sha256 if result and result.record.weights and self.has_numbers else None
-            shown.append((used or run.checkpoint.sha256)[:8])
+            shown.append((used or run.checkpoint.sha256 or NO_HASH)[:8])
         return shown
 
     def protocol(self, run: str) -> tuple[Protocol | None, bool]:
@@ -170,6 +170,8 @@ class Standing:
 
 
 NO_PRECISION = "unknown precision"
+NO_HASH = "no hash"
+"""Of a checkpoint that nobody published a sha256 of, and that was not used."""
 
 
 def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:
@@ -236,13 +238,17 @@ def read_standings(
 
 def _declared(suite: Suite, row: Row, results: Mapping[str, Result]) -> dict[str, Protocol]:
     """Return what the configs of a row's runs say, of those runs that no record tells it of."""
+    if row.cannot_run:
+        return {}
     # Here, not above: mmengine is half a second, and unused where every run has its record.
     with openmmlab_needed():
         from harness.suites.configs import load_config
         from harness.suites.ledger import protocol_without_files
+        from harness.suites.overrides import stated
 
+    overrides = {"overrides": stated(row.overrides)}
     return {
-        name: protocol_without_files(load_config(suite, row, run))
+        name: protocol_without_files(load_config(suite, row, run)).model_copy(update=overrides)
         for name, run in row.runs.items()
         if name not in results or results[name].protocol is None
     }

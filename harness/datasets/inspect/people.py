@@ -13,6 +13,7 @@ from harness.datasets.inspect.keypoint_names import check_names, check_sigmas
 from harness.datasets.inspect.problems import Problem, Problems, chosen, if_many
 from harness.datasets.inspect.repeated import check_repeated_ids
 from harness.datasets.inspect.units import check_areas, check_flags, check_units
+from harness.datasets.inspect.whole_images import check_whole_images
 from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
@@ -38,6 +39,12 @@ class Rules:
     """Of the metainfo's keypoints."""
     sigmas: tuple[float, ...] = ()
     """Of the metainfo, where the metric reads them."""
+    counted: bool = False
+    """FreiHAND: MMPose counts labelled keypoints itself, as for JHMDB, whatever `num_keypoints` says."""
+    whole_image: int | None = None
+    """FreiHAND, locust, zebra: px; everybody's box is a square of this side at 0, 0, and nothing reads `bbox`."""
+    species: bool = False
+    """AP-10K: annotations are of several categories, and the published numbers are means over them."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def inspect_people(
     position = np.where(people.image_ids.known, image_positions(images.ids, people.image_ids.values), -1)
     ids = _check_people(problems, people, position)
     if rules.flags:
-        check_categories(problems, coco, ids, by_crowd=rules.crowd, detector=detector)
+        check_categories(problems, coco, ids, by_crowd=rules.crowd, species=rules.species, detector=detector)
     used = set(people.categories.values[people.categories.known].tolist())
     check_names(problems, coco.categories or (), used, rules.names)
 
@@ -89,12 +96,15 @@ def inspect_people(
     boxes[:, :2] -= rules.one_based
 
     counted = _evaluable_keypoints(people, keypoints, rules)
-    empty = _empty_when_clipped(boxes, size)
+    if rules.whole_image is not None:
+        check_whole_images(problems, images, sizes, ids, size, keypoints, rules.whole_image)
+        boxes = np.tile([0.0, 0.0, rules.whole_image, rules.whole_image], (len(people), 1))
+    empty = _empty_when_clipped(boxes, size if rules.whole_image is None else boxes[:, 2:] + 1)
     _check_keypoints(problems, ids, keypoints, size, crowd, rules)
     _check_counts(problems, people, ids, keypoints, crowd, rules)
     flags = (keypoints[..., 2] > 0) & ~crowd[:, None]
     labelled = flags.any(axis=1)
-    reads_boxes = ground_truth or not rules.areas
+    reads_boxes = (ground_truth or not rules.areas) and rules.whole_image is None
     as_read = check_units(problems, ids, keypoints[..., :2], flags, boxes, size, reads_boxes)
     outside = empty & np.isfinite(size).all(axis=1) & as_read
     _check_boxes(problems, people, ids, boxes, outside, labelled, rules)
@@ -289,7 +299,7 @@ def _evaluable_keypoints(people: Annotations, keypoints: Float64, rules: Rules) 
     points = keypoints[..., :2].astype(np.float32)
     labelled = np.count_nonzero(points.max(axis=2), axis=1)
     stated = people.counts.shaped()
-    count = labelled if rules.one_based else np.where(np.isnan(stated), labelled, stated)
+    count = labelled if rules.one_based or rules.counted else np.where(np.isnan(stated), labelled, stated)
     evaluable: Bool = (count != 0) & (points.max(axis=(1, 2), initial=-np.inf) > 0)
     return evaluable
 

@@ -64,6 +64,9 @@ class Keypoint(Fields):
     """AP of this keypoint alone, for OKS: poses are paired with people as they are, this keypoint of a pose is right
     where its similarity reaches the threshold, poses rank by their scores; mean over COCO's ten thresholds. Poses of
     people who do not have it labelled do not count. None for other metrics, and where nobody has it labelled."""
+    error: float | None = None
+    """Mean distance from where it is labelled, over the length that NME measures by, a fraction. None for other
+    metrics, and where nobody counts who has it labelled."""
 
 
 class Poses(Fields):
@@ -161,8 +164,8 @@ class Case(Fields):
 class Diagnosis(Document):
     """Errors of one run's predictions.
 
-    A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head or the person,
-    it is a bell of the distance that is 0.5 at the metric's threshold.
+    A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head, the person or
+    the face, it is a bell of the distance that is 0.5 at the metric's threshold.
     """
 
     title: ClassVar[str] = "diagnosis"
@@ -189,3 +192,8 @@ class Diagnosis(Document):
     """Up to 12 people with a pose, the least similar first."""
     median: tuple[Case, ...]
     """Up to 6 people with a pose, around the median similarity."""
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the metric gives an error of any keypoint."""
+        return any(keypoint.error is not None for keypoint in self.keypoints)
