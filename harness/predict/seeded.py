@@ -22,7 +22,7 @@ from harness.arrays import Float32, Floating
 from harness.codecs.interface import codec_of
 from harness.predict.networks import forward_heatmaps
 from harness.predict.threads import torch_threads
-from harness.suites.ledger import read_decoder
+from harness.suites.decoding import heatmap_head, read_decoder
 
 _CROPS = 4
 _SLOPE = 0.8
@@ -38,7 +38,8 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     Peaks are about as high as the codec encodes a keypoint (`Codec.peak`). Torch's random state takes no part
     and is left alone, nor does the number of threads; another kind of CPU may round the scales differently.
     """
-    decoder = config.model.head.decoder
+    head, field = heatmap_head(config)
+    decoder = head.decoder
     width, height = decoder.input_size
     crops = torch.from_numpy(synthetic_crops(_CROPS, width, height, seed))
     conv, output = _output_layers(network)
@@ -48,7 +49,7 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     with torch_threads(1), _calibration(network, conv):
         heatmaps = forward_heatmaps(network, crops).transpose(0, 1).flatten(2)
     background = heatmaps.flatten(1).median(dim=1).values
-    peak = codec_of(read_decoder(decoder, f"config field model.head.decoder of {config.filename}")).peak
+    peak = codec_of(read_decoder(decoder, f"config field {field}.decoder of {config.filename}")).peak
     scale = peak / (heatmaps.amax(2).mean(1) - background)
     output.weight.mul_(scale.view(-1, *[1] * (output.weight.ndim - 1)))
     output.bias.sub_(background).mul_(scale)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.assets.dataset import data_file
+from harness.codecs.interface import codec_of
 from harness.datasets.lookup import dataset_class
 from harness.datasets.people import check_images
 from harness.errors import DifferenceError, ObtainError
@@ -215,15 +216,20 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[TriedSe
             shifts = ("on", "off") if flip.shift else ("off", "on")
             yield changed("shift of the mirrored heatmaps", *shifts, flip=other)
     if flip.enabled:
-        for first, second in enumerate(protocol.flip_indices):
+        of_network = flip.indices or protocol.flip_indices
+        for first, second in enumerate(of_network):
             if first < second:
-                pairs = list(protocol.flip_indices)
+                pairs = list(of_network)
                 pairs[first], pairs[second] = first, second
-                yield changed("mirror pairs", "all", f"not {first} and {second}", flip_indices=tuple(pairs))
+                other = flip.model_copy(update={"indices": tuple(pairs)})
+                yield changed("mirror pairs", "all", f"not {first} and {second}", flip=other)
 
     decoder = protocol.decoder
     for codec in plugins("codecs").values():
-        for other_decoder in codec.alternatives(decoder.heatmap_size):
+        for alternative in codec.alternatives(decoder.heatmap_size):
+            if codec.channels != codec_of(decoder).channels:
+                continue
+            other_decoder = alternative.model_copy(update={"kept": decoder.kept})
             if other_decoder != decoder:
                 yield changed("decoder", _name(decoder), _name(other_decoder), decoder=other_decoder)
 

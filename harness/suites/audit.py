@@ -29,6 +29,7 @@ from harness.suites.configs import (
     read_run_config,
     row_boxes,
 )
+from harness.suites.decoding import evaluated_keypoints, heatmap_head
 from harness.suites.ledger import protocol_without_files
 from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 from harness.suites.overrides import changes_nothing, evaluated_datasets, override
@@ -121,7 +122,7 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
         return
     try:
         facts = list(_config_facts(suite, row, run, config, own=_is_own(path)))
-    except MALFORMED:  # a config of another form, which the protocol is refused for
+    except (*MALFORMED, SpecError):  # a config of another form, which the protocol is refused for
         facts = []
     for subject, stated, found in facts:
         if stated != found:
@@ -169,10 +170,10 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
 
     A config of one's own need not name boxes: a run takes the row's. Of MMPose's, they are part of what was published.
     """
-    model = config.get("model", {})
+    head = heatmap_head(config)[0]
     evaluated = suite.dataset_of(row)
-    yield "codec's input size", row.size, tuple(_pose_head(model).get("decoder", {}).get("input_size", ()))
-    yield "number of keypoints", evaluated.num_keypoints, _num_keypoints(model)
+    yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
+    yield "number of keypoints", evaluated.num_keypoints, evaluated_keypoints(config)
     annotations = in_data(suite.annotations(row, run))
     datasets = evaluated_datasets(config)
     validated = [annotation_file(dataset) for dataset in datasets.values()]
@@ -195,23 +196,6 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if "ann_file" in evaluator:
                 yield f"{name}'s annotations", annotations, normal(evaluator.ann_file)
-
-
-def _pose_head(model: Any) -> Any:
-    """Return the head that gives heatmaps; a head that predicts visibility, too, has it in itself."""
-    head = model.get("head", {})
-    return head.get("pose_cfg", head)
-
-
-def _num_keypoints(model: Any) -> int | None:
-    """Return how many keypoints a config's network predicts: those that are kept, each of one heatmap or of three."""
-    kept = (model.get("test_cfg") or {}).get("output_keypoint_indices")
-    channels = _pose_head(model).get("out_channels")
-    if kept:
-        return len(kept)
-    if isinstance(channels, int) and _pose_head(model).get("decoder", {}).get("heatmap_type") == "combined":
-        return channels // 3
-    return channels  # type: ignore[no-any-return]
 
 
 # Claims

@@ -1,6 +1,6 @@
 """Reads the protocol out of a row's MMPose config: the ledger of everything that can move the number."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -14,15 +14,14 @@ from harness.protocol import (
     Compute,
     Crop,
     DataFile,
-    Decoder,
-    Flip,
     Normalisation,
     PoseSelection,
     Protocol,
     Scoring,
 )
 from harness.suites.data_paths import DATA_ROOT, in_data_folder
-from harness.suites.metainfo import Metainfo, read_metainfo
+from harness.suites.decoding import decoder_of, flip_of
+from harness.suites.metainfo import read_metainfo
 from harness.suites.yaml_file import did_you_mean
 
 _NOT_EVALUATED = frozenset({"pred_converter", "gt_converter", "format_only"})
@@ -48,10 +47,11 @@ def read_protocol(
     """
     with _of(config):
         dataset = config.test_dataloader.dataset
-        meta = _metainfo(config)
+        meta = read_metainfo(config.test_dataloader.dataset)
         _refuse_other_samples(dataset)
         transforms = _transforms(config)
         input_size = tuple(transforms["TopdownAffine"]["input_size"])
+        decoder = decoder_of(config, input_size, meta)
         return Protocol(
             dataset=dataset.type,
             annotations=data_file(annotation_path(config), "the annotation file"),
@@ -65,8 +65,8 @@ def read_protocol(
                 affine="udp" if transforms["TopdownAffine"].get("use_udp") else "plain",
             ),
             normalisation=_normalisation(config),
-            flip=_flip(config),
-            decoder=_decoder(config, input_size),
+            flip=flip_of(config, decoder, meta),
+            decoder=decoder,
             scoring=read_scoring(config, data_file),
             compute=compute,
         )
@@ -88,24 +88,6 @@ def _of(config: Config) -> Iterator[None]:
     except MALFORMED as error:
         what = str(error) if isinstance(error, AttributeError) else f"{type(error).__name__}: {first_problems(error)}"
         raise SpecError(f"config {config.filename} has a field that is missing or of another type: {what}") from error
-
-
-def _metainfo(config: Config) -> Metainfo:
-    """Return the metainfo of the evaluated data set, which the network must have as many keypoints as."""
-    meta = read_metainfo(config.test_dataloader.dataset)
-    predicted = config.model.head.get("out_channels")
-    if isinstance(predicted, int) and predicted != len(meta.names):
-        dataset, count = config.test_dataloader.dataset, len(meta.names)
-        stated = f"{meta.source} has {count}"
-        if not dataset.get("metainfo"):
-            stated = f"metainfo is not stated, so {dataset.type}'s {count} keypoints hold"
-        raise SpecError(
-            f"config field model.head.out_channels of {config.filename}: the network has {predicted} keypoints, and "
-            f"{stated}",
-            "state those of the network: test_dataloader.dataset.metainfo = dict(from_file='info.py'), which is found "
-            "beside the suite",
-        )
-    return meta
 
 
 def _refuse_other_samples(dataset: Any) -> None:
@@ -190,45 +172,6 @@ def _normalisation(config: Config) -> Normalisation | None:
         return None
     colours: Literal["RGB", "BGR"] = "RGB" if preprocessor.get("bgr_to_rgb") else "BGR"
     return Normalisation(mean=tuple(preprocessor["mean"]), std=tuple(preprocessor["std"]), colours=colours)
-
-
-def _flip(config: Config) -> Flip:
-    test = config.model.get("test_cfg") or {}
-    if test.get("flip_test") and test.get("flip_mode", "heatmap") != "heatmap":
-        raise SpecError(
-            f"config field model.test_cfg.flip_mode: {test['flip_mode']} is not evaluated here, `heatmap` is"
-        )
-    return Flip(enabled=bool(test.get("flip_test")), shift=bool(test.get("shift_heatmap")))
-
-
-def _decoder(config: Config, input_size: tuple[int, ...]) -> Decoder:
-    codec = config.model.head.decoder
-    decoder = read_decoder(codec, f"config field model.head.decoder of {config.filename}")
-    if tuple(codec.input_size) != input_size:
-        raise SpecError(
-            f"config field model.head.decoder.input_size of {config.filename}: {tuple(codec.input_size)} is not the "
-            f"{input_size} of its TopdownAffine"
-        )
-    return decoder
-
-
-def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
-    """Return the decoder that a config's `model.head.decoder` describes.
-
-    Args:
-        settings: That field.
-        where: Names the field and the config, for the error.
-
-    Raises:
-        SpecError: No codec reads it.
-    """
-    for codec in plugins("codecs").values():
-        if decoder := codec.read(settings):
-            return decoder  # type: ignore[no-any-return]
-    raise SpecError(
-        f"{where}: {settings['type']} is not evaluated here",
-        "a package adds another codec by an entry point of the group pose_harness.codecs",
-    )
 
 
 def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> Scoring:

@@ -69,6 +69,20 @@ def read_metainfo(dataset: Any) -> Metainfo:
     return _metainfo(stated, _FIELD)
 
 
+def model_metainfo(config: Config) -> Metainfo | None:
+    """Return the metainfo that a config's model states of its own keypoints, by which MMPose flips; None without one.
+
+    Raises:
+        SpecError: It cannot be read.
+    """
+    stated = config.model.get("metainfo")
+    if stated is None:
+        return None
+    if isinstance(stated, Mapping) and "from_file" in stated:
+        return metainfo_of_file(stated["from_file"])
+    return _metainfo(stated, "config field model.metainfo")
+
+
 def metainfo_of_file(path: str) -> Metainfo:
     """Read a metainfo file: as it is named, or, as MMPose does, the one of the same name among its own.
 

@@ -98,7 +98,7 @@ def test_all_broken_suites_are_told(
     assert error == (
         "error: aic.yaml:2: the suite: the key 'name' is missing\n"
         "aic.yaml:3: nam: unknown key (did you mean name?);"
-        " allowed: schema_version, name, title, dataset, metrics, rows\n"
+        " allowed: schema_version, name, title, group, dataset, metrics, rows\n"
         "empty.yaml is empty; a suite begins with `schema_version: 1`\n"
     )
 
