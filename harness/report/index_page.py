@@ -42,7 +42,7 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Part:
+class GroupEntry:
     """All suites of a group."""
 
     anchor: str
@@ -91,14 +91,14 @@ def index_page(tables: Sequence[Table], sources: Sequence[str], problems: Sequen
     )
 
 
-def parts(tables: Sequence[Table]) -> list[Part]:
+def parts(tables: Sequence[Table]) -> list[GroupEntry]:
     """Return the groups that have suites, each with its data sets."""
     found = []
     for group in (*get_args(Group), None):
         of_group = [(suite, rows) for suite, rows in tables if suite.group == group]
         if of_group:
             total = sum(len(rows) for _, rows in of_group)
-            found.append(Part(group or "others", PARTS[group], total, tuple(_data_sets(of_group))))
+            found.append(GroupEntry(group or "others", PARTS[group], total, tuple(_data_sets(of_group))))
     return found
 
 

@@ -74,12 +74,10 @@ def histogram_figure(diagnosis: Diagnosis, what: str) -> Plot:
         x_ticks=ticks(x, 5),
         y_ticks=[(place, label) for place, label in ticks(y, 5) if "." not in label],
     )
-    steps = "".join(
-        f"M{x(index * width) + 0.5:g} {y(0):g}V{y(people):g}H{x((index + 1) * width) - 0.5:g}V{y(0):g}z"
-        for index, people in enumerate(counts)
-        if people
+    columns = "".join(
+        f"M{x((index + 0.5) * width):g} {y(0):g}V{y(people):g}" for index, people in enumerate(counts) if people
     )
-    plot.shapes.append(Shape(steps, "bar"))
+    plot.shapes.append(Shape(columns, "bar", stroke=round((WIDTH - RIGHT - LEFT) * width - 1, 1)))
     return plot
 
 

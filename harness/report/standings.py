@@ -153,13 +153,13 @@ class Standing:
 
     @property
     def checkpoints(self) -> list[str]:
-        """Each run's weights: the first eight digits of the sha256, of the file used or else as published."""
+        """The runs' weights, each once: the first eight digits of the sha256, of the file used or else as published."""
         shown = []
         for name, run in self.row.runs.items():
             result = self.results.get(name)
             used = result.record.weights.sha256 if result and result.record.weights and self.has_numbers else None
             shown.append((used or run.checkpoint.sha256 or NO_HASH)[:8])
-        return shown
+        return list(dict.fromkeys(shown))
 
     def protocol(self, run: str) -> tuple[Protocol | None, bool]:
         """Return the protocol of a run, and whether it is that of the record rather than what the config says."""

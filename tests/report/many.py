@@ -163,7 +163,7 @@ def _values(table: Table, number: int) -> dict[str, float]:
 @contextmanager
 def measured() -> Iterator[None]:
     """Have all metrics of the tables known, also those whose family is not there."""
-    more = {**plugins("metrics"), "made up": SimpleNamespace(measures=MEASURES)}
+    more = {**plugins("metrics"), "made up": SimpleNamespace(measures=MEASURES, measure=MEASURES.get)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.measures.plugins", lambda _: more)
         yield

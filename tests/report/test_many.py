@@ -103,15 +103,27 @@ def test_subsets_are_columns(many_site: Site) -> None:
     assert "of a mean of runs" not in suite
     standing = standing_of(many_site, "wflw")
     row = Page(page_of(many_site, "wflw", standing.row.id))
-    assert "mean" not in row.text.split("Claims")[1].split("What is evaluated")[0]
+    assert "mean" not in row.text.split("Claims")[1].split("Runs")[0]
+    assert "they have no mean" in row.text
     for subset in many.WFLW:
         assert f"{subset}-metrics" in row.ids
         cell = standing.cell(f"NME {subset}")
         assert cell.measured == pytest.approx(100 * (standing.results[subset].record.metrics["NME"] or 0))
         assert f"{cell.measured:.3f}" in row.text
     assert len({round(standing.cell(f"NME {subset}").measured or 0, 3) for subset in many.WFLW}) > 1
-    mean = text_of(page_of(many_site, "jhmdb"))
-    assert "of a mean of runs" in mean
+    assert "of a mean of runs" in text_of(page_of(many_site, "jhmdb"))
+    splits = standing_of(many_site, "jhmdb").row
+    assert "The value of the row is the mean of these runs" in text_of(page_of(many_site, "jhmdb", splits.id))
+
+
+def test_runs_unfold(many_site: Site) -> None:
+    page = Page(page_of(many_site, "wflw", standing_of(many_site, "wflw").row.id))
+    folded = [tag for tag in page.tags if tag == "details"]
+    assert len(folded) >= len(many.WFLW)
+    # A browser unfolds what holds the target of a link.
+    assert [link for link in page.links if link.endswith("-what")] == [f"#{subset}-what" for subset in many.WFLW]
+    alone = page_of(many_site, "coco", standing_of(many_site, "coco").row.id)
+    assert "class=run" not in alone.read_text(encoding="utf-8")
 
 
 def test_units_of_their_own(many_site: Site) -> None:
@@ -132,6 +144,6 @@ def test_many_keypoints_are_cut_to_the_worst(many_site: Site) -> None:
     page = page_of(many_site, "deepfashion2", standing.row.id)
     assert "The 20 of 294 keypoints that are found least" in text_of(page)
     table = page.read_text(encoding="utf-8").split("keypoints that are found least")[1].split("</table>")[0]
-    found = [float(share) for share in re.findall(r"<th scope=row>keypoint_\d+(?:<td>[^<]*){3}<td>([\d.]+)", table)]
+    found = [float(share) for share in re.findall(r"<th>keypoint_\d+(?:<td>[^<]*){3}<td>([\d.]+)", table)]
     assert found == sorted(found)
     assert len(found) >= 15

@@ -102,7 +102,9 @@
       write();
     });
   }
-  form.hidden = false;
+  // Of a few rows there is nothing to look for.
+  for (const part of form.children) part.hidden = lines.length < 5 && part !== status && !part.contains(metrics[0] ?? null);
+  form.hidden = lines.length < 5 && !metrics.length;
   form.addEventListener("input", () => { show(); write(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => {
