@@ -1,7 +1,7 @@
 """COCO-style annotation files as arrays."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -113,12 +113,22 @@ def read_coco(path: Path) -> CocoFile:
         ObtainError: The file is missing or is not JSON.
         FormError: It is no object with `images` and `annotations`, which are lists of objects.
     """
+    return coco_columns(read_document(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return a COCO-style document, whose `images` and `annotations` are lists of objects; raises as `read_coco`."""
     document: Any = read_json(path, "the annotation file", "name another data folder with --data")
     if not isinstance(document, dict):
         raise FormError(path, "it is no object with `images` and `annotations`")
     for field in ("images", "annotations"):
         if not records(document.get(field)):
             raise FormError(path, f"`{field}` is no list of objects")
+    return document
+
+
+def coco_columns(document: Mapping[str, Any]) -> CocoFile:
+    """Return the columns of a document of `read_document`."""
     images, people = document["images"], document["annotations"]
     names = (image.get("file_name") for image in images)
     return CocoFile(

@@ -170,7 +170,7 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
 
     A config of one's own need not name boxes: a run takes the row's. Of MMPose's, they are part of what was published.
     """
-    head = heatmap_head(config)[0]
+    head = heatmap_head(config)[0] if "head" in config.get("model", {}) else {}
     evaluated = suite.dataset_of(row)
     yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
     yield "number of keypoints", evaluated.num_keypoints, evaluated_keypoints(config)

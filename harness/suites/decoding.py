@@ -22,7 +22,13 @@ def heatmap_head(config: Config) -> tuple[Any, str]:
 
 
 def evaluated_keypoints(config: Config) -> int | None:
-    """Return how many keypoints a config evaluates, as its model says; None where that does not."""
+    """Return how many keypoints a config evaluates, as its model says; None where that does not.
+
+    Raises:
+        SpecError: It has a decoder that no codec reads, or heatmaps that make up no whole number of keypoints.
+    """
+    if "head" not in config.get("model", {}):
+        return None
     listed = (config.model.get("test_cfg") or {}).get("output_keypoint_indices")
     if listed is not None:
         return len(listed)

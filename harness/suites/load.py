@@ -75,8 +75,8 @@ def load_suite(name_or_path: str | Path) -> Suite:
         if name_or_path not in suite_names():
             raise UsageError(
                 f"unknown suite: {name_or_path}{did_you_mean(name_or_path, [*suite_names(), *GROUPS])}",
-                f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or the path of a YAML file of your own, such as mine.yaml, "
-                "a row of which is mine.yaml/ROW",
+                f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or the path of a YAML file of your own, "
+                "such as mine.yaml, a row of which is mine.yaml/ROW",
             )
         return _load_file(BENCHMARKS / f"{name_or_path}.yaml")
     return _load_file(Path(name_or_path))

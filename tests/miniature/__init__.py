@@ -7,7 +7,7 @@ people and a crowd without labels, an image that shows nobody, boxes that are of
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import aic, coco, crowdpose, humanart, jhmdb, mpii, posetrack18
+from . import aic, coco, crowdpose, humanart, jhmdb, mpii, posetrack18, wholebody
 from .figures import DataSet
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "jhmdb",
     "mpii",
     "posetrack18",
+    "wholebody",
     "write_miniature",
 ]
 
@@ -38,6 +39,8 @@ class Miniature:
     jhmdb: DataSet
     """Of its first split."""
     posetrack18: DataSet
+    wholebody: DataSet
+    """On COCO's images."""
 
 
 def write_miniature(folder: Path) -> Miniature:
@@ -51,4 +54,5 @@ def write_miniature(folder: Path) -> Miniature:
         mpii=mpii.write(folder),
         jhmdb=jhmdb.write(folder),
         posetrack18=posetrack18.write(folder),
+        wholebody=wholebody.write(folder),
     )

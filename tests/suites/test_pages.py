@@ -1,4 +1,4 @@
-"""The suites of what MMPose's pages print beyond the tables of its overview: which rows, and what is wrong with them."""
+"""The suites of what MMPose prints beyond its overview of bodies: which rows, and what is wrong with them."""
 
 from collections import Counter
 

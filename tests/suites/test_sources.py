@@ -92,7 +92,8 @@ def test_sources_have_the_name_of_a_suite() -> None:
 
 
 def test_suites_of_the_same_data_share_sources(runs: list[Reads]) -> None:
-    shared = {name for name, files, _ in runs for found in map(source_of, files[:1]) if found and found.sources.name != name}
+    sources = {(name, found.sources.name) for name, files, _ in runs if (found := source_of(files[0]))}
+    shared = {suite for suite, name in sources if name != suite}
     pages = {f"{name}-pages" for name in ("coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack18")}
     assert shared == pages | {"coco-wholebody-face", "coco-wholebody-hand"}
 
@@ -220,8 +221,7 @@ def test_unknown_data_set_lists_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         load_sources("cocoo")
     assert str(caught.value) == (
-        "unknown data set: cocoo (did you mean coco?)\n"
-        f"  data sets: {', '.join(source_names())}"
+        f"unknown data set: cocoo (did you mean coco?)\n  data sets: {', '.join(source_names())}"
     )
 
 

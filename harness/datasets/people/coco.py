@@ -24,6 +24,7 @@ def annotated_people(
     one_based: bool = False,
     counted: bool = False,
     whole_image: int | None = None,
+    coco: CocoFile | None = None,
 ) -> People:
     """List the annotated people that can be evaluated: not crowds, with keypoints, with a box inside the image.
 
@@ -33,11 +34,12 @@ def annotated_people(
         one_based: The file counts pixels from 1 (JHMDB), and MMPose counts labelled keypoints itself.
         counted: MMPose counts labelled keypoints itself, whatever `num_keypoints` says.
         whole_image: px; everybody's box is a square of this side at 0, 0, and neither `bbox` nor the size is read.
+        coco: What is in the file, where its keypoints are not those of its `keypoints` (COCO-WholeBody).
 
     Raises:
         ObtainError: The file is missing or not of this form, or nobody in it has keypoints.
     """
-    coco = read_coco(annotations)
+    coco = coco or read_coco(annotations)
     image_ids, names = coco.listed(annotations)
     people = coco.annotations
     if people.image_ids.odd:
@@ -73,7 +75,9 @@ def annotated_people(
     return People.from_boxes(people.ids.values[rows], image_ids[image_rows], boxes, np.ones(len(rows)), files)
 
 
-def detected_people(box_file: Path, annotations: Path, images: Path, score_threshold: float | None) -> People:
+def detected_people(
+    box_file: Path, annotations: Path, images: Path, score_threshold: float | None, *, coco: CocoFile | None = None
+) -> People:
     """List the people in a detector's box file, a list of {image_id, category_id, bbox [x, y, w, h], score}.
 
     Args:
@@ -81,11 +85,12 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
         annotations: The annotation file that says which images there are.
         images: The folder that its file names are relative to.
         score_threshold: Boxes with a lower score are dropped, after numbering.
+        coco: What is in the annotation file, where somebody has read it.
 
     Raises:
         ObtainError: A file is missing or not of its form, has no people, or is for other images.
     """
-    ids, names = read_coco(annotations).listed(annotations)
+    ids, names = (coco or read_coco(annotations)).listed(annotations)
     detected = read_boxes(box_file)
     people = detected.people(box_file)
     scores = detected.require_scores(box_file, people)

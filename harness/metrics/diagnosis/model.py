@@ -108,13 +108,13 @@ class Group(Fields):
 class Breakdown(Fields):
     """The people to be found, by a circumstance."""
 
-    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints"]
+    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "part"]
     unit: Literal["px", "px²"] | None
     """Of a size."""
     bounds: tuple[float, ...]
-    """Group i holds the people with bounds[i - 1] <= value < bounds[i]."""
+    """Group i holds the people with bounds[i - 1] <= value < bounds[i]; there are none for parts."""
     groups: tuple[Group, ...]
-    """One more than bounds."""
+    """One more than bounds; of parts, those with a labelled keypoint of each, found or missed by that part alone."""
 
 
 class Curve(Fields):
@@ -188,6 +188,8 @@ class Diagnosis(Document):
     """People with a pose by its similarity: 20 bins from 0 to 1."""
     oks: OksFigures | None
     """None for other metrics, and where nobody is to be found."""
+    parts: dict[str, tuple[float, ...]] = {}
+    """For whole-body AP, the mean precision over the OKS thresholds at recall 0, 0.01 … 1, by part."""
     worst: tuple[Case, ...]
     """Up to 12 people with a pose, the least similar first."""
     median: tuple[Case, ...]

@@ -1,7 +1,8 @@
 """Scores a COCO results file of another framework."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol as Interface
 
 import numpy as np
 
@@ -11,11 +12,22 @@ from harness.datasets.columns import Numbers
 from harness.errors import ObtainError, brief
 from harness.metrics.coco_results import CocoResults, load_results
 from harness.metrics.detections import Detections
+from harness.metrics.families.oks.average_precision import Matches
 from harness.metrics.families.oks.score import OksMatched, match_detections, match_oks
 from harness.metrics.families.oks.scoring import OksScoring
+from harness.metrics.family import Matched
 from harness.metrics.foreign import ForeignFile, ForeignOutcome
 from harness.metrics.foreign_poses import check_images, check_pixels, coverage, scored_poses
 from harness.metrics.truth import Truth, load_truth
+from harness.predictions import Predictions
+
+
+class MatchedPoses(Matched, Interface):
+    """Poses matched with people by OKS."""
+
+    @property
+    def matches(self) -> Matches:
+        """Who of the people was found."""
 
 
 def score_results(file: ForeignFile[OksScoring]) -> ForeignOutcome:
@@ -24,21 +36,44 @@ def score_results(file: ForeignFile[OksScoring]) -> ForeignOutcome:
     Raises:
         ObtainError: The file or the annotations are missing, malformed or do not fit each other.
     """
-    path, scoring, annotations = file.path, file.scoring, file.source.annotations
+    scoring, annotations = file.scoring, file.source.annotations
     areas = scoring.area == "annotation"
     truth = load_truth(annotations, file.protocol.num_keypoints, areas=areas, crowd=scoring.crowd)
-    results = load_results(path, file.protocol.num_keypoints)
+    results = load_results(file.path, file.protocol.num_keypoints)
+    annotated = read_coco(annotations).annotations.categories
+    return score_poses(file.path, results, truth, annotated, lambda poses, truth: _match(poses, scoring, truth))
+
+
+def score_poses(
+    path: Path,
+    results: CocoResults,
+    truth: Truth,
+    annotated: Numbers,
+    match: Callable[[Detections, Truth], MatchedPoses],
+) -> ForeignOutcome:
+    """Score the poses of a results file.
+
+    Args:
+        path: The file, for messages.
+        results: What is in it.
+        truth: What they are compared with.
+        annotated: `category_id` of the annotations.
+        match: Matches poses with people.
+
+    Raises:
+        ObtainError: Poses and annotations do not fit each other.
+    """
     detections = results.detections
-    check_images(path, detections.image_ids, truth.image_ids, annotations)
+    check_images(path, detections.image_ids, truth.image_ids, truth.path)
     _check_categories(path, detections, truth)
     warnings = check_pixels(path, detections.keypoints[..., :2], truth.keypoints[..., :2])
-    matched = _match(detections, scoring, truth)
-    predicted, categories = np.unique(detections.image_ids), read_coco(annotations).annotations.categories
+    matched = match(detections, truth)
+    predicted = np.unique(detections.image_ids)
     return ForeignOutcome(
         metrics=matched.stats(),
-        warnings=(*results.warnings, *_category(results, categories), *warnings, *_dropped(detections)),
+        warnings=(*results.warnings, *_category(results, annotated), *warnings, *_dropped(detections)),
         coverage=coverage(
-            _people_images(matched), predicted, lambda: _match(detections, scoring, truth.restrict(predicted)).stats()
+            _people_images(matched), predicted, lambda: match(detections, truth.restrict(predicted)).stats()
         ),
     )
 
@@ -56,14 +91,18 @@ def _check_categories(path: Path, detections: Detections, truth: Truth) -> None:
 def _match(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatched:
     if scoring.score_mode == "bbox" and scoring.nms == "none":
         return match_detections(detections, scoring, truth)
+    return match_oks(unscored(detections), scoring, truth, detections.categories)
+
+
+def unscored(detections: Detections) -> Predictions:
+    """Return poses that are to be scored anew."""
     boxes = detections.boxes
     if boxes is not None:
         boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-    poses = scored_poses(detections.image_ids, boxes, detections.keypoints, detections.scores)
-    return match_oks(poses, scoring, truth, detections.categories)
+    return scored_poses(detections.image_ids, boxes, detections.keypoints, detections.scores)
 
 
-def _people_images(matched: OksMatched) -> Int64:
+def _people_images(matched: MatchedPoses) -> Int64:
     """Return the image of each person who is to be found."""
     matches = matched.matches
     images: Int64 = matches.image_ids[matches.person_images[~matches.person_ignored[0]]]
