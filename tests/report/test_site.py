@@ -13,7 +13,7 @@ from PIL import Image
 
 from harness.errors import UsageError
 from harness.report import site as site_module
-from harness.report.cases import Room, draw, gallery, limbs
+from harness.report.cases import NO_ROOM, Room, draw, gallery, limbs
 from harness.report.pages import SCRIPTS
 from harness.report.plot import Scale, ticks
 from harness.report.protocol_table import usual_fields
@@ -229,7 +229,7 @@ def test_pictures(tmp_path: Path, suites: list[Suite], all_results: list[Path]) 
     half = draw(case.model_copy(update={"image": "half.jpg"}), "worst 1", joined, images, 200)
     assert "cannot be read" in (half.problem or "")
     small, large = (gallery(diagnosis, joined, images, Room(100, room)) for room in (0, 10**9))
-    assert [p.rank for p in small.pictures] == ["worst 1"]
+    assert [(p.rank, p.image, p.problem) for p in small.pictures] == [("worst 1", None, NO_ROOM)]
     assert small.left_out == 17
     assert [p.rank for p in large.pictures][:2] == ["worst 1", "worst 2"]
     assert large.pictures[-1].rank == "median 6"
