@@ -7,6 +7,7 @@ from statistics import fmean
 
 from harness.errors import HarnessError
 from harness.judge.verdict import judge_row
+from harness.measures import Measure, is_measured, measure_of
 from harness.openmmlab import openmmlab_needed
 from harness.protocol import Protocol
 from harness.record import JudgedClaim, Verdict
@@ -152,13 +153,13 @@ class Standing:
 
     @property
     def checkpoints(self) -> list[str]:
-        """Each run's weights: the first eight digits of the sha256, of the file used or else as published."""
+        """The runs' weights, each once: the first eight digits of the sha256, of the file used or else as published."""
         shown = []
         for name, run in self.row.runs.items():
             result = self.results.get(name)
             used = result.record.weights.sha256 if result and result.record.weights and self.has_numbers else None
             shown.append((used or run.checkpoint.sha256 or NO_HASH)[:8])
-        return shown
+        return list(dict.fromkeys(shown))
 
     def protocol(self, run: str) -> tuple[Protocol | None, bool]:
         """Return the protocol of a run, and whether it is that of the record rather than what the config says."""
@@ -188,6 +189,15 @@ def device(result: Result) -> str:
         threads = f", {environment.threads} threads" if environment.threads else ""
         return f"{environment.cpu}{threads}"
     return on
+
+
+def printed_like(suite: Suite, name: str) -> Metric:
+    """Return how a metric is printed; one that nobody published as the suite's first metric of the same unit."""
+    if name in suite.metrics:
+        return suite.metrics[name]
+    measure = measure_of(name) if is_measured(name) else Measure()
+    alike = (metric for metric in suite.metrics.values() if (metric.unit == "px") == (measure.unit == "px"))
+    return next(alike, None) or Metric(label=name, unit=measure.unit, decimals=measure.decimals)
 
 
 def table_columns(suite: Suite) -> list[str]:

@@ -1,4 +1,4 @@
-"""The page of a suite, and the table of all rows on the first page."""
+"""The page of a suite."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -58,30 +58,6 @@ def suite_page(suite: Suite, standings: Sequence[Standing], usual: Mapping[str, 
         differences=[figure for name in chosen for figure in difference_figures(standings, name)],
         downloads=[(form, f"{slug(suite.name)}.{form}") for form in FORMS],
     )
-
-
-def index_page(
-    suites: Sequence[tuple[Suite, Sequence[Standing]]], sources: Sequence[str], problems: Sequence[str]
-) -> str:
-    """Return the first page: the suites, and all rows by the first metric of their tables."""
-    standings = [standing for _, rows in suites for standing in rows]
-    return render(
-        "index.html",
-        "",
-        suites=[(suite, rows, verdict_counts(rows)) for suite, rows in suites],
-        standings=standings,
-        counts=verdict_counts(standings),
-        sizes=sorted({standing.row.input_size for standing in standings}, key=_area),
-        contradictions=[found for standing in standings for found in contradictions(standing)],
-        sources=sources,
-        problems=problems,
-        records=sum(len(standing.history) for standing in standings),
-    )
-
-
-def _area(size: str) -> tuple[int, str]:
-    height, width = size.split("x")
-    return int(height) * int(width), size
 
 
 def verdict_counts(standings: Sequence[Standing]) -> list[tuple[Verdict, int]]:

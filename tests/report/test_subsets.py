@@ -11,6 +11,7 @@ from harness.cli.verdicts import RowOutcome, row_line, summary
 from harness.errors import SpecError
 from harness.judge.verdict import judge_row, judge_run
 from harness.record import Noise, Record, Variant
+from harness.report.cases import Room
 from harness.report.downloads import as_csv, as_json, as_latex, as_markdown
 from harness.report.protocol_table import usual_fields
 from harness.report.results import read_results
@@ -150,7 +151,7 @@ def test_columns_of_the_table(standings: list[Standing]) -> None:
 def test_exports_and_pages_have_no_mean(suite: Suite, standings: list[Standing]) -> None:
     small = standings[0]
     exports = [form(suite, standings) for form in (as_csv, as_json, as_markdown, as_latex)]
-    page = row_page(small, {}, None, None, has_card=False)  # type: ignore[arg-type]
+    page = row_page(small, {}, None, Room(80, 0), has_card=False).html
     issue = upstream_issue(small)
     assert issue is not None
     for text in (*exports, page, issue):
