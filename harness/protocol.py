@@ -59,6 +59,10 @@ class Flip(Fields):
     enabled: bool
     shift: bool
     """Shift the mirrored heatmaps by one pixel before averaging."""
+    mode: Literal["heatmap", "udp_combined"] = "heatmap"
+    """`udp_combined`: of a keypoint's three heatmaps, the one of offsets to the right changes its sign."""
+    indices: tuple[int, ...] | None = None
+    """The mirror images of the network's keypoints, where these are not the data set's."""
 
 
 class Decoder(Fields):
@@ -70,6 +74,10 @@ class Decoder(Fields):
     """Width and height, px."""
     blur_kernel_size: int | None = None
     """Gaussian kernel of the heatmap modulation, px; None for a codec without one."""
+    radius_factor: float | None = None
+    """How far an offset of 1 is, as a share of the heatmap's longer side; None for a codec without offsets."""
+    kept: tuple[int, ...] | None = None
+    """Which of the network's keypoints are the data set's, in its order; None where they are the same."""
 
 
 class Scoring(Fields):
@@ -159,3 +167,5 @@ class Protocol(Document):
     decoder: Decoder
     scoring: AnyScoring
     compute: Compute
+    overrides: tuple[str, ...] | None = None
+    """Fields of the config that the row changes, as `field = value` in JSON; None where it changes none."""

@@ -29,7 +29,8 @@ class FastPath(NamedTuple):
     """The two halves of a fast path."""
 
     observe: Callable[[Tensor, Decoder], tuple[Any, ...]]
-    """Reduces contiguous heatmaps [N, K, H, W] to a few values each, on their device: tensors, or arrays on a CPU."""
+    """Reduces contiguous heatmaps [N, `channels` K, H, W] to a few values a keypoint, on their device: tensors, or
+    arrays on a CPU."""
     locate: Callable[..., Located]
     """Finds the keypoints on the host. Arguments: the observed values as arrays, the heatmaps' width and height, the
     decoder, and the width and height of the network's input."""
@@ -44,6 +45,10 @@ class Codec(ABC):
 
     name: str
     """In protocols, and on pages."""
+    channels: int = 1
+    """Heatmaps a keypoint, one after the other."""
+    flip_mode: str = "heatmap"
+    """MMPose's name for how mirrored heatmaps are mirrored back (`harness.protocol.Flip`)."""
     peak: float = 1.0
     """The height of a trained network's peak."""
     kernels: tuple[int | None, ...] = (None,)
@@ -64,14 +69,14 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
-        """Decode heatmaps [N, K, H, W] on the host as MMPose does, to the last bit.
+        """Decode heatmaps [N, `channels` K, H, W] on the host as MMPose does, to the last bit.
 
         Returns:
-            Keypoints [N, K, 2] in px of the network's input, and scores [N, K].
+            Keypoints [N, K, 2] in px of the network's input, and scores [N, K], whatever the decoder keeps of them.
         """
 
     def searched(self, heatmaps: Float32, decoder: Decoder) -> Float32:
-        """Return the heatmaps [N, K, H, W] whose maxima are the keypoints, such as blurred ones."""
+        """Return the maps [N, K, H, W] whose maxima are the keypoints, such as blurred heatmaps."""
         return heatmaps
 
     def alternatives(self, heatmap_size: Size) -> Iterator[Decoder]:

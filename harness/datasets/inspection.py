@@ -77,7 +77,7 @@ class Inspection:
 
 
 def data_files(suite: Suite) -> list[DataFiles]:
-    """Return the distinct data files of a suite's runs, in the order of its rows.
+    """Return the distinct data files of a suite's runs, in the order of its rows, without rows that nobody can run.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -85,7 +85,7 @@ def data_files(suite: Suite) -> list[DataFiles]:
     """
     found: dict[tuple[str, str, Rules], DataFiles] = {}
     for row in suite.rows:
-        for run in row.runs.values():
+        for run in row.runs.values() if not row.cannot_run else ():
             files = _run_files(load_config(suite, row, run))
             key = files.annotations, files.images, files.rules
             former = found.get(key, files)

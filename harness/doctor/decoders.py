@@ -26,6 +26,7 @@ def published_protocols() -> list[Protocol]:
         protocol_of(load_config(suite, row, run), "cpu", 1)
         for suite, rows in select(published_suites(), None)
         for row in rows
+        if not row.cannot_run
         for run in row.runs.values()
     ]
 
@@ -36,6 +37,9 @@ def check_decoder(decoder: Decoder, input_size: Size, device: str) -> Finding:
     pixels, scores, certain = 0.0, 0.0, []
     for heatmaps in _heatmaps(decoder):
         expected_points, expected_scores = codec_of(decoder).decode(heatmaps, decoder, input_size)
+        if decoder.kept is not None:
+            kept = list(decoder.kept)
+            expected_points, expected_scores = expected_points[:, kept], expected_scores[:, kept]
         decoding = begin_decoding(torch.from_numpy(heatmaps).to(device), decoder, input_size)
         certain.append(float(decoding.locate().certain.mean()))
         points, values = decoding.result()
@@ -50,19 +54,20 @@ def check_decoder(decoder: Decoder, input_size: Size, device: str) -> Finding:
 
 
 def _heatmaps(decoder: Decoder) -> Iterator[Float32]:
-    """Yield heatmaps [N, K, h, w]: one peak each, at borders as well; two, equal ones too; noise; nothing positive."""
+    """Yield heatmaps [N, C, h, w]: one peak each, at borders as well; two, equal ones too; noise; nothing positive."""
     rng = np.random.default_rng(0)
     width, height = decoder.heatmap_size
     peak = codec_of(decoder).peak
+    count = codec_of(decoder).channels * (1 + max(decoder.kept or (KEYPOINTS - 1,)))
     grid_y, grid_x = np.mgrid[:height, :width]
 
     def peaks(low: float) -> Float32:
-        shape = (PEOPLE, KEYPOINTS, 1, 1)
+        shape = (PEOPLE, count, 1, 1)
         x, y = rng.uniform(low, width - low, shape), rng.uniform(low, height - low, shape)
         drawn: Float32 = np.exp(-((grid_x - x) ** 2 + (grid_y - y) ** 2) / (2 * rng.uniform(1, 3, shape) ** 2))
         return drawn
 
-    noise = rng.normal(0, 0.01, (PEOPLE, KEYPOINTS, height, width))
+    noise = rng.normal(0, 0.01, (PEOPLE, count, height, width))
     two = peaks(0) + peaks(0)
     for drawn in (peaks(4), peaks(-2) + noise, two, np.round(two, 1), noise, noise - 1):
         yield (peak * drawn).astype(np.float32)
@@ -74,10 +79,15 @@ def check_flip_test(protocols: list[Protocol], device: str) -> Finding:
     finding = Finding(figures={"ways": 0})
     ways = {(protocol.flip, protocol.flip_indices): protocol for protocol in protocols}
     for (flip, pairs), protocol in ways.items():
-        heatmaps, mirrored = rng.normal(0, 1, (2, 3, len(pairs), 64, 48)).astype(np.float32)
+        pairs = flip.indices or pairs
+        channels = 3 if flip.mode == "udp_combined" else 1
+        heatmaps, mirrored = rng.normal(0, 1, (2, 3, channels * len(pairs), 64, 48)).astype(np.float32)
         expected = heatmaps
         if flip.enabled:
-            turned = mirrored[..., ::-1][:, list(pairs)].copy()
+            turned = mirrored.reshape(3, len(pairs), channels, 64, 48)[..., ::-1][:, list(pairs)].copy()
+            if channels == 3:
+                turned[:, :, 1] *= -1
+            turned = turned.reshape(mirrored.shape)
             if flip.shift:
                 turned[..., 1:] = turned[..., :-1].copy()
             expected = (heatmaps + turned) * np.float32(0.5)

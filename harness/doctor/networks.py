@@ -21,7 +21,8 @@ from harness.predict.sources.mmpose import PLUGIN, architecture, backbone
 from harness.predictions import Predictions
 from harness.protocol import Compute, Protocol
 from harness.suites.configs import load_config
-from harness.suites.ledger import protocol_without_files, read_decoder
+from harness.suites.decoding import heatmap_head, read_decoder
+from harness.suites.ledger import protocol_without_files
 from harness.suites.load import load_suite, published_suites, select, select_rows
 
 PEOPLE = 2
@@ -57,7 +58,7 @@ def distinct_networks() -> list[DistinctNetwork]:
     families: dict[str, str] = {}
     for suite, rows in sorted(select(published_suites(), None), key=lambda one: -len(one[1])):
         for row in reversed(rows):
-            for run in row.runs:
+            for run in row.runs if not row.cannot_run else ():
                 key, family = _identity(load_config(suite, row, row.runs[run]))
                 groups.setdefault(key, []).append((suite.name, row.id, run))
                 families[key] = family
@@ -68,7 +69,7 @@ def distinct_networks() -> list[DistinctNetwork]:
 
 def _identity(config: Config) -> tuple[str, str]:
     """Return a key of what decides about a seeded network, and its family."""
-    decoder = read_decoder(config.model.head.decoder, "config field model.head.decoder")
+    decoder = read_decoder(heatmap_head(config)[0].decoder, "config field model.head.decoder")
     return content_key(architecture(config), codec_of(decoder).peak), backbone(config)
 
 

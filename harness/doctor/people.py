@@ -69,6 +69,8 @@ def settled(decoder: Decoder, heatmaps: Float32) -> Bool:
     if not codec.steps:
         return unique
     heatmaps = codec.searched(heatmaps, decoder)
+    if decoder.kept is not None:
+        heatmaps = heatmaps[:, list(decoder.kept)]
     points, values = maxima(heatmaps)
     x, y = points.clip(0).astype(int).transpose(2, 0, 1)
     bordered = np.pad(heatmaps, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")

@@ -1,6 +1,6 @@
 """Other ways in which the same heatmaps' keypoints may be written down: moved, rounded or in another order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,8 @@ OPENPOSE = (0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """OpenPose's order of COCO's keypoints, its neck left out: right arm, left arm, the legs, eyes and ears."""
 COCO_PAIRS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 """COCO's mirror images, by which COCO's keypoints are told from others."""
+FEW_PAIRS = 20
+"""Of more pairs of left and right keypoints, such as those of a face, none is exchanged alone."""
 
 
 def keypoint_moves(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
@@ -50,16 +52,25 @@ def _orders(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
     def order(tried: str, *indices: int) -> tuple[TriedSetting, Move]:
         return TriedSetting("keypoint order", "as given", tried), _ordered(indices)
 
-    pairs = [(first, second) for first, second in enumerate(protocol.flip_indices) if first < second]
-    for first, second in pairs:
+    for first, second in single_pairs(protocol.flip_indices):
         swapped = list(range(protocol.num_keypoints))
         swapped[first], swapped[second] = second, first
         yield order(f"{first} and {second} swapped", *swapped)
-    if len(pairs) > 1:
+    if len(_pairs(protocol.flip_indices)) > 1:
         yield order("left and right exchanged", *protocol.flip_indices)
     if protocol.flip_indices == COCO_PAIRS:
         yield order("OpenPose's", *OPENPOSE)
         yield order("taken for OpenPose's", *np.argsort(OPENPOSE).tolist())
+
+
+def single_pairs(mirror: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the pairs of left and right keypoints; none where they are many, of which one hardly counts."""
+    pairs = _pairs(mirror)
+    return pairs if len(pairs) <= FEW_PAIRS else []
+
+
+def _pairs(mirror: Sequence[int]) -> list[tuple[int, int]]:
+    return [(first, second) for first, second in enumerate(mirror) if first < second]
 
 
 def _ordered(indices: tuple[int, ...]) -> Move:

@@ -19,7 +19,7 @@ from harness.protocol import Decoder, Size
 
 
 def decode(heatmaps: Tensor, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
-    """Decode heatmaps [N, K, H, W] with the protocol's codec.
+    """Decode heatmaps [N, C, H, W] with the protocol's codec.
 
     Args:
         heatmaps: Single precision, finite, on any device; they are not changed.
@@ -71,11 +71,19 @@ class Decoding:
 
     def result(self) -> tuple[Floating, Float32]:
         """Wait for the heatmaps of this batch, not for what was launched since, and return what `decode` does."""
+        points, scores = self._all()
+        kept = self.decoder.kept
+        return (points, scores) if kept is None else (points[:, list(kept)], scores[:, list(kept)])
+
+    def _all(self) -> tuple[Floating, Float32]:
+        """Return keypoints and scores, whatever the decoder keeps of them."""
         self._wait()
         if not self._path:
             return self._decode_exactly(self.heatmaps, np.ones(len(self.heatmaps), bool))
         located = self._located(self._path)
-        count, num_keypoints, height, width = self.heatmaps.shape
+        channels = self._codec.channels
+        count, maps, height, width = self.heatmaps.shape
+        num_keypoints = maps // channels
         points = located.points.reshape(count, num_keypoints, 2)
         scores = located.scores.reshape(count, num_keypoints)
         if located.certain.all():
@@ -87,12 +95,12 @@ class Decoding:
             if together.any():
                 points[together], scores[together] = self._decode_exactly(self.heatmaps, together)
         if alone.any():
-            maps = self.heatmaps.view(-1, 1, height, width)
-            points[alone], scores[alone] = (values[:, 0] for values in self._decode_exactly(maps, alone.reshape(-1)))
+            each = self.heatmaps.view(-1, channels, height, width)
+            points[alone], scores[alone] = (values[:, 0] for values in self._decode_exactly(each, alone.reshape(-1)))
         return points, scores
 
     def locate(self) -> Located:
-        """Return what the fast path finds of M = N K keypoints, right only where it is certain."""
+        """Return what the fast path finds of M keypoints, all of the network, right only where it is certain."""
         assert self._path
         self._wait()
         return self._located(self._path)

@@ -20,7 +20,7 @@ from harness.predict.networks import forward_heatmaps, normalise
 from harness.predict.precision import PRODUCTS, arithmetic, cast_weights, check_precision, fold_norms
 from harness.predict.sources.interface import HeatmapSource, Model
 from harness.predict.stopwatch import Stopwatch
-from harness.protocol import Flip, Precision, Protocol
+from harness.protocol import Precision, Protocol
 
 _CPU_PIECE = 4
 """People in one go on a CPU, where what is computed between two layers should stay in its caches."""
@@ -237,12 +237,19 @@ def flip_tested(heatmaps: torch.Tensor, mirrored: torch.Tensor | None, protocol:
     if not protocol.flip.enabled:
         return heatmaps
     assert mirrored is not None
-    return _mirror(mirrored, protocol.flip, protocol.flip_indices).add_(heatmaps).mul_(0.5)
+    return mirrored_back(mirrored, protocol).add_(heatmaps).mul_(0.5)
 
 
-def _mirror(heatmaps: torch.Tensor, flip: Flip, flip_indices: tuple[int, ...]) -> torch.Tensor:
-    """Return a copy of heatmaps, mirrored back (`flip_heatmaps` in mmpose/models/utils/tta.py)."""
-    heatmaps = heatmaps.flip(-1).index_select(1, _on_device(flip_indices, heatmaps.device))
+def mirrored_back(heatmaps: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    """Return a copy of heatmaps [N, C, h, w], mirrored back (`flip_heatmaps` in mmpose/models/utils/tta.py)."""
+    flip = protocol.flip
+    combined = flip.mode == "udp_combined"
+    indices = flip.indices or protocol.flip_indices
+    if combined:  # keypoints change places with their three heatmaps
+        indices = tuple(3 * keypoint + channel for keypoint in indices for channel in range(3))
+    heatmaps = heatmaps.flip(-1).index_select(1, _on_device(indices, heatmaps.device))
+    if combined:
+        heatmaps[:, 1::3].neg_()
     if flip.shift:
         heatmaps[..., 1:] = heatmaps[..., :-1].clone()
     return heatmaps

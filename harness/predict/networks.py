@@ -84,11 +84,13 @@ def normalise(
 
 
 def forward_heatmaps(network: Any, crops: torch.Tensor) -> torch.Tensor:
-    """Return the heatmaps [N, K, h, w] of normalised crops [N, 3, H, W], without the flip test.
+    """Return the heatmaps [N, C, h, w] of normalised crops [N, 3, H, W], without the flip test.
 
-    Multi-stage heads (mmpose's CPMHead, MSPNHead) give one entry a stage and unit; the last one is decoded.
+    Multi-stage heads (mmpose's CPMHead, MSPNHead) give one entry a stage and unit; the last one is decoded. Of
+    VisPredictHead, only the head of the pose takes part: no metric reads which keypoints it predicts to be visible.
     """
-    heatmaps = network.head(network.extract_feat(crops))
+    head = getattr(network.head, "pose_head", network.head)
+    heatmaps = head(network.extract_feat(crops))
     last: torch.Tensor = heatmaps[-1] if isinstance(heatmaps, list) else heatmaps
     return last
 

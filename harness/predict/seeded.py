@@ -22,7 +22,7 @@ from harness.arrays import Float32, Floating
 from harness.codecs.interface import codec_of
 from harness.predict.networks import forward_heatmaps
 from harness.predict.threads import torch_threads
-from harness.suites.ledger import read_decoder
+from harness.suites.decoding import heatmap_head, read_decoder
 
 _CROPS = 4
 _SLOPE = 0.8
@@ -38,7 +38,8 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     Peaks are about as high as the codec encodes a keypoint (`Codec.peak`). Torch's random state takes no part
     and is left alone, nor does the number of threads; another kind of CPU may round the scales differently.
     """
-    decoder = config.model.head.decoder
+    head, field = heatmap_head(config)
+    decoder = head.decoder
     width, height = decoder.input_size
     crops = torch.from_numpy(synthetic_crops(_CROPS, width, height, seed))
     conv, output = _output_layers(network)
@@ -48,7 +49,7 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     with torch_threads(1), _calibration(network, conv):
         heatmaps = forward_heatmaps(network, crops).transpose(0, 1).flatten(2)
     background = heatmaps.flatten(1).median(dim=1).values
-    peak = codec_of(read_decoder(decoder, f"config field model.head.decoder of {config.filename}")).peak
+    peak = codec_of(read_decoder(decoder, f"config field {field}.decoder of {config.filename}")).peak
     scale = peak / (heatmaps.amax(2).mean(1) - background)
     output.weight.mul_(scale.view(-1, *[1] * (output.weight.ndim - 1)))
     output.bias.sub_(background).mul_(scale)
@@ -68,7 +69,7 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
     """Draw a parameter; the calibration scales it."""
     if name.endswith("bias"):
         return generator.uniform(-0.2, 1, shape)  # mostly positive: few dead units, no outliers in deep networks
-    if name.endswith("weight") and len(shape) == 1:
+    if name.endswith("weight") and len(shape) in (1, 3):  # a norm, also of channels with a height and a width
         return generator.uniform(0.8, 1.2, shape)
     if name.endswith("weight") and len(shape) == 2:
         return generator.standard_normal(shape, np.float32) / np.float32(sqrt(shape[1]))
@@ -122,6 +123,7 @@ def _center(layer: Any, inputs: tuple[torch.Tensor]) -> None:
     response = (weight.sum((2, 3)) * mean).sum(1, keepdim=True)
     excess = response / mean.square().sum(1, keepdim=True).clamp_min(1e-12) * mean
     weight.sub_(excess[..., None, None] * torch.from_numpy(_binomial(*weight.shape[2:])))
+    _put_rows(layer, weight)
 
 
 def _standardise(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
@@ -129,7 +131,7 @@ def _standardise(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) 
     axes = _all_but_channels(layer, output)
     variance, mean = torch.var_mean(output, axes, correction=0)
     scale = _robust(variance).rsqrt()
-    _rows(layer).mul_(scale[:, None, None, None])
+    _put_rows(layer, _rows(layer).mul_(scale[:, None, None, None]))
     shape = [1 if axis in axes else -1 for axis in range(output.ndim)]
     output = output * scale.view(shape)
     if layer.bias is None:
@@ -152,11 +154,26 @@ def _robust(variance: torch.Tensor) -> torch.Tensor:
 
 
 def _rows(layer: Any) -> torch.Tensor:
-    """Return the weights as a view [outputs, inputs of a group, height, width]."""
+    """Return the weights [outputs, inputs of a group, height, width]: a view, or a copy to put back when changed."""
     weight: torch.Tensor = layer.weight
     if isinstance(layer, nn.Linear):
         return weight.view(*weight.shape, 1, 1)
-    return weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight
+    if not isinstance(layer, nn.ConvTranspose2d):
+        return weight
+    if layer.groups == 1:
+        return weight.transpose(0, 1)
+    return _grouped_transposed(weight, layer.groups)
+
+
+def _put_rows(layer: Any, rows: torch.Tensor) -> None:
+    """Take over changed `_rows`, which are a copy where a transposed convolution has groups."""
+    if isinstance(layer, nn.ConvTranspose2d) and layer.groups > 1:
+        layer.weight.copy_(_grouped_transposed(rows, layer.groups))
+
+
+def _grouped_transposed(weight: torch.Tensor, groups: int) -> torch.Tensor:
+    """Return weights [groups x a, b, height, width] as [groups x b, a, height, width]."""
+    return weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2).flatten(0, 1)
 
 
 def _all_but_channels(layer: nn.Module, features: torch.Tensor) -> tuple[int, ...]:

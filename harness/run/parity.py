@@ -85,14 +85,16 @@ def compare_engines(
 
 
 def unique_maxima(decoder: Decoder, heatmaps: Float32, share: float = UNIQUE) -> Bool:
-    """Return which keypoints [N, K] have a unique maximum in heatmaps [N, K, h, w], by a share of its value."""
+    """Return which keypoints [N, K] have a unique maximum in heatmaps [N, C, h, w], by a share of its value."""
     heatmaps = codec_of(decoder).searched(heatmaps, decoder)
+    if decoder.kept is not None:
+        heatmaps = heatmaps[:, list(decoder.kept)]
     second, first = np.moveaxis(np.partition(heatmaps.reshape(*heatmaps.shape[:2], -1), -2)[..., -2:], -1, 0)
     return np.asarray(first - second > share * np.abs(first))
 
 
 def largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:
-    """Return the largest difference of a metric, a fraction; None without the other side's metrics."""
+    """Return the largest `difference` of a metric, None without the other side's metrics."""
     if theirs is None:
         return None
     return max(difference(ours[name], value) for name, value in theirs.items())

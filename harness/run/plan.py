@@ -20,6 +20,7 @@ from harness.protocol import Compute, Precision, Protocol
 from harness.record import Weights
 from harness.suites.configs import load_config
 from harness.suites.ledger import image_folder, read_protocol
+from harness.suites.overrides import stated
 from harness.suites.schema import Row, Run, Suite
 
 LARGE_BATCH = 128
@@ -185,8 +186,9 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     if not (settings.batch_size or compute.exact) and torch.device(settings.device).type == "cuda":
         compute = compute.model_copy(update={"batch_size": max(compute.batch_size, LARGE_BATCH)})
     protocol = read_protocol(config, lambda path, what: data_file(settings.data, path, what), settings.limit, compute)
+    protocol = protocol.model_copy(update={"overrides": stated(row.overrides)})
     checkpoint, weights = _weights(spec, settings)
-    estimated = protocol.model_dump(mode="json", exclude={"scoring"})
+    estimated = protocol.model_dump(mode="json", exclude={"scoring", "overrides"})
     content = model_kind(spec).content(config)
     predictions_key = content_key(harness.__version__, content, weights.sha256, weights.seed, estimated)
     return Plan(

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.arrays import Bool, Float64
 from harness.datasets.people import People
+from harness.fields import Fields
 from harness.judge.differences import Cause, Kind, Observed
 from harness.judge.explanation import TriedSetting
 from harness.judge.motion import SAME
@@ -142,7 +143,7 @@ def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
         was, now = getattr(plan.protocol, field), getattr(target.protocol, field)
         if was != now:
             protocol = plan.protocol.model_copy(update={field: now})
-            yield ChangedPlan(TriedSetting(setting, _shown(was), _shown(now)), replace(plan, protocol=protocol))
+            yield ChangedPlan(TriedSetting(setting, *_differing(was, now)), replace(plan, protocol=protocol))
 
 
 def _relevant(suite: Suite, row: Row, plan: Plan, observed: Observed) -> Iterator[ChangedPlan]:
@@ -153,9 +154,14 @@ def _relevant(suite: Suite, row: Row, plan: Plan, observed: Observed) -> Iterato
             yield changed
 
 
-def _shown(value: object) -> str:
-    fields = getattr(value, "model_dump", lambda: None)()
-    return ", ".join(f"{name} {one}" for name, one in fields.items()) if fields else str(value)
+def _differing(was: object, now: object) -> tuple[str, str]:
+    """Return two values of a protocol as text; of values with fields those that differ."""
+    if not (isinstance(was, Fields) and isinstance(now, Fields)):
+        return str(was), str(now)
+    sides = was.model_dump(), now.model_dump()
+    names = [name for name in sides[0] if sides[0][name] != sides[1].get(name)]
+    first, second = (", ".join(f"{name} {side.get(name)}" for name in names) for side in sides)
+    return first, second
 
 
 def _sample(new: Side, baseline: Side) -> list[int]:

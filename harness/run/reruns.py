@@ -9,10 +9,12 @@ from typing import Any, Literal
 import torch
 
 from harness.assets.dataset import data_file
+from harness.codecs.interface import codec_of
 from harness.datasets.people import People, check_images
 from harness.errors import HarnessError
 from harness.files import content_key
 from harness.judge.explanation import Skipped, TriedSetting
+from harness.judge.moved_keypoints import single_pairs
 from harness.plugins import plugins
 from harness.predict.crops import CutOut, warp
 from harness.predict.forward import Forward, SharedForward
@@ -176,12 +178,8 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
             shifts = ("on", "off") if flip.shift else ("off", "on")
             yield changed("shift of the mirrored heatmaps", *shifts, flip=other)
     if flip.enabled:
-        for first, second in enumerate(protocol.flip_indices):
-            if first < second:
-                pairs = list(protocol.flip_indices)
-                pairs[first], pairs[second] = first, second
-                yield changed("mirror pairs", "all", f"not {first} and {second}", flip_indices=tuple(pairs))
-        yield changed("mirror pairs", "all", "none", flip_indices=tuple(range(protocol.num_keypoints)))
+        for tried, order in _other_pairs(flip.indices or protocol.flip_indices):
+            yield changed("mirror pairs", "all", tried, flip=flip.model_copy(update={"indices": order}))
 
     for decoder in _other_decoders(protocol.decoder):
         yield changed("decoder", _name(protocol.decoder), _name(decoder), decoder=decoder)
@@ -206,12 +204,23 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
         yield ChangedPlan(TriedSetting(setting, used, tried), plan, heatmaps=heatmaps)
 
 
+def _other_pairs(pairs: Sequence[int]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield mirror images of keypoints with one pair left out, where pairs are few, and with none."""
+    for first, second in single_pairs(pairs):
+        others = list(pairs)
+        others[first], others[second] = first, second
+        yield f"not {first} and {second}", tuple(others)
+    yield "none", tuple(range(len(pairs)))
+
+
 def _other_decoders(own: Decoder) -> Iterator[Decoder]:
-    """Yield those of all codecs, and the run's own with other kernels."""
+    """Yield those of all codecs with as many heatmaps a keypoint, and the run's own with other kernels."""
     kernels = KERNELS if own.blur_kernel_size is not None else ()
     found = [own.model_copy(update={"blur_kernel_size": kernel}) for kernel in kernels]
     for codec in plugins("codecs").values():
-        found += [decoder for decoder in codec.alternatives(own.heatmap_size) if decoder not in found]
+        if codec.channels == codec_of(own).channels:
+            of_codec = (one.model_copy(update={"kept": own.kept}) for one in codec.alternatives(own.heatmap_size))
+            found += [decoder for decoder in of_codec if decoder not in found]
     yield from (decoder for decoder in found if decoder != own)
 
 

@@ -34,7 +34,7 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> DecodingSpeed:
         DifferenceError: A keypoint is off by more than 0.01 px.
     """
     measured = circumstances()
-    heatmaps = torch.from_numpy(draw_heatmaps(people, codec.peak))
+    heatmaps = torch.from_numpy(draw_heatmaps(people, codec.peak, channels=codec.channels))
     install_stand_ins()
     from mmpose.models.heads import HeatmapHead
 
@@ -42,7 +42,7 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> DecodingSpeed:
     settings = {**codec.settings, "input_size": INPUT_SIZE, "heatmap_size": HEATMAP_SIZE}
     decoder = codec.read(settings)
     assert decoder
-    head = HeatmapHead(1, KEYPOINTS, deconv_out_channels=None, decoder=settings)
+    head = HeatmapHead(1, KEYPOINTS * codec.channels, deconv_out_channels=None, decoder=settings)
 
     def upstream(batch: Tensor) -> Floating:
         return np.concatenate([person.keypoints for person in head.decode(batch)])
@@ -87,14 +87,14 @@ def check_keypoints(codec: str, upstream: Floating, ours: Floating) -> float:
     return largest
 
 
-def draw_heatmaps(people: int, height: float, size: tuple[int, int] = HEATMAP_SIZE) -> Float32:
-    """Draw heatmaps [people, 17, 64, 48], or of another size, like those of a trained network.
+def draw_heatmaps(people: int, height: float, size: tuple[int, int] = HEATMAP_SIZE, channels: int = 1) -> Float32:
+    """Draw heatmaps [people, 17, 64, 48], several a keypoint or of another size, like those of a trained network.
 
     Gaussians of 0.05 to 1 times `height` on noise, a third of them with a lower one elsewhere; the same on every call.
     """
     rng = np.random.default_rng(0)
     width, tall = size
-    shape = (people, KEYPOINTS, 1)
+    shape = (people, KEYPOINTS * channels, 1)
     across, down = np.arange(width, dtype=np.float32), np.arange(tall, dtype=np.float32)
 
     def gaussians(peaks: Float64) -> Floating:
@@ -104,5 +104,5 @@ def draw_heatmaps(people: int, height: float, size: tuple[int, int] = HEATMAP_SI
 
     peaks = rng.uniform(0.05, 1, shape)
     second = peaks * np.where(rng.random(shape) < 1 / 3, rng.uniform(0.2, 0.95, shape), 0)
-    noise = rng.normal(0, 0.01, (people, KEYPOINTS, tall, width))
+    noise = rng.normal(0, 0.01, (people, KEYPOINTS * channels, tall, width))
     return np.asarray(height * (gaussians(peaks) + gaussians(second) + noise), np.float32)

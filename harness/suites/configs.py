@@ -13,7 +13,8 @@ from harness.errors import ObtainError, SpecError
 from harness.files import is_file
 from harness.openmmlab import INSTALL
 from harness.suites.data_paths import DATA_ROOT
-from harness.suites.schema import Override, Row, Run, Suite
+from harness.suites.overrides import evaluated_datasets, override
+from harness.suites.schema import Row, Run, Suite
 
 
 def configs_folder() -> Path:
@@ -69,31 +70,39 @@ def read_config(path: Path) -> Config:
     return config
 
 
-def evaluated_datasets(config: Config) -> dict[str, Any]:
-    """Return the data set of each loader that evaluates, by the loader's name; they are separate copies."""
-    return {loader: config[loader].dataset for loader in ("val_dataloader", "test_dataloader")}
+def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
+    """Return a run's config as MMPose has it, but for what the run evaluates.
 
+    Of a row of another data set, the other config's evaluation is in it, and of a subset, that one's annotation file.
 
-def override(config: Config, overrides: list[Override]) -> None:
-    """Apply a row's overrides to both evaluated data sets of a config, in place."""
-    for dataset in evaluated_datasets(config).values():
-        for change in overrides:
-            if change.value is None:
-                dataset.pop(change.field, None)
-            else:
-                dataset[change.field] = change.value
+    Raises:
+        ObtainError: MMPose is not installed.
+        SpecError: A config does not exist or cannot be read.
+    """
+    config = read_config(config_path(suite, run))
+    if row.evaluated_like is not None:
+        other = read_config(config_path(suite, run.model_copy(update={"config": row.evaluated_like})))
+        for field in ("val_dataloader", "test_dataloader", "val_evaluator", "test_evaluator"):
+            config[field] = other[field]
+    if row.runs_are == "subsets":
+        annotations = in_data(suite.annotations(row, run))
+        for dataset in evaluated_datasets(config).values():
+            dataset.ann_file = posixpath.relpath(str(annotations), dataset.get("data_root") or ".")
+    return config
 
 
 def load_config(suite: Suite, row: Row, run: Run) -> Config:
     """Return a run's config as it is evaluated: with the row's overrides and boxes, and its metainfo's file found.
 
     Raises:
-        ObtainError: MMPose is not installed.
+        ObtainError: MMPose is not installed; or the row says that nobody can run it.
         SpecError: The config does not exist, cannot be read, or evaluates another annotation file than the row; or an
-            override contradicts the row's boxes.
+            override contradicts the row's boxes or does not fit the config.
     """
+    if row.cannot_run:
+        raise ObtainError(f"{suite.row_id(row)} cannot be run: {row.cannot_run}")
     path = config_path(suite, run)
-    config = read_config(path)
+    config = read_run_config(suite, row, run)
     override(config, row.overrides)
     box_file = row_boxes(suite, row)
     for change in row.overrides:

@@ -1,6 +1,6 @@
 """Reads the protocol out of a row's MMPose config: the ledger of everything that can move the number."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -14,15 +14,14 @@ from harness.protocol import (
     Compute,
     Crop,
     DataFile,
-    Decoder,
-    Flip,
     Normalisation,
     PoseSelection,
     Protocol,
     Scoring,
 )
 from harness.suites.data_paths import DATA_ROOT, in_data_folder
-from harness.suites.metainfo import Metainfo, read_metainfo
+from harness.suites.decoding import decoder_of, flip_of
+from harness.suites.metainfo import read_metainfo
 from harness.suites.yaml_file import did_you_mean
 
 _NOT_EVALUATED = frozenset({"pred_converter", "gt_converter", "format_only"})
@@ -48,10 +47,11 @@ def read_protocol(
     """
     with _of(config):
         dataset = config.test_dataloader.dataset
-        meta = _metainfo(config)
+        meta = read_metainfo(config.test_dataloader.dataset)
         _refuse_other_samples(dataset)
         transforms = _transforms(config)
         input_size = tuple(transforms["TopdownAffine"]["input_size"])
+        decoder = decoder_of(config, input_size, meta)
         return Protocol(
             dataset=dataset.type,
             annotations=data_file(annotation_path(config), "the annotation file"),
@@ -65,8 +65,8 @@ def read_protocol(
                 affine="udp" if transforms["TopdownAffine"].get("use_udp") else "plain",
             ),
             normalisation=_normalisation(config),
-            flip=_flip(config),
-            decoder=_decoder(config, input_size),
+            flip=flip_of(config, decoder, meta),
+            decoder=decoder,
             scoring=read_scoring(config, data_file),
             compute=compute,
         )
@@ -88,24 +88,6 @@ def _of(config: Config) -> Iterator[None]:
     except MALFORMED as error:
         what = str(error) if isinstance(error, AttributeError) else f"{type(error).__name__}: {first_problems(error)}"
         raise SpecError(f"config {config.filename} has a field that is missing or of another type: {what}") from error
-
-
-def _metainfo(config: Config) -> Metainfo:
-    """Return the metainfo of the evaluated data set, which the network must have as many keypoints as."""
-    meta = read_metainfo(config.test_dataloader.dataset)
-    predicted = config.model.head.get("out_channels")
-    if isinstance(predicted, int) and predicted != len(meta.names):
-        dataset, count = config.test_dataloader.dataset, len(meta.names)
-        stated = f"{meta.source} has {count}"
-        if not dataset.get("metainfo"):
-            stated = f"metainfo is not stated, so {dataset.type}'s {count} keypoints hold"
-        raise SpecError(
-            f"config field model.head.out_channels of {config.filename}: the network has {predicted} keypoints, and "
-            f"{stated}",
-            "state those of the network: test_dataloader.dataset.metainfo = dict(from_file='info.py'), which is found "
-            "beside the suite",
-        )
-    return meta
 
 
 def _refuse_other_samples(dataset: Any) -> None:
@@ -192,45 +174,6 @@ def _normalisation(config: Config) -> Normalisation | None:
     return Normalisation(mean=tuple(preprocessor["mean"]), std=tuple(preprocessor["std"]), colours=colours)
 
 
-def _flip(config: Config) -> Flip:
-    test = config.model.get("test_cfg") or {}
-    if test.get("flip_test") and test.get("flip_mode", "heatmap") != "heatmap":
-        raise SpecError(
-            f"config field model.test_cfg.flip_mode: {test['flip_mode']} is not evaluated here, `heatmap` is"
-        )
-    return Flip(enabled=bool(test.get("flip_test")), shift=bool(test.get("shift_heatmap")))
-
-
-def _decoder(config: Config, input_size: tuple[int, ...]) -> Decoder:
-    codec = config.model.head.decoder
-    decoder = read_decoder(codec, f"config field model.head.decoder of {config.filename}")
-    if tuple(codec.input_size) != input_size:
-        raise SpecError(
-            f"config field model.head.decoder.input_size of {config.filename}: {tuple(codec.input_size)} is not the "
-            f"{input_size} of its TopdownAffine"
-        )
-    return decoder
-
-
-def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
-    """Return the decoder that a config's `model.head.decoder` describes.
-
-    Args:
-        settings: That field.
-        where: Names the field and the config, for the error.
-
-    Raises:
-        SpecError: No codec reads it.
-    """
-    for codec in plugins("codecs").values():
-        if decoder := codec.read(settings):
-            return decoder  # type: ignore[no-any-return]
-    raise SpecError(
-        f"{where}: {settings['type']} is not evaluated here",
-        "a package adds another codec by an entry point of the group pose_harness.codecs",
-    )
-
-
 def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> Scoring:
     """Read how a config scores predictions.
 
@@ -239,56 +182,74 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
         ObtainError: From `data_file`: a file that the metric reads is missing.
     """
     with _of(config):
-        evaluator = _evaluator(config)
-        families = {name: family for family in plugins("metrics").values() for name in family.evaluators}
-        family = families.get(evaluator.get("type"))
-        if family is None:
+        evaluators = _evaluators(config)
+        families = _families()
+        for evaluator in evaluators:
+            if evaluator.get("type") not in families:
+                raise SpecError(
+                    f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not evaluated "
+                    f"here; known are {', '.join(sorted(families))}",
+                    "a package adds another metric by an entry point of the group pose_harness.metrics",
+                )
+        named = ", ".join(evaluator.type for evaluator in evaluators)
+        family, *others = dict.fromkeys(families[evaluator.type] for evaluator in evaluators)
+        if others:
             raise SpecError(
-                f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not evaluated "
-                f"here; known are {', '.join(sorted(families))}",
-                "a package adds another metric by an entry point of the group pose_harness.metrics",
+                f"config field test_evaluator of {config.filename}: metrics of one family are evaluated together, not "
+                f"of several: {named}",
+                "leave those of one family in a config, and write a row for each",
             )
-        _check_settings(evaluator, family.settings)
+        for evaluator in evaluators:
+            _check_settings(evaluator, family.settings)
         dataset = config.test_dataloader.dataset
         meta = read_metainfo(dataset)
-        scoring: Scoring = family.read_scoring(evaluator, dataset, meta.sigmas, data_file)
+        scoring: Scoring = family.read_evaluators(evaluators, dataset, meta.sigmas, data_file)
         if isinstance(scoring, PoseSelection) and not meta.sigmas:
             raise SpecError(
-                f"{meta.source}: sigmas: it is empty; OKS, which {evaluator.type} computes, needs {len(meta.names)} "
+                f"{meta.source}: sigmas: it is empty; OKS, which {named} computes, needs {len(meta.names)} "
                 "numbers, one a keypoint",
                 "COCO's are from 0.025 to 0.107; a metric without sigmas needs none",
             )
         return scoring
 
 
-def _evaluator(config: Config) -> Any:
-    """Return the settings of the metric of a config.
+def evaluating_family(config: Config) -> Any:
+    """Return the family of metrics of a config's evaluator; None where there is none."""
+    stated = config.get("test_evaluator")
+    first = stated[0] if isinstance(stated, list | tuple) and stated else stated
+    return _families().get(str(first.get("type"))) if isinstance(first, dict) else None
+
+
+def _families() -> dict[str, Any]:
+    """Return the families of metrics by MMPose's classes that compute them."""
+    return {name: family for family in plugins("metrics").values() for name in family.evaluators}
+
+
+def _evaluators(config: Config) -> list[Any]:
+    """Return the settings of each metric of a config.
 
     Raises:
-        SpecError: There is none, there are several, or it measures by another annotation file than people are from.
+        SpecError: There is none, or one measures by another annotation file than people are from.
     """
     stated = config.get("test_evaluator")
-    listed = stated if isinstance(stated, list | tuple) else [stated]
-    if len(listed) != 1:
-        names = ", ".join(str(one.get("type")) if isinstance(one, dict) else brief(one) for one in listed)
+    evaluators = list(stated) if isinstance(stated, list | tuple) else [stated]
+    if not evaluators:
         raise SpecError(
-            f"config field test_evaluator of {config.filename}: one metric is evaluated, not several: "
-            f"{names or 'none'}",
-            "leave one of them in a config, and write a row for each",
+            f"config field test_evaluator of {config.filename}: the list is empty", "name a metric of MMPose"
         )
-    if not isinstance(listed[0], dict):
-        raise SpecError(
-            f"config field test_evaluator of {config.filename}: found {brief(listed[0])}; it is to be a dict"
-        )
-    evaluator = listed[0]
-    measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
-    if measured and in_data_folder(str(measured)) != listed_by:
-        raise SpecError(
-            f"config field test_evaluator.ann_file of {config.filename}: {measured} is not the annotation file of "
-            f"test_dataloader.dataset, {listed_by}",
-            "name the same file in both",
-        )
-    return evaluator
+    for evaluator in evaluators:
+        if not isinstance(evaluator, dict):
+            raise SpecError(
+                f"config field test_evaluator of {config.filename}: found {brief(evaluator)}; it is to be a dict"
+            )
+        measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
+        if measured and in_data_folder(str(measured)) != listed_by:
+            raise SpecError(
+                f"config field test_evaluator.ann_file of {config.filename}: {measured} is not the annotation file of "
+                f"test_dataloader.dataset, {listed_by}",
+                "name the same file in both",
+            )
+    return evaluators
 
 
 def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
@@ -305,7 +266,11 @@ def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
 
 
 def point_at(config: Config, data: str) -> Config:
-    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`."""
+    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`.
+
+    Where the data set has a `data_root`, its annotations and images are relative to it, and may begin with `data/` as
+    well: AP-10K's images are in data/ap10k/data.
+    """
 
     def moved(value: Any) -> Any:
         if isinstance(value, dict):
@@ -316,7 +281,12 @@ def point_at(config: Config, data: str) -> Config:
             return f"{data}/{value.removeprefix(DATA_ROOT)}"
         return value
 
+    dataset = config.test_dataloader.dataset
+    relative = {
+        name: dataset[name] for name in ("ann_file", "data_prefix") if dataset.get("data_root") and name in dataset
+    }
     config = config.copy()
     for field in ("test_dataloader", "test_evaluator"):
         config[field] = moved(config[field])
+    config.test_dataloader.dataset.update(relative)
     return config

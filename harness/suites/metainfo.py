@@ -18,9 +18,6 @@ from harness.plugins import plugin
 from harness.suites.configs import configs_folder
 from harness.suites.yaml_file import did_you_mean
 
-USUAL_SIGMAS = (0.01, 0.2)
-"""The largest sigma of a data set lies between these; 0.2 is less than a tenfold one of any."""
-SIGMAS_ADVICE = "COCO's are 0.026 to 0.107; its code has ten times as much before it divides by 10"
 _FIELD = "config field test_dataloader.dataset.metainfo"
 _FORM = "it is to be dict(from_file=...), which names a file with `dataset_info`, or that dict itself"
 
@@ -36,6 +33,8 @@ class Metainfo:
     """[K] OKS falloff, rounded to single precision as MMPose does; () where the data set states none."""
     source: str
     """Where it is stated, for messages."""
+    dataset_name: str = ""
+    """`dataset_name`, by which evaluators of MMPose know the data set; empty where it is not stated."""
 
 
 def read_metainfo(dataset: Any) -> Metainfo:
@@ -49,7 +48,7 @@ def read_metainfo(dataset: Any) -> Metainfo:
             be read.
     """
     name = dataset.get("type")
-    own = own_metainfo(str(name))
+    own = own_metainfo(dataset)
     stated = dataset.get("metainfo")
     if not stated and isinstance(stated, dict | None):
         return _metainfo(own, f"the metainfo of {name}")
@@ -67,6 +66,20 @@ def read_metainfo(dataset: Any) -> Metainfo:
     return _metainfo(stated, _FIELD)
 
 
+def model_metainfo(config: Config) -> Metainfo | None:
+    """Return the metainfo that a config's model states of its own keypoints, by which MMPose flips; None without one.
+
+    Raises:
+        SpecError: It cannot be read.
+    """
+    stated = config.model.get("metainfo")
+    if stated is None:
+        return None
+    if isinstance(stated, Mapping) and "from_file" in stated:
+        return metainfo_of_file(stated["from_file"])
+    return _metainfo(stated, "config field model.metainfo")
+
+
 def metainfo_of_file(path: str) -> Metainfo:
     """Read a metainfo file: as it is named, or, as MMPose does, the one of the same name among its own.
 
@@ -76,23 +89,15 @@ def metainfo_of_file(path: str) -> Metainfo:
     return _metainfo(_read(path), f"metainfo file {path}")
 
 
-def own_metainfo(dataset: str) -> Any:
-    """Return the metainfo of a data set class, which holds if its config names no other.
+def own_metainfo(dataset: Mapping[str, Any]) -> Any:
+    """Return the metainfo of a data set class, which holds if the config's `test_dataloader.dataset` names no other.
 
     Raises:
-        SpecError: The data set is not one that is evaluated here.
+        SpecError: The data set is not one that is evaluated here, or has a setting that its class does not know.
     """
-    own = plugin("datasets", dataset, "config field test_dataloader.dataset.type").metainfo
+    found = plugin("datasets", str(dataset.get("type")), "config field test_dataloader.dataset.type")
+    own = found.metainfo_of(dataset)
     return _read(f"configs/_base_/datasets/{own}.py") if isinstance(own, str) else own
-
-
-def suspicious_sigmas(sigmas: Sequence[float]) -> str | None:
-    """Return what is odd about the sigmas of a data set, and what it does to the number; None if nothing is."""
-    largest = max(sigmas, default=USUAL_SIGMAS[1])
-    if USUAL_SIGMAS[0] <= largest <= USUAL_SIGMAS[1]:
-        return None
-    meaning = "too large: every pose is right" if largest > USUAL_SIGMAS[1] else "too small: no pose is right"
-    return f"the largest is {largest:.3g}, that of each data set of MMPose between 0.025 and 0.179; perhaps {meaning}"
 
 
 def _read(path: str) -> Any:
@@ -130,6 +135,7 @@ def _metainfo(info: Any, source: str) -> Metainfo:
         flip_indices=tuple(names.index(keypoint.get("swap") or keypoint["name"]) for keypoint in keypoints),
         sigmas=tuple(np.array(info["sigmas"], np.float32).tolist()),
         source=source,
+        dataset_name=str(info.get("dataset_name") or ""),
     )
 
 

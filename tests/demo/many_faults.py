@@ -191,8 +191,8 @@ def _heatmaps(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[pyt
 
 def _mirrored_otherwise(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[pytest.MonkeyPatch], None]:
     def plant(patched: pytest.MonkeyPatch) -> None:
-        right = forward._mirror
-        patched.setattr(forward, "_mirror", lambda *arguments: function(right(*arguments)))
+        right = forward.mirrored_back
+        patched.setattr(forward, "mirrored_back", lambda *arguments: function(right(*arguments)))
 
     return plant
 

@@ -9,15 +9,19 @@ import torch
 from upstream_config import build_dataset
 
 from harness.arrays import Float32, Floating, Indices
+from harness.codecs.interface import codec_of
 from harness.datasets.people import People
 from harness.judge.parity import Parity
 from harness.predict.crops import crop_regions
 from harness.predict.forward import Forward
 from harness.predict.networks import build_network
 from harness.predict.shared import predict_shared
+from harness.protocol import Protocol
 from harness.run.parity import compare_engines
 from harness.run.plan import Plan, Settings
+from harness.suites.decoding import heatmap_head
 from harness.suites.load import load_suite, select_rows
+from harness.suites.schema import Suite
 
 MULTI_STAGE = ("CPMHead", "MSPNHead")
 
@@ -25,7 +29,11 @@ MULTI_STAGE = ("CPMHead", "MSPNHead")
 def compare(run_id: str, settings: Settings, tflop: float | None = None) -> Parity:
     """Compare the engines on `suite/row/run`."""
     suite_name, row_id, run = run_id.split("/")
-    suite = load_suite(suite_name)
+    return compare_row(load_suite(suite_name), row_id, run, settings, tflop)
+
+
+def compare_row(suite: Suite, row_id: str, run: str, settings: Settings, tflop: float | None = None) -> Parity:
+    """Compare the engines on a run of a suite."""
     (row,) = select_rows(suite, row_id)
     return compare_engines(suite, row, run, settings, settings.out / "log.txt", tflop)
 
@@ -40,8 +48,7 @@ def near_truth_network(plan: Plan) -> torch.nn.Module:
     network: Any = built
     people, protocol = plan.people(), plan.protocol
     heatmaps = torch.from_numpy(_heatmaps(plan, people))
-    mirrored = heatmaps.roll(-1, -1) if protocol.flip.shift else heatmaps
-    mirrored = mirrored[:, list(protocol.flip_indices)].flip(-1)
+    mirrored = _mirrored(heatmaps.roll(-1, -1) if protocol.flip.shift else heatmaps, protocol)
     inputs: list[torch.Tensor] = []
     answers: dict[bytes, torch.Tensor] = {}
 
@@ -55,13 +62,26 @@ def near_truth_network(plan: Plan) -> torch.nn.Module:
         inputs.clear()
 
     noise = torch.rand(1, *heatmaps.shape[1:], generator=torch.Generator().manual_seed(0))
-    network.extract_feat, network.head.forward = collect, lambda crops: noise.expand(len(crops), -1, -1, -1)
+    head = getattr(network.head, "pose_head", network.head)
+    network.extract_feat, head.forward = collect, lambda crops: noise.expand(len(crops), -1, -1, -1)
+    network.head.vis_forward = lambda crops: torch.zeros(len(crops), protocol.num_keypoints)
     predict_shared(Forward(network, protocol), people, protocol, lambda _: None, remember)
 
     stages = plan.config.model.head.type in MULTI_STAGE
     network.extract_feat = lambda crops: torch.stack([answers.get(_digest(crop), noise[0]) for crop in crops])
-    network.head.forward = lambda last: [noise.expand_as(last), last] if stages else last
+    head.forward = lambda last: [noise.expand_as(last), last] if stages else last
     return built
+
+
+def _mirrored(heatmaps: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    """Return what a network gives for mirrored crops, one keypoint after the other."""
+    indices = protocol.flip.indices or protocol.flip_indices
+    channels = heatmaps.shape[1] // len(indices)
+    turned = heatmaps.flip(-1)
+    places = [channels * keypoint + channel for keypoint in indices for channel in range(channels)]
+    if channels == 3:
+        turned[:, 1::3] *= -1
+    return turned[:, places]
 
 
 def _digest(crop: torch.Tensor) -> bytes:
@@ -69,7 +89,10 @@ def _digest(crop: torch.Tensor) -> bytes:
 
 
 def _heatmaps(plan: Plan, people: People) -> Float32:
-    """Draw heatmaps [N, K, h, w]: Gaussians of any height, from on the keypoint to far off, on noise."""
+    """Draw heatmaps [N, C, h, w]: Gaussians of any height, from on the keypoint to far off, on noise.
+
+    Keypoints that are not kept, and offsets, are noise.
+    """
     rng = np.random.default_rng(0)
     width, height = plan.protocol.decoder.heatmap_size
     regions = crop_regions(people, plan.protocol.crop)
@@ -82,7 +105,11 @@ def _heatmaps(plan: Plan, people: People) -> Float32:
     distance = (grid_x - centers[..., 0, None, None]) ** 2 + (grid_y - centers[..., 1, None, None]) ** 2
     peaks = rng.uniform(0.1, 1, (*shape, 1, 1)) * (255 if plan.protocol.decoder.codec == "megvii" else 1)
     drawn = peaks * (np.exp(-distance / 8) + rng.uniform(0, 0.02, distance.shape))
-    return np.asarray(drawn, np.float32)
+    head, _ = heatmap_head(plan.config)
+    maps = rng.normal(0, 0.3, (len(drawn), head.out_channels, height, width))
+    channels = codec_of(plan.protocol.decoder).channels
+    maps[:, [channels * keypoint for keypoint in plan.protocol.decoder.kept or range(shape[1])]] = drawn
+    return np.asarray(maps, np.float32)
 
 
 def _true_keypoints(plan: Plan, people: People) -> Floating:

@@ -17,6 +17,7 @@ from harness.predict.precision import arithmetic
 from harness.predict.seeded import seed_weights
 from harness.predict.sources.interface import Model, ModelSize, OtherConfig
 from harness.protocol import Precision, Protocol
+from harness.suites.decoding import heatmap_head
 
 PIXELS = ("mean", 0.0), ("std", 1.0)
 """The fields of mmpose's PoseDataPreprocessor, and what holds where one is missing."""
@@ -118,9 +119,10 @@ def backbone(config: Config) -> str:
 def architecture(config: Config) -> dict[str, Any]:
     """Return what of a config decides about the computation of a network: two with the same one compute the same."""
     model: dict[str, Any] = config.model.to_dict()
-    decoder = model["head"].pop("decoder")
-    for part, field in (("head", "loss"), ("backbone", "init_cfg")):
-        model[part].pop(field, None)
+    head = model["head"].get("pose_cfg", model["head"])
+    decoder = head.pop("decoder")
+    for part, field in ((model["head"], "loss"), (head, "loss"), (model["backbone"], "init_cfg")):
+        part.pop(field, None)
     model.pop("test_cfg", None)
     return {"model": model, "input_size": list(decoder["input_size"])}
 
@@ -132,5 +134,5 @@ def _preprocessed(config: Config, **fields: Any) -> Config:
 
 
 def _input_size(config: Config) -> tuple[int, int]:
-    width, height = config.model.head.decoder.input_size
+    width, height = heatmap_head(config)[0].decoder.input_size
     return width, height

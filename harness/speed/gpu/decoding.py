@@ -39,7 +39,8 @@ def measure_decoders(
             return
         protocol = rows[0][1]
         batch = protocol.compute.batch_size
-        maps = torch.from_numpy(draw_heatmaps(batch, codec_of(decoder).peak, decoder.heatmap_size))
+        codec = codec_of(decoder)
+        maps = torch.from_numpy(draw_heatmaps(batch, codec.peak, decoder.heatmap_size, codec.channels))
         people_s, device_s = _rates(maps.to(device), decoder, protocol.crop.input_size, scale.seconds)
         yield DecoderRate(
             codec=decoder.codec,

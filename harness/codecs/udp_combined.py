@@ -1,0 +1,178 @@
+"""UDP's combined maps: a class map a keypoint, whose blurred maximum is refined by two maps of offsets.
+
+A keypoint has three heatmaps one after the other: how likely it is within a radius, and how far it is to the right and
+below, in radii. The class map is blurred, with its border mirrored; the offsets are read at its maximum.
+The fast paths are not certain where two blurred values are nearly equal, nor where the maximum is not positive: MMPose
+then reads the offsets of another keypoint.
+Source: mmpose/codecs/udp_heatmap.py with heatmap_type `combined` (Huang et al., UDP, CVPR 2020).
+"""
+
+from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from harness.arrays import Float32, Floating, Indices
+from harness.codecs.interface import Codec, FastPath, Located
+from harness.codecs.maxima import maxima, to_points
+from harness.codecs.modulation import ROUNDING
+from harness.protocol import Decoder, Size
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+KERNEL = 11
+RADIUS = 0.0546875
+"""MMPose's defaults."""
+
+
+def decode_combined(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
+    """Decode heatmaps [N, 3 K, H, W] to keypoints [N, K, 2], px of the network's input, and scores [N, K]."""
+    points, scores = maxima(blurred_classes(heatmaps, decoder))
+    count, num_keypoints = scores.shape
+    height, width = heatmaps.shape[2:]
+    offsets = np.stack([heatmaps[:, 1::3], heatmaps[:, 2::3]], axis=-1).reshape(count, -1, 2) * _radius(decoder)
+    # A keypoint without a positive maximum sits at -1, -1, which is a place of the keypoint before or, of the first
+    # one, of the last; upstream reads the same one.
+    index = points[..., 0] + points[..., 1] * width + height * width * np.arange(num_keypoints, dtype=np.float32)
+    points += offsets[np.arange(count)[:, None], index.astype(int)]
+    return _to_input(points, decoder, input_size), scores
+
+
+def blurred_classes(heatmaps: Float32, decoder: Decoder) -> Float32:
+    """Return the blurred class maps [N, K, H, W] of heatmaps [N, 3 K, H, W]."""
+    blurred = np.empty_like(heatmaps[:, ::3], order="C")
+    for person, source in zip(blurred, heatmaps[:, ::3], strict=True):
+        for keypoint, heatmap in zip(person, source, strict=True):
+            cv2.GaussianBlur(np.ascontiguousarray(heatmap), (_taps(decoder), _taps(decoder)), 0, keypoint)
+    return blurred
+
+
+def _taps(decoder: Decoder) -> int:
+    assert decoder.blur_kernel_size is not None
+    return 2 * decoder.blur_kernel_size + 1
+
+
+def _radius(decoder: Decoder) -> float:
+    """Return how far an offset of 1 is, heatmap px."""
+    assert decoder.radius_factor is not None
+    return decoder.radius_factor * max(decoder.heatmap_size)
+
+
+def _to_input(points: Floating, decoder: Decoder, input_size: Size) -> Floating:
+    moved: Floating = points / (np.array(decoder.heatmap_size) - 1) * np.array(input_size)
+    return moved
+
+
+def observe_combined(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
+    """Return the arguments of `locate_combined`, on the heatmaps' device."""
+    import torch
+
+    height, width = heatmaps.shape[2:]
+    maps = heatmaps.view(-1, 3, height * width)
+    classes = maps[:, 0].view(-1, height, width)
+    down, along = (_blur(size, _taps(decoder), heatmaps.device) for size in (height, width))
+    blurred = (down @ classes.to(down.dtype) @ along.T).float().view(len(maps), -1)
+    values, index = blurred.topk(min(2, height * width), dim=-1)
+    place = index[:, :1]
+    offsets = torch.stack([maps[:, axis].gather(1, place)[:, 0] for axis in (1, 2)], dim=-1)
+    return place[:, 0], values[:, 0], values[:, -1], classes.abs().amax((1, 2)), offsets
+
+
+@lru_cache
+def _blur(length: int, taps: int, device: torch.device) -> Tensor:
+    """Return the matrix [length, length] that blurs a line whose border is mirrored, but for its last value."""
+    import torch
+
+    kernel = cv2.getGaussianKernel(taps, 0)[:, 0]
+    places = np.arange(length)[:, None] + np.arange(taps) - taps // 2
+    if length > 1:
+        places = np.abs(places) % (2 * length - 2)
+        places = np.minimum(places, 2 * length - 2 - places)
+    matrix = np.zeros((length, length))
+    np.add.at(matrix, (np.arange(length)[:, None], places * (length > 1)), kernel)
+    # Products in single precision may be cut to TF32's 10 bits on a GPU; those in double precision never are.
+    dtype = torch.float64 if device.type in ("cuda", "cpu") else torch.float32
+    return torch.from_numpy(matrix).to(device, dtype)
+
+
+def observe_combined_on_cpu(heatmaps: Tensor, decoder: Decoder) -> tuple[npt.NDArray[Any], ...]:
+    """Return the same for heatmaps on a CPU, blurred as MMPose does; nothing but a maximum of 0 or less is near it."""
+    maps = heatmaps.numpy()
+    classes = blurred_classes(maps, decoder)
+    flat = classes.reshape(-1, classes.shape[2] * classes.shape[3])
+    index, each = flat.argmax(axis=-1), np.arange(len(flat))
+    of_keypoints = maps.reshape(len(flat), 3, -1)
+    offsets = np.stack([of_keypoints[each, axis, index] for axis in (1, 2)], axis=-1)
+    return index, flat[each, index], np.full(len(flat), -np.inf, np.float32), np.zeros(len(flat), np.float32), offsets
+
+
+def locate_combined(
+    index: Indices,
+    scores: Float32,
+    second: Float32,
+    largest: Float32,
+    offsets: Float32,
+    size: Size,
+    decoder: Decoder,
+    input_size: Size,
+) -> Located:
+    """Locate M keypoints.
+
+    Args:
+        index: Position of the blurred class map's maximum [M].
+        scores: Its value [M].
+        second: The second-highest value [M].
+        largest: The largest absolute value that was blurred [M], to which rounding is in proportion.
+        offsets: Offsets at the maximum, right and down [M, 2], in radii.
+        size: Width and height of the heatmaps.
+        decoder: How upstream decodes them.
+        input_size: Width and height of the network's input.
+    """
+    margins = 3 * ROUNDING * largest
+    with np.errstate(invalid="ignore"):  # where a value is no number, nothing is certain
+        certain = (scores > margins) & (second < scores - margins)
+        scores = np.where(np.abs(scores) <= margins, np.minimum(scores, 0), scores)  # perhaps 0: the person as a whole
+        points = to_points(index, scores, size[0]) + offsets * np.float32(_radius(decoder))
+    return Located(_to_input(points, decoder, input_size), scores, certain)
+
+
+class UdpCombined(Codec):
+    """MMPose's UDPHeatmap of the type `combined`."""
+
+    name = "udp-combined"
+    channels = 3
+    flip_mode = "udp_combined"
+    kernels = (KERNEL,)
+    settings = {"type": "UDPHeatmap", "heatmap_type": "combined"}
+    whole_people = True
+    on_cpu = FastPath(observe_combined_on_cpu, locate_combined)
+    on_device = FastPath(observe_combined, locate_combined)
+
+    def read(self, settings: Mapping[str, Any]) -> Decoder | None:
+        """As `Codec.read`."""
+        if settings["type"] != "UDPHeatmap" or settings.get("heatmap_type") != "combined":
+            return None
+        decoder = self.decoder(tuple(settings["heatmap_size"]), settings.get("blur_kernel_size", KERNEL))
+        return decoder.model_copy(update={"radius_factor": settings.get("radius_factor", RADIUS)})
+
+    def decode(self, heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
+        """As `Codec.decode`."""
+        return decode_combined(heatmaps, decoder, input_size)
+
+    def searched(self, heatmaps: Float32, decoder: Decoder) -> Float32:
+        """Return the blurred class maps."""
+        return blurred_classes(heatmaps, decoder)
+
+    def decoder(self, heatmap_size: Size, kernel: int | None = None) -> Decoder:
+        """As `Codec.decoder`."""
+        return super().decoder(heatmap_size, kernel).model_copy(update={"radius_factor": RADIUS})
+
+
+PLUGIN = UdpCombined()

@@ -1,0 +1,92 @@
+"""Applies a row's overrides to its config."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+
+from harness.errors import SpecError, brief
+from harness.suites.schema import Override
+
+
+def evaluated_datasets(config: Config) -> dict[str, Any]:
+    """Return the data set of each loader that evaluates, by the loader's name; they are separate copies."""
+    return {loader: config[loader].dataset for loader in ("val_dataloader", "test_dataloader")}
+
+
+def override(config: Config, overrides: list[Override]) -> None:
+    """Apply a row's overrides to a config, in place: to both evaluated data sets, to both evaluators, to the model.
+
+    Raises:
+        SpecError: The config has nothing that a path leads through, or nothing where one ends and is to be removed.
+    """
+    for change in overrides:
+        for place, key in _places(config, change):
+            if change.value is not None:
+                place[key] = copy.deepcopy(change.value)
+            elif isinstance(place, list):
+                raise _lost(config, change, f"an entry of a list, {key}, cannot be removed")
+            else:
+                place.pop(key, None)
+
+
+def stated(overrides: list[Override]) -> tuple[str, ...] | None:
+    """Return overrides as a protocol records them, `field = value` in JSON; None where there are none."""
+    lines = tuple(f"{change.field} = {json.dumps(change.value, ensure_ascii=False)}" for change in overrides)
+    return lines or None
+
+
+def changes_nothing(config: Config, change: Override) -> bool:
+    """Whether a config has what an override states already, everywhere.
+
+    Raises:
+        SpecError: As `override`.
+    """
+    return all(_value(place, key) == change.value for place, key in _places(config, change))
+
+
+def _value(place: Any, key: Any) -> Any:
+    return place[key] if isinstance(place, list) else place.get(key)
+
+
+def _places(config: Config, change: Override) -> Iterator[tuple[Any, Any]]:
+    """Yield the dicts and lists that an override changes, each with the key or index of what it changes in them."""
+    if change.of_data:
+        yield from ((dataset, change.field) for dataset in evaluated_datasets(config).values())
+        return
+    first, *path = change.field.split(".")
+    if not path:
+        yield config, first
+        return
+    for root in (first, "val_evaluator") if first == "test_evaluator" else (first,):
+        # A validation with another evaluator than the test's has no such field, and does not count.
+        if root == first or _of_one_kind(config, first, root):
+            yield _walk(config, change, config.get(root), path)
+
+
+def _of_one_kind(config: Config, one: str, other: str) -> bool:
+    def kinds(evaluator: Any) -> list[Any]:
+        listed = evaluator if isinstance(evaluator, list) else [evaluator]
+        return [single.get("type") if isinstance(single, dict) else None for single in listed]
+
+    return kinds(config.get(one)) == kinds(config.get(other))
+
+
+def _walk(config: Config, change: Override, place: Any, path: list[str]) -> tuple[Any, Any]:
+    for number, name in enumerate(path):
+        key: Any = int(name) if isinstance(place, list) and name.isdecimal() else name
+        if not isinstance(place, dict) and not (isinstance(place, list) and key in range(len(place))):
+            raise _lost(config, change, f"{name} is looked for in {brief(place)}, which has no such entry")
+        if number == len(path) - 1:
+            return place, key
+        place = _value(place, key)
+    raise AssertionError("a path has a name")
+
+
+def _lost(config: Config, change: Override, problem: str) -> SpecError:
+    return SpecError(
+        f"the row's override of {change.field} does not fit config {config.filename}: {problem}",
+        "name a field that the config has, or one beside those that it has",
+    )
