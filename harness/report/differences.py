@@ -24,13 +24,13 @@ def _lines(differences: Differences) -> Iterator[str]:
     yield ""
     if not differences.causes and differences.untold is None:
         yield "Predictions and metrics are the same: there is nothing to explain."
+    elif differences.untold is None:
+        yield "Causes, the likeliest first:"
     else:
-        yield "Causes, the likeliest first:" if differences.causes else "No cause is known."
+        yield f"No cause is known: {differences.untold}."
     for number, cause in enumerate(differences.causes, 1):
         yield f"{number:3}. {cause.kind}: {cause.text} ({CERTAINTY[cause.certainty]})"
         yield from (f"     {one}" for one in cause.evidence)
-    if differences.untold:
-        yield f"Not known: {differences.untold}."
     yield ""
     yield "Measured:"
     yield from (f"  - {line}" for line in _measured(differences))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ObtainError
 from harness.files import read_json
+from harness.judge.causes import conclude
 from harness.judge.comparison import Change, RecordedRun, condition_changes, environment_differences
-from harness.judge.differences import Cause, Differences, Kind, Observed, conclude
+from harness.judge.differences import Cause, Differences, Kind, Observed
 from harness.judge.observe import EQUAL, observe
 from harness.judge.pairing import pair_people
 from harness.metrics.match import difference, evaluate

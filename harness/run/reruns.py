@@ -1,5 +1,6 @@
 """Predicts a run again with the same network and one setting changed: what `harness explain --rerun` tries."""
 
+import copy
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import torch
 from harness.assets.dataset import data_file
 from harness.codecs.interface import codec_of
 from harness.datasets.people import People, check_images
-from harness.errors import HarnessError
+from harness.errors import HarnessError, SpecError
 from harness.files import content_key
 from harness.judge.explanation import Skipped, TriedSetting
 from harness.judge.moved_keypoints import single_pairs
@@ -27,11 +28,13 @@ from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_numpy import numpy_1_crops
 from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
-from harness.protocol import Boxes, Crop, Decoder, Protocol
+from harness.protocol import Boxes, Crop, Decoder, Flip, Protocol
 from harness.run.device import has_tf32, torch_defaults
 from harness.run.plan import Plan
 from harness.run.progress import RunProgress
+from harness.suites.decoding import flip_of
 from harness.suites.ledger import point_at
+from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Row, Suite
 
 PADDING = 1.25
@@ -169,17 +172,17 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
         yield changed("boxes", "ground-truth", "detector", boxes=boxes)
 
     flip = protocol.flip
-    for enabled, shift in ((False, False), (True, False), (True, True)):
-        other = flip.model_copy(update={"enabled": enabled, "shift": shift})
-        if enabled != flip.enabled:
-            tried = "off" if not enabled else f"on, {'shifted' if shift else 'not shifted'}"
-            yield changed("flip test", "on" if flip.enabled else "off", tried, enabled, flip=other)
-        elif enabled and shift != flip.shift:
-            shifts = ("on", "off") if flip.shift else ("off", "on")
-            yield changed("shift of the mirrored heatmaps", *shifts, flip=other)
     if flip.enabled:
+        yield changed("flip test", "on", "off", flip=flip.model_copy(update={"enabled": False, "shift": False}))
+        shifts = ("on", "off") if flip.shift else ("off", "on")
+        other = flip.model_copy(update={"shift": not flip.shift})
+        yield changed("shift of the mirrored heatmaps", *shifts, flip=other)
         for tried, order in _other_pairs(flip.indices or protocol.flip_indices):
             yield changed("mirror pairs", "all", tried, flip=flip.model_copy(update={"indices": order}))
+    else:
+        for other in _flip_tests(plan):
+            tried = f"on, {'shifted' if other.shift else 'not shifted'}"
+            yield changed("flip test", "off", tried, usual=True, flip=other)
 
     for decoder in _other_decoders(protocol.decoder):
         yield changed("decoder", _name(protocol.decoder), _name(decoder), decoder=decoder)
@@ -204,13 +207,31 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
         yield ChangedPlan(TriedSetting(setting, used, tried), plan, heatmaps=heatmaps)
 
 
+def _flip_tests(plan: Plan) -> Iterator[Flip]:
+    """Yield the flip tests that the config of a run without one can have.
+
+    There is none where the network has other keypoints than the data set and does not say how they are mirrored.
+    """
+    config = copy.deepcopy(plan.config)
+    mode = codec_of(plan.protocol.decoder).flip_mode
+    for shift in (False, True):
+        test = {"flip_test": True, "flip_mode": mode, "shift_heatmap": shift}
+        config.model.test_cfg = dict(config.model.get("test_cfg") or {}) | test
+        try:
+            yield flip_of(config, plan.protocol.decoder, read_metainfo(config.test_dataloader.dataset))
+        except SpecError:
+            return
+
+
 def _other_pairs(pairs: Sequence[int]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield mirror images of keypoints with one pair left out, where pairs are few, and with none."""
     for first, second in single_pairs(pairs):
         others = list(pairs)
         others[first], others[second] = first, second
         yield f"not {first} and {second}", tuple(others)
-    yield "none", tuple(range(len(pairs)))
+    none = tuple(range(len(pairs)))
+    if none != tuple(pairs):
+        yield "none", none
 
 
 def _other_decoders(own: Decoder) -> Iterator[Decoder]:

@@ -72,7 +72,7 @@ def smaller(made: Made) -> Made:
         (openpose, "keypoint order", "taken for OpenPose's", "shown"),
         (with_areas_of_boxes, "crop geometry", "without padding", "likely"),
         (smaller, "boxes", "(+0, +0, -1, -1) px off", "likely"),
-        (noisy, "normalisation", "no rule that was tried gives it", "possible"),
+        (noisy, "unknown", "no rule that was tried gives it", "possible"),
     ],
 )
 def test_planted_difference_is_named_first(
