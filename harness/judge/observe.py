@@ -39,7 +39,7 @@ def observe(
     other = (sides.moved | (scores_off > SCORE)).any(axis=1)
     images_now, images_before = np.unique(new.image_ids), np.unique(old.image_ids)
     gone = np.setdiff1d(images_before, images_now)
-    found = motions(sides.chosen(same_boxes)) if same_boxes.sum() >= 0.5 * len(now) else []
+    found = motions(sides.chosen(same_boxes)) if same_boxes.sum() >= max(1, 0.5 * len(now)) else []
     order = next((motion.order for motion in found if motion.order), None)
     ordered = scores_off if order is None else np.abs(now.keypoint_scores - before.keypoint_scores[:, list(order)])
     same_scores = bool((ordered[same_boxes] <= SCORE).mean() >= MOST) if same_boxes.any() else False

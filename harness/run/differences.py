@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError, ObtainError
+from harness.errors import HarnessError, ObtainError, UsageError
 from harness.files import read_json
 from harness.judge.causes import conclude
 from harness.judge.comparison import Change, RecordedRun, condition_changes, environment_differences
@@ -79,7 +79,16 @@ def explain_difference(
         data: The data folder; where its annotations are not the run's, nothing is scored again, which is noted.
         network: Asks the network in other ways, and returns which of them give the other side; None where it is not
             to be asked.
+
+    Raises:
+        UsageError: The sides have not the same keypoints.
     """
+    counts = [side.predictions.keypoints.shape[1] for side in (new, baseline)]
+    if counts[0] != counts[1]:
+        raise UsageError(
+            f"{name}: the run has {counts[0]} keypoints and the baseline, {baseline.folder.path}, {counts[1]}",
+            "name a baseline of the same row and data set",
+        )
     paired = pair_people(new.predictions, baseline.predictions)
     metrics = new.record.metrics, baseline.record.metrics
     observed = observe(new.predictions, baseline.predictions, paired, baseline.protocol, metrics)

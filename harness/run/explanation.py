@@ -1,5 +1,6 @@
 """Explains a gap: scores a run's predictions in other ways and, if asked to, makes others with the same network."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,10 +34,11 @@ NEEDS_NETWORK = [
     "decoder",
     "padding",
     "affine",
-    "resampling of crops",
+    "place of crops",
+    "resampling",
     "colours",
     "mean and std",
-    "precision of heatmaps",
+    "precision of inputs and heatmaps",
     "convolutions in TF32",
 ]
 NEEDS_TF32 = ["convolutions in TF32 (on a GPU that has it)"]
@@ -84,7 +86,11 @@ def explain(
         again, skipped = reruns(suite, row, _same_plan(suite, row, run, settings, folder), progress)
         progress.stage(name, "score")
         for one in again:
-            measured = evaluate(one.predictions, one.protocol, settings.data)
+            try:
+                measured = evaluate(one.predictions, one.protocol, settings.data)
+            except HarnessError as error:
+                skipped.append(Skipped(change=one.change, reason=str(error.args[0])))
+                continue
             tried.append(_Tried((one.change,), one.predictions, one.protocol, measured))
 
     alternatives = []
@@ -146,7 +152,9 @@ def _pairs(
         first.add(change)
         for alternative in alternatives:
             second = alternative.change
-            if second in alone and second not in first and second.setting != change.setting:
+            if second not in alone or second in first or second.setting == change.setting:
+                continue
+            with contextlib.suppress(HarnessError):  # where both together leave nothing that can be scored
                 both = _scored(tried, alternative, settings)
                 if both.measured not in (tried.measured, alone[second]):
                     yield both.changes, both.measured

@@ -28,6 +28,7 @@ def explain_difference_of(
 
     Raises:
         ObtainError: A side has not been made, or files of it do not belong together.
+        UsageError: The sides have not the same keypoints.
     """
     place = Path(suite.name, row.id, run)
     new = Side.load(RunFolder(settings.out / place))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.arrays import Bool, Float64
+from harness.codecs.interface import codec_of
 from harness.datasets.people import People
 from harness.fields import Fields
 from harness.judge.differences import Cause, Kind, Observed
@@ -17,6 +18,7 @@ from harness.judge.motion import SAME
 from harness.judge.observe import SCORE
 from harness.judge.pairing import pair_people
 from harness.predictions import Predictions
+from harness.protocol import Protocol
 from harness.run.differences import Side
 from harness.run.plan import Plan
 from harness.run.progress import RunProgress
@@ -141,9 +143,22 @@ def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
     fields = ("flip", "flip test"), ("flip_indices", "mirror pairs"), ("decoder", "decoder"), ("crop", "padding")
     for field, setting in fields:
         was, now = getattr(plan.protocol, field), getattr(target.protocol, field)
-        if was != now:
-            protocol = plan.protocol.model_copy(update={field: now})
+        protocol = plan.protocol.model_copy(update={field: now})
+        if was != now and _can_answer(plan.protocol, protocol):
             yield ChangedPlan(TriedSetting(setting, *_differing(was, now)), replace(plan, protocol=protocol))
+
+
+def _can_answer(own: Protocol, other: Protocol) -> bool:
+    """Tell whether the network of a protocol gives the heatmaps that another one takes."""
+    codec, mirror = codec_of(own.decoder), own.flip.indices or own.flip_indices
+    return (
+        own.crop.input_size == other.crop.input_size
+        and own.decoder.heatmap_size == other.decoder.heatmap_size
+        and own.decoder.kept == other.decoder.kept
+        and codec.channels == codec_of(other.decoder).channels
+        and (not other.flip.enabled or other.flip.mode == codec.flip_mode)
+        and len(mirror) == len(other.flip.indices or other.flip_indices)
+    )
 
 
 def _relevant(suite: Suite, row: Row, plan: Plan, observed: Observed) -> Iterator[ChangedPlan]:

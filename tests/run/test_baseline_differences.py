@@ -143,3 +143,31 @@ def test_what_cannot_be_followed(harness: Harness, right: Made, settings: Settin
     code, _, err = harness("explain", f"coco/{ROW.id}", *options, "--baseline", settings.out)
     assert code == 3
     assert "is not the file that the record was made from" in err
+
+
+def test_other_keypoints_are_no_baseline(harness: Harness, right: Made, settings: Settings) -> None:
+    save(right, settings.data, settings.out)
+    save(right, settings.data, settings.out.parent / "results")
+    folder = RunFolder(settings.out.parent / "results" / PLACE)
+    fewer = replace(right[0], keypoints=right[0].keypoints[:, :5], keypoint_scores=right[0].keypoint_scores[:, :5])
+    fewer.save(folder.predictions, "key")
+    folder.save_record(Record.load(folder.record).model_copy(update={"seal": None}))
+    options = ("--data", settings.data, "--out", settings.out, "--baseline", settings.out.parent / "results")
+    code, out, err = harness("explain", f"coco/{ROW.id}", *options)
+    assert (code, out) == (2, "")
+    assert "the run has 17 keypoints and the baseline, " in err
+    assert "name a baseline of the same row and data set" in err
+
+
+def test_nobody_on_both_sides(harness: Harness, right: Made, settings: Settings) -> None:
+    elsewhere = replace(right[0], image_ids=right[0].image_ids + 10**6)
+    save(right, settings.data, settings.out)
+    save(right, settings.data, settings.out.parent / "results")
+    folder = RunFolder(settings.out.parent / "results" / PLACE)
+    elsewhere.save(folder.predictions, "key")
+    folder.save_record(Record.load(folder.record).model_copy(update={"seal": None}))
+    options = ("--data", settings.data, "--out", settings.out, "--baseline", settings.out.parent / "results")
+    _, out, err = harness("explain", f"coco/{ROW.id}", *options, "--json")
+    differences = Differences.model_validate_json(out)
+    assert differences.observed.people == 0, err
+    assert [cause.kind for cause in differences.causes] == ["people"]

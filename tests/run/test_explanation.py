@@ -12,16 +12,19 @@ from conftest import Harness
 
 from harness.arrays import Floating
 from harness.assets.dataset import data_file
+from harness.errors import RunError
 from harness.files import write_json
-from harness.judge.alternatives import Alternative, scoring_alternatives
-from harness.judge.explanation import Explanation
+from harness.judge.alternatives import Alternative, Metrics, scoring_alternatives
+from harness.judge.explanation import Explanation, TriedSetting
 from harness.judge.moved_keypoints import OPENPOSE
 from harness.metrics.match import evaluate
 from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
-from harness.protocol import Compute, Protocol
+from harness.protocol import Compute, PoseSelection, Protocol
+from harness.report.explanation import explanation_text
 from harness.run.explanation import explain
 from harness.run.plan import Settings
+from harness.run.reruns import Rerun
 from harness.run_folder import RunFolder
 from harness.speed.score import ScoredData, draw_annotations, draw_predictions
 from harness.suites.configs import load_config
@@ -264,6 +267,39 @@ def test_tf32_is_said_to_be_untried_where_there_is_none(
     assert not_tried(True) == ["convolutions in TF32 (on a GPU that has it)"]
     monkeypatch.setattr("harness.run.explanation.has_tf32", lambda _: True)
     assert not_tried(True) == []
+
+
+def test_rerun_that_cannot_be_scored_is_skipped(
+    right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(right, settings)
+    predictions, protocol = right
+    other = protocol.annotations.model_copy(update={"sha256": "0" * 64})
+    change, unread = TriedSetting("affine", "plain", "udp"), protocol.model_copy(update={"annotations": other})
+    again = [Rerun(change, predictions, unread)]
+    monkeypatch.setattr("harness.run.explanation.reruns", lambda *_: (again, []))
+    monkeypatch.setattr("harness.run.explanation._same_plan", lambda *_: None)
+    explanation = explain(SUITE, ROW, "val", settings, claims_of(right, settings), True, Unseen())
+    (skipped,) = explanation.skipped
+    assert skipped.change == change
+    text = explanation_text(explanation, SUITE.metrics, rerun=True).splitlines()
+    assert f"  - affine: plain -> udp: {skipped.reason}" in text[text.index("Could not be tried:") :]
+
+
+def test_pair_that_cannot_be_scored_is_left_out(
+    right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scored(predictions: Predictions, protocol: Protocol, data: Path) -> Metrics:
+        assert isinstance(protocol.scoring, PoseSelection)
+        if protocol.scoring.score_mode == "bbox" and protocol.scoring.nms_threshold == 0.5:
+            raise RunError("both together")
+        return evaluate(predictions, protocol, data)
+
+    monkeypatch.setattr("harness.run.explanation.evaluate", scored)
+    explanation = explained(right, [Claim(metric="AP", value=0.999, source="table")], settings)
+    pairs = [set(map(str, trial.changes)) for trial in explanation.trials if len(trial.changes) == 2]
+    assert pairs
+    assert {"score mode: bbox_keypoint -> bbox", "NMS threshold: 0.9 -> 0.5"} not in pairs
 
 
 def test_command(harness: Harness, right: Made, settings: Settings) -> None:

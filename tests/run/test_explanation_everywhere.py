@@ -23,6 +23,7 @@ from harness.report.explanation import explanation_text
 from harness.run import explanation as explanation_of_runs
 from harness.run import reruns
 from harness.run.plan import Plan, Settings, make_plan
+from harness.run.rerun_sample import _can_answer
 from harness.suites.load import BENCHMARKS, load_suite
 
 WIDTH, HEIGHT = 64, 96
@@ -148,9 +149,7 @@ def document(out: str) -> Any:
     return json.loads(out[out.index("{\n") :])
 
 
-def test_flip_test_of_a_run_without_one(
-    harness: Harness, written: dict[str, Path], tmp_path: Path, settings: Settings
-) -> None:
+def test_flip_test_of_a_run_without_one(written: dict[str, Path], tmp_path: Path, settings: Settings) -> None:
     """Three heatmaps a keypoint are mirrored in a way of their own."""
     path = small_suite(tmp_path, "humanart")
     config = tmp_path / "small.py"
@@ -165,6 +164,24 @@ def test_flip_test_of_a_run_without_one(
     }
     expected = Flip(enabled=True, shift=False, mode="udp_combined")
     assert tried == {"on, not shifted": expected, "on, shifted": expected.model_copy(update={"shift": True})}
+
+
+def test_only_what_the_network_can_answer_is_asked_of_a_baseline(
+    written: dict[str, Path], tmp_path: Path, settings: Settings
+) -> None:
+    path = small_suite(tmp_path, "humanart")
+    suite = load_suite(path)
+    plan = make_plan(suite, suite.rows[0], "val", replace(settings, data=written["humanart"], limit=1))
+    own = plan.protocol
+    others = {
+        "decoder": [{"blur_kernel_size": 3}, {"codec": "dark"}, {"heatmap_size": (48, 64)}, {"kept": (0, 1)}],
+        "flip": [{"shift": not own.flip.shift}, {"mode": "heatmap"}, {"indices": (0, 1)}],
+        "crop": [{"padding": 1.0}, {"input_size": (192, 256)}],
+    }
+    for field, (first, *rest) in others.items():
+        for number, fields in enumerate((first, *rest)):
+            changed = getattr(own, field).model_copy(update=fields)
+            assert _can_answer(own, own.model_copy(update={field: changed})) == (number == 0), fields
 
 
 def assert_all_tried(explanation: dict[str, Any], suite: str, path: Path) -> None:
