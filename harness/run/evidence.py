@@ -20,7 +20,7 @@ MOST = 0.98
 """The share of people, or keypoints, that shows what holds for all of them; a few have a reason of their own."""
 QUARTERS = 4
 """MSRA's decoder places a keypoint on a pixel of the heatmap, or a quarter of one beside it."""
-REFINED = ("dark", "udp")
+REFINED = ("dark", "udp", "udp-combined")
 """Codecs that place keypoints between quarters."""
 SHIFTS = (-1.0, -0.5, 0.5, 1.0)
 
