@@ -216,4 +216,4 @@ def _untold(causes: Sequence[Cause]) -> str | None:
     if not kinds:
         return f"what makes other heatmaps cannot be told from predictions alone; {causes[0].evidence[-1]}"
     others = ", or others" if any(cause.kind == "unknown" for cause in causes) else ""
-    return f"what it is cannot be told from predictions alone; possible are {', '.join(kinds)}{others}"
+    return f"what it is cannot be told from predictions alone; possible: {', '.join(kinds)}{others}"

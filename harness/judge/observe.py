@@ -114,7 +114,7 @@ def describe_boxes(new: Floating, old: Floating) -> str | None:
     if most((np.abs(ratios - factor) <= 2e-3).all(axis=1)) and (np.abs(factor - 1) > 2e-3).any():
         return f"the boxes are {factor[0]:.3g} times as wide and {factor[1]:.3g} times as high"
     lost = (new[:, :2] >= old[:, :2] - SAME).all(axis=1) & (new[:, 2:] <= old[:, 2:] + SAME).all(axis=1)
-    how = ", all of these within the baseline's: clipped" if most(lost) else ""
+    how = ", all of these within the baseline's" if most(lost) else ""
     return f"{differ.sum()} of {len(off)} boxes are others, by up to {np.abs(off).max():.3g} px{how}"
 
 

@@ -61,10 +61,10 @@ def page(answers: dict[str, Answer]) -> str:
         f"Each fault is planted in a run of the demo suite's first {IMAGES} images, by its config, weights, data or by",
         "other code that is there for the run alone. `harness compare` names what moved, `harness explain --baseline",
         "--rerun` the cause: `shown` where it was tried and gives the other side, `likely` where it is on record, or",
-        "seen in the predictions. The lists of `explain` have most faults of the first table, none of the second.",
+        "seen in the predictions. `explain` tries most faults of the first table as settings, none of the second.",
         "`nox -s faults` writes this page.",
     ]
-    titles = {"table": "Faults", "unlisted": "Faults that no list of explain has", "harmless": "No faults"}
+    titles = {"table": "Faults", "unlisted": "Faults that explain does not try", "harmless": "No faults"}
     for kind, faults in KINDS.items():
         found = [answers[name] for name in faults if name in answers]
         counts = ", ".join(f"{count} {rating}" for rating, count in Counter(one.rating for one in found).most_common())

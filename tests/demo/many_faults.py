@@ -333,6 +333,12 @@ TABLE: dict[str, Planted] = {
     "OpenCV 5's warp": Planted(("OpenCV 5",), patch=_cut(("resampling", "bilinear of OpenCV 5"))),
     "crops half a pixel off": Planted(("crop geometry",), patch=_moved_crop(0.5, 0.5)),
     "boxes one pixel smaller": Planted(("(+0, +0, -1, -1)",), patch=_boxes(lambda boxes: boxes - [0, 0, 1, 1])),
+    "mapped back by W - 1": Planted(
+        ("map back to the image",), patch=_decoded(lambda points: points * HEATMAP / (HEATMAP - 1))
+    ),
+    "half a pixel of the heatmap added": Planted(
+        ("map back to the image", "decoding"), patch=_decoded(lambda of: of + 0.5)
+    ),
     "EXIF ignored": Planted(("image content",), patch=_read(_some_turned)),
 }
 """Those of the table."""
@@ -353,12 +359,6 @@ UNLISTED: dict[str, Planted] = {
     "crops larger than mapped back": Planted(
         ("crop geometry",), patch=lambda patched: patched.setattr(crops, "warp_affine", _larger_crop)
     ),
-    "mapped back by W - 1": Planted(
-        ("map back to the image",), patch=_decoded(lambda points: points * HEATMAP / (HEATMAP - 1))
-    ),
-    "half a pixel of the heatmap added": Planted(
-        ("map back to the image", "decoding"), patch=_decoded(lambda of: of + 0.5)
-    ),
     "keypoints clipped to the right third": Planted(
         ("decoding", "map back"), patch=_decoded(lambda of: np.minimum(of, 20))
     ),
@@ -375,7 +375,7 @@ UNLISTED: dict[str, Planted] = {
         ("flip test",), patch=_mirrored_otherwise(lambda maps: maps.flip(-1))
     ),
 }
-"""Those that no list of `explain` has."""
+"""Those that are not among the settings that `explain` tries."""
 
 
 def _shuffled(people: People) -> People:

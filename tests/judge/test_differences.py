@@ -98,9 +98,9 @@ def test_what_may_make_other_heatmaps_is_unknown(change_of_scores: float, first:
 
 def test_what_is_possible_is_listed() -> None:
     _, untold = conclude(moved(score_change=0.002), [change("packages.opencv", "4", "5")])
-    assert untold == "what it is cannot be told from predictions alone; possible are arithmetic, or others"
+    assert untold == "what it is cannot be told from predictions alone; possible: arithmetic, or others"
     _, untold = conclude(moved(motions=[IRREGULAR, ("shifted", "by (+0.2, +0), along x only", False)]), [])
-    assert untold == "what it is cannot be told from predictions alone; possible are flip test, crop geometry"
+    assert untold == "what it is cannot be told from predictions alone; possible: flip test, crop geometry"
 
 
 def test_packages_are_named_only_where_nothing_else_is() -> None:
