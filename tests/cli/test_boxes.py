@@ -170,7 +170,7 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
         ("coco --data SAMPLES --limit 1", 2, "--limit goes with --detector only"),
         ("coco --data SAMPLES --weights random:0", 2, "--weights goes with --detector only"),
         ("coco --data SAMPLES --batch-size 2", 2, "--batch-size goes with --detector only"),
-        (f"{DETECT} --weights random:0 --file f", 2, "--file is a box file to measure, --detector makes one"),
+        (f"{DETECT} --weights random:0 --file f", 2, "--file and --detector exclude each other"),
         (
             DETECT,
             3,
@@ -180,7 +180,7 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
         (
             f"{DETECT} --weights random:0 --checkpoint f",
             2,
-            "--checkpoint and --weights are two answers to one question",
+            "--checkpoint and --weights exclude each other",
         ),
         ("coco --data SAMPLES --detector c --weights random:0", 2, "--detector needs --out FILE"),
         ("coco --data SAMPLES --detector c --weights random:0 --out old.json", 2, "old.json is there already"),

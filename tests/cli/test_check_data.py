@@ -46,7 +46,7 @@ aic        aic/annotations/aic_val.json                      3 of 30,000  3     
 crowdpose  crowdpose/annotations/mmpose_crowdpose_test.json  not there
 
 Error
-  crowdpose/annotations/mmpose_crowdpose_test.json: not there, nor anything else of CrowdPose
+  crowdpose/annotations/mmpose_crowdpose_test.json: not found, nor any other file of CrowdPose
     name another folder with --data DIR, or put the data set there
 
 Warning
@@ -86,7 +86,7 @@ def test_without_names_what_is_there_is_enough(
     assert (code, "Error" in output, "not there" in output) == (0, False, True)
     (tmp_path / "empty").mkdir()
     code, output, _ = harness("check", "--data", tmp_path / "empty")
-    assert (code, output.count("not there, nor anything else of")) == (3, 2)
+    assert (code, output.count("not found, nor any other file of")) == (3, 2)
 
 
 def test_json(harness: Harness, aic: Path) -> None:

@@ -208,7 +208,7 @@ def test_what_suites_share_is_listed_once(harness: Harness, server: Server, jhmd
     own.write_text(jhmdb.read_text(encoding="utf-8").replace("name: jhmdb", "name: own", 1), encoding="utf-8")
     _, alone, _ = harness("fetch", jhmdb, "--dry-run")
     _, both, _ = harness("fetch", jhmdb, own, "--dry-run")
-    assert "own: Results on Sub-JHMDB dataset\n  all of it is listed above\n" in both
+    assert "own: Results on Sub-JHMDB dataset\n  all files are listed above\n" in both
     assert both.splitlines()[-1] == alone.splitlines()[-1]
 
 

@@ -97,7 +97,7 @@ def test_checks_of_a_device(harness: Harness, three_checks: None, tmp_path: Path
 
 def test_wrong_usage(harness: Harness) -> None:
     code, _, said = harness("doctor", "--out", "doctor.json")
-    assert (code, "name it with --device" in said) == (2, True)
+    assert (code, "name the device to check with --device" in said) == (2, True)
     code, _, said = harness("doctor", "--device", "cuda:99")
     assert (code, "--device cuda:99 is not here" in said) == (2, True)
 

@@ -70,7 +70,7 @@ def test_random_kills(demo: Path, tmp_path: Path) -> None:
                 # Three workers in a row died over the same people: the run says so, and what to do.
                 assert process.returncode == 3, shown
                 assert re.search(r"^failed: 3 workers were lost over it; .* SIGKILL", shown, re.MULTILINE), shown
-                assert "the same command tries again" in shown
+                assert "repeat the command to try again" in shown
                 process = start(demo, out, devices)
                 given_up += 1
             except subprocess.TimeoutExpired:

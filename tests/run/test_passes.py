@@ -238,7 +238,7 @@ def test_precision_that_a_device_lacks(harness: Harness, samples: Path) -> None:
 def test_precision_is_not_for_upstream(harness: Harness, samples: Path) -> None:
     code, _, err = harness("run", "coco", "--data", samples, "--engine", "upstream", "--precision", "bf16", "--offline")
     assert code == 2
-    assert "--precision and --compile are for --engine shared" in err
+    assert "--precision and --compile need --engine shared" in err
 
 
 @pytest.mark.parametrize(("counts", "people"), [([22, 30], 22), ([3] * 100, 6), ([21] * 5000, 252), ([400, 400], 400)])

@@ -393,7 +393,7 @@ def test_boxes_of_ones_own(harness: Harness, data: Path) -> None:
         assert code == 3
         assert said in out
     code, _, err = harness("run", "mpii", "--rows", "litehrnet-18-*", "--weights", "random:0", *named)
-    assert (code, "none of these does" in err) == (2, True)
+    assert (code, "none of these rows does" in err) == (2, True)
 
 
 def test_runs_of_two_contents_take_turns(harness: Harness, data: Path) -> None:

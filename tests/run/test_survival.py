@@ -181,7 +181,7 @@ def test_lost_workers(harness: Harness, demo: Path, whole: str, losing: Any, tim
         reason = "3 workers were lost over it; the last time the process died: SIGKILL"
         assert record(ROWS[0]).reason == reason
         assert f"failed: {reason} [demo/{ROWS[0]}]" in out
-        assert "1 row is left to do: the same command tries again" in out
+        assert "1 row is not done; repeat the command to try again" in out
     else:
         assert_same("runs", whole)
 
@@ -265,7 +265,7 @@ def test_a_full_disk_is_said(harness: Harness, demo: Path, monkeypatch: pytest.M
     assert "failed: the disk is full: runs/x" in out
     if what is Predictions:  # the other row had room
         assert sorted([record(row).status for row in ROWS]) == ["failed", "partial"]
-        assert "1 row is left to do: the same command tries again" in out
+        assert "1 row is not done; repeat the command to try again" in out
     else:
         assert "the record could not be written: [Errno 28] No space left on device" in out
     monkeypatch.undo()
@@ -377,7 +377,7 @@ def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
         (("--device", "cpu,meta"), "--device cpu,meta: processors of different kinds round differently"),
         (("--address", "auto"), "--address is for --executor ray"),
         (("--executor", "ray", "--device", "cuda:1"), "--device cuda:1 does not go with --executor ray"),
-        (("--engine", "upstream", "--device", "cpu,cpu"), "MMPose's own loop runs on one device"),
+        (("--engine", "upstream", "--device", "cpu,cpu"), "--engine upstream runs on one device"),
     ],
 )
 def test_wrong_usage(harness: Harness, demo: Path, extra: tuple[str, ...], message: str) -> None:

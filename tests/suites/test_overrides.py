@@ -160,7 +160,7 @@ def test_a_row_that_nobody_can_run(tmp_path: Path, harness: Harness) -> None:
     assert code == 3
     assert output.splitlines()[0].endswith("unobtainable")
     assert f"unobtainable: mine/vit cannot be run: {reason} [mine/vit]" in output
-    assert "the same command tries again" not in output
+    assert "repeat the command to try again" not in output
     assert "harness fetch" not in output
     record = json.loads((out / "mine/vit/val/record.json").read_text())
     assert (record["status"], record["reason"]) == ("unobtainable", f"mine/vit cannot be run: {reason}")

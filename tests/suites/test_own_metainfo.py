@@ -150,5 +150,5 @@ def test_suspicious_sigmas(hands: Hands, harness: Any) -> None:
     hands.info.write_text(info(sigmas=[0.5] * 21))
     code, output, _ = harness("check", hands.suite)
     assert code == 0
-    assert "Warnings: what is evaluated or usual, then what the config states\n  hands/net-64x64  sigmas" in output
+    assert "Warnings: the usual value, then the value that the config states\n  hands/net-64x64  sigmas" in output
     assert "the largest is 0.5, that of each data set of MMPose between 0.025 and 0.179" in " ".join(output.split())
