@@ -118,7 +118,7 @@ def test_wrong_usage(harness: Harness, tmp_path: Path) -> None:
     assert harness("check", "--images") == (
         2,
         "",
-        "error: --images is about the images of a data folder\n  name it with --data DIR\n",
+        "error: --images needs a data folder\n  name it with --data DIR\n",
     )
     code, output, error = harness("check", "aic", "--data", tmp_path / "nowhere")
     assert (code, output) == (2, "")

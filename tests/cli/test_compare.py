@@ -282,10 +282,10 @@ def test_predictions_that_are_not_there(harness: Harness, found: Predictions) ->
     save("runs", shifted(found))
     code, out, _ = harness("compare", "runs", "results", "--data", "data")
     assert code == 1
-    assert f"no paired difference: no predictions that belong to the record: {Path('results/demo/a/val')}" in out
+    assert f"no paired difference: no predictions that match the record: {Path('results/demo/a/val')}" in out
     save("results", found).predictions.unlink()
     shifted(found).save(Path("results/demo/a/val/predictions.parquet"), "another key")
-    assert "no predictions that belong to the record" in harness("compare", "runs", "results", "--data", "data")[1]
+    assert "no predictions that match the record" in harness("compare", "runs", "results", "--data", "data")[1]
 
 
 def test_files(harness: Harness, found: Predictions) -> None:
@@ -344,7 +344,7 @@ def test_runs_that_were_moved_aside(harness: Harness, found: Predictions) -> Non
         ("none results", "no records of runs in none\n  make them with `harness run SUITE --out none`"),
         ("runs none", "no records of runs in none\n"),
         ("runs/demo results", f"no records of runs in {Path('runs/demo')}\n"),
-        ("runs results dmeo", "no record in runs matches dmeo\n  it has runs of demo\n"),
+        ("runs results dmeo", "no record in runs matches dmeo\n  it contains runs of demo\n"),
         ("runs results demo --rows b", "no record in runs matches demo --rows b\n"),
         ("runs results --data none", "no data folder none"),
         ("runs results --noise-floor -1", "--noise-floor"),

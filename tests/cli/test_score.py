@@ -206,15 +206,15 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("runs coco --predictions f", "--predictions is scored under one SUITE, not 2: runs coco"),
+        ("runs coco --predictions f", "--predictions needs exactly one SUITE, not 2: runs coco"),
         ("runs/coco --predictions f --data .", f"there is no suite file {Path('runs/coco')}"),
         ("ccoo --predictions f --data .", "unknown suite: ccoo (did you mean coco?)"),
         ("coco --predictions f", "no data folder data"),
-        ("coco", "no run with predictions below coco\n  make one with `harness run`, or score a file under a suite: "),
-        ("runs --nms oks", "--nms goes with --predictions FILE only"),
-        ("runs --one-based", "--one-based goes with --predictions FILE only"),
-        ("runs --score-mode keypoint", "--score-mode goes with --predictions FILE only"),
-        ("jhmdb --run sub1", "--run goes with --predictions FILE only"),
+        ("coco", "no run with predictions found below coco\n  make one with `harness run`, or score a file under a suite: "),
+        ("runs --nms oks", "--nms needs --predictions FILE"),
+        ("runs --one-based", "--one-based needs --predictions FILE"),
+        ("runs --score-mode keypoint", "--score-mode needs --predictions FILE"),
+        ("jhmdb --run sub1", "--run needs --predictions FILE"),
         (
             "jhmdb --predictions f --data SAMPLES",
             "jhmdb has several annotation files\n  choose one with --run: sub1, sub2",

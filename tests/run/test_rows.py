@@ -58,7 +58,7 @@ def test_a_partial_run_and_its_folder(harness: Harness, data: Path) -> None:
     assert err == ""
     assert out.splitlines()[0].startswith("coco/alexnet-256x192   AP 0.448 -> ")
     assert out.splitlines()[0].endswith("partial")
-    assert "only the first 1 images (--limit); seeded weights in place of the checkpoint (--weights random:0)" in out
+    assert "only the first 1 images (--limit); seeded weights instead of the checkpoint (--weights random:0)" in out
     folder = Path("runs/coco") / ROW / "val"
     assert {path.name for path in folder.iterdir()} == FILES
     for name in FILES - {"predictions.parquet", "log.txt"}:
@@ -345,11 +345,11 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         (("coco", "--weights", "random"), "'random' is not random:SEED"),
         (("coco", "--limit", "0"), "0 is not in the range"),
         (("coco", "--data", "nowhere", "--offline"), "no data folder nowhere"),
-        (("coco", "--boxes", "nowhere.json"), "--boxes: there is no file nowhere.json"),
+        (("coco", "--boxes", "nowhere.json"), "--boxes nowhere.json: no such file"),
         (("coco", "--boxes", "http://[::1"), "--boxes http://[::1: Invalid IPv6 URL"),
         (("coco", "--data", "data/coco/annotations/person_keypoints_val2017.json"), "no data folder"),
         (("coco", "--out", "data/coco/annotations/person_keypoints_val2017.json"), "cannot be written to"),
-        (("coco", "--device", "cuda:99"), "--device cuda:99 is not here"),
+        (("coco", "--device", "cuda:99"), "--device cuda:99 cannot be used"),
     ],
 )
 def test_wrong_usage(harness: Harness, data: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -64,7 +64,7 @@ def test_what_a_process_was_to_score_is_scored_when_it_dies(
         assert (folder(row) / "diagnosis.json").read_bytes() == (folder(row, whole) / "diagnosis.json").read_bytes()
         assert found.warnings == [
             *expected.warnings,
-            "a process that scored died, perhaps for want of memory: scored once more, in the first one",
+            "a scoring process died, perhaps out of memory; the main process scored the run again",
         ]
 
 

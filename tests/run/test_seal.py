@@ -101,7 +101,7 @@ def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Pa
     record.model_copy(update={"seal": None, "metrics": metrics}).save(path)
     code, out, _ = harness("compare", runs, made, "--data", demo)
     assert code == 1
-    assert "does not agree with its own predictions" in out
+    assert "does not match its own predictions" in out
 
 
 def test_changed_images_are_noticed(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_the_same_command_goes_on(harness: Harness, demo: Path, whole: str, smal
     doing(stopped)
     code, _, err = harness(*arguments(demo))
     assert code == 130
-    assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
+    assert "stopped: 0 of 2 rows are done; repeat the command to continue" in err
     assert not list(Path("runs").rglob("*.lock"))
     code, out, _ = harness(*arguments(demo), "--status")
     assert code == 0
@@ -178,7 +178,7 @@ def test_lost_workers(harness: Harness, demo: Path, whole: str, losing: Any, tim
     assert code == (3 if lost else 0)
     assert record(ROWS[1]).status == "partial"
     if lost:
-        reason = "3 workers were lost over it; the last time the process died: SIGKILL"
+        reason = "3 workers were lost during this run; the last one: the process died: SIGKILL"
         assert record(ROWS[0]).reason == reason
         assert f"failed: {reason} [demo/{ROWS[0]}]" in out
         assert "1 row is not done; repeat the command to try again" in out
@@ -339,7 +339,7 @@ def test_signals_and_a_stale_lock(demo: Path, harness: Harness, whole: str, sent
     process.send_signal(sent)
     _, err = process.communicate(timeout=300)
     assert process.returncode == exit_code
-    assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
+    assert "stopped: 0 of 2 rows are done; repeat the command to continue" in err
     assert not list(Path("runs").rglob("*.lock"))
 
     folder(ROWS[0]).with_name(".val.lock").write_text('{"process": 1, "node": "gone", "since": "long ago"}')
@@ -366,7 +366,7 @@ def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
     process.terminate()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 143
-    assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
+    assert "stopped: 0 of 2 rows are done; repeat the command to continue" in err
     assert psutil.wait_procs(workers, timeout=300)[1] == []
     assert not list(Path("runs").rglob("*.lock"))
 
@@ -374,8 +374,8 @@ def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (("--device", "cpu,meta"), "--device cpu,meta: processors of different kinds round differently"),
-        (("--address", "auto"), "--address is for --executor ray"),
+        (("--device", "cpu,meta"), "--device cpu,meta: different kinds of processors round differently"),
+        (("--address", "auto"), "--address needs --executor ray"),
         (("--executor", "ray", "--device", "cuda:1"), "--device cuda:1 does not go with --executor ray"),
         (("--engine", "upstream", "--device", "cpu,cpu"), "--engine upstream runs on one device"),
     ],

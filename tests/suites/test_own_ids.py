@@ -115,7 +115,7 @@ def test_hints_name_the_suite_by_its_file(tmp_path: Path, harness: Any) -> None:
     options = ("--data", hands.data, "--weights", "random:0", "--offline", "--out", tmp_path / "out")
     code, output, _ = harness("run", "own/mine.yaml", *options)
     assert code == 3
-    assert "`harness fetch own/mine.yaml --dry-run` lists all that is missing" in output
+    assert "`harness fetch own/mine.yaml --dry-run` lists the missing files" in output
     (tmp_path / "own" / "net.pth").write_bytes(b"")
     code, output, _ = harness("fetch", "own/mine.yaml", "--dry-run", "--data", hands.data)
     assert code == 0
