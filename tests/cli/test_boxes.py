@@ -164,12 +164,12 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("posetrack18 --data SAMPLES", 2, "no row of posetrack18 takes a detector's boxes"),
+        ("posetrack18 --data SAMPLES", 2, "no row of posetrack18 uses a detector's boxes"),
         ("coco --data nowhere", 2, "no data folder nowhere"),
         ("coco --data SAMPLES --file no.json", 3, "the box file is missing: no.json"),
-        ("coco --data SAMPLES --limit 1", 2, "--limit goes with --detector only"),
-        ("coco --data SAMPLES --weights random:0", 2, "--weights goes with --detector only"),
-        ("coco --data SAMPLES --batch-size 2", 2, "--batch-size goes with --detector only"),
+        ("coco --data SAMPLES --limit 1", 2, "--limit needs --detector"),
+        ("coco --data SAMPLES --weights random:0", 2, "--weights needs --detector"),
+        ("coco --data SAMPLES --batch-size 2", 2, "--batch-size needs --detector"),
         (f"{DETECT} --weights random:0 --file f", 2, "--file and --detector exclude each other"),
         (
             DETECT,
@@ -183,7 +183,7 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
             "--checkpoint and --weights exclude each other",
         ),
         ("coco --data SAMPLES --detector c --weights random:0", 2, "--detector needs --out FILE"),
-        ("coco --data SAMPLES --detector c --weights random:0 --out old.json", 2, "old.json is there already"),
+        ("coco --data SAMPLES --detector c --weights random:0 --out old.json", 2, "old.json exists"),
         ("coco --data SAMPLES --detector c --weights random:0 --out new.json", 2, "there is no detector config c"),
         (f"{DETECT} --checkpoint no.pth", 3, "checkpoint is missing: no.pth"),
         (

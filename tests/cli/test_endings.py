@@ -57,7 +57,7 @@ def test_events_on_a_full_disk_leave_the_run_going(demo: Path, tmp_path: Path) -
     out, err = process.communicate(timeout=300)
     assert process.returncode == 3
     assert "1 row: 1 partial" in out
-    assert err.count("events are written no more: /dev/full: No space left on device") == 1
+    assert err.count("/dev/full: No space left on device; no more events are written") == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")

@@ -210,7 +210,10 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
         ("runs/coco --predictions f --data .", f"there is no suite file {Path('runs/coco')}"),
         ("ccoo --predictions f --data .", "unknown suite: ccoo (did you mean coco?)"),
         ("coco --predictions f", "no data folder data"),
-        ("coco", "no run with predictions found below coco\n  make one with `harness run`, or score a file under a suite: "),
+        (
+            "coco",
+            "no run with predictions found below coco\n  make one with `harness run`, or score a file under a suite: ",
+        ),
         ("runs --nms oks", "--nms needs --predictions FILE"),
         ("runs --one-based", "--one-based needs --predictions FILE"),
         ("runs --score-mode keypoint", "--score-mode needs --predictions FILE"),

@@ -178,7 +178,7 @@ def test_out_of_memory(rendered: Path, monkeypatch: Patch) -> None:
         assert "keypoint_px" in problem
     monkeypatch.setattr(trouble.StandInMemory, "bounded", lambda self, most: nullcontext())
     (problem,) = trouble.check_out_of_memory("cpu", rendered).problems
-    assert problem == "10% of the memory of a batch suffices: nothing ran out"
+    assert problem == "10% of a batch's memory was enough: the memory did not run out"
 
 
 def test_the_memory_of_a_gpu_is_bounded_and_set_free(monkeypatch: Patch) -> None:
@@ -252,7 +252,7 @@ def test_two_workers(rendered: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(runs, "Devices", Pair)
     assert passed(runs.check_two_workers("cpu", rendered)).figures["workers"] == 2
     count = 1
-    assert runs.check_two_workers("cpu", rendered).problems == ["1 processes did the work, not 2"]
+    assert runs.check_two_workers("cpu", rendered).problems == ["1 processes did tasks, not 2"]
 
 
 def test_exactness(rendered: Path, monkeypatch: Patch) -> None:

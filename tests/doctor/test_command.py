@@ -151,11 +151,11 @@ def test_what_suites_can_run(rendered: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("versions", "package", "remark"),
     [
-        ({"opencv-python-headless": "5.0.0.90"}, "opencv-python-headless", "MMPose's own crops move, ours do not"),
+        ({"opencv-python-headless": "5.0.0.90"}, "opencv-python-headless", "MMPose's own crops change, ours do not"),
         ({"numpy": "2.5.1"}, "numpy", "OKS-NMS"),
         ({"torch": "2.10.0+cu128"}, "torch", "tested with 2.11 to 2.14"),
         ({"mmcv": "2.1.0"}, "mmcv", "pip uninstall mmcv"),
-        ({"mmcv-lite": "2.2.0"}, "mmcv-lite", "refuse 2.2"),
+        ({"mmcv-lite": "2.2.0"}, "mmcv-lite", "do not accept 2.2"),
         ({"mmpose": "1.2.0"}, "mmpose", "1.3.2"),
         ({"opencv-python": "4.11.0"}, "opencv-python", "pip uninstall opencv-python"),
     ],
@@ -173,7 +173,7 @@ def test_without_mmpose(harness: Harness, monkeypatch: Patch) -> None:
     monkeypatch.setattr(machine, "_version", lambda name: None if name == "mmpose" else version(name))
     code, out, _ = harness("doctor", "--device", "cpu")
     assert code == 3
-    assert "no network runs without it: pip install --no-deps mmcv-lite==" in out
+    assert "every network needs it: pip install --no-deps mmcv-lite==" in out
     assert "checks on cpu" not in out
 
 

@@ -106,7 +106,7 @@ def test_every_step_is_kept(
     assert found["wrong"]["exit_code"] == 1
     assert found["wrong"]["lines"][-1] == "ValueError: a cause"
     assert found["slow"]["lines"][-1] == "begun"
-    assert found["unread"]["lines"][0] == "its outcome cannot be read: KeyError: 'checks'"
+    assert found["unread"]["lines"][0] == "the outcome cannot be read: KeyError: 'checks'"
     text = session.summary()
     assert "usage: failed, exit code 2" in text
     assert "    no such verb" in text

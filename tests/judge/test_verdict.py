@@ -67,7 +67,7 @@ def test_percent_and_tolerance(measured: float, verdict: str) -> None:
 def test_noise_floor(measured: float, noise: float, verdict: str) -> None:
     judged = judge_claim(claim(0.749), FRACTION, measured, "complete", noise)
     assert judged.verdict == verdict
-    within = f"the noise floor of this run, measured to be {noise:.2g}"
+    within = f"the measured noise floor of this run, {noise:.2g}"
     assert judged.reason == (within if verdict == "within noise" else None)
 
 
@@ -75,7 +75,7 @@ def test_what_makes_a_value_within_noise_is_said() -> None:
     judged = judge_claim(claim(65.7), PERCENT, 0.658, "complete", 0.0001)  # 0.01 percent: too little
     assert judged.reason == "a tolerance of 0.1: the page was rounded by hand"
     assert judge_claim(claim(65.7), PERCENT, 0.658, "complete", 0.0006).reason == (
-        "the noise floor of this run, measured to be 0.06"
+        "the measured noise floor of this run, 0.06"
     )
 
 

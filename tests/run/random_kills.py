@@ -69,7 +69,9 @@ def test_random_kills(demo: Path, tmp_path: Path) -> None:
                     break
                 # Three workers in a row died over the same people: the run says so, and what to do.
                 assert process.returncode == 3, shown
-                assert re.search(r"^failed: 3 workers were lost during this run; .* SIGKILL", shown, re.MULTILINE), shown
+                assert re.search(r"^failed: 3 workers were lost during this run; .* SIGKILL", shown, re.MULTILINE), (
+                    shown
+                )
                 assert "repeat the command to try again" in shown
                 process = start(demo, out, devices)
                 given_up += 1

@@ -376,7 +376,7 @@ def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
     [
         (("--device", "cpu,meta"), "--device cpu,meta: different kinds of processors round differently"),
         (("--address", "auto"), "--address needs --executor ray"),
-        (("--executor", "ray", "--device", "cuda:1"), "--device cuda:1 does not go with --executor ray"),
+        (("--executor", "ray", "--device", "cuda:1"), "--device cuda:1 does not fit --executor ray"),
         (("--engine", "upstream", "--device", "cpu,cpu"), "--engine upstream runs on one device"),
     ],
 )
