@@ -117,7 +117,7 @@ Red: 4 of 7 runs: 2 moved, 1 vanished, 1 broken; 1 same, 1 broken, 1 appeared
 - coco/b/val vanished: the baseline has it
 - aic/c/val broken: failed: out of memory see log
 
-| run | metric | baseline | new | difference | noise floor | p | metrics moved |
+| run | metric | baseline | new | difference | noise floor | p | changed metrics |
 |---|---|---:|---:|---:|---:|---:|---:|
 | coco/hrnet\_w32/val | AP | 0.7123 | 0.6891 | -0.0232 | 0.0003 | 0.002 | 2 of 4 |
 | mpii/f/val | PCKh@0.5 | 0.8800 | undefined | - | 0.0001 | - | 1 of 1 |
@@ -128,7 +128,7 @@ Red: 4 of 7 runs: 2 moved, 1 vanished, 1 broken; 1 same, 1 broken, 1 appeared
 - aic/e/val appeared: the baseline does not have it
 
 <details>
-<summary>Every metric that moved</summary>
+<summary>All changed metrics</summary>
 
 | run | metric | baseline | new | difference | noise floor | paired difference, 95 % | p |  |
 |---|---|---:|---:|---:|---:|---:|---:|---|

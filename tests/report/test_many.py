@@ -101,18 +101,18 @@ def test_subsets_are_columns(many_site: Site) -> None:
     suite = text_of(page_of(many_site, "wflw"))
     for subset in many.WFLW:
         assert f"NME {subset}, %, lower is better" in suite
-    assert "of a mean of runs" not in suite
+    assert "for a mean of runs" not in suite
     standing = standing_of(many_site, "wflw")
     row = Page(page_of(many_site, "wflw", standing.row.id))
     assert "mean" not in row.text.split("Claims")[1].split("Runs")[0]
-    assert "they have no mean" in row.text
+    assert "there is no mean" in row.text
     for subset in many.WFLW:
         assert f"{subset}-metrics" in row.ids
         cell = standing.cell(f"NME {subset}")
         assert cell.measured == pytest.approx(100 * (standing.results[subset].record.metrics["NME"] or 0))
         assert f"{cell.measured:.3f}" in row.text
     assert len({round(standing.cell(f"NME {subset}").measured or 0, 3) for subset in many.WFLW}) > 1
-    assert "of a mean of runs" in text_of(page_of(many_site, "jhmdb"))
+    assert "for a mean of runs" in text_of(page_of(many_site, "jhmdb"))
     splits = standing_of(many_site, "jhmdb").row
     assert "The value of the row is the mean of these runs" in text_of(page_of(many_site, "jhmdb", splits.id))
 
@@ -143,8 +143,8 @@ def test_units_of_their_own(many_site: Site) -> None:
 def test_many_keypoints_are_cut_to_the_worst(many_site: Site) -> None:
     standing = standing_of(many_site, "deepfashion2")
     page = page_of(many_site, "deepfashion2", standing.row.id)
-    assert "The 20 of 294 keypoints that are found least" in text_of(page)
-    table = page.read_text(encoding="utf-8").split("keypoints that are found least")[1].split("</table>")[0]
+    assert "The 20 of 294 keypoints found least" in text_of(page)
+    table = page.read_text(encoding="utf-8").split("keypoints found least")[1].split("</table>")[0]
     found = [float(share) for share in re.findall(r"<th>[^<]+(?:<td>[^<]*){3}<td>([\d.]+)", table)]
     diagnosis = Diagnosis.load(standing.results["val"].folder.diagnosis)
     shares = sorted(keypoint.tally.found or 0.0 for keypoint in diagnosis.keypoints)

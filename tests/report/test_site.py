@@ -94,10 +94,10 @@ def test_every_state_is_said(site: Site) -> None:
         text = Page(root / standing.suite.name / standing.row.id / "index.html").text
         for reason in standing.reasons:
             assert reason in text
-        assert ("To report upstream" in text) == (standing.verdict == "differs")
+        assert ("Issue for upstream" in text) == (standing.verdict == "differs")
         if standing.verdict == "partial":
             assert all(cell.measured is None for cell in standing.cells)
-            assert "not comparable with what was published" in text
+            assert "not comparable with published values" in text
     coco = Page(root / "coco" / "index.html").text
     assert "the former checkpoint's; commit 33d4a3ed0" in coco
     assert "RunError: the network gives NaN on image 42" in coco
@@ -157,7 +157,7 @@ def test_nothing_else_is_replaced(tmp_path: Path, suites: list[Suite]) -> None:
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("")
     for name in ("mine", "file"):
-        with pytest.raises(UsageError, match="something else"):
+        with pytest.raises(UsageError, match="other files than a site"):
             write_site(tmp_path / name, suites, NO_RESULTS, {}, None)
     (tmp_path / "empty").mkdir()
     assert write_site(tmp_path / "empty", suites[-1:], NO_RESULTS, {}, None).path.is_file()

@@ -78,7 +78,7 @@ def test_crops_can_bind() -> None:
 
 
 def test_unknown_work() -> None:
-    with pytest.raises(ObtainError, match="the forward work of 1 rows is not known, such as b"):
+    with pytest.raises(ObtainError, match="the forward work of 1 rows is unknown, such as b"):
         model_gpu(TABLE, {"a": 1, "c": 1}, *costs(1, 1), cores_here=1)
 
 

@@ -81,7 +81,7 @@ def test_workers_that_do_not_begin(plan: Plan, tmp_path: Path) -> None:
             return self._tasks.popleft(), Lost("it died")
 
     work = _Work(plan, plan.people(), RunFolder(tmp_path))
-    with pytest.raises(RunError, match="of 2 workers only 1 began"):
+    with pytest.raises(RunError, match="only 1 of 2 workers started"):
         work.begin(Two("cpu", lambda _: None))
     with pytest.raises(RunError, match="it died"):
         work.begin(Dying("cpu", lambda _: None))
