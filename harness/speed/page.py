@@ -98,10 +98,10 @@ def _ten_rows(part: TenRows) -> Iterator[str]:
     yield ""
     yield (
         f"{part.people:,} boxes in {part.images} images, seeded checkpoints. Upstream: MMPose's test script, a process "
-        f"per row, with its published settings. Ours: one process, precision {part.precision}. Forward is from crops to "
-        "heatmaps with the flip test; ours includes the sample that measures the effect of the precision. Seconds "
-        "are those of the median round; metric and keypoint are the largest differences. Seeded heatmaps may have ties, "
-        "which rounding decides, and seeded networks find few people, so that equal metrics are weak evidence."
+        f"per row, with its published settings. Ours: one process, precision {part.precision}. Forward is from crops "
+        "to heatmaps with the flip test; ours includes the sample that measures the effect of the precision. "
+        "Seconds are those of the median round; metric and keypoint are the largest differences. Seeded heatmaps may "
+        "have ties, which rounding decides, and seeded networks find few people, so that equal metrics prove little."
     )
     yield ""
     rows = []
@@ -130,8 +130,8 @@ def _shards(part: Shards) -> Iterator[str]:
     yield ""
     yield (
         f"{part.id}, {part.people:,} boxes in {part.images} images, one thread per worker for the network, with the "
-        f"same results to the last bit. Seconds are the medians of {len(part.one_s)} rounds. Efficiency is the speed-up of "
-        "the workers over this process, after their start, divided by their number."
+        f"same results to the last bit. Seconds are the medians of {len(part.one_s)} rounds. Efficiency is the "
+        "speed-up of the workers over this process, after their start, divided by their number."
     )
     yield ""
     cost = part.overhead_ms

@@ -139,7 +139,7 @@ def test_mpii_broken_files(tmp_path: Path) -> None:
         load_mpii(good, heads)
     heads.write_bytes(b"")
     with pytest.raises(
-        ObtainError, match=r"the head box file cannot be read: .*heads\.mat: no \.mat file of version 5 to 7"
+        ObtainError, match=r"the head box file cannot be read: .*heads\.mat: not a \.mat file of version 5 to 7"
     ):
         load_mpii(good, heads)
     with pytest.raises(ObtainError, match="the head box file is missing"):

@@ -51,9 +51,9 @@ def edited_protocol(run: Path) -> None:
 
 
 EDITS = {
-    moved_keypoints: r"predictions\.parquet is not the file that the record was made from",
-    edited_metric: r"record\.json: its metrics, or what they are of, are not those that were measured",
-    edited_protocol: r"protocol\.json is not the file that the record was made from",
+    moved_keypoints: r"predictions\.parquet has changed since the record was made from it",
+    edited_metric: r"record\.json: the metrics, or what they refer to, have been changed since they were measured",
+    edited_protocol: r"protocol\.json has changed since the record was made from it",
 }
 
 

@@ -170,7 +170,7 @@ within one round; the table shows its median, minimum and maximum. Rates are tho
 settings. Ours: one process, precision fp32. Forward is from crops to heatmaps with the flip test; ours includes \
 the sample that measures the effect of the precision. Seconds are those of the median round; metric and keypoint are \
 the largest differences. Seeded heatmaps may have ties, which rounding decides, and seeded networks find few people, \
-so that equal metrics are weak evidence.
+so that equal metrics prove little.
 
 | row | upstream | of it forward | our forward | metric | keypoint px |
 |---|---:|---:|---:|---:|---:|
@@ -184,8 +184,8 @@ batches alone: 1.12 times (1.10 to 1.15 in 3 rounds).
 
 ## Work in tasks, and several workers
 
-litehrnet-18-256x192, 1,504 boxes in 24 images, one thread per worker for the network, with the same results to the last \
-bit. Seconds are the medians of 3 rounds. Efficiency is the speed-up of the workers over this process, after \
+litehrnet-18-256x192, 1,504 boxes in 24 images, one thread per worker for the network, with the same results to the \
+last bit. Seconds are the medians of 3 rounds. Efficiency is the speed-up of the workers over this process, after \
 their start, divided by their number.
 
 | what | seconds | against | seconds | result | minimum | maximum | started in |
