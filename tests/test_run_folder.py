@@ -45,7 +45,7 @@ def change(path: Path, **fields: Any) -> None:
         ({"metrics": []}, "metrics: Input should be a valid dictionary"),
         ({"run": "test"}, "the row has no run 'test'"),
         ({"run": ["val"]}, "run: Input should be a valid string"),
-        ({"schema_version": "x" * 5000}, "spec of schema version 'xxx"),
+        ({"schema_version": "x" * 5000}, "spec has schema version 'xxx"),
     ],
 )
 def test_spec(run: RunFolder, fields: dict[str, Any], message: str) -> None:

@@ -130,8 +130,8 @@ def _detect(
         raise UsageError("--checkpoint and --weights exclude each other", "give one of them")
     if out is None:
         raise UsageError("--detector needs --out FILE, the box file to write")
+    if out.exists():
         raise UsageError(f"{out} exists, and box files are not replaced", "name another --out FILE")
-        raise UsageError(f"{out} is there already; box files are not replaced", "name another --out FILE")
 
     from harness.assets.cache import disk_errors
     from harness.files import atomic_path, sha256_file

@@ -385,7 +385,7 @@ def take_another_record(folder: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damage_record, f"record of schema version None, not 1: {DAMAGED / 'record.json'}"),
+        (damage_record, f"record has schema version None, not 1: {DAMAGED / 'record.json'}"),
         (damage_protocol, f"the protocol is damaged: {DAMAGED / 'protocol.json'}"),
         (damage_environment, f"the environment is damaged: {DAMAGED / 'environment.json'}"),
         (lose_environment, f"the environment is missing: {DAMAGED / 'environment.json'}"),

@@ -107,7 +107,7 @@ def test_what_no_program_gets(harness: Harness, server: Server, tmp_path: Path) 
     code, out, err = harness("fetch", suite, "--json")
     assert code == 3
     assert err.count("By hand, since posetrack.net is gone") == 1
-    assert err.endswith("0 there already, 5 fetched, 1 missing\n")
+    assert err.endswith("0 already present, 5 fetched, 1 missing\n")
     failures = {item["name"]: item["failure"] for item in json.loads(out)["items"] if item["failure"]}
     assert list(failures) == ["posetrack18/images/val"]
     assert "is missing\n  By hand, since" in failures["posetrack18/images/val"]
@@ -124,12 +124,12 @@ def test_all_is_fetched_once(harness: Harness, server: Server, jhmdb: Path, tmp_
         f"fetched  {Path('data/jhmdb', name)}"
         for name in (*(f"annotations/Sub{n}_test.json" for n in (1, 2, 3)), "Rename_Images")
     ]
-    assert out.endswith("0 there already, 10 fetched, 0 missing\n")
+    assert out.endswith("0 already present, 10 fetched, 0 missing\n")
     assert files(tmp_path / "data") == expected(load_sources("jhmdb"))
     assert len(files(tmp_path / "cache/checkpoints")) == 6
 
     requests = len(server.requests)
-    assert harness("fetch", jhmdb) == (0, "10 there already, 0 fetched, 0 missing\n", "")
+    assert harness("fetch", jhmdb) == (0, "10 already present, 0 fetched, 0 missing\n", "")
     code, out, _ = harness("fetch", jhmdb, "--dry-run")
     assert out.splitlines()[-1] == "nothing to download; 10 there; data folder data, cache cache"
     assert len(server.requests) == requests
@@ -149,7 +149,7 @@ def test_an_archive_that_fails_is_tried_once(harness: Harness, server: Server, j
     assert code == 3
     assert gets(server).count("/jhmdb/jhmdb_annotations.tar") == 1
     assert out.count("404 Not Found") == 2
-    assert out.endswith("0 there already, 7 fetched, 3 missing\n")
+    assert out.endswith("0 already present, 7 fetched, 3 missing\n")
 
 
 @pytest.mark.usefixtures("default_signals")

@@ -117,7 +117,7 @@ def test_work_from_an_outcome_of_parity(tmp_path: Path) -> None:
     path.write_text(report.model_dump_json())
     assert read_gflop(path) == {"a": 1.5}
     path.write_text("{}")
-    with pytest.raises(ObtainError, match="outcome of `harness parity` of schema version None"):
+    with pytest.raises(ObtainError, match="outcome of `harness parity` has schema version None"):
         read_gflop(path)
     with pytest.raises(ObtainError, match="--parity FILE"):
         read_gflop(tmp_path / "none.json")
