@@ -1,4 +1,4 @@
-"""Documents are saved whole, and a file that is none is refused by name."""
+"""Documents are saved atomically, and an invalid file is rejected with its name."""
 
 from pathlib import Path
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""MATLAB files against scipy.io, and damaged ones on which scipy.io crashes."""
+"""MATLAB files compared with scipy.io, and damaged files on which scipy.io crashes."""
 
 import struct
 from pathlib import Path

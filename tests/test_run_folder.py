@@ -1,4 +1,4 @@
-"""Damaged files of a run folder are refused by name; `tests/fuzz` damages them at random."""
+"""Damaged files of a run folder are rejected with their names; `tests/fuzz` damages them at random."""
 
 import json
 from pathlib import Path

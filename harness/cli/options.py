@@ -165,7 +165,9 @@ def read_earlier(kind: type[Written], out: Path) -> Written | None:
     try:
         return kind.load(out)
     except ObtainError as error:
-        raise UsageError(f"{out} does not contain the {kind.title}, and would be overwritten", "name another --out") from error
+        raise UsageError(
+            f"{out} does not contain the {kind.title}, and would be overwritten", "name another --out"
+        ) from error
 
 
 def check_writable(out: Path) -> None:

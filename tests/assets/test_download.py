@@ -35,7 +35,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Take no proxy from outside and do not wait; return what would have been waited."""
+    """Use no proxy and do not wait; return the waiting times."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -98,7 +98,7 @@ def test_cut_at_every_tenth(server: Server, target: Path, reset: bool, validator
     assert len(further) == 9
     assert {request.status for request in further} == {206}
     assert {request.if_range for request in further} == {page.etag or page.modified}
-    if not reset:  # which may lose what is on its way
+    if not reset:  # a reset may lose bytes in transit
         assert server.sent == len(BODY)
         assert [request.range for request in further] == [f"bytes={len(BODY) * n // 10}-" for n in range(1, 10)]
 
@@ -144,7 +144,7 @@ def test_the_rest_after_an_error_is_asked_for_once(server: Server, target: Path)
 def test_a_file_that_changed_on_the_server_is_begun_anew(server: Server, target: Path, honours_if_range: bool) -> None:
     page = interrupted(server, target)
     page.body, page.etag, page.honours_if_range = OTHER, '"2"', honours_if_range
-    # Without a sha256: nothing but the ETag tells the two files apart.
+    # Without a sha256, only the ETag distinguishes the two files.
     fetch(target, server.url(), sha256=None)
     assert target.read_bytes() == OTHER
     assert [request.status for request in server.requests] == ([200] if honours_if_range else [206, 200])
@@ -172,7 +172,7 @@ def test_a_partial_answer_that_begins_elsewhere(server: Server, target: Path) ->
 
 
 def test_no_note_of_an_earlier_part_while_a_new_one_grows(server: Server, target: Path) -> None:
-    """A process killed then would leave bytes under the name of others."""
+    """Otherwise a process killed then would leave bytes under the name of other bytes."""
     page = interrupted(server, target)
     page.etag, page.ranges = None, False
     seen: set[str] = set()
@@ -232,7 +232,7 @@ def test_a_part_that_is_whole_or_more(server: Server, target: Path, held: int) -
 
 
 def refused(server: Server, target: Path, page: Page, match: str, **known: Any) -> None:
-    """See a page end in one message that names file, URL, reason and next step, and leave nothing."""
+    """Check that a page leads to one message with file, URL, reason and next step, and leaves no file."""
     server.pages["/file.pth"] = page
     with pytest.raises(ObtainError, match=match) as caught:
         fetch(target, server.url(), **known)
@@ -254,7 +254,7 @@ def test_short_file(server: Server, target: Path) -> None:
 
 
 def test_short_file_that_could_be_resumed(server: Server, target: Path) -> None:
-    """The server always ends 1000 bytes early, and says 416 to a request for them."""
+    """The server always ends 1000 bytes early, and answers 416 to a request for them."""
     refusal = "416|cut"
     server.pages["/file.pth"] = Page(BODY[:-1000], declared=len(BODY))
     with pytest.raises(ObtainError, match=refusal):
@@ -371,7 +371,7 @@ def test_mirrors_are_tried_in_order(server: Server, target: Path) -> None:
 
 
 def test_a_part_is_not_glued_to_a_mirror(server: Server, target: Path) -> None:
-    """The two have the same ETag and no sha256 is known: the URL alone tells them apart."""
+    """The two have the same ETag and no sha256 is known: only the URL distinguishes them."""
     interrupted(server, target).statuses = [404]
     server.pages["/b"] = Page(OTHER)
     fetch(target, server.url(), server.url("/b"), sha256=None)
@@ -407,7 +407,7 @@ def test_full_disk(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
     hashing = module._hash
 
     def full(path: Path) -> Any:
-        """Hash what is written, until the disk is full: each piece is hashed right after it is written."""
+        """Hash the written bytes until the disk is full: each piece is hashed right after it is written."""
         return Full(hashing(path))
 
     class Full:

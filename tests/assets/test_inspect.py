@@ -1,4 +1,4 @@
-"""Planted faults in copies of the miniature: each is found, and named; whole data has none."""
+"""Planted faults in copies of the miniature: each is found and named; complete data has none."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def inspect(name: str, data: Path, *, decode: bool = False, **expected: int) -> 
 
 
 def told(inspection: Inspection, *severities: str) -> list[str]:
-    """Return what is wrong, by default what makes the exit code 3."""
+    """Return the problems, by default those that make the exit code 3."""
     return [str(problem) for problem in inspection.problems if problem.severity in (severities or ("fatal", "error"))]
 
 
@@ -421,7 +421,7 @@ def test_every_truncation_is_found_without_decoding(name: str, part: float, data
     path.write_bytes(whole[: int(len(whole) * part)])
     (problem,) = told(inspect(name, data))
     assert f"image {path.relative_to(folder).as_posix()}: " in problem
-    path.write_bytes(whole + b"\0" * 100_000)  # some cameras append something
+    path.write_bytes(whole + b"\0" * 100_000)  # some cameras append data
     assert told(inspect(name, data)) == []
 
 

@@ -20,7 +20,7 @@ RATIOS = {
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a round be small."""
+    """Make rounds small."""
     monkeypatch.setattr("harness.cli.bench.DECODED_PEOPLE", 3)
     monkeypatch.setattr("harness.cli.bench.PREPARED_IMAGES", 1)
 

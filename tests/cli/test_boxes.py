@@ -43,7 +43,7 @@ model = dict(test_cfg={test_cfg})
     ids=["two-stage", "one-stage"],
 )
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a detector's config that works on tiny images and keeps doubtful boxes."""
+    """Return a detector's config that works on tiny images and keeps boxes with low scores."""
     base, test_cfg = request.param
     path = tmp_path / "tiny.py"
     path.write_text(TINY.format(zoo=zoo().as_posix(), base=base, test_cfg=test_cfg))
@@ -83,7 +83,7 @@ def test_other_suites(harness: Harness, samples: Path) -> None:
 
 
 def test_all_images_of_coco(harness: Harness, tmp_path: Path) -> None:
-    """As many images as COCO val2017 has: the difference is stated."""
+    """With as many images as COCO val2017, the difference is reported."""
     truth = tmp_path / "data" / ANNOTATIONS
     truth.parent.mkdir(parents=True)
     person = {"id": 1, "image_id": 9, "category_id": 1, "bbox": [0, 0, 10, 10]}

@@ -1,4 +1,4 @@
-"""`harness check --data` as a user sees it."""
+"""`harness check --data` through the command line's entry point."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ Warning
 
 @pytest.fixture
 def aic(samples: Path, tmp_path: Path) -> Path:
-    """A data folder with AIC alone."""
+    """Return a data folder with AIC only."""
     folder = tmp_path / "data"
     shutil.copytree(samples / "aic", folder / "aic", copy_function=shutil.copyfile)
     for path in folder.rglob("*"):

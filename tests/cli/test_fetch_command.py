@@ -47,12 +47,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def jhmdb(server: Server, tmp_path: Path) -> Path:
-    """Return a suite all of whose files can be downloaded."""
+    """Return a suite whose files can all be downloaded."""
     return serve_suite("jhmdb", server, tmp_path)
 
 
 def plain(text: str, server: Server) -> str:
-    """Return an output with the same address, and the same digits in names of checkpoints, in every test."""
+    """Return an output with the same URL, and the same digits in names of checkpoints, in every test."""
     return re.sub(r"-[0-9a-f]{8}(?=_\d{8}\.pth)", "", text.replace(server.url(""), "http://server"))
 
 
@@ -134,7 +134,7 @@ def test_all_is_fetched_once(harness: Harness, server: Server, jhmdb: Path, tmp_
     assert out.splitlines()[-1] == "nothing to download; 10 there; data folder data, cache cache"
     assert len(server.requests) == requests
 
-    # Another data folder is filled from the cache, which a dry run tells.
+    # Another data folder is filled from the cache, which a dry run reports.
     code, out, _ = harness("fetch", jhmdb, "--dry-run", "--data", "other")
     assert f"  in the cache            jhmdb/Rename_Images\n{'':26}from {Path('cache/archives/jhmdb')}" in out
     assert out.splitlines()[-1] == "nothing to download; 4 in the cache; 6 there; data folder other, cache cache"
@@ -185,13 +185,13 @@ def test_ctrl_c_and_on_again(
 
 
 def test_all_suites(harness: Harness, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each download counts once, whichever rows share it: the 4 rows of Human-Art have 2 checkpoints."""
+    """Each download counts once, even if several rows share it: the 4 rows of Human-Art have 2 checkpoints."""
     monkeypatch.setattr("harness.assets.download.remote_sizes", lambda urls: dict.fromkeys(urls, 1000))
     code, out, _ = harness("fetch", "--dry-run")
     suites = [load_suite(name) for name in published_suites()]
     able = [row for suite in suites for row in suite.rows if not row.cannot_run]
     checkpoints = {run.checkpoint.url for row in able for run in row.runs.values()}
-    named = set(source_names()) - {"demo"}  # whose data is rendered
+    named = set(source_names()) - {"demo"}  # the demo's data is rendered
     archives = [download.name for name in named for download in load_sources(name).downloads]
     assert code == 0
     assert all(out.count(text) == 1 for text in [*checkpoints, *(f"{suite.name}: {suite.title}\n" for suite in suites)])
@@ -213,7 +213,7 @@ def test_what_suites_share_is_listed_once(harness: Harness, server: Server, jhmd
 
 
 def test_sizes_of_servers_that_are_silent(harness: Harness, server: Server, tmp_path: Path) -> None:
-    """Without a network a request takes its time, so that one a server must do."""
+    """Without a network a request takes a long time, so there is only one per server."""
     asked: list[str] = []
 
     def silent(url: str) -> None:

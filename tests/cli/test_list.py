@@ -1,4 +1,4 @@
-"""`harness list` as a user sees it, through the command line's entry point."""
+"""`harness list` through the command line's entry point."""
 
 import json
 import subprocess
@@ -89,7 +89,7 @@ def test_groups(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert main(["list", "fashion"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Results on DeepFashion val set"  # one group needs no name
+    assert lines[0] == "Results on DeepFashion val set"  # a single group gets no heading
     assert lines[-1] == "19 rows, 19 runs"
 
 
@@ -115,7 +115,7 @@ def test_runs_with_config_weights_and_sources(capsys: pytest.CaptureFixture[str]
     assert main(["list", "--json"]) == 0
     rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     assert len(rows) == 287 + 6
-    # The demo's networks are files beside it, and the data of all rows have a source.
+    # The demo's networks are files next to it, and the data of all rows have a source.
     for name, row in rows.items():
         for run in row["runs"].values():
             assert run["config"].endswith(".py")

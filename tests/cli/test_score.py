@@ -78,7 +78,7 @@ def test_coco_results(harness: Harness, scoring_samples: Path, truth: str, found
 
 @pytest.fixture
 def found(harness: Harness, samples: Path) -> list[dict[str, Any]]:
-    """Make a data folder with the miniature's annotations of COCO, and return results near them, without duplicates."""
+    """Make a data folder with the miniature's annotations of COCO; return results near them, without duplicates."""
     document = json.loads(copy(samples / ANNOTATIONS, Path("data") / ANNOTATIONS).read_text())
     rng = np.random.default_rng(0)
     results = []
@@ -114,7 +114,7 @@ def test_as_pycocotools_scores(harness: Harness, found: list[dict[str, Any]]) ->
 
 
 def test_nms_and_rescoring_when_asked(harness: Harness, found: list[dict[str, Any]]) -> None:
-    """The results have no duplicates and NMS changes nothing, until each is there twice."""
+    """The results have no duplicates and NMS changes nothing, until each is duplicated."""
     write("once.json", found)
     write("twice.json", found + found)
 
@@ -238,7 +238,7 @@ def test_wrong_usage(harness: Harness, samples: Path, arguments: str, message: s
 def test_missing_files(harness: Harness, samples: Path) -> None:
     code, _, err = harness("score", "coco", "--predictions", "f.json", "--data", samples)
     assert code == 3
-    assert err.startswith("error: there are no predictions: f.json (")  # and the system's own words
+    assert err.startswith("error: there are no predictions: f.json (")  # followed by the system's message
     Path("data").mkdir()
     Path("f.json").write_text("[]")
     code, _, err = harness("score", "coco", "--predictions", "f.json")

@@ -1,4 +1,4 @@
-"""Faces against MMPose's own data set classes: who is a sample, its box, centre, scale and keypoints, bit for bit."""
+"""Faces compared with MMPose's own data set classes: samples, boxes, centres, scales and keypoints, bit for bit."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.suites.schema import Counts
 
 
 def upstream_samples(name: str, **settings: Any) -> list[dict[str, Any]]:
-    """Return MMPose's samples after GetBBoxCenterScale, which is where the padding is applied."""
+    """Return MMPose's samples after GetBBoxCenterScale, which applies the padding."""
     install_stand_ins()
     import mmpose.datasets  # noqa: F401
     from mmpose.registry import DATASETS, TRANSFORMS
@@ -92,7 +92,7 @@ def test_real_samples_equal_upstream(name: str, zoo_samples: Path) -> None:
 
 
 def document(name: str) -> dict[str, Any]:
-    """Return an annotation file of ten faces without a fault."""
+    """Return an annotation file of ten faces without faults."""
     rng = np.random.default_rng(4)
     people = []
     for number in range(10):

@@ -1,4 +1,4 @@
-"""People of the further data set classes, against MMPose's own classes and transforms, bit for bit."""
+"""People of the further data set classes compared with MMPose's own classes and transforms, bit for bit."""
 
 from pathlib import Path
 from typing import Any

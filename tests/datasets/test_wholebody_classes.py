@@ -1,4 +1,4 @@
-"""People, faces and hands of COCO-WholeBody's file, against MMPose's own classes; OCHuman and Halpe as well."""
+"""People, faces and hands of COCO-WholeBody's file compared with MMPose's own classes; also OCHuman and Halpe."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def upstream(name: str, annotations: Path, images: Path, boxes: Path | None = No
 
 
 def assert_equal_upstream(name: str, annotations: Path, images: Path, num_keypoints: int) -> int:
-    """Compare people and their labels; return how many there are."""
+    """Compare people and their labels; return the number of people."""
     theirs = upstream(name, annotations, images)
     if not theirs:
         with pytest.raises(ObtainError, match="nobody in "):
@@ -70,7 +70,7 @@ def assert_equal_upstream(name: str, annotations: Path, images: Path, num_keypoi
 
 
 def document(rng: np.random.Generator) -> dict[str, Any]:
-    """Return people of all kinds in images that are in no order."""
+    """Return people of all kinds in unordered images."""
     images = [
         {"id": int(number), "file_name": f"{number}.jpg", "width": int(rng.integers(50, 300)), "height": 200}
         for number in rng.choice(1000, 4, replace=False)
@@ -229,7 +229,7 @@ def test_inspection(tmp_path: Path) -> None:
     assert problems(tmp_path, whole, righthand_kpts=[50, 60, 3] * 21) == [
         f"annotation 7: {fields}: a visibility that is not from 0 to 2"
     ]
-    # The count is that of the body alone.
+    # The count is that of the body only.
     assert problems(tmp_path, whole, num_keypoints=16) == [
         "annotation 7: num_keypoints: not the number of the labelled keypoints of the body"
     ]

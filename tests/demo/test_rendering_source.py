@@ -1,4 +1,4 @@
-"""The demo's data is made where it is missing: a folder is there as a whole or not at all."""
+"""The demo's data is rendered if it is missing: a folder is created completely or not at all."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def item_of(data: Path, path: str = ANNOTATIONS) -> Item:
 
 
 def quiet(_name: str, _done: int, _total: int | None) -> None:
-    """Tell nothing."""
+    """Show nothing."""
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -36,7 +36,7 @@ def lacking() -> Finding:
 
 
 class Inline:
-    """Stands in for the pool of workers: checks run in this process."""
+    """Replaces the pool of workers: checks run in this process."""
 
     def __init__(self, device: str, workers: int, threads: int) -> None: ...
 
@@ -112,7 +112,7 @@ def test_the_plan_has_everything_and_each_name_once(rendered: Path) -> None:
     assert groups["precision"] == 4 * (len(get_args(Precision)) - 1)
     exact = [check for check in checks if check.group == "exactness"]
     assert tuple(check.name for check in exact[: len(EXACT_FIRST)]) == EXACT_FIRST
-    # Runs are on the user's data where it is there; each data set that is nowhere is told of once.
+    # Runs use the user's data if it exists; each missing data set is reported once.
     trained, others = exact[:3], exact[3:]
     assert all(check.arguments[-1] == Path("elsewhere") for check in trained)
     assert all(check.arguments[-1] == rendered for check in others)
@@ -178,7 +178,7 @@ def test_without_mmpose(harness: Harness, monkeypatch: Patch) -> None:
 
 
 def test_a_gpu_is_described(monkeypatch: Patch) -> None:
-    """In an imitation of torch.cuda."""
+    """With an imitation of torch.cuda."""
     card = SimpleNamespace(name="NVIDIA H100", major=9, minor=0)
     for name, value in {
         "is_available": True,
