@@ -1,4 +1,4 @@
-"""What is said of other frameworks' predictions besides a number: the entry, what was found there, and the way out."""
+"""Messages about external predictions: the entry, the problem found there, and the solution."""
 
 import contextlib
 import io
@@ -96,7 +96,7 @@ def test_poses_that_the_evaluator_drops(score: Score, third: float, share: int) 
     (warning,) = found.warnings
     assert warning.startswith(f"{count} of 12 poses do not count, the first is entry 0: none of their third numbers")
     assert warning.endswith("write scores above 0 (the sigmoid of logits), or 1 for all")
-    assert pycocotools_ap(document, entries) == pytest.approx(1)  # as the warning says
+    assert pycocotools_ap(document, entries) == pytest.approx(1)  # as stated in the warning
     mended = score(poses(document, 1))
     assert mended.metrics["AP"] == pytest.approx(1)
     assert mended.warnings == ()
@@ -236,7 +236,7 @@ def test_categories(score: Score, annotated: int, stated: Any) -> None:
 
 
 def test_categories_where_each_is_evaluated_alone(score: Score) -> None:
-    """A pose is of the species that its entry states; pycocotools, too, leaves out one that nobody is annotated of."""
+    """The entry of a pose states its species; like pycocotools, the mean leaves out species without annotations."""
     document = people()
     document["categories"] = [{"id": number, "name": str(number)} for number in (1, 4, 6)]
     for one in document["annotations"][:6]:
@@ -275,7 +275,7 @@ def test_coordinates_that_are_no_pixels(score: Score) -> None:
     (warning,) = score(some).warnings
     assert warning.startswith("keypoints of 2 of 12 poses lie in 0..1, first those of number 2: 0.")
     assert warning.endswith("write pixels of the whole image: multiply x by its width and y by its height")
-    assert score(poses(document, scale=0)).warnings == ()  # nobody was predicted
+    assert score(poses(document, scale=0)).warnings == ()  # no person was predicted
 
 
 # Arrays
@@ -326,7 +326,7 @@ def test_posetrack_findings(samples: Path, tmp_path: Path) -> None:
     path = max(folder.glob("*.json"), key=lambda path: len(json.loads(path.read_text())["annotations"]))
     document = json.loads(path.read_text())
     for person in document["annotations"]:
-        person["keypoints"][2::3] = [None] * 17  # its scores stand in another field
+        person["keypoints"][2::3] = [None] * 17  # its scores are in another field
     write(path, document)
     assert score_foreign(suite, folder, samples).metrics == whole.metrics
     frames = len({person["image_id"] for person in document["annotations"]})

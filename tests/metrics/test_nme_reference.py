@@ -1,4 +1,4 @@
-"""NME of perfect and of shifted predictions on MMPose's samples of faces, against the scores that MMPose gave them."""
+"""NME of perfect and of shifted predictions on MMPose's samples of faces, compared with MMPose's scores of them."""
 
 import json
 from pathlib import Path

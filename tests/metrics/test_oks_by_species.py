@@ -1,4 +1,4 @@
-"""AP-10K's AP, the mean over species, against MMPose's CocoMetric; and the scores of MMPose's samples."""
+"""AP-10K's AP, the mean over species, compared with MMPose's CocoMetric; and the scores of MMPose's samples."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ NAMES = ["AP", "AP@0.5", "AP@0.75", "AP(M)", "AP(L)", "AR", "AR@0.5", "AR@0.75",
 
 
 def animals(rng: np.random.Generator, images: int = 6) -> dict[str, Any]:
-    """Return annotations of several species, the most of them listed without any animal, as in AP-10K's files."""
+    """Return annotations of several species, most of which have no animal, as in AP-10K's files."""
     document = cases.annotations(rng, len(AP10K.sigmas), images)
     for one in document["annotations"]:
         one["category_id"] = int(rng.choice([2, 3, 26, 51]))
@@ -42,7 +42,7 @@ def animals(rng: np.random.Generator, images: int = 6) -> dict[str, Any]:
 
 
 def poses(rng: np.random.Generator, truth: Truth) -> Predictions:
-    """Return a pose for most annotations, in their boxes; now and then it is that of another animal of the image."""
+    """Return a pose for most annotations, in their boxes; sometimes the pose of another animal of the image."""
     rows = np.flatnonzero(rng.random(len(truth.annotation_ids)) < 0.9)
     images = truth.annotation_image_ids
     others = [int(rng.choice(np.flatnonzero(images == images[row]))) for row in rows]
@@ -90,7 +90,7 @@ def test_random_animals(tmp_path_factory: pytest.TempPathFactory, seed: int) -> 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_random_animals_on_repeated_images(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
-    """Species that a resample does not have are no part of its mean."""
+    """Species that are missing in a resample are not part of its mean."""
     rng = np.random.default_rng(seed)
     document = animals(rng)
     folder = tmp_path_factory.getbasetemp()
@@ -194,7 +194,7 @@ def test_ap_is_the_mean_over_the_species_of_the_diagnosis(tmp_path_factory: pyte
 
 
 def test_nms_does_not_ask_for_the_species(tmp_path: Path) -> None:
-    """A dog and a wolf stand in the same place: one of the two poses is dropped, and with it a whole species."""
+    """A dog and a wolf are at the same place: one of the two poses is dropped, and with it a whole species."""
     truth = read(tmp_path / "gt.json", animal(1, 1, 9, 30), animal(2, 1, 10, 30))
     found = in_own_boxes(truth)
     assert score(found, truth)[NAMES.index("AR")] == 0.5

@@ -1,4 +1,4 @@
-"""PCKh on MPII and PCK on JHMDB, against MMPose's metrics and published values."""
+"""PCKh on MPII and PCK on JHMDB, compared with MMPose's metrics and published values."""
 
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def test_mpii_random_cases(seed: int, dtype: Any) -> None:
     for (name, value), upstream_name in zip(ours.items(), names, strict=True):
         if value is not None:
             assert value == theirs[upstream_name] / 100, name
-        elif "(" in name:  # MMPose lets -100 stand for a joint that nobody shows
+        elif "(" in name:  # MMPose uses -100 for a joint without labels
             assert theirs[upstream_name] <= 0
         else:
             assert not truth.visible[:, [*range(6), *range(8, 16)]].any()
@@ -183,7 +183,7 @@ def test_jhmdb_random_cases(tmp_path_factory: pytest.TempPathFactory, seed: int,
     ours = score_jhmdb(found, JhmdbScoring(threshold=threshold), truth)
     joints = ["Head", "Sho", "Elb", "Wri", "Hip", "Knee", "Ank"]
     for name, upstream_name in (("person", "PCK"), ("torso", "tPCK")):
-        # MMPose reports 0 where no joint counts, and takes joints that nobody shows as -1.
+        # MMPose reports 0 if no joint counts, and uses -1 for joints without labels.
         assert (ours[f"PCK({name})"] or 0) == theirs[upstream_name]
         for joint, upstream_joint in zip(JOINTS, joints, strict=True):
             value, expected = ours[f"PCK({name}, {joint})"], theirs[f"{upstream_joint} {upstream_name}"]

@@ -1,4 +1,4 @@
-"""PCK, AUC and EPE of samples of real data sets, against what MMPose's own classes gave through its own data sets."""
+"""PCK, AUC and EPE of samples of real data sets, compared with the results of MMPose's own classes and data sets."""
 
 import json
 from pathlib import Path

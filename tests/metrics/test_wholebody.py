@@ -1,4 +1,4 @@
-"""Whole-body AP by part, against MMPose's CocoWholeBodyMetric and what xtcocotools prints for it."""
+"""Whole-body AP by part, compared with MMPose's CocoWholeBodyMetric and the output of xtcocotools."""
 
 import json
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_random_cases(
 
 
 def one_person(**changes: Any) -> dict[str, Any]:
-    """Return a document of one person in one image, all of whose keypoints are 10 px apart."""
+    """Return a document of one person in one image, with all keypoints 10 px apart."""
     points = np.stack([np.arange(133) % 12 * 10 + 100, np.arange(133) // 12 * 10 + 100, np.full(133, 2)], axis=1)
     person: dict[str, Any] = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [90, 90, 140, 140], "area": 10000.0}
     person |= {"num_keypoints": 17, "iscrowd": 0}
@@ -101,7 +101,7 @@ def one_person(**changes: Any) -> dict[str, Any]:
 
 
 def as_annotated(document: dict[str, Any], **changes: Any) -> Predictions:
-    """Return predictions that are the annotated keypoints."""
+    """Return predictions that equal the annotated keypoints."""
     people = joined(document)["annotations"]
     points = np.array([person["keypoints"] for person in people]).reshape(-1, 133, 3)
     boxes = np.array([person["bbox"] for person in people], np.float32)
@@ -128,7 +128,7 @@ def test_a_part_that_nobody_has(tmp_path: Path, field: str) -> None:
 
 
 def test_who_is_found_by_one_hand_only(tmp_path: Path) -> None:
-    """Hands are the mean of left and right, not an evaluation of 42 keypoints, which would find nobody."""
+    """The hand value is the mean of left and right, not an evaluation of 42 keypoints, which would find no person."""
     document = one_person()
     predictions = as_annotated(document)
     points = predictions.keypoints.copy()
@@ -157,11 +157,11 @@ def test_any_visibility_above_0_is_labelled(tmp_path: Path) -> None:
 
 
 def test_scores_of_all_keypoints_rank_poses_of_each_part(tmp_path: Path) -> None:
-    """The better face has the lower score of the whole, so another person's face is found first and is wrong."""
+    """The better face has the lower whole-body score, so another person's face is ranked first and is wrong."""
     document = one_person()
     found = as_annotated(document)
     points = np.concatenate([found.keypoints, found.keypoints + 300])
-    scores = np.full((2, 133), 0.1, np.float32)  # at 0.1 they do not count
+    scores = np.full((2, 133), 0.1, np.float32)  # keypoints with a score of 0.1 do not count
     scores[0, :10], scores[1, :10] = 0.5, 0.9
     scores[0, 23:91] = 0.15
     two = Predictions(
@@ -253,7 +253,7 @@ def test_diagnosis(tmp_path: Path) -> None:
         assert group.recall == stats[f"AR({group.name})"]
         assert group.missed is not None
         assert 0 <= group.missed <= group.people
-        # As COCO counts: recall at OKS 0.5 is the share of those found.
+        # As in COCO: recall at OKS 0.5 is the share of people found.
         recall = matched.parts[group.name].stats()["AR@0.5"]
         assert recall == (pytest.approx(1 - group.missed / people) if people else None)
     assert sum(group.tally.labelled for group in by_part.groups) == found.tally.labelled
