@@ -243,7 +243,7 @@ def test_people_who_cannot_be_scored() -> None:
     ],
 )
 def test_diagnosis(scoring: PckScoring, within: float) -> None:
-    """A keypoint is found up to the metric's threshold, or without PCK up to AUC's px; unlabelled ones have no share."""
+    """A keypoint is found up to the metric's threshold, or AUC's px; unlabelled ones have no share."""
     count = 8
     keypoints = np.random.default_rng(0).uniform(40, 90, (6, count, 2)).round()
     labelled = np.ones((6, count))

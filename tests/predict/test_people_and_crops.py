@@ -1,4 +1,4 @@
-"""People and crops of every data set and box source, against MMPose's own data sets and pipelines, bit for bit."""
+"""People and crops of every data set and box source, compared with MMPose's data sets and pipelines, bit for bit."""
 
 import json
 import struct
@@ -86,7 +86,7 @@ def test_first_images(samples: Path) -> None:
 
 
 def coco_files(folder: Path, **changes: Any) -> tuple[Path, Path]:
-    """Write an annotation file of one person and a box file of one box, with fields changed."""
+    """Write an annotation file of one person and a box file of one box, with changed fields."""
     annotation = {"id": 7, "image_id": 1, "bbox": [1, 1, 50, 80], "keypoints": [20, 20, 2] * 17, "num_keypoints": 17}
     annotations = {
         "images": [{"id": 1, "file_name": "1.jpg", "width": 100, "height": 100}],
@@ -194,7 +194,7 @@ def patched(extension: str, position: int, value: bytes) -> bytes:
 
 
 def test_sizes_that_a_damaged_image_claims(tmp_path: Path) -> None:
-    """OpenCV would take gigabytes for those that are PNG, and raise an error of its own for the other."""
+    """OpenCV would allocate gigabytes for the PNG files, and raise its own error for the other."""
     frame = cv2.imencode(".jpg", np.zeros((10, 20, 3), np.uint8))[1].tobytes().index(b"\xff\xc0")
     header = struct.pack(">IIBBBBB", 11000, 11000, 8, 2, 0, 0, 0)
     images = {
@@ -236,7 +236,7 @@ def test_animated_png(tmp_path: Path) -> None:
 
 
 def test_image_with_a_tail_is_whole(tmp_path: Path) -> None:
-    """Cameras append data after the end marker; such files are in use and decode in full."""
+    """Cameras append data after the end marker; such files are common and decode completely."""
     whole = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
     path = tmp_path / "image.jpg"
     path.write_bytes(whole + b"\0" * 100)

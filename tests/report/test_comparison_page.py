@@ -1,4 +1,4 @@
-"""The outcome of a comparison as text, Markdown and JUnit XML, as a whole."""
+"""The complete output of a comparison as text, Markdown and JUnit XML."""
 
 from typing import Any
 from xml.etree import ElementTree
@@ -220,7 +220,7 @@ HOSTILE = 'a|b <img src=x> `c` *d* [e](f) & ]]> "q" \x1b[31m\x00\x85\u202e\ud800
 
 
 def test_hostile_text() -> None:
-    """Reasons and labels are whatever a suite file or an error message has."""
+    """Reasons and labels may contain any text of a suite file or an error message."""
     run = RunComparison.model_construct(
         id="coco/a/val",
         label=HOSTILE,

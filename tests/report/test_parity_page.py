@@ -1,4 +1,4 @@
-"""The page of a comparison, as a whole."""
+"""The complete page of a parity comparison."""
 
 from harness.judge.parity import Failure, Parity, ParityReport
 from harness.report.parity import parity_markdown
