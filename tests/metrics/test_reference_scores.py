@@ -1,8 +1,8 @@
 """Every score that MMPose's own evaluators gave on the samples of the further data sets, for known predictions.
 
 The samples' `reference_scores.json` has a config of each kind with its scores of the labelled keypoints themselves
-(`perfect`), and of keypoint j of K moved by 2 (1 + j / K) px to the right and half as far down (`shifted`). All keypoint
-scores are 0.9; the boxes are the annotated ones.
+(`perfect`), and of keypoint j of K moved by 2 (1 + j / K) px to the right and half as far down (`shifted`). All
+keypoint scores are 0.9; the boxes are the annotated ones.
 """
 
 import json
