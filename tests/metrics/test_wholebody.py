@@ -1,6 +1,5 @@
 """Whole-body AP by part, compared with MMPose's CocoWholeBodyMetric and the output of xtcocotools."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.datasets.lookup import dataset_class
-from harness.datasets.people import load_people
 from harness.errors import ObtainError, RunError
 from harness.metrics.families.wholebody import PLUGIN, WholeBodyScoring
 from harness.metrics.families.wholebody.score import match_wholebody
 from harness.metrics.families.wholebody.truth import load_wholebody
 from harness.metrics.family import Labels, Metrics
-from harness.predict.crops import crop_regions
 from harness.predictions import Predictions
-from harness.protocol import Crop
 
 from . import cases, upstream
 from .test_resample import assert_same, draws_of, repeat, repeat_document
@@ -261,30 +256,3 @@ def test_diagnosis(tmp_path: Path) -> None:
         assert np.mean(precision) == pytest.approx(stats[f"AP({part})"], abs=1e-6)
     titles = [chart.title for chart in PLUGIN.charts(found)]
     assert titles == ["Precision and recall", "Precision and recall by part", "What AP would gain"]
-
-
-def test_perfect_and_shifted_predictions_of_the_samples(zoo_samples: Path) -> None:
-    path = zoo_samples / "coco/annotations/coco_wholebody_val_v1.0.json"
-    known = json.loads((zoo_samples / "reference_scores.json").read_bytes())["runs"]
-    (entry,) = (
-        values for name, values in known.items() if "topdown_heatmap/coco-wholebody" in name and "perfect" in values
-    )
-    people = load_people("CocoWholeBodyDataset", path, zoo_samples / "coco/val2017", None, None)
-    labelled = dataset_class("CocoWholeBodyDataset").labelled(path, 133)
-    keypoints = labelled.keypoints[labelled.places(people.ids)]
-    assert len(people) == entry["samples"]
-    regions = crop_regions(people, Crop(input_size=(192, 256), padding=1.25, affine="plain"))
-    share = np.arange(133, dtype=np.float32)[:, None] / 133
-    for kind, shift in (("perfect", 0), ("shifted", 2 * (1 + share) * [1, 0.5])):
-        predictions = Predictions(
-            person_ids=people.ids,
-            image_ids=people.image_ids,
-            boxes=people.boxes,
-            box_scores=people.scores,
-            crop_areas=regions.sizes.prod(axis=1),
-            keypoints=(keypoints + shift).astype(np.float32),
-            keypoint_scores=np.full(keypoints.shape[:2], 0.9, np.float32),
-        )
-        stats = score(path, predictions, COCO_WHOLEBODY)
-        for name, value in entry[kind].items():
-            assert stats[PLUGIN.upstream_names[name.rpartition("/")[2]]] == pytest.approx(value, abs=1e-12)
