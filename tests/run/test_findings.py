@@ -1,4 +1,4 @@
-"""People's own data: `harness check --data`, `run` and `score` say the same of them, before anybody is predicted."""
+"""Custom data: `harness check --data`, `run` and `score` report the same problems, before the prediction starts."""
 
 import json
 from collections.abc import Callable
@@ -31,14 +31,14 @@ FOLDER = Path("out/own/net-64x64/val")
 
 @pytest.fixture
 def own(harness: Harness, tmp_path: Path) -> Path:
-    """Return a folder, the current one, with a suite of one's own and its data."""
+    """Return a folder, the current one, with a custom suite and its data."""
     write_own(tmp_path)
     (tmp_path / "results.json").write_text(json.dumps(results()))
     return tmp_path
 
 
 def people(change: Callable[[dict[str, Any]], object], *chosen: int) -> Change:
-    """Return a change of all people, or of those at some places."""
+    """Return a change of all people, or of those with some indices."""
 
     def applied(document: Any) -> None:
         for place in chosen or range(len(document["annotations"])):
@@ -77,14 +77,14 @@ def flag(value: int, *places: int) -> Callable[[dict[str, Any]], object]:
 
 
 def small_and_left(person: dict[str, Any]) -> None:
-    """Move a person so that its box as corners, read as width and height, still ends inside of the image."""
+    """Move a person so that its box, as corners read as width and height, still ends inside of the image."""
     shift = np.array([person["bbox"][0] - 20, person["bbox"][1] - 30, 0])
     points(lambda array: array - shift)(person)
     person["bbox"] = [20, 30, 20 + person["bbox"][2], 30 + person["bbox"][3]]
 
 
 def turn(folder: Path, *numbers: int) -> None:
-    """Store photos as a phone does: pixels on their side, with an orientation, and the size of these pixels stated."""
+    """Store photos as a phone does: rotated pixels with an orientation, and the stated size of these pixels."""
     exif = Image.Exif()
     exif[0x0112] = 6
     for number in numbers:
@@ -259,7 +259,7 @@ def test_check_run_and_score_say_the_same(case: str, harness: Harness, own: Path
         assert [problem.severity for problem in problems if text in str(problem)] == [severity]
     sentences = [problem.sentence for problem in problems if problem.severity != "note"]
     fatal = [problem for problem in problems if problem.severity == "fatal"]
-    # `score --predictions` reads no images, and no boxes where there are areas.
+    # `score --predictions` does not read images, nor boxes if there are areas.
     of_score = [sentence for sentence in sentences if ONLY_IN_IMAGES not in sentence]
 
     code, _, error = harness(*RUN)
@@ -411,7 +411,7 @@ def left_hands(content: Any) -> Any:
     ids=["no keypoints", "most without", "without a count", "two categories", "an absent one", "another number"],
 )
 def test_as_mmpose_evaluates_it(change: Callable[[Any], object], nobody: bool, harness: Harness, own: Path) -> None:
-    """Somebody with an empty list of keypoints is nobody, and several categories count one by one."""
+    """A person with an empty list of keypoints is not counted, and several categories are counted separately."""
     from harness.openmmlab import xtcocotools_ext
 
     if xtcocotools_ext.install() == "stand-in":

@@ -1,4 +1,4 @@
-"""Runs that are scored in processes of their own."""
+"""Runs that are scored in separate processes."""
 
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,7 +18,7 @@ def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Score each run in a process, and return what these are given to do."""
+    """Make each run be scored in a process, and return the functions that these get."""
     given: list[object] = []
 
     class Pool(ProcessPoolExecutor):

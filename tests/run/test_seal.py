@@ -1,4 +1,4 @@
-"""The files of a run vouch for each other: whatever is changed by hand is noticed by every command that reads them."""
+"""The files of a run are sealed together: every command that reads them notices manual changes."""
 
 import json
 import re
@@ -78,7 +78,7 @@ def test_what_is_changed_by_hand_is_noticed(
     assert code == 0
     assert "left out: " in out + err
 
-    # The scores can be made again from what is right; predictions and protocol only by another run.
+    # Scores can be recomputed from valid predictions; predictions and protocol only by another run.
     code, _, err = harness("score", runs, "--data", demo)
     assert code == (0 if edit is edited_metric else 3)
     if edit is edited_metric:
@@ -92,7 +92,7 @@ def test_what_is_changed_by_hand_is_noticed(
 
 
 def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
-    """Records of former versions have no seal; their metrics are compared with those of their predictions."""
+    """Records of earlier versions have no seal; their metrics are compared with those of their predictions."""
     runs = tmp_path / "runs"
     shutil.copytree(made, runs)
     path = runs / RUN / "record.json"

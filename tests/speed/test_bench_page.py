@@ -1,4 +1,4 @@
-"""The page of the measurements, as a whole."""
+"""The complete page of the measurements."""
 
 from harness.speed.outcome import (
     BenchReport,

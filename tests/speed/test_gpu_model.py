@@ -1,4 +1,4 @@
-"""The model of a GPU: its arithmetic, and what it reads."""
+"""The model of a GPU: its arithmetic, and its inputs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whole runs beside MMPose's test script: one small row on one image, in real processes."""
+"""Whole runs compared with MMPose's test script: one small row on one image, in real processes."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.suites.load import load_suite, select_rows
 
 ROW = "shufflenet-v2-256x192"
 PEOPLE = coco.PLAN[0][-1]
-"""Boxes in the first image."""
+"""Number of boxes in the first image."""
 
 
 def test_one_of_the_ten(samples: Path) -> None:
@@ -86,7 +86,7 @@ def run(**changes: Any) -> RowRun:
 def test_runs_that_differ() -> None:
     moved = np.zeros((3, 17, 2))
     moved[2, 5, 1] = -4
-    assert check_run("a", run(), run(keypoints=moved)) == (0, 4)  # a tie may do that: it is told, not refused
+    assert check_run("a", run(), run(keypoints=moved)) == (0, 4)  # a tie may cause it: reported, not rejected
     with pytest.raises(DifferenceError, match=r"a: AP is 0\.6, upstream's 0\.5"):
         check_run("a", run(), run(metrics={"AP": 0.6}))
     with pytest.raises(DifferenceError, match="a: the people differ from upstream's"):

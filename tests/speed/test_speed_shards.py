@@ -1,4 +1,4 @@
-"""Work in tasks beside work in one, and workers beside this process, on the people of one image."""
+"""Work in tasks compared with one task, and workers with this process, on the people of one image."""
 
 import json
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_workers_that_do_not_begin(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_an_outcome_without_shards() -> None:
-    """What was measured before there was this part."""
+    """An outcome from before this part existed."""
     committed = Path(__file__).parents[2] / "results" / "bench.json"
     earlier = json.loads(committed.read_text())
     earlier["details"].pop("shards", None)

@@ -1,4 +1,4 @@
-"""Configs of the installed MMPose: found without importing it, overridden where they are evaluated."""
+"""Configs of the installed MMPose: found without importing it, and overridden for the evaluation."""
 
 import subprocess
 import sys

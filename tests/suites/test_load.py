@@ -1,4 +1,4 @@
-"""Suite files with mistakes: every message names the file, the line, the field and what is allowed."""
+"""Invalid suite files: every message names the file, the line, the field and the allowed values."""
 
 import copy
 import itertools

@@ -1,4 +1,4 @@
-"""Overrides of a config's model, evaluators and data sets; rows that nobody can run."""
+"""Overrides of a config's model, evaluators and data sets; rows that cannot be run."""
 
 import json
 from pathlib import Path

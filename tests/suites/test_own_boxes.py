@@ -1,4 +1,4 @@
-"""A row is evaluated on the boxes of the suite, or the annotated ones, whatever its config names."""
+"""A row is evaluated on the boxes of the suite, or the annotated ones, independently of its config."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings of an evaluator that are not evaluated are refused, with the field and what there is."""
+"""Evaluator settings that are not supported are rejected, with the field and the supported values."""
 
 from pathlib import Path
 from typing import Any

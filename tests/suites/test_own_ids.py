@@ -1,4 +1,4 @@
-"""Ids, categories and file names as other tools write them: messages say what was found and how to mend it."""
+"""Ids, categories and file names as other tools write them: messages name the value found and the correction."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ WHOLE = "ids are whole numbers, the same in images, annotations and box files: w
 
 
 def all_of(kind: str, field: str, value: Callable[[Any], Any]) -> Callable[[Any], object]:
-    """Return what changes a field of all images or annotations, or of all boxes."""
+    """Return a function that changes a field of all images or annotations, or of all boxes."""
     return lambda content: [
         entry.update({field: value(entry[field])}) for entry in (content[kind] if kind else content)
     ]

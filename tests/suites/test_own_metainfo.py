@@ -1,4 +1,4 @@
-"""Metainfo of one's own: found beside the suite, and refused with file and field where it is not what it must be."""
+"""Custom metainfo: found next to the suite, and rejected with file and field if it is invalid."""
 
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def test_found_beside_the_suite_from_anywhere(hands: Hands, harness: Any, tmp_pa
     for engine in ("shared", "upstream"):
         options = ("--data", hands.data, "--weights", "random:0", "--offline", "--engine", engine, "--out", engine)
         assert harness("run", hands.suite, *options)[0] == 0
-    other = tmp_path / "info.py"  # where the command runs
+    other = tmp_path / "info.py"  # in the folder of the command
     other.write_text(info(sigmas=None))
     assert len(protocol(hands).scoring.sigmas) == 21
 

@@ -108,7 +108,7 @@ def listed(config: Any) -> list[Any]:
 
 
 def test_mmposes_own_configs() -> None:
-    """Every top-down heatmap config that is evaluated by PCK, whose data set is known here."""
+    """Every top-down heatmap config that is evaluated by PCK and whose data set class is known here."""
     found: dict[str, PckScoring] = {}
     for path in sorted(configs_folder().glob("*_2d_keypoint/topdown_heatmap/*/*.py")):
         if not any(f'type="{name}"' in path.read_text().replace("'", '"') for name in TYPES):
