@@ -540,7 +540,7 @@ def test_broken_files(tmp_path: Path) -> None:
     del headless["bbox_head"]
     for document, message in (
         ({"annolist": []}, r"000000_mpii_test\.json: in the format of PoseTrack 2017"),
-        ([], "000000_mpii_test\\.json: it is no object with `images` and `annotations`"),
+        ([], "000000_mpii_test\\.json: it is not an object with `images` and `annotations`"),
         (
             broken(annotations=[headless]),
             r"000000_mpii_test\.json: .*'bbox_head' of annotations\[0\] is missing or malformed",
