@@ -227,7 +227,7 @@ def test_predictions_that_cannot_be_scored() -> None:
         match_nme(replace(found, keypoints=found.keypoints[:, :2]), PAIR, truth)
     with pytest.raises(RunError, match="keypoints are not finite"):
         match_nme(replace(found, keypoints=found.keypoints + np.float32(np.nan)), PAIR, truth)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         match_nme(found.where(np.zeros(3, bool)), PAIR, truth)
 
 
@@ -259,7 +259,7 @@ def test_settings(dataset: str, pair: tuple[int, int]) -> None:
 def test_300wlp_has_no_default_and_takes_the_stated_override() -> None:
     with pytest.raises(SpecError) as error:
         read("Face300WLPDataset")
-    assert "test_evaluator.keypoint_indices: it is not stated" in str(error.value)
+    assert "test_evaluator.keypoint_indices: it is missing" in str(error.value)
     assert "'300wlp'" in str(error.value)
     assert "field: test_evaluator.keypoint_indices, value: [36, 45]" in str(error.value)
     assert read("Face300WLPDataset", keypoint_indices=[36, 45]).keypoint_indices == (36, 45)

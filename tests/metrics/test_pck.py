@@ -207,7 +207,7 @@ def test_people_who_cannot_be_scored() -> None:
         score_mpii(predictions(keypoints[:, :14]), truth)
     with pytest.raises(RunError, match="keypoints are not finite"):
         score_mpii(predictions(np.where(keypoints > 500, np.nan, keypoints)), truth)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         score_mpii(predictions(keypoints[:0]), truth)
 
 

@@ -220,7 +220,7 @@ def test_px_differ_by_a_part_of_the_value() -> None:
 def test_the_torso_needs_six_keypoints() -> None:
     truth = people_of(np.zeros((2, 5, 2)), np.ones((2, 5)))
     torso = PckScoring(threshold=0.2, norms=("torso",))
-    with pytest.raises(RunError, match=r"val\.json: 5 keypoints; the torso is between the keypoints 4 and 5"):
+    with pytest.raises(RunError, match=r"val\.json: 5 keypoints, but the torso is between keypoints 4 and 5"):
         match_pck(predicted(truth, truth.keypoints), torso, truth)
 
 
