@@ -72,5 +72,5 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
 
 def _mend(checkpoint: Checkpoint, sha256: str) -> str:
     if checkpoint.local:
-        return f'if it is the right file, write in the suite: sha256: "{sha256[:16]}"; otherwise correct the row\'s url'
+        return f'if it is the right file, state in the suite: sha256: "{sha256[:16]}"; otherwise correct the row\'s url'
     return f"it is damaged or another file: move it elsewhere, and get the published one from {checkpoint.url}"

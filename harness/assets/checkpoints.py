@@ -103,7 +103,7 @@ def _check_declared_sizes(path: Path) -> None:
     size = path.stat().st_size
     if content > max(SMALL, LARGEST_RATIO * size):
         raise ObtainError(
-            f"checkpoint refused: {path} of {size:,} bytes unpacks to {content:,}, too many for a file of weights",
+            f"checkpoint refused: {path} of {size:,} bytes unpacks to {content:,}, which is no file of weights",
             "get it from its publisher, or save it again with torch.save, which does not compress",
         )
 
@@ -120,7 +120,7 @@ def _read(path: Path, trusted: bool) -> Any:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted:
             raise ObtainError(
-                f"checkpoint refused: {path} names {wanted[1]}, which is not part of a checkpoint and could run code",
+                f"checkpoint refused: {path} wants {wanted[1]}, which is not part of a checkpoint and could run code",
                 "get a file of weights alone from its publisher; or, if you would run the publisher's programs on this "
                 "machine, use --trust-checkpoint",
             ) from error

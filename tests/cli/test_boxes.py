@@ -154,7 +154,7 @@ def test_a_malicious_checkpoint(harness: Harness, samples: Path) -> None:
         "boxes.json",
     )
     assert (code, out) == (3, "")
-    assert "checkpoint refused: bad.pth names" in err
+    assert "checkpoint refused: bad.pth wants" in err
     assert [path.name for path in Path().iterdir()] == ["bad.pth"]
 
 

@@ -46,11 +46,11 @@ REFUSED = {
 WHOLE = {
     "several": (
         f'[dict({COCO}), dict({COCO}, nms_mode="none")]',
-        "one metric is evaluated, not several: CocoMetric, CocoMetric\n  leave one of them in a config",
+        "one metric is evaluated, not several: CocoMetric, CocoMetric\n  keep one of them in each config",
     ),
     "of several families": (
         f'[dict({COCO}), dict(type="JhmdbPCKAccuracy", thr=0.2)]',
-        "metrics of one family are evaluated together, not of several: CocoMetric, JhmdbPCKAccuracy\n  leave those",
+        "metrics of one family are evaluated together, not of several: CocoMetric, JhmdbPCKAccuracy\n  keep the",
     ),
     "one of several is unknown": (f'[dict({COCO}), dict(type="MPJPE")]', "MPJPE is not evaluated here; known are "),
     "one of several is misspelt": (

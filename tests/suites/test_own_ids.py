@@ -129,7 +129,7 @@ def test_hints_name_the_suite_by_its_file(tmp_path: Path, harness: Any) -> None:
     assert code != 0
     assert "unknown suite" not in error
     code, _, error = harness("explain", "hands/net-64x64")
-    assert "a row of which is mine.yaml/ROW" in error
+    assert "whose rows are mine.yaml/ROW" in error
 
 
 def test_help_says_that_configs_are_executed(harness: Any) -> None:
