@@ -228,8 +228,8 @@ class Checkpoint(SuiteFields):
     url: Annotated[FilePath, BeforeValidator(_address_of_weights)] = Field(pattern=_WEIGHTS)
     """The address of the download; or the file's path, relative to the suite's file."""
     sha256: str | None = Field(pattern=r"^[0-9a-f]{8,64}$")
-    """Its sha256, or at least its first eight digits; MMPose's file names have eight. null if it is not published;
-    another file of that name is then not detected."""
+    """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name. null where nobody
+    published it, so that another file of that name is not noticed."""
     hash_is_stale: str | None = None
     """The reason why the served file can have another sha256 than its name; a mismatch is then a warning."""
 
