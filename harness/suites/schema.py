@@ -155,7 +155,7 @@ class Metric(SuiteFields):
     reason: str | None = None
     """The evidence for the tolerance."""
     metafile_key: str | None = None
-    """Its key in MMPose's metafiles, if it differs from the label."""
+    """Its key in MMPose's metafiles, where that is not the label."""
 
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
@@ -226,7 +226,7 @@ class Checkpoint(SuiteFields):
     """A file of weights."""
 
     url: Annotated[FilePath, BeforeValidator(_address_of_weights)] = Field(pattern=_WEIGHTS)
-    """The address of the download; or the file's path, relative to the suite's file."""
+    """Where to download it; or its path, relative to the suite's file."""
     sha256: str | None = Field(pattern=r"^[0-9a-f]{8,64}$")
     """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name. null where nobody
     published it, so that another file of that name is not noticed."""
@@ -253,7 +253,7 @@ class Checkpoint(SuiteFields):
     def _check_file_name(self) -> Self:
         if self.file_name in ("", ".", ".."):
             raise ValueError(f"found {self.url}; it must end in the name of a file")
-        urlsplit(self.url)  # raises ValueError for an invalid host
+        urlsplit(self.url)  # which refuses a host that is none
         named = re.search(r"-([0-9a-f]{8,64})(_\d{8})?\.pth$", self.file_name)
         stated = self.sha256 or ""
         if named and not (stated.startswith(named[1]) or (stated and named[1].startswith(stated))):
