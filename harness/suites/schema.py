@@ -278,7 +278,7 @@ class Run(SuiteFields):
     """The keys of this run's values in MMPose's metafile, if they differ from the metrics' keys. The default key of a
     subset has its name at the end: `NME blur`."""
     metafile_weights: str | None = None
-    """The address of the weights in MMPose's metafile, if it differs."""
+    """The address of the weights as MMPose's metafile has it, where that is another one."""
 
 
 _OVERRIDDEN = {
