@@ -31,7 +31,7 @@ MAX_RATIO = 200
 """Largest ratio of the unpacked size to the archive's size. Annotations in JSON reach 20, a zip bomb 1000."""
 
 SMALL = 1 << 24
-"""Bytes (16 MiB) that any archive may unpack to, whatever the ratio."""
+"""Bytes (16 MiB) that any archive may unpack to, with any ratio."""
 
 _CHUNK = 1 << 18
 _HINT = "get it again from its publisher"

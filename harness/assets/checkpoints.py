@@ -19,7 +19,7 @@ LISTED = 10
 LARGEST_RATIO = 20
 """Largest ratio of a checkpoint's content to its file: weights hardly shrink, and torch does not compress them."""
 SMALL = 1 << 28
-"""Content of up to this many bytes (256 MiB) is unpacked whatever its ratio."""
+"""Content of up to this many bytes (256 MiB) is unpacked with any ratio."""
 
 
 def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False) -> None:

@@ -119,7 +119,10 @@ def read_coco(path: Path) -> CocoFile:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return a COCO-style document, whose `images` and `annotations` are lists of objects; raises as `read_coco`."""
+    """Return a COCO-style document, whose `images` and `annotations` are lists of objects.
+
+    Raises the errors of `read_coco`.
+    """
     document: Any = read_json(path, "the annotation file", "name another data folder with --data")
     if not isinstance(document, dict):
         raise FormError(path, "it is not an object with `images` and `annotations`")

@@ -58,9 +58,9 @@ WHOLE = {
         "nms_treshold: CocoMetric has no such setting",
     ),
     "none": ("[]", "the list is empty\n  name a metric of MMPose"),
-    "not all dicts": (f'[dict({COCO}), "EPE"]', "found 'EPE'; it is to be a dict"),
-    "null": ("None", "found None; it is to be a dict"),
-    "a name": ('"CocoMetric"', "found 'CocoMetric'; it is to be a dict"),
+    "not all dicts": (f'[dict({COCO}), "EPE"]', "found 'EPE'; it must be a dict"),
+    "null": ("None", "found None; it must be a dict"),
+    "a name": ('"CocoMetric"', "found 'CocoMetric'; it must be a dict"),
 }
 
 

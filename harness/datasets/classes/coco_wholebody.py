@@ -1,4 +1,4 @@
-"""COCO-WholeBody, whose people have 133 keypoints, and its faces and hands as data sets of their own; UBody."""
+"""COCO-WholeBody, whose people have 133 keypoints, and its faces and hands as separate data sets; UBody."""
 
 from abc import abstractmethod
 from pathlib import Path

@@ -47,7 +47,7 @@ def inspect_boxes(
     boxes, scores = detections.boxes.shaped(4), detections.scores.shaped()
 
     if not people.any():
-        advice = f"write {PERSON}: MMPose reads people from that category alone, whatever the annotations have"
+        advice = f"write {PERSON}: MMPose reads people from that category alone, for any category of the annotations"
         text = f"no box of category {PERSON} (people): {detections.found_categories()}"
         problems.add("error", text, advice, field="category_id")
     problems.add(

@@ -103,7 +103,7 @@ def detected_people(
     if not len(people) and len(detected):
         raise ObtainError(
             f"no person boxes in the box file: {box_file}: {detected.found_categories()}",
-            f"write {PERSON}, the only category_id that MMPose reads people from, whatever the annotations have",
+            f"write {PERSON}, the only category_id that MMPose reads people from, for any category of the annotations",
         )
     if not len(rows):
         above = f", of a score of at least {score_threshold:g}" if len(people) else ""

@@ -65,7 +65,7 @@ def faces(path: Path, file: WholeBodyFile) -> Parts:
         if not column.known[image_rows].all():
             row = int(image_rows[int(column.known[image_rows].argmin())])
             raise ObtainError(
-                f"{path}: '{field}' of images[{row}] is no number: {brief(column.odd.get(row))}", OFFICIAL
+                f"{path}: '{field}' of images[{row}] is not a number: {brief(column.odd.get(row))}", OFFICIAL
             )
     sizes = np.column_stack([widths.values, heights.values])[image_rows]
     # Computed in double precision and then rounded, as in MMPose.

@@ -229,7 +229,7 @@ def crowdpose_stats(matches: Matches, truth: Truth) -> dict[str, float]:
 def crowd_grades(matches: Matches, truth: Truth) -> Indices:
     """Return the grade of each image [I] by its crowd index: 0 for low, 1 for medium, 2 for high."""
     crowd_index = dict(zip(truth.image_ids.tolist(), truth.crowd_indices.tolist(), strict=True))
-    # xtcocotools: the limits are 0.2 and 0.8 (its signature says 0.01 and 0.85).
+    # xtcocotools: the limits are 0.2 and 0.8 (its signature states 0.01 and 0.85).
     grades: Indices = np.digitize([crowd_index[image] for image in matches.image_ids.tolist()], [0.2, 0.8])
     return grades
 

@@ -60,19 +60,19 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class PoseTrackMatched:
-    """The joints of N poses in frames with people, by frame in the truth's order."""
+    """The joints of N poses in frames with people, by frame in the ground truth's order."""
 
     detections: Detections
-    """All poses after rescoring and NMS, those in frames without people included."""
+    """All poses after rescoring and NMS, including those in frames without people."""
     truth: PoseTrackTruth
     frames: Indices
-    """[N] index into the truth's image_ids, ascending."""
+    """[N] index into the ground truth's image_ids, ascending."""
     scores: Float64
-    """[N, 15]"""
+    """[N, 15] scores of the joints."""
     predicted: Bool
-    """[N, 15] which of them are detections at all."""
+    """[N, 15] which joints are predicted, outside of ignore regions."""
     correct: Bool
-    """[N, 15]"""
+    """[N, 15] which joints match the assigned person's."""
 
     def ranked(self, joint: int) -> Indices:
         """Return the indices of poses with this joint detected, best first; of equal scores the later is first."""
