@@ -53,13 +53,14 @@ def command(
     """Say which settings turn a run's numbers into the claimed ones, or into those of a baseline.
 
     ROW is a row's full id, e.g. coco/hrnet-w32-256x192, or mine.yaml/my-net-256x192 where the suite is a YAML file of
-    your own, whose configs are executed. It is one that `harness run` has evaluated. Its predictions are scored in
+    your own, whose configs are executed. `harness run` must have evaluated it. The command scores its predictions in
     other ways: score mode, NMS, area rule, sigmas, thresholds, keypoints moved, rounded or in another order, AR read as
-    AR@0.75 and more. With --rerun, which takes the same options as the run did, its network is asked
-    again: other boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std. What lands
-    on the claims is no cause where wrong settings often land on such claims. With --baseline, claims do not matter:
-    the predictions of both sides are compared, person by person, and say which kind of thing differs; with --rerun
-    the network is asked in other ways on a few images. Exit code 1 if no cause is found.
+    AR@0.75 and more. With --rerun, which takes the same options as the run did, it also predicts again with other
+    boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std. Settings that cannot be scored
+    are skipped and listed. A setting that gives the claims is no cause if wrong settings often give such claims. With
+    --baseline, the claims do not matter: the command compares the predictions of both sides, person by person, and
+    names the kind of difference; with --rerun it repeats the prediction of a few images with changed settings. Exit
+    code 1 if no cause is found.
     """
     from harness.suites.load import load_suite, select_rows
 
