@@ -53,18 +53,12 @@ def command(
     with exit code 1, is a metric that moved further than the noise floor, up or down, and a run that vanished, broke or
     cannot be compared. Changes of protocol and environment are named, and are not red by themselves.
     """
-    from harness.judge.comparison import compare
     from harness.report.comparison import comparison_junit, comparison_markdown, comparison_text
-    from harness.run.comparison import pair_by_resampling, read_outcomes
+    from harness.run.comparison import compare_folders
 
     if data:
         check_data_folder(data)
-    comparison = compare(
-        read_outcomes(new, suites, glob),
-        read_outcomes(baseline, suites, glob),
-        noise_floor,
-        pair_by_resampling(new, baseline, data, resamples) if data else None,
-    )
+    comparison = compare_folders(new, baseline, suites, glob, data=data, noise_floor=noise_floor, resamples=resamples)
     if junit:
         write_text(junit, comparison_junit(comparison))
     if markdown:
