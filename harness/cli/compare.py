@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, rows_option
 from harness.files import write_text
 
 
-@click.command("compare")
+@click.command("compare", cls=Verb)
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, out_option, settings_options, trust_option
 from harness.errors import UsageError
 
 
-@click.command("explain")
+@click.command("explain", cls=Verb)
 @click.argument("row_id", metavar="ROW")
 @click.option("--run", metavar="NAME", help="Which run of the row, where it has several, e.g. sub1 of JHMDB.")
 @click.option(

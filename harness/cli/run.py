@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     address_option,
     check_data_folder,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from harness.suites.schema import Row, Suite
 
 
-@click.command("run")
+@click.command("run", cls=Verb)
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")
 @rows_option
 @settings_options
