@@ -1,7 +1,12 @@
-"""The page of the public names; `python tests/public_names.py` writes it."""
+"""The page and the examples of the public names.
 
+`python tests/public_names.py` writes docs/api.md, `python tests/public_names.py examples` runs the examples.
+"""
+
+import doctest
 import inspect
 import re
+import sys
 from pathlib import Path
 
 from harness import api
@@ -74,5 +79,20 @@ def _item(line: str) -> str:
     return f"- `{name}`: {rest}" if colon and " " not in name else line
 
 
+def run_examples() -> doctest.TestResults:
+    """Run the examples in the current folder, in which they read `data` and write `runs`."""
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    tests = finder.find(api, "harness")  # first, since it makes the run that the others read
+    for name in api.__all__:
+        tests += finder.find(getattr(api, name), name, module=False)
+    for test in tests:
+        runner.run(test)
+    return runner.summarize(verbose=False)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["examples"]:
+        result = run_examples()
+        print(f"{result.attempted} examples, {result.failed} failed")
+        sys.exit(result.failed > 0)
     PAGE.write_text(api_page(), encoding="utf-8")

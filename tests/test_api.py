@@ -1,13 +1,12 @@
 """The public names: documented, tested by their examples, and imported only when they are used."""
 
-import doctest
 import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from public_names import PAGE, api_page
+from public_names import PAGE, api_page, run_examples
 
 import harness
 from harness import api
@@ -47,14 +46,9 @@ def test_each_function_has_an_example_and_describes_its_arguments() -> None:
 
 def test_the_examples(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo.parent)  # the examples read `data`
-    tests = doctest.DocTestFinder(recurse=False).find(api, "harness")
-    for name in NAMES:
-        tests += doctest.DocTestFinder(recurse=False).find(getattr(api, name), name, module=False)
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for test in tests:
-        runner.run(test)
-    assert runner.summarize(verbose=False).failed == 0
-    assert runner.tries > 2 * len(NAMES)
+    found = run_examples()
+    assert found.failed == 0
+    assert found.attempted > 2 * len(NAMES)
 
 
 def test_an_import_of_the_package_imports_nothing_else() -> None:
