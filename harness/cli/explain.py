@@ -1,18 +1,16 @@
 """`harness explain`: which settings give the published number."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import math
+from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, out_option, settings_options, trust_option
 from harness.errors import UsageError
 
-if TYPE_CHECKING:
-    from harness.suites.schema import Claim, Row, Suite
 
-
-@click.command("explain")
+@click.command("explain", cls=Verb)
 @click.argument("row_id", metavar="ROW")
 @click.option("--run", metavar="NAME", help="Which run of the row, where it has several, e.g. sub1 of JHMDB.")
 @click.option(
@@ -38,23 +36,11 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
     With --rerun, which takes the same options as the run did, its network is asked again: other boxes, flip test,
     shift, decoder, padding, affine, colours. Exit code 1 if nothing lands on the claims.
     """
-    from harness.suites.load import load_suite, select_rows
+    from harness.run.named_run import claims_to_explain, named_row, named_run
 
-    suite_name, _, name = row_id.rpartition("/")
-    if row_id.endswith((".yaml", ".yml")):
-        forms = [f"{row_id}/{row.id}" for row in load_suite(Path(row_id)).rows]
-        raise UsageError(f"{row_id} is a suite; name one of its rows", ", ".join(forms[:10]))
-    if not suite_name:
-        raise UsageError(
-            f"{row_id!r} is not a row's full id, such as coco/hrnet-w32-256x192 or mine.yaml/my-net-256x192",
-            "harness list shows them",
-        )
-    suite = load_suite(suite_name)
-    rows = select_rows(suite, name)
-    if len(rows) > 1:
-        raise UsageError(f"{row_id} matches {len(rows)} rows: {', '.join(map(suite.row_id, rows))}", "name one")
-    run = _run_name(suite, rows[0], run)
-    claims = _claims(suite, rows[0], run, targets)
+    suite, row = named_row(row_id)
+    run = named_run(suite, row, run)
+    claims = claims_to_explain(suite, row, run, dict(map(_target, targets)))
     check_data_folder(chosen["data"])
     from harness.cli.progress import TerminalProgress
     from harness.report.explanation import explanation_text
@@ -64,7 +50,7 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
 
     settings = Settings(**chosen | {"device": choose_device(chosen["device"])}, engine="shared")
     with TerminalProgress(1) as progress:
-        explanation = explain(suite, rows[0], run, settings, claims, rerun, progress)
+        explanation = explain(suite, row, run, settings, claims, rerun, progress)
     if as_json:
         click.echo(explanation.model_dump_json(indent=2))
     else:
@@ -72,33 +58,13 @@ def command(row_id: str, run: str | None, rerun: bool, targets: tuple[str, ...],
     return 0 if explanation.as_run.lands or explanation.causes else 1
 
 
-def _run_name(suite: "Suite", row: "Row", run: str | None) -> str:
-    if run is None and len(row.runs) == 1:
-        return next(iter(row.runs))
-    if run not in row.runs:
-        raise UsageError(f"{suite.row_id(row)} has the runs {', '.join(row.runs)}", "choose one with --run NAME")
-    return run
-
-
-def _claims(suite: "Suite", row: "Row", run: str, targets: tuple[str, ...]) -> "list[Claim]":
-    from harness.suites.schema import Claim
-
-    if targets:
-        claims = []
-        for target in targets:
-            metric, _, value = target.rpartition("=")
-            try:
-                claims.append(Claim(metric=metric, value=float(value), source="table"))
-            except ValueError:
-                raise UsageError(f"--target {target} is not METRIC=VALUE, such as AP=0.749") from None
-            if metric not in suite.metrics:
-                raise UsageError(f"--target {target}: {suite.name} publishes {', '.join(suite.metrics)}")
-        return claims
-    alone = len(row.runs) == 1
-    claims = [claim for claim in row.claims if not claim.refuted and (claim.run == run or (alone and not claim.run))]
-    claims = [claim for claim in claims if claim.gates] or claims
-    if not claims:
-        raise UsageError(
-            f"nothing is published of {suite.row_id(row)} {run}", "name a value with --target METRIC=VALUE"
-        )
-    return claims
+def _target(text: str) -> tuple[str, float]:
+    """Return the metric and the value of METRIC=VALUE."""
+    metric, _, value = text.rpartition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"--target {text} is not METRIC=VALUE, such as AP=0.749")
+    return metric, number
