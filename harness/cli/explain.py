@@ -1,6 +1,7 @@
 """`harness explain`: which settings give the published number."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import click
