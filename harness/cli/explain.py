@@ -49,16 +49,20 @@ def command(
     as_json: bool,
     **chosen: Any,
 ) -> int:
-    """Say which settings turn a run's numbers into the claimed ones, or into those of a baseline.
+    """Find the settings that turn a run's numbers into the published ones, or into those of a baseline.
 
-    ROW is a row's full id, e.g. coco/hrnet-w32-256x192, or mine.yaml/my-net-256x192 where the suite is a YAML file of
-    your own, whose configs are executed. It is one that `harness run` has evaluated. Its predictions are scored in
-    other ways: score mode, NMS, area rule, sigmas, thresholds, keypoints moved, rounded or in another order, AR read as
-    AR@0.75 and more. With --rerun, which takes the same options as the run did, its network is asked
-    again: other boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std. What lands
-    on the claims is no cause where wrong settings often land on such claims. With --baseline, claims do not matter:
-    the predictions of both sides are compared, person by person, and say which kind of thing differs; with --rerun
-    the network is asked in other ways on a few images. Exit code 1 if no cause is found.
+    ROW is a row's full id, e.g. coco/hrnet-w32-256x192, or mine.yaml/my-net-256x192 for a row of your own suite, a YAML
+    file. The configs of such a suite are executed. `harness run` must have evaluated the row.
+
+    The saved predictions are scored in other ways: score mode, NMS, area rule, sigmas, thresholds, keypoints moved,
+    rounded or in another order, AR read as AR@0.75 and more. --rerun takes the options of the run and also tries other
+    settings of the network: boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std.
+    No cause is named if wrong settings often give such values by chance.
+
+    --baseline compares the predictions of both runs person by person and names what differs. Published values do not
+    matter then. With --rerun, the network computes a few images with other settings.
+
+    The exit code is 1 if no cause is found.
     """
     from harness.run.named_run import claims_to_explain, named_row, named_run
 
