@@ -74,7 +74,7 @@ def test_a_part_goes_into_what_is_there(harness: Harness, options: list[object],
     out.write_text("{}")
     code, _, said = harness(*arguments, "--rows", "mpii/litehrnet-18-*")
     assert (code, out.read_text()) == (2, "{}")
-    assert "is no outcome of `harness parity`" in said
+    assert "does not contain the outcome of `harness parity`" in said
 
 
 def test_a_run_that_cannot_be_compared_leaves_the_others(

@@ -1,6 +1,6 @@
-"""Every score that MMPose's own evaluators gave on the samples of the further data sets, for known predictions.
+"""All scores of MMPose's own evaluators on the samples of the further data sets, for known predictions.
 
-The samples' `reference_scores.json` has a config of each kind with its scores of the labelled keypoints themselves
+The samples' `reference_scores.json` contains one config of each kind with its scores of the labelled keypoints
 (`perfect`), and of keypoint j of K moved by 2 (1 + j / K) px to the right and half as far down (`shifted`). All
 keypoint scores are 0.9; the boxes are the annotated ones.
 """
@@ -28,7 +28,7 @@ from harness.suites.ledger import image_folder, read_protocol
 REFUSED = {
     "face_2d_keypoint/topdown_heatmap/300wlp/td-hm_hrnetv2-w18_8xb64-60e_300wlp-256x256.py": "keypoint_indices",
 }
-"""Configs that MMPose has no score of, and what our message names."""
+"""Configs without a score by MMPose, and the name in our message."""
 COORDINATES = ("rtmpose", "simcc", "topdown_regression", "integral_regression", "dwpose")
 """Folders of configs whose heads give coordinates."""
 
@@ -41,7 +41,7 @@ def references(zoo_samples: Path) -> dict[str, Any]:
 
 
 def read(zoo_samples: Path, name: str) -> tuple[Config, Protocol]:
-    """Return a config on annotated boxes, and what it evaluates."""
+    """Return a config on annotated boxes, and its protocol."""
     config = Config.fromfile(configs_folder() / name, import_custom_modules=False)
     config.test_dataloader.dataset.bbox_file = None
     compute = Compute(engine="shared", batch_size=1, device="cpu")
@@ -49,7 +49,7 @@ def read(zoo_samples: Path, name: str) -> tuple[Config, Protocol]:
 
 
 def predicted(samples: Path, config: Config, protocol: Protocol, shift: float) -> Predictions:
-    """Return the labelled keypoints of everybody, moved by `shift` times (1 + j / K) px."""
+    """Return the labelled keypoints of all people, moved by `shift` times (1 + j / K) px."""
     annotations, count = samples / protocol.annotations.path, protocol.num_keypoints
     people = load_people(protocol.dataset, annotations, samples / image_folder(config), None, None)
     labelled = dataset_class(protocol.dataset).labelled(annotations, count)
