@@ -1,4 +1,4 @@
-"""What a plan makes of settings."""
+"""Plans for different settings."""
 
 from dataclasses import replace
 from typing import Any
