@@ -57,7 +57,7 @@ def scoring_samples() -> Path:
     """Return a folder of predictions with known scores, next to the real images; skip without one."""
     folder = SAMPLES.parent / "scoring"
     if not folder.is_dir():
-        pytest.skip("no predictions with known scores: HARNESS_SAMPLES names no folder with `scoring` beside it")
+        pytest.skip("no predictions with known scores: `scoring` is not next to the folder HARNESS_SAMPLES")
     return folder
 
 
@@ -66,7 +66,7 @@ def zoo_samples() -> Path:
     """Return a data folder with MMPose's samples of the further data sets, next to the real images; skip without."""
     folder = SAMPLES.parent / "zoo-samples"
     if not folder.is_dir():
-        pytest.skip("no samples of the further data sets: HARNESS_SAMPLES names no folder with `zoo-samples` beside it")
+        pytest.skip("no samples of the further data sets: `zoo-samples` is not next to the folder HARNESS_SAMPLES")
     return folder
 
 

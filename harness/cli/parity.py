@@ -101,7 +101,7 @@ def command(
                 click.echo(f"{name.ljust(width)}  FAILED: {error}", err=as_json)
             report = report.added(outcome, time.perf_counter() - began)
             done.add(name)
-            if {run.id for run in report.runs} | {failure.id for failure in report.failed} <= done:  # all anew
+            if {run.id for run in report.runs} | {failure.id for failure in report.failed} <= done:  # all runs are new
                 seconds = round(time.perf_counter() - start, 1)
                 report = report.model_copy(update={"environment": environment, "seconds": seconds})
             write_report(report, out, markdown, parity_markdown)

@@ -110,7 +110,7 @@ def test_files_of_ones_own_in_an_incomplete_folder_stay(
     try:
         (folder / "1.jpg").symlink_to(elsewhere)
     except OSError:
-        pytest.skip("this user may make no symbolic links, as by default on Windows")
+        pytest.skip("this user cannot create symbolic links, the default on Windows")
     (item,) = (item for item in items_of("coco", data) if item.name == "coco/val2017")
     assert item.state == "incomplete"
     obtain(item, data, quiet)

@@ -19,7 +19,7 @@ from harness.gpu_session.__main__ import main
 from harness.gpu_session.process import run_within, shortened
 from harness.gpu_session.session import PRECISIONS, Session, SessionStep
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="groups of processes are those of POSIX")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
 
 CHILD = """
 import subprocess, sys, time

@@ -168,7 +168,7 @@ def browser() -> Iterator["Browser"]:
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = os.environ.get("HARNESS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if not executable:
-        pytest.skip("no browser: HARNESS_CHROMIUM names none, and there is no chromium or google-chrome")
+        pytest.skip("no browser: HARNESS_CHROMIUM is not set, and neither chromium nor google-chrome was found")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])

@@ -230,7 +230,7 @@ def test_what_nvidia_smi_says() -> None:
     assert (nothing.mean_busy, nothing.peak_mb) == (None, None)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the program that stands in for nvidia-smi is a shell script")
+@pytest.mark.skipif(sys.platform == "win32", reason="the replacement of nvidia-smi is a shell script")
 def test_a_gpu_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text('#!/bin/sh\necho "$@" >"$0.said"\necho "40, 10"\ntouch "$0.ready"\nexec sleep 60\n')
