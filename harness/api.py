@@ -23,12 +23,14 @@ from harness.suites.schema import Suite
 
 if TYPE_CHECKING:
     from harness.judge.comparison import Comparison
+    from harness.judge.differences import Differences
     from harness.judge.explanation import Explanation
     from harness.metrics.foreign import ForeignScore, Nms
     from harness.metrics.pose_score import ScoreMode
     from harness.predictions import Predictions
     from harness.protocol import Precision
     from harness.record import Record
+    from harness.run.plan import Settings
     from harness.run.progress import RunProgress
     from harness.run.row_outcome import RowOutcome
     from harness.suites.audit import Audit
@@ -37,6 +39,7 @@ __all__ = [
     "HarnessError",
     "check_suite",
     "compare_runs",
+    "explain_difference",
     "explain_row",
     "load_predictions",
     "load_record",
@@ -340,23 +343,61 @@ def explain_row(
     >>> print(*explanation.trials[0].changes)
     claimed metric: PCKh@0.5 -> PCKh@0.1
     """
-    from harness.assets.cache import cache_folder
-    from harness.run.device import choose_device
     from harness.run.explanation import explain
     from harness.run.named_run import claims_to_explain, named_row, named_run
-    from harness.run.plan import Settings
     from harness.run.progress import SilentProgress
 
     suite, found = named_row(row)
     run = named_run(suite, found, run)
     claims = claims_to_explain(suite, found, run, targets or {})
-    settings = Settings(
-        data=Path(data),
-        checkpoints=Path(checkpoints) if checkpoints else cache_folder() / "checkpoints",
-        out=Path(out),
-        device=choose_device(device),
-    )
+    settings = _explaining(out, data, checkpoints, device)
     return explain(suite, found, run, settings, claims, rerun, progress or SilentProgress())
+
+
+def explain_difference(
+    row: str,
+    baseline: str | Path,
+    *,
+    run: str | None = None,
+    out: str | Path = "runs",
+    data: str | Path = "data",
+    checkpoints: str | Path | None = None,
+    device: str | None = None,
+    rerun: bool = False,
+    progress: "RunProgress | None" = None,
+) -> "Differences":
+    """Find what separates a run from the same run in another folder, as `harness explain --baseline` does.
+
+    Args:
+        row: The full id of a row that was run, such as `coco/hrnet-w32-256x192` or `mine.yaml/my-net`.
+        baseline: The folder of runs with the other side.
+        run: The name of the run, for a row with several.
+        out: The folder of the run folders.
+        data: The data folder of the run.
+        checkpoints: The folder of the checkpoints; None for the cache.
+        device: The device for `rerun`; None for the first GPU, else the CPU.
+        rerun: Also compute a few images with other settings of the network.
+        progress: Receives stages and people done; None shows nothing.
+
+    Returns:
+        The differences of the predictions, and the causes that follow from them.
+
+    Raises:
+        UsageError: The id names no row, or the two sides have different keypoints.
+        ObtainError: A side was not made, or its files do not belong together.
+
+    >>> import harness
+    >>> harness.explain_difference("demo/litehrnet-18-mpii-128x128", "runs").causes
+    []
+    """
+    from harness.run.explanation_of_difference import explain_difference_of
+    from harness.run.named_run import named_row, named_run
+    from harness.run.progress import SilentProgress
+
+    suite, found = named_row(row)
+    settings = _explaining(out, data, checkpoints, device)
+    shown = progress or SilentProgress()
+    return explain_difference_of(suite, found, named_run(suite, found, run), settings, Path(baseline), rerun, shown)
 
 
 def load_record(folder: str | Path) -> "Record":
@@ -395,6 +436,20 @@ def load_predictions(folder: str | Path) -> "Predictions":
     from harness.run_folder import RunFolder
 
     return Predictions.load(RunFolder(Path(folder)).predictions)
+
+
+def _explaining(out: str | Path, data: str | Path, checkpoints: str | Path | None, device: str | None) -> "Settings":
+    """Return the settings to explain a run with."""
+    from harness.assets.cache import cache_folder
+    from harness.run.device import choose_device
+    from harness.run.plan import Settings
+
+    return Settings(
+        data=Path(data),
+        checkpoints=Path(checkpoints) if checkpoints else cache_folder() / "checkpoints",
+        out=Path(out),
+        device=choose_device(device),
+    )
 
 
 def _loaded(suite: str | Path | Suite) -> Suite:

@@ -55,7 +55,7 @@ def command(
     file. The configs of such a suite are executed. `harness run` must have evaluated the row.
 
     The saved predictions are scored in other ways: score mode, NMS, area rule, sigmas, thresholds, keypoints moved,
-    rounded or in another order, AR read as AR@0.75 and more. --rerun takes the options of the run and also tries other
+    rounded or in another order, AR read as AR@0.75 and more. --rerun takes the options of the run. It also tries other
     settings of the network: boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std.
     No cause is named if wrong settings often give such values by chance.
 

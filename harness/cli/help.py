@@ -30,7 +30,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "harness run mine.yaml --data DIR --device cuda:0,cuda:1",
         "harness run coco --data DIR --weights random:0 --limit 1",
     ),
-    "explain": ("harness explain coco/hrnet-w32-256x192 --data DIR", "harness explain mine.yaml/my-net --rerun"),
+    "explain": (
+        "harness explain coco/hrnet-w32-256x192 --data DIR",
+        "harness explain mine.yaml/my-net --rerun",
+        "harness explain mine.yaml/my-net --baseline results",
+    ),
     "score": (
         "harness score runs --data DIR",
         "harness score coco --data DIR --predictions results.json",

@@ -1,9 +1,9 @@
 """How often a wrong alternative lands on a claim by chance.
 
-With a tolerance and many alternatives, something lands on most claims that are near a run. How often is measured on the
-alternatives themselves: claims are drawn in the direction in which one setting moves the metrics, about as far from the
-run as the real claims are, and then all alternatives to *other* settings are tried on them. Each of those that lands
-names a wrong cause. Directions in place of random numbers keep the correlation between metrics.
+With a tolerance and many alternatives, some alternative lands on most claims that are near a run. The alternatives
+themselves measure how often this happens. Claims are drawn in the direction in which one setting moves the metrics,
+about as far from the run as the real claims are. Then all alternatives to *other* settings are tried on them. Each of
+those that lands names a wrong cause. Directions in place of random numbers keep the correlation between metrics.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def with_chances(as_run: Trial, trials: Sequence[Trial], metrics: Mapping[str, M
 
     It is the share of drawn claims to which a wrong alternative, with at most as many changes, comes as close as the
     trial comes to the real ones. Closeness is the largest difference among the metrics, in units of the last digit;
-    differences that rounding hides are alike.
+    differences that rounding hides are equal.
     """
     if as_run.lands or not any(trial.lands for trial in trials):
         return list(trials)

@@ -1,8 +1,8 @@
 """Comparison with a baseline: which numbers moved, and what else is not as it was.
 
-A run of the same weights on the same images has no reason to give another number, so whatever moves further than
-rounding does is red: down, and up as well, since a gain without a cause is as suspicious as a loss. Whether the
-difference would be there on other images, too, is what the paired difference says; it is shown, and decides nothing.
+A run of the same weights on the same images has no reason to give another number. A metric that moves further than
+rounding does is therefore red. This includes moves up, since a gain without a cause is as suspicious as a loss. The
+paired difference estimates whether the difference would exist on other images, too; it is shown and decides nothing.
 """
 
 import re

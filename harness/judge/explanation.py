@@ -17,10 +17,10 @@ CLAIMED_METRIC = "claimed metric"
 LIKELY = 0.1
 """A landing that chance gives on a larger share of claims names no cause.
 
-As `tests/judge/measure_chances.py` measures it on the demo suite: with four metrics or more, the right setting is
-always named, and where it is not among those tried a wrong one is in 0.05 to 0.1 of the cases with the suite's
-tolerance, in none without; with a single metric the right one is named in 0.14 to 0.4 of the cases, a wrong one in
-0.03 to 0.07.
+`tests/judge/measure_chances.py` measures the limit on the demo suite. With four metrics or more, the right setting is
+always named. If it is not among the tried settings, a wrong one is named in 0.05 to 0.1 of the cases with the suite's
+tolerance, and in none without. With a single metric, the right setting is named in 0.14 to 0.4 of the cases, a wrong
+one in 0.03 to 0.07.
 """
 NEAR = 0.5
 """A trial is close to the claims if it leaves less than this share of the run's distance."""

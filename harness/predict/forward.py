@@ -1,9 +1,9 @@
 """A network on its device: from crops to heatmaps, exactly as MMPose computes them or faster.
 
 `fp32` is exact: the kernels, the layout and the batches of MMPose's own loop, so that not a bit differs. The others
-are faster, and what that changes is measured (`run/precision_effect.py`): `fp32-fast` sums in another order, with the
-norms folded into the convolutions and both sides of the flip test in one batch; `tf32`, `bf16` and `fp16` compute with
-fewer digits (`precision.py`).
+are faster, and `run/precision_effect.py` measures what that changes. `fp32-fast` sums in another order, with the norms
+folded into the convolutions and both sides of the flip test in one batch. `tf32`, `bf16` and `fp16` compute with fewer
+digits (`precision.py`).
 """
 
 from collections.abc import Callable

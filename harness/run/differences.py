@@ -136,9 +136,9 @@ def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | 
 def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed) -> Iterator[Cause]:
     """Yield the ways to score the one side's predictions that give all metrics of the other side.
 
-    Where the code at hand gives the run's own metrics, these are ways to score the run's predictions; where it gives
-    the baseline's from the run's predictions, the run was scored by other code, and they are ways to score the
-    baseline's.
+    If this code gives the run's own metrics, these are ways to score the run's predictions. If it gives the metrics of
+    the baseline from the run's predictions, other code has scored the run, and these are ways to score the predictions
+    of the baseline.
     """
     if not observed.metrics:
         return

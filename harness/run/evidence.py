@@ -28,7 +28,7 @@ SHIFTS = (-1.0, -0.5, 0.5, 1.0)
 def evidence(predictions: Predictions, protocol: Protocol, data: Path) -> list[str]:
     """Return what is odd about predictions under their own protocol, a sentence each.
 
-    The boxes are compared with those that the data set gives. Where its files are missing that is what is said.
+    The boxes are compared with those that the data set gives. If its files are missing, the only sentence reports that.
     """
     try:
         people = _people(protocol, data)

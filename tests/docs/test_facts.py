@@ -34,6 +34,10 @@ def test_each_file_of_a_run_is_described() -> None:
     assert files == {name.rstrip("/") for name in first_column(page("run-folder.md").partition("\n## ")[0])}
 
 
+def test_the_page_shows_the_suite_that_the_commands_run() -> None:
+    assert f"```yaml\n{page('mine.yaml')}```\n" in page("suites.md")
+
+
 def test_each_verb_is_described() -> None:
     assert {command.split()[1] for command in first_column(page("commands.md")) if command[:8] == "harness "} == {
         *VERBS

@@ -70,12 +70,15 @@ def test_the_grade_rises_with_long_words_and_sentences() -> None:
     assert grade([plain]) < 3 < 12 < grade([heavy])
 
 
-def test_pages_have_no_finding_and_the_exit_code_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_code_reports_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "harness").mkdir()
     (tmp_path / "harness" / "a.py").write_text('"""Fine."""\n')
     (tmp_path / "docs" / "a.md").write_text("All is well.\n")
     assert main([str(tmp_path)]) == 0
+    (tmp_path / "harness" / "a.py").write_text('"""Hence."""\n')
+    assert main([str(tmp_path)]) == 1
+    (tmp_path / "harness" / "a.py").write_text('"""Fine."""\n')
     (tmp_path / "docs" / "a.md").write_text("Look therein.\n")
     assert main([str(tmp_path)]) == 1
     assert "docs/a.md: 'therein': write an ordinary preposition" in capsys.readouterr().out

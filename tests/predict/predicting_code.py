@@ -44,7 +44,9 @@ def predicting_files(root: Path = HARNESS) -> Iterator[Path]:
 
 
 def code_digest(source: str) -> str:
-    """Return a digest of a module's code: of its syntax without comments, docstrings, annotations and error messages.
+    """Return a digest of a module's code: of its syntax without comments, docstrings, annotations and messages.
+
+    A message is a string in a `raise`, and any string of three words or more.
 
     It is the same for every version of Python, whose `ast.dump` differs.
     """
@@ -56,8 +58,10 @@ def _plain(node: Any, raised: bool = False) -> Any:
     match node:
         case ast.Expr(value=ast.Constant(value=str())):
             return None
-        case ast.Constant(value=str()) | ast.JoinedStr() if raised:
+        case ast.Constant(value=str(text)) if raised or _is_message(text):
             return "message"
+        case ast.JoinedStr(values=parts) if raised or _is_message(_text(parts)):
+            return ["message", *(_plain(part) for part in parts if not raised and isinstance(part, ast.FormattedValue))]
         case ast.AST():
             inside = raised or isinstance(node, ast.Raise)
             named = ((name, _plain(value, inside)) for name, value in ast.iter_fields(node) if name not in _WORDS)
@@ -66,6 +70,14 @@ def _plain(node: Any, raised: bool = False) -> Any:
             return [plain for each in node if (plain := _plain(each, raised)) is not None]
         case _:
             return None if node is None else repr(node)
+
+
+def _is_message(text: str) -> bool:
+    return len(text.split()) > 2
+
+
+def _text(parts: list[ast.expr]) -> str:
+    return " ".join(part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str))
 
 
 _WORDS = {"annotation", "returns", "type_comment", "kind", "ctx"}

@@ -18,6 +18,7 @@ def double(value: int) -> int:
     """Return twice a value."""
     if value < 0:
         raise ValueError(f"{value} is negative")
+    print(f"doubles {value} right now")
     return 2 * value  # not 3
 '''
 
@@ -36,6 +37,7 @@ def test_a_change_of_the_predicting_code_is_decided_on() -> None:
         ("Return twice a value.", "Return the double."),
         ("# not 3", "# as is right"),
         ("{value} is negative", "a negative value: {value}"),
+        ("doubles {value} right now", "{value} is being doubled"),
         ("value: int", "value: float"),
         ("\n    return 2", "\n\n    return 2"),
     ],
@@ -45,7 +47,15 @@ def test_words_are_not_code(old: str, new: str) -> None:
     assert code_digest(MODULE.replace(old, new)) == code_digest(MODULE)
 
 
-@pytest.mark.parametrize(("old", "new"), [("2 * value", "3 * value"), ("< 0", "<= 0"), ("ValueError", "TypeError")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2 * value", "3 * value"),
+        ("< 0", "<= 0"),
+        ("ValueError", "TypeError"),
+        ("doubles {value} right now", "doubles {value + 1} right now"),
+    ],
+)
 def test_code_is(old: str, new: str) -> None:
     assert old in MODULE
     assert code_digest(MODULE.replace(old, new)) != code_digest(MODULE)
@@ -53,6 +63,7 @@ def test_code_is(old: str, new: str) -> None:
 
 def test_strings_that_decide_are_code() -> None:
     assert code_digest("kind = 'dark'") != code_digest("kind = 'udp'")
+    assert code_digest("kind = f'{a} dark'") != code_digest("kind = f'{a} udp'")
 
 
 def test_each_named_file_is_there_and_what_inspects_is_left_out() -> None:

@@ -14,11 +14,11 @@ mirrored keypoint, as in its code (github.com/matteorr/coco-analyze, pycocotools
 nearest of all these locations first, whereas the paper and this module compare the keypoint's own location first. The
 kind can differ only for a keypoint that is near several locations.
 
-For metrics by distance (PCK, PCKh, PoseTrack18's AP), ks = 2^-(d/t)² with the metric's threshold t: 0.5 times the head
-size on MPII and PoseTrack18, the protocol's fraction of the person's size on JHMDB, and of the norm in PCKAccuracy. NME
-has no threshold; t is 0.1 times the distance of the eye corners, or 0.05 times the box. Therefore, up to rounding, the
-metric counts good and jitter as found. The limit of good is 0.484 t, the same fraction of the limit of jitter as for
-OKS.
+For metrics by distance (PCK, PCKh, PoseTrack18's AP), ks = 2^-(d/t)² with the metric's threshold t. On MPII and
+PoseTrack18, t is 0.5 times the head size. On JHMDB it is the protocol's fraction of the person's size, and in
+PCKAccuracy that of the norm. NME has no threshold; t is 0.1 times the distance of the eye corners, or 0.05 times the
+box. Therefore, up to rounding, the metric counts good and jitter as found. The limit of good is 0.484 t, the same
+fraction of the limit of jitter as for OKS.
 """
 
 import numpy as np
