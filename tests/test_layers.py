@@ -36,6 +36,7 @@ FLOORS = (
     ("run",),
     ("speed", "doctor"),
     ("gpu_session",),
+    ("api",),
     ("cli",),
     ("__init__", "__main__"),
 )

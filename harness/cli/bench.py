@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     check_data_folder,
     data_option,
@@ -48,7 +49,7 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     return [name for name in PARTS if name in names]
 
 
-@click.command("bench")
+@click.command("bench", cls=Verb)
 @data_option
 @click.option(
     "--only",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     check_data_folder,
     data_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-@click.command("boxes")
+@click.command("boxes", cls=Verb)
 @click.argument("name", metavar="SUITE")
 @data_option
 @path_option("--file", "box_file", metavar="FILE", help="The box file to measure.  [default: the suite's own]")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
 from harness.suites.audit import Audit, AuditFinding, audit_suite
@@ -26,7 +27,7 @@ _HEADINGS = {"fatal": "Fatal: run and score reject these data", "error": "Error"
 _COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "people", "boxes", "used")
 
 
-@click.command("check")
+@click.command("check", cls=Verb)
 @suites_argument
 @path_option("--data", metavar="DIR", help="Check this MMPose data/ folder instead of the suites.")
 @click.option("--images", "decode", is_flag=True, help="With --data: decode every image, which takes minutes.")

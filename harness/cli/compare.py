@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, rows_option
 from harness.files import write_text
 
 
-@click.command("compare")
+@click.command("compare", cls=Verb)
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")
@@ -53,18 +54,12 @@ def command(
     comparison is red, with exit code 1, if a metric changed by more than the noise floor in either direction, or if a
     run is missing, failed or cannot be compared. Changes of protocol and environment are listed, but are not red.
     """
-    from harness.judge.comparison import compare
     from harness.report.comparison import comparison_junit, comparison_markdown, comparison_text
-    from harness.run.comparison import pair_by_resampling, read_outcomes
+    from harness.run.comparison import compare_folders
 
     if data:
         check_data_folder(data)
-    comparison = compare(
-        read_outcomes(new, suites, glob),
-        read_outcomes(baseline, suites, glob),
-        noise_floor,
-        pair_by_resampling(new, baseline, data, resamples) if data else None,
-    )
+    comparison = compare_folders(new, baseline, suites, glob, data=data, noise_floor=noise_floor, resamples=resamples)
     if junit:
         write_text(junit, comparison_junit(comparison))
     if markdown:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import checkpoints_option, data_option, json_option, path_option
 from harness.cli.stopping import terminable
 from harness.errors import HarnessError, UsageError
@@ -19,7 +20,7 @@ MINUTES = 10.0
 _COLUMNS = ("suite", "annotations", "images", "boxes", "other", "checkpoints", "rows", "can run", "with seeded weights")
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Verb)
 @click.option("--device", metavar="NAME", help="Check the results of this device: cuda, cuda:1, or cpu to rehearse.")
 @click.option(
     "--minutes",

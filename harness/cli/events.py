@@ -8,7 +8,7 @@ from typing import IO, Any
 import click
 
 from harness.cli.progress import TerminalProgress
-from harness.cli.verdicts import RowOutcome
+from harness.run.row_outcome import RowOutcome
 
 SCHEMA_VERSION = 1
 _EVERY = 1.0

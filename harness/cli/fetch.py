@@ -9,6 +9,7 @@ import click
 
 from harness.assets.cache import cache_folder
 from harness.cli.amounts import show_bytes, show_sizes
+from harness.cli.help import Verb
 from harness.cli.options import checkpoints_option, data_option, json_option, rows_option, suites_argument
 from harness.errors import HarnessError, ObtainError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-@click.command("fetch")
+@click.command("fetch", cls=Verb)
 @suites_argument
 @rows_option
 @data_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import path_option
 from harness.errors import SpecError, UsageError
 from harness.files import write_text
@@ -12,7 +13,7 @@ from harness.suites.draft_yaml import to_yaml
 from harness.suites.load import load_suite
 
 
-@click.command("import")
+@click.command("import", cls=Verb)
 @click.argument("metafiles", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="METAFILE...")
 @path_option("--out", metavar="DIR", default=Path(), help="Folder for the suites.")
 def command(metafiles: tuple[Path, ...], out: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
 from harness.suites.load import DEMO, select
 from harness.suites.schema import Claim, Row, Run, Suite
@@ -16,7 +17,7 @@ from harness.suites.schema import Claim, Row, Run, Suite
 Selected = list[tuple[Suite, list[Row]]]
 
 
-@click.command("list")
+@click.command("list", cls=Verb)
 @suites_argument
 @rows_option
 @out_option

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     check_data_folder,
     json_option,
@@ -21,7 +22,7 @@ from harness.cli.options import (
 from harness.errors import HarnessError
 
 
-@click.command("parity")
+@click.command("parity", cls=Verb)
 @suites_argument
 @rows_option
 @settings_options

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, check_writable, json_option, path_option
 
 DEFAULT_RESULTS = (Path("results"), Path("runs"))
 PARITY = Path("results/parity.json")
 
 
-@click.command("report")
+@click.command("report", cls=Verb)
 @click.argument("results", nargs=-1, metavar="[RESULTS...]", type=click.Path(path_type=Path))
 @click.option(
     "--suite",

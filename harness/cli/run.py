@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     address_option,
     check_data_folder,
@@ -25,16 +26,17 @@ from harness.cli.options import (
     trust_option,
 )
 from harness.cli.stopping import terminable
-from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
+from harness.cli.verdicts import exit_code, row_line, row_width, summary
 from harness.errors import HarnessError, UsageError
 from harness.imports import quick_imports
 
 if TYPE_CHECKING:
     from harness.run.plan import Settings
+    from harness.run.row_outcome import RowOutcome
     from harness.suites.schema import Row, Suite
 
 
-@click.command("run")
+@click.command("run", cls=Verb)
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")
 @rows_option
 @settings_options
@@ -112,11 +114,9 @@ def command(
     check_writable(chosen["out"])
     with quick_imports():
         from harness.cli.events import Events, WatchedProgress
-        from harness.judge.verdict import judge_row
-        from harness.predict.precision import check_precision
         from harness.run.executors.choose import choose_executor
         from harness.run.plan import Settings
-        from harness.run.rows import refuse_to_replace, run_rows
+        from harness.run.row_outcome import evaluate_rows
 
     told = Events(events)
     progress = WatchedProgress(len(rows), told)
@@ -125,18 +125,16 @@ def command(
     width = row_width(rows)
     with choose_executor(executor, address, chosen["device"], progress.advance) as workers, terminable():
         settings = Settings(**chosen | found | {"device": workers.device})
-        check_precision(settings.precision, settings.device)
-        for suite, row in rows:
-            refuse_to_replace(suite, row, settings)
+        evaluated = evaluate_rows(rows, settings, workers, progress)
         progress.expect(_announce(rows, settings))
         told.write("begin", rows=[suite.row_id(row) for suite, row in rows], workers=workers.workers)
         try:
             with progress:
-                for suite, row, records in run_rows(rows, settings, workers, progress):
-                    outcomes.append(RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records)))
+                for outcome in evaluated:
+                    outcomes.append(outcome)
                     progress.row_done()
-                    progress.echo(row_line(outcomes[-1], width), err=as_json)
-                    told.row(outcomes[-1])
+                    progress.echo(row_line(outcome, width), err=as_json)
+                    told.row(outcome)
         except (KeyboardInterrupt, SystemExit):
             told.write("stopped", done=len(outcomes), left=len(rows) - len(outcomes))
             click.echo(

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option
 from harness.errors import HarnessError, ObtainError, UsageError
 
 
-@click.command("score")
+@click.command("score", cls=Verb)
 @click.argument("targets", nargs=-1, required=True, metavar="RUN_DIR... | SUITE")
 @path_option(
     "--data", metavar="DIR", default=Path("data"), help="An MMPose data/ folder; only its annotations are read."

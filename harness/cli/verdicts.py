@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from harness.record import Effect, JudgedClaim, Record, Verdict
+from harness.record import Effect, JudgedClaim, Verdict
+from harness.run.row_outcome import RowOutcome
 from harness.suites.load import argument_of
 from harness.suites.schema import Row, Suite
 
@@ -22,36 +21,6 @@ COLOURS: dict[Verdict, str] = {
     "unobtainable": "magenta",
     "failed": "red",
 }
-
-
-@dataclass(frozen=True)
-class RowOutcome:
-    """A row with its records, its judged claims and its verdict."""
-
-    suite: Suite
-    row: Row
-    records: list[Record]
-    claims: list[JudgedClaim]
-    verdict: Verdict
-
-    @property
-    def id(self) -> str:
-        """The row's full id."""
-        return self.suite.row_id(self.row)
-
-    @property
-    def reasons(self) -> list[str]:
-        """Return the distinct reasons why runs are not complete."""
-        return list(dict.fromkeys(record.reason for record in self.records if record.reason))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the outcome as JSON-able values."""
-        return {
-            "id": self.id,
-            "verdict": self.verdict,
-            "claims": [claim.model_dump(mode="json") for claim in self.claims],
-            "runs": [record.model_dump(mode="json") for record in self.records],
-        }
 
 
 def row_width(rows: Iterable[tuple[Suite, Row]]) -> int:

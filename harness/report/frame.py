@@ -77,6 +77,11 @@ def load_results(*folders: str | Path) -> "pd.DataFrame":
     Raises:
         UsageError: A folder does not exist.
         ObtainError: A record cannot be read.
+
+    >>> import harness
+    >>> results = harness.load_results("runs")
+    >>> results[["row", "metric", "run_verdict"]].iloc[0].to_list()
+    ['litehrnet-18-mpii-128x128', 'PCKh@0.5', 'partial']
     """
     import pandas as pd
 

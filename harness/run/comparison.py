@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DifferenceError, ObtainError, UsageError
 from harness.files import read_json
-from harness.judge.comparison import Pair, Paired, RecordedRun
+from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, compare
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run_folder import RunFolder
@@ -19,6 +19,31 @@ if TYPE_CHECKING:
 AGREEMENT = 1e-9
 """Largest difference between a recorded metric and the one recomputed from its predictions, caused by rounding."""
 MEND = "recompute the record from its predictions with `harness score RUN_DIR`, or repeat the run"
+
+
+def compare_folders(
+    new: Path,
+    baseline: Path,
+    suites: Collection[str] = (),
+    glob: str | None = None,
+    *,
+    data: Path | None = None,
+    noise_floor: float | None = None,
+    resamples: int = 1000,
+) -> Comparison:
+    """Compare the runs of two folders; with a data folder, what moved is resampled for p-values.
+
+    Raises:
+        UsageError: A folder has no such run.
+        ObtainError: A file of a run or its annotations is missing or damaged.
+        DifferenceError: A record does not agree with its own predictions.
+    """
+    return compare(
+        read_outcomes(new, suites, glob),
+        read_outcomes(baseline, suites, glob),
+        noise_floor,
+        pair_by_resampling(new, baseline, data, resamples) if data else None,
+    )
 
 
 def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = None) -> dict[str, RecordedRun]:

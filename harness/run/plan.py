@@ -7,12 +7,12 @@ from typing import Any, Literal, Self
 import torch
 from mmengine.config import Config
 
-import harness
 from harness.assets.checkpoint_files import Identified, find_checkpoint, identify_checkpoint
 from harness.assets.dataset import data_file
 from harness.datasets.people import People, load_people
 from harness.errors import UsageError
 from harness.files import content_key
+from harness.predict.revision import REVISION
 from harness.predict.sources.interface import Model, ModelKind, model_kind
 from harness.predict.sources.mmpose import Mmpose
 from harness.predict.upstream_conditions import upstream_warp
@@ -190,7 +190,7 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     checkpoint, weights = _weights(spec, settings)
     estimated = protocol.model_dump(mode="json", exclude={"scoring", "overrides"})
     content = model_kind(spec).content(config)
-    predictions_key = content_key(harness.__version__, content, weights.sha256, weights.seed, estimated)
+    predictions_key = content_key(REVISION, content, weights.sha256, weights.seed, estimated)
     return Plan(
         spec=spec,
         config=config,

@@ -17,3 +17,19 @@ class RunProgress(Interface):
 
     def download(self, name: str, done: int, total: int | None) -> None:
         """Report how many bytes of a file are done, of `total` if known."""
+
+
+class SilentProgress:
+    """A `RunProgress` that shows nothing."""
+
+    def stage(self, of: str, name: str, people: int | None = None) -> None:
+        """Ignore a stage."""
+
+    def advance(self, people: int) -> None:
+        """Ignore people."""
+
+    def warn(self, of: str, text: str) -> None:
+        """Ignore a warning."""
+
+    def download(self, name: str, done: int, total: int | None) -> None:
+        """Ignore a download."""

@@ -25,6 +25,7 @@ from harness.run.executors.here import Here
 from harness.run.executors.ray_cluster import RayCluster
 from harness.run.passes import TRIES, predict_in_passes
 from harness.run.plan import Plan
+from harness.run.progress import SilentProgress
 from harness.run.worker import Task
 from harness.run_folder import RunFolder
 from harness.speed.outcome import Shards, Spread, Workers
@@ -99,7 +100,7 @@ class _Work:
     def predict(self, executor: Executor, task_seconds: float | None = None) -> Predictions:
         """Predict all people as a run does, and remove the shards."""
         runs = [(ROW, self.plan, self.folder)]
-        ((_, outcome),) = filter(None, predict_in_passes(runs, self.people, executor, _Silent(), task_seconds))
+        ((_, outcome),) = filter(None, predict_in_passes(runs, self.people, executor, SilentProgress(), task_seconds))
         self.folder.clear_shards()
         if isinstance(outcome, Exception):
             raise outcome
@@ -164,18 +165,6 @@ def _local_ray() -> Iterator[RayCluster]:
             yield cluster
     finally:
         ray.shutdown()
-
-
-class _Silent:
-    """A `RunProgress` that shows nothing."""
-
-    def stage(self, of: str, name: str, people: int | None = None) -> None: ...
-
-    def advance(self, people: int) -> None: ...
-
-    def warn(self, of: str, text: str) -> None: ...
-
-    def download(self, name: str, done: int, total: int | None) -> None: ...
 
 
 def _ignore(_: int) -> None:

@@ -124,7 +124,7 @@ def interrupted(server: Server, target: Path, **page: Any) -> Page:
     """Leave the first half of a page's file, as a server that cuts every connection there does."""
     half = len(BODY) // 2
     found = server.pages["/file.pth"] = Page(BODY, cuts=[half] * module.ATTEMPTS, **page)
-    with pytest.raises(ObtainError, match=r"the connection was cut.*\(5 attempts\)\n  run again to go on"):
+    with pytest.raises(ObtainError, match=r"the connection was lost.*\(5 attempts\)\n  run again to resume"):
         fetch(target, server.url())
     assert left(target) == [".file.pth.part", ".file.pth.part.json"]
     assert (target.parent / ".file.pth.part").read_bytes() == BODY[:half]
@@ -195,7 +195,7 @@ def test_no_length(server: Server, target: Path) -> None:
 
 
 def test_packed_on_the_way(server: Server, target: Path) -> None:
-    refused(server, target, Page(BODY, encoding="gzip"), "packs the file on the way")
+    refused(server, target, Page(BODY, encoding="gzip"), "its response is compressed")
     assert fetch(target.with_suffix(".tgz"), server.url()).sha256 == SHA256
 
 
@@ -249,13 +249,13 @@ def test_wrong_hash(server: Server, target: Path) -> None:
 
 def test_short_file(server: Server, target: Path) -> None:
     page = Page(BODY[:-1000], etag=None, declared=len(BODY))
-    refused(server, target, page, r"the connection was cut.*\(5 attempts\)")
+    refused(server, target, page, r"the connection was lost.*\(5 attempts\)")
     assert len(server.requests) == module.ATTEMPTS
 
 
 def test_short_file_that_could_be_resumed(server: Server, target: Path) -> None:
     """The server always ends 1000 bytes early, and answers 416 to a request for them."""
-    refusal = "416|cut"
+    refusal = "416|lost"
     server.pages["/file.pth"] = Page(BODY[:-1000], declared=len(BODY))
     with pytest.raises(ObtainError, match=refusal):
         fetch(target, server.url())
@@ -271,7 +271,7 @@ def test_larger_than_expected_is_stopped(server: Server, target: Path, length: b
 
 
 def test_no_length_and_nothing_known(server: Server, target: Path) -> None:
-    refused(server, target, Page(BODY, length=False), "does not say how long", size=None, sha256=None)
+    refused(server, target, Page(BODY, length=False), "does not state the file's length", size=None, sha256=None)
     fetch(target, server.url(), size=None)
     assert target.read_bytes() == BODY
 
@@ -317,7 +317,7 @@ def test_a_server_that_falls_silent(server: Server, target: Path, monkeypatch: p
 def test_no_server(target: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    with pytest.raises(ObtainError, match=r"no answer.*refused.*\(5 attempts\)"):
+    with pytest.raises(ObtainError, match=r"no response.*refused.*\(5 attempts\)"):
         fetch(target, f"http://127.0.0.1:{port}/file.pth")
     assert left(target) == []
 

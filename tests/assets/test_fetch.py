@@ -135,7 +135,7 @@ def test_a_hash_that_nobody_published_is_learnt(
     page.body = bytes(len(page.body))
     with pytest.raises(ObtainError, match=f"expected is {learnt['sha256']}") as caught:
         obtain(item, tmp_path / "two", quiet)
-    assert "learnt on first use; if the publisher changed it, delete" in str(caught.value)
+    assert "that of the first download; if the publisher changed the file, delete" in str(caught.value)
     assert not (tmp_path / "two").exists()
 
 

@@ -21,7 +21,7 @@ Warnings
 
 Notes
   posetrack18/annotations/posetrack18_val.json: annotation 1000303000003: keypoints: labelled outside of the image
-    harmless where it is few people at the border
+    harmless for few people at the border
   posetrack18/annotations/val: 3 videos, a part of the data set: version 0.2 has 74, version 0.45 has 170
     complete it for published numbers
 """
@@ -33,7 +33,7 @@ aic    aic/annotations/aic_val.json  3 of 30,000  2        9          9
 Error
   aic/ai_challenger_keypoint_validation_20170911/keypoint_validation_images_20170911: image
     0a4d9ce9201beffc76e5ff2169d2af2f027002ca.jpg: missing, 1 of 3
-    put them there; `harness run` refuses to begin without them
+    put them there; `harness run` does not start without them
 
 Warning
   aic/annotations/aic_val.json: 3 of 30,000 images: a part of the data set

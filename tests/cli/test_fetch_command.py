@@ -85,7 +85,7 @@ def test_a_dry_run_shows_everything_and_fetches_nothing(harness: Harness, server
     archive = server.pages["/posetrack18/posetrack18_annotations.tar"].body
     assert annotations == {
         "name": "posetrack18/annotations/posetrack18_val.json",
-        "what": "annotations of all sequences, in MMPose's form",
+        "what": "annotations of all sequences, in MMPose's format",
         "path": str(Path("data/posetrack18/annotations/posetrack18_val.json")),
         "state": "missing",
         "remark": None,

@@ -107,7 +107,8 @@ def test_a_group_is_no_suite(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     arguments = ["score", "fashion", "--predictions", str(tmp_path / "x.json"), "--data", str(tmp_path)]
     assert main(arguments) == 2
     assert capsys.readouterr().err == (
-        "error: fashion is a group of suites, and one suite is needed here\n  its suites: deepfashion, deepfashion2\n"
+        "error: fashion is a group of suites, but one suite is needed here\n"
+        "  choose one of its suites: deepfashion, deepfashion2\n"
     )
 
 

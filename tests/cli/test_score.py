@@ -199,7 +199,7 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
     assert err == (
         f"error: a.npy: expected numbers of shape ({len(found)}, 16, 2) (annotated people, keypoints, x and y), "
         f"found ({len(found) - 1}, 16, 2)\n"
-        "  it takes a row for each annotated person, in their order; NaN for those who were not predicted\n"
+        "  write a row for each annotated person, in their order, with NaN for people without a pose\n"
     )
 
 
@@ -223,10 +223,10 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
             "jhmdb has several annotation files\n  choose one with --run: sub1, sub2",
         ),
         ("jhmdb --predictions f --run sub4 --data SAMPLES", "jhmdb has no run sub4\n  its runs: sub1, sub2, sub3"),
-        ("jhmdb --predictions f --run sub1 --nms none --data SAMPLES", "--nms does not go with jhmdb"),
-        ("mpii --predictions f --score-mode bbox --data SAMPLES", "--score-mode does not go with mpii"),
-        ("coco --predictions f --one-based --data SAMPLES", "--one-based does not go with coco"),
-        ("posetrack18 --predictions f --array x --data SAMPLES", "--array does not go with posetrack18"),
+        ("jhmdb --predictions f --run sub1 --nms none --data SAMPLES", "--nms is not supported for jhmdb"),
+        ("mpii --predictions f --score-mode bbox --data SAMPLES", "--score-mode is not supported for mpii"),
+        ("coco --predictions f --one-based --data SAMPLES", "--one-based is not supported for coco"),
+        ("posetrack18 --predictions f --array x --data SAMPLES", "--array is not supported for posetrack18"),
     ],
 )
 def test_wrong_usage(harness: Harness, samples: Path, arguments: str, message: str) -> None:
@@ -238,7 +238,7 @@ def test_wrong_usage(harness: Harness, samples: Path, arguments: str, message: s
 def test_missing_files(harness: Harness, samples: Path) -> None:
     code, _, err = harness("score", "coco", "--predictions", "f.json", "--data", samples)
     assert code == 3
-    assert err.startswith("error: there are no predictions: f.json (")  # followed by the system's message
+    assert err.startswith("error: predictions cannot be read: f.json (")  # followed by the system's message
     Path("data").mkdir()
     Path("f.json").write_text("[]")
     code, _, err = harness("score", "coco", "--predictions", "f.json")

@@ -130,13 +130,16 @@ def test_images_of_another_size_than_the_square(name: str, side: int, tmp_path: 
         document["annotations"][0]["keypoints"][0] = side + 5
 
     text = (
-        f"width, height: not {side}x{side}, the first is {2 * side}x{side}: MMPose takes the square of {side} px at "
-        "the upper left corner for the box, whatever the size"
+        f"width, height: not {side}x{side}, the first is {2 * side}x{side}: MMPose uses the square of {side} px at "
+        "the upper left corner as the box for any size"
     )
     some = good(name, tmp_path, larger(1), far)
     assert told(some) == [
         ("warning", f"val.json: image 1: {text}"),
-        ("warning", f"val.json: annotation 1: keypoints: labelled beyond the {side} px that are cut: never found"),
+        (
+            "warning",
+            f"val.json: annotation 1: keypoints: labelled outside of the square of {side} px: never found",
+        ),
     ]
     assert len(usable(some.problems)) == 2  # a run reports the same
     assert told(good(name, tmp_path, larger(3))) == [("error", f"val.json: images 1, 2, 3: {text}")]
@@ -178,7 +181,7 @@ def test_species(tmp_path: Path) -> None:
     assert told(good("ap10k", tmp_path, one_species)) == [
         (
             "warning",
-            "val.json: category_id: all annotations are of category 2: the published numbers are means over the "
+            "val.json: category_id: all annotations are of category 2; the published numbers are means over the "
             "species of the file",
         )
     ]

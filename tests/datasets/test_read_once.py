@@ -58,7 +58,7 @@ def test_few_files_are_kept(tmp_path: Path) -> None:
 def test_nothing_is_kept_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", [], 1000)
     for _ in range(2):
-        with pytest.raises(ObtainError, match=r"a\.json: it is no object"):
+        with pytest.raises(ObtainError, match=r"a\.json: it is not an object"):
             read_coco(path)
 
 

@@ -53,7 +53,7 @@ def assert_equal_upstream(name: str, annotations: Path, images: Path, num_keypoi
     """Compare people and their labels; return the number of people."""
     theirs = upstream(name, annotations, images)
     if not theirs:
-        with pytest.raises(ObtainError, match="nobody in "):
+        with pytest.raises(ObtainError, match="no person in "):
             load_people(name, annotations, images, None, None)
         return 0
     people = load_people(name, annotations, images, None, None)
@@ -185,11 +185,11 @@ def one_person(**changes: Any) -> dict[str, Any]:
         ("CocoWholeBodyDataset", {"num_keypoints": None}, "'num_keypoints' of 7 in 'annotations' is missing"),
         ("CocoWholeBodyDataset", {"num_keypoints": "many"}, "'num_keypoints' of 7 .* must be a number, not 'many'"),
         ("CocoWholeBodyDataset", {"bbox": None}, "'bbox' of 7 in 'annotations' is missing"),
-        ("CocoWholeBodyDataset", {"num_keypoints": 0}, "nobody in .* has keypoints and a box"),
+        ("CocoWholeBodyDataset", {"num_keypoints": 0}, "no person in .* has keypoints and a box"),
         ("CocoWholeBodyFaceDataset", {"face_valid": None}, "'face_valid' of 7 in 'annotations' is missing"),
-        ("CocoWholeBodyFaceDataset", {"face_valid": False}, "nobody in .* has a face with keypoints and a box"),
+        ("CocoWholeBodyFaceDataset", {"face_valid": False}, "no person in .* has a face with keypoints and a box"),
         ("CocoWholeBodyFaceDataset", {"face_box": [1, 2]}, "'face_box' of 7 .* must hold 4 numbers, not 2 values"),
-        ("CocoWholeBodyFaceDataset", {"face_box": [1, 2, float("nan"), 4]}, "not a finite number|nobody in"),
+        ("CocoWholeBodyFaceDataset", {"face_box": [1, 2, float("nan"), 4]}, "not a finite number|no person in"),
         ("CocoWholeBodyFaceDataset", {"face_kpts": [1e39, 5, 2] * 68}, "keypoints of face 7 are not finite"),
         ("CocoWholeBodyHandDataset", {"lefthand_kpts": None}, "'lefthand_kpts' of 7 in 'annotations' is missing"),
         ("CocoWholeBodyHandDataset", {"righthand_valid": "yes"}, "'righthand_valid' of 7 .* must be a number"),
@@ -234,10 +234,10 @@ def test_inspection(tmp_path: Path) -> None:
         "annotation 7: num_keypoints: not the number of the labelled keypoints of the body"
     ]
     assert problems(tmp_path, whole, num_keypoints=None) == [
-        "annotation 7: num_keypoints: missing; the evaluation reads it"
+        "annotation 7: num_keypoints: missing, but the evaluation reads it"
     ]
     assert problems(tmp_path, face, face_valid=None) == [
-        "annotation 7: face_valid: missing, or neither true nor false; it decides who is evaluated"
+        "annotation 7: face_valid: missing, or neither true nor false; only parts with true are evaluated"
     ]
     unseen = "yet the person has keypoints: not evaluated on ground-truth boxes"
     assert problems(tmp_path, face, face_box=[200, 200, 10, 10]) == [
@@ -251,4 +251,4 @@ def test_inspection(tmp_path: Path) -> None:
     path = tmp_path / "gt.json"
     path.write_text("[]")
     (problem,) = inspect(hand, tmp_path, "gt.json", "images").problems
-    assert problem.text == "it is no object with `images` and `annotations`"
+    assert problem.text == "it is not an object with `images` and `annotations`"

@@ -53,7 +53,7 @@ def test_what_is_not_whole_is_made_again(demo: Path, tmp_path: Path, damage: str
     else:
         (tmp_path / ANNOTATIONS).write_text("{}")
         item = item_of(tmp_path)
-        assert (item.state, item.remark) == ("incomplete", "made by another release of this project")
+        assert (item.state, item.remark) == ("incomplete", "rendered by another release of this project")
     obtain(item, tmp_path, quiet)
     assert files(tmp_path / FOLDER) == original
 

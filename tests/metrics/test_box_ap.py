@@ -151,8 +151,8 @@ def test_a_hundred_boxes_an_image(tmp_path: Path, rank: int) -> None:
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ({"a": 1}, "boxes.json: it is no list of objects"),
-        ([found(0, 1, 0, 0, 1, 1), 3], "boxes.json: it is no list of objects"),
+        ({"a": 1}, "boxes.json: it is not a list of objects"),
+        ([found(0, 1, 0, 0, 1, 1), 3], "boxes.json: it is not a list of objects"),
         ([found(0, 1, 0, 0, 1, 1), {"category_id": 1, "image_id": 0}], "boxes.json: entry 1 has no score"),
         ([{"image_id": 0, "category_id": 1, "score": 1}], "boxes.json: entry 0 has no bbox"),
         ([{"image_id": 0}], "boxes.json: entry 0 has no category_id"),
@@ -179,7 +179,7 @@ def test_malformed_truth(tmp_path: Path) -> None:
     with pytest.raises(ObtainError, match=r"annotation file is missing: .*no\.json"):
         person_ap(tmp_path / "boxes.json", tmp_path / "no.json")
     (tmp_path / "truth.json").write_text('{"images": 1}')
-    with pytest.raises(ObtainError, match=r"truth\.json: `images` is no list of objects"):
+    with pytest.raises(ObtainError, match=r"truth\.json: `images` is not a list of objects"):
         person_ap(tmp_path / "boxes.json", tmp_path / "truth.json")
 
 

@@ -335,10 +335,10 @@ def test_posetrack_needs_all_sequences_and_no_unused_scores(samples: Path, tmp_p
     assert after.metrics == before.metrics
     assert after.sha256 != before.sha256
     score_foreign(suite, folder, samples, nms="oks", score_mode="keypoint")
-    with pytest.raises(UsageError, match="--score-mode does nothing here without --nms"):
+    with pytest.raises(UsageError, match="--score-mode has no effect here without --nms"):
         score_foreign(suite, folder, samples, score_mode="keypoint")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ObtainError, match=r"there are no predictions: .*empty"):
+    with pytest.raises(ObtainError, match=r"predictions cannot be read: .*empty"):
         score_foreign(suite, tmp_path / "empty", samples)
 
 

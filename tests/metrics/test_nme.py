@@ -221,13 +221,13 @@ def test_the_limit_of_found_in_the_diagnosis() -> None:
 def test_predictions_that_cannot_be_scored() -> None:
     truth = three([FACE] * 3, [[1, 1, 1]] * 3)
     found = at(truth, 1)
-    with pytest.raises(RunError, match=r"predictions of 1 people whom faces\.json does not have, such as 7"):
+    with pytest.raises(RunError, match=r"predictions of 1 people that faces\.json does not have, such as 7"):
         match_nme(replace(found, person_ids=np.array([0, 7, 2])), PAIR, truth)
     with pytest.raises(RunError, match="2 keypoints a person, not 3"):
         match_nme(replace(found, keypoints=found.keypoints[:, :2]), PAIR, truth)
     with pytest.raises(RunError, match="keypoints are not finite"):
         match_nme(replace(found, keypoints=found.keypoints + np.float32(np.nan)), PAIR, truth)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         match_nme(found.where(np.zeros(3, bool)), PAIR, truth)
 
 
@@ -259,7 +259,7 @@ def test_settings(dataset: str, pair: tuple[int, int]) -> None:
 def test_300wlp_has_no_default_and_takes_the_stated_override() -> None:
     with pytest.raises(SpecError) as error:
         read("Face300WLPDataset")
-    assert "test_evaluator.keypoint_indices: it is not stated" in str(error.value)
+    assert "test_evaluator.keypoint_indices: it is missing" in str(error.value)
     assert "'300wlp'" in str(error.value)
     assert "field: test_evaluator.keypoint_indices, value: [36, 45]" in str(error.value)
     assert read("Face300WLPDataset", keypoint_indices=[36, 45]).keypoint_indices == (36, 45)

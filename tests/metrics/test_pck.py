@@ -201,13 +201,13 @@ def test_jhmdb_files(each_samples: Path) -> None:
 def test_people_who_cannot_be_scored() -> None:
     truth = mpii_truth(np.random.default_rng(0), 5)
     keypoints = truth.joints - 1
-    with pytest.raises(RunError, match=r"predictions of 1 people whom mpii_val\.json does not have, such as 7"):
+    with pytest.raises(RunError, match=r"predictions of 1 people that mpii_val\.json does not have, such as 7"):
         score_mpii(predictions(keypoints, person_ids=np.array([0, 1, 2, 3, 7])), truth)
     with pytest.raises(RunError, match="14 keypoints a person, not 16"):
         score_mpii(predictions(keypoints[:, :14]), truth)
     with pytest.raises(RunError, match="keypoints are not finite"):
         score_mpii(predictions(np.where(keypoints > 500, np.nan, keypoints)), truth)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         score_mpii(predictions(keypoints[:0]), truth)
 
 

@@ -540,21 +540,21 @@ def test_broken_files(tmp_path: Path) -> None:
     del headless["bbox_head"]
     for document, message in (
         ({"annolist": []}, r"000000_mpii_test\.json: in the format of PoseTrack 2017"),
-        ([], "000000_mpii_test\\.json: it is no object with `images` and `annotations`"),
+        ([], "000000_mpii_test\\.json: it is not an object with `images` and `annotations`"),
         (
             broken(annotations=[headless]),
             r"000000_mpii_test\.json: .*'bbox_head' of annotations\[0\] is missing or malformed",
         ),
         (broken(annotations=[person(7, POSE)]), r"'image_id' of annotations\[0\] is missing or malformed"),
         (broken(annotations=[person(1, POSE) | {"keypoints": [1, 2, 3]}]), r"'keypoints' of annotations\[0\]"),
-        (broken(annotations=[person(1, POSE, head=(0, 0, math.nan, 1))]), "'bbox_head' of somebody is not finite"),
+        (broken(annotations=[person(1, POSE, head=(0, 0, math.nan, 1))]), "'bbox_head' of a person is not finite"),
         (broken(categories=[{"keypoints": KEYPOINTS[1:]}]), "'nose' is not among the keypoints"),
         (broken(images=[{"id": 1, "ignore_regions_x": [[1, 2, 3]], "ignore_regions_y": [[1, 2]]}]), "ValueError"),
         (broken(annotations=[person(1, POSE) | {"keypoints": [1] * 102}]), r"'keypoints' of annotations\[0\]"),
         (broken(annotations=[person(1, POSE) | {"keypoints": [10**400] * 51}]), r"'keypoints' of annotations\[0\]"),
         (broken(categories=[{"keypoints": {}}]), "`categories` does not name the keypoints"),
         (broken(images=[{"id": 1, "ignore_regions_x": [1, 2], "ignore_regions_y": [3, 4]}]), "lists of finite numbers"),
-        (broken(annotations=[]), "nobody is annotated"),
+        (broken(annotations=[]), "no person is annotated"),
     ):
         upstream.write(write(tmp_path, [good]) / "000000_mpii_test.json", document)
         with pytest.raises(ObtainError, match=message):

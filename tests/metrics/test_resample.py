@@ -372,9 +372,9 @@ def test_draws_of_other_images(tmp_path: Path) -> None:
     predictions, protocol = coco_run(tmp_path)
     part = protocol.model_copy(update={"limit": 11})
     draws = draw(match(predictions, part, tmp_path), part, tmp_path, resamples=2)
-    with pytest.raises(RunError, match="are scored on other images than were drawn"):
+    with pytest.raises(RunError, match="are scored on other images than those of the draws"):
         resampled_metrics(match(predictions, protocol, tmp_path), draws)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         draw(match(predictions.of_images([]), part, tmp_path), part, tmp_path)
 
 

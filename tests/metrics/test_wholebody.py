@@ -188,7 +188,7 @@ def test_errors(tmp_path: Path) -> None:
         ("lefthand_kpts", "none", r"'lefthand_kpts' of 1 in 'annotations' must hold 63 numbers, not 'none'"),
         ("num_keypoints", None, r"'num_keypoints' of 1 in 'annotations' is missing"),
         ("area", None, r"'area' of 1 in 'annotations' is missing"),
-        ("category_id", 2, r"'category_id' of 1 in 'annotations' is 2, and MMPose's CocoWholeBodyMetric writes"),
+        ("category_id", 2, r"'category_id' of 1 in 'annotations' is 2, but MMPose's CocoWholeBodyMetric writes"),
     ):
         broken = one_person()
         if value is None:
@@ -255,4 +255,4 @@ def test_diagnosis(tmp_path: Path) -> None:
     for part, precision in found.parts.items():
         assert np.mean(precision) == pytest.approx(stats[f"AP({part})"], abs=1e-6)
     titles = [chart.title for chart in PLUGIN.charts(found)]
-    assert titles == ["Precision and recall", "Precision and recall by part", "What AP would gain"]
+    assert titles == ["Precision and recall", "Precision and recall by part", "Gain of AP by correction"]

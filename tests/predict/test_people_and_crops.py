@@ -105,23 +105,26 @@ def coco_files(folder: Path, **changes: Any) -> tuple[Path, Path]:
     ("changes", "message"),
     [
         ({"annotations": "{"}, "the annotation file cannot be read: {annotations}"),
-        ({"annotations": []}, "{annotations}: it is no object with `images` and `annotations`"),
+        ({"annotations": []}, "{annotations}: it is not an object with `images` and `annotations`"),
         (
             {"annotations": {"images": [{"id": 1}], "annotations": []}},
             "images[0] has no id or file_name: {annotations}",
         ),
-        ({"annotation": {"num_keypoints": 0}}, "nobody in {annotations} has keypoints and a box: 0 of 1 annotations"),
-        ({"annotation": {"iscrowd": 1}}, "nobody in {annotations} has keypoints and a box"),
+        (
+            {"annotation": {"num_keypoints": 0}},
+            "no person in {annotations} has keypoints and a box: 0 of 1 annotations",
+        ),
+        ({"annotation": {"iscrowd": 1}}, "no person in {annotations} has keypoints and a box"),
         (
             {"annotation": {"bbox": [1, 2]}},
             "annotation 7 of {annotations}: bad bbox, keypoints or image size: bbox is [1, 2]",
         ),
         ({"annotation": {"keypoints": [10**400] * 51}}, "annotation 7 of {annotations}: bad bbox, keypoints or"),
         ({"annotation": {"bbox": [1, 1, float("nan"), 2]}}, "not a finite number: {annotations}: that of person 7"),
-        ({"annotation": {"keypoints": []}}, "nobody in {annotations} has keypoints and a box"),
+        ({"annotation": {"keypoints": []}}, "no person in {annotations} has keypoints and a box"),
         ({"annotation": {"image_id": [1]}}, "annotations[0] of {annotations} has no image_id"),
         ({"annotation": {"id": "seven"}}, "an annotation of image 1 in {annotations} has no id"),
-        ({"annotations": {"images": [], "annotations": [5]}}, "{annotations}: `annotations` is no list of objects"),
+        ({"annotations": {"images": [], "annotations": [5]}}, "{annotations}: `annotations` is not a list of objects"),
         (
             {"annotations": {"images": [{"id": [1], "file_name": "1.jpg"}], "annotations": []}},
             "images[0] has no id or file_name: {annotations}",
@@ -143,7 +146,7 @@ def test_bad_annotations(tmp_path: Path, changes: dict[str, Any], message: str) 
     ("changes", "message"),
     [
         ({"boxes": []}, "no person boxes in the box file: {boxes}"),
-        ({"boxes": {}}, "{boxes}: it is no list of objects"),
+        ({"boxes": {}}, "{boxes}: it is not a list of objects"),
         ({"box": {"category_id": 2}}, "no person boxes in the box file: {boxes}"),
         ({"box": {"image_id": 5}}, "1 of its image ids, such as 5, are not in {annotations}: {boxes}"),
         ({"box": {"bbox": "1 2 3 4"}}, "{boxes}: entry 0: bbox must be 4 numbers x, y, w, h, not '1 2 3 4'"),

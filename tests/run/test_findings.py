@@ -133,12 +133,12 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "num_keypoints 0 on labelled people": (
         people(put(num_keypoints=0), 2),
         "error",
-        "annotation 3: num_keypoints: whether it is 0 decides",
+        "annotation 3: num_keypoints: contradicts the labelled keypoints",
     ),
     "num_keypoints of somebody without any": (
         people(points(lambda array: array * 0), 2),
         "error",
-        "annotation 3: num_keypoints: whether it is 0 decides",
+        "annotation 3: num_keypoints: contradicts the labelled keypoints",
     ),
     "num_keypoints that are too few": (people(put(num_keypoints=3), 2), "note", "annotation 3: num_keypoints: not"),
     "visibility 0 with coordinates": (people(flag(0, 1)), "warning", "keypoints: coordinates with visibility 0"),
@@ -159,22 +159,22 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "keypoints from 0 to 1": (
         people(points(lambda array: array / [320, 240, 1])),
         "fatal",
-        "keypoints: from 0 to 1, as shares of the image",
+        "keypoints: from 0 to 1, like fractions of the image",
     ),
     "keypoints from -1 to 1": (
         people(points(lambda array: array / [160, 120, 1] - [1, 1, 0])),
         "fatal",
-        "keypoints: from 0 to 1, as shares of the image",
+        "keypoints: from 0 to 1, like fractions of the image",
     ),
     "boxes from 0 to 1": (
         people(box(lambda x, y, w, h: (x / 320, y / 240, w / 320, h / 240))),
         "fatal",
-        "bbox: from 0 to 1, as shares of the image",
+        "bbox: from 0 to 1, like fractions of the image",
     ),
     "keypoints of one person from 0 to 1": (
         people(points(lambda array: array / [320, 240, 1]), 2),
         "error",
-        "annotation 3: keypoints: from 0 to 1, as shares of the image",
+        "annotation 3: keypoints: from 0 to 1, like fractions of the image",
     ),
     "all sizes swapped": (sizes(lambda w, h: (h, w)), "fatal", "width, height: width and height are swapped"),
     "one size swapped": (sizes(lambda w, h: (h, w), 1), "error", "image 2: width, height: width and height are swapp"),
@@ -191,12 +191,12 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "turned photos": (
         lambda folder: turn(folder, 1, 2, 3),
         "fatal",
-        "width, height: those of the photo before it is turned by its EXIF orientation",
+        "width, height: those of the photo before the rotation by its EXIF orientation",
     ),
     "a turned photo": (
         lambda folder: turn(folder, 2),
         "error",
-        "image 2: width, height: those of the photo before it is turned by its EXIF orientation",
+        "image 2: width, height: those of the photo before the rotation by its EXIF orientation",
     ),
     "left and right exchanged": (
         names("nose", "right_hand", "left_hand", "left_foot", "right_foot"),
@@ -334,7 +334,10 @@ def test_corners_in_a_box_file_stop_a_row(harness: Harness, own: Path) -> None:
     (own / "data/own/boxes.json").write_text(json.dumps(shares))
     (problem,) = checked(harness)
     assert problem.severity == "fatal"
-    assert str(problem) == "own/boxes.json: boxes 0, 1, 2: bbox: from 0 to 1, as shares of the image; pixels are read"
+    assert (
+        str(problem)
+        == "own/boxes.json: boxes 0, 1, 2: bbox: from 0 to 1, like fractions of the image; they are read as pixels"
+    )
 
 
 def test_percent(harness: Harness, own: Path) -> None:
@@ -346,7 +349,7 @@ def test_percent(harness: Harness, own: Path) -> None:
     people(box(lambda x, y, w, h: (x * 100 / 320, y * 100 / 240, w * 100 / 320, h * 100 / 240)))(own)
     (problem,) = [problem for problem in checked(harness) if problem.field != "area"]
     assert str(problem).endswith(
-        "all coordinates are from 0 to 100, in larger images: shares in percent? Pixels are read"
+        "all coordinates are from 0 to 100, like percentages of larger images; they are read as pixels"
     )
 
 

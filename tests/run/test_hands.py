@@ -269,13 +269,13 @@ def test_predictions_of_another_framework(harness: Harness, data: Path, tmp_path
     assert fewer["coverage"]["metrics"]["EPE"] == pytest.approx(2, abs=1e-6)
 
     del poses[3]["annotation_id"]
-    assert "entry 3 has no 'annotation_id', and 2 people are evaluated in image 784" in score(poses)
+    assert "entry 3 has no 'annotation_id', but 2 people are evaluated in image 784" in score(poses)
     poses = results(data)
     poses[1]["annotation_id"] = 9
-    assert "'annotation_id' of entry 1 is 9, which is nobody who is evaluated in image 33" in score(poses)
-    assert "entries 0 and 21 are both poses of the person 9" in score([*results(data), results(data)[0]])
+    assert "'annotation_id' of entry 1 is 9, which is not an evaluated person in image 33" in score(poses)
+    assert "entries 0 and 21 are both poses of person 9" in score([*results(data), results(data)[0]])
     poses = results(data)
     poses[0]["image_id"] = 77
     assert "poses in 1 images that" in score(poses)
     code, _, err = harness("score", suite, "--data", data, "--predictions", "poses.json", "--nms", "oks")
-    assert (code, "--nms does not go with hands" in err) == (2, True)
+    assert (code, "--nms is not supported for hands" in err) == (2, True)

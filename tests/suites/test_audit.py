@@ -324,7 +324,7 @@ BOXES = "data/HumanArt/person_detection_results/HumanArt_validation_detections_A
             "boxes: ground-truth\n    published:\n      table: {AP: 81.2}",
             "boxes: ground-truth\n    overrides: [{field: bbox_file, value: null, reason: so}]\n"
             "    published:\n      table: {AP: 81.2}",
-            [("override of bbox_file", "None", "what the config has without it")],
+            [("override of bbox_file", "None", "the same value in the config")],
             id="override of nothing",
         ),
         pytest.param(

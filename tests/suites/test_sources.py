@@ -359,7 +359,7 @@ def test_unknown_data_set_lists_those_there_are() -> None:
         pytest.param(
             "name: mine\n",
             "name: yours\n",
-            "mine.yaml:2: name: found 'yours'; the file is that of mine",
+            "mine.yaml:2: name: found 'yours'; it must be 'mine', as in the name of the file",
             id="name of another data set",
         ),
         pytest.param(
