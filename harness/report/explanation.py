@@ -15,7 +15,7 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
     Args:
         explanation: What was tried.
         metrics: The suite's.
-        rerun: Whether the network was asked again, too.
+        rerun: Whether predictions were repeated with changed settings, too.
     """
     lines = [f"{explanation.row} {explanation.run}", f"  as run   {_values(explanation.as_run, metrics)}"]
     if explanation.seen:

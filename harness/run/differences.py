@@ -76,12 +76,12 @@ def explain_difference(
         name: The row's.
         new: The run.
         baseline: The same run, made before or elsewhere.
-        data: The data folder; where its annotations are not the run's, nothing is scored again, which is noted.
-        network: Asks the network in other ways, and returns which of them give the other side; None where it is not
-            to be asked.
+        data: The data folder; if its annotations are not the run's, nothing is scored again, and a note says so.
+        network: Repeats predictions with changed settings, and returns the settings that give the other side's; None
+            if the network is not to be used.
 
     Raises:
-        UsageError: The sides have not the same keypoints.
+        UsageError: The two sides differ in the number of keypoints.
     """
     counts = [side.predictions.keypoints.shape[1] for side in (new, baseline)]
     if counts[0] != counts[1]:
@@ -101,14 +101,14 @@ def explain_difference(
     except HarnessError as error:
         notes.append(f"nothing is scored in other ways: {error.args[0]}")
     if network is None:
-        notes.append("the network was not asked in other ways, which --rerun does")
+        notes.append("no prediction was repeated with changed settings; --rerun does that")
     elif fixed := _beyond_the_network(observed, changes):
-        notes.append(f"the network is not asked in other ways: {fixed}, which it cannot undo")
+        notes.append(f"no prediction was repeated with changed settings: {fixed}, and no setting undoes that")
     elif observed.moved_people and not any(cause.certainty == "shown" for cause in tried):
         try:
             tried += network(observed)
         except HarnessError as error:
-            notes.append(f"the network is not asked in other ways: {error.args[0]}")
+            notes.append(f"no prediction was repeated with changed settings: {error.args[0]}")
     causes, untold = conclude(observed, changes, tried)
     return Differences(
         row=name,
@@ -123,7 +123,7 @@ def explain_difference(
 
 
 def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | None:
-    """Return what differs that no other way to ask the network at hand makes the same."""
+    """Return the difference that no setting of the network at hand undoes; None if there is none."""
     if observed.boxes:
         return "boxes differ"
     fields = {change.field for change in changes}

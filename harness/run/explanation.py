@@ -1,4 +1,4 @@
-"""Explains a gap: scores a run's predictions in other ways and, if asked to, makes others with the same network."""
+"""Explains a gap: scores a run's predictions in other ways and, if requested, predicts again with the same network."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Explains the difference between a run and a baseline, from run folders and, if asked to, with the network."""
+"""Explains the difference between a run and a baseline, from run folders and, if requested, with the network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,12 +23,12 @@ def explain_difference_of(
         run: The name of one of its runs, which has been made.
         settings: Those it was made with, as far as they are not in its protocol.
         baseline: The folder of runs that has the other side.
-        rerun: Also ask the network in other ways, on a few images.
+        rerun: Also repeat the prediction of a few images with changed settings.
         progress: Told of the work.
 
     Raises:
         ObtainError: A side has not been made, or files of it do not belong together.
-        UsageError: The sides have not the same keypoints.
+        UsageError: The two sides differ in the number of keypoints.
     """
     place = Path(suite.name, row.id, run)
     new = Side.load(RunFolder(settings.out / place))

@@ -1,6 +1,6 @@
-"""Asks the network again on a few images, and says which settings give the other side's predictions there.
+"""Repeats the prediction of a few images with changed settings, and returns those that give the other side's.
 
-A metric may land by chance; hundreds of coordinates do not. So a few images suffice, and a match is a proof.
+A metric may agree by chance; hundreds of coordinates do not. So a few images suffice, and a match is a proof.
 """
 
 from collections.abc import Iterator
@@ -55,9 +55,9 @@ class _Match:
     """How near predictions of some people are to those of a side."""
 
     share: float
-    """Of keypoints that are the same, with the same score."""
+    """Share of keypoints with the same place and score."""
     distance: float
-    """Of the others as well: the mean of how far coordinates are off, at most 1 px of the heatmap each, px."""
+    """Mean distance of all coordinates, px of the heatmap, each at most 1."""
 
     @property
     def same(self) -> bool:
@@ -69,8 +69,8 @@ def network_causes(
 ) -> list[Cause]:
     """Return the settings that turn the predictions of the code at hand into those of a run or of its baseline.
 
-    If the code gives the run's predictions, the baseline's are looked for; if it gives the baseline's, the run was
-    made by other code or from other content, and its are looked for.
+    If the code gives the run's predictions, the search is for the baseline's; if it gives the baseline's, other code or
+    other content made the run, and the search is for the run's.
 
     Args:
         suite: The row's suite.
@@ -113,8 +113,8 @@ def network_causes(
                 continue
             match = _match(outcome, target)
             if match.same:
-                asked = f"asked so on {len(outcome)} people of {len(chosen)} images"
-                causes.append(_cause(changed, "shown", f"{asked}, the network gives {words} predictions"))
+                sample = f"{len(outcome)} people of {len(chosen)} images"
+                causes.append(_cause(changed, "shown", f"with it, the network gives {words} predictions of {sample}"))
             elif nearest is None or match.distance < nearest[0]:
                 nearest = match.distance, changed
         if causes:

@@ -121,7 +121,7 @@ def differences(seen: Observed, *stated: Change) -> str:
             stated=list(stated),
             causes=causes,
             untold=untold,
-            notes=["the network was not asked"],
+            notes=["no prediction was repeated"],
         )
     )
 
@@ -136,7 +136,7 @@ def test_text() -> None:
         "  1. flip test: flip.enabled was True and is False (likely)",
     ]
     assert "  - on record: flip.enabled: True -> False" in lines
-    assert lines[-1] == "Note: the network was not asked"
+    assert lines[-1] == "Note: no prediction was repeated"
     assert "there is nothing to explain" in differences(observed(metrics={}))
     lines = differences(moved()).splitlines()
     assert lines[3].startswith("No cause is known: what makes other heatmaps cannot be told from predictions alone; ")

@@ -142,7 +142,7 @@ def test_what_cannot_be_followed(harness: Harness, right: Made, settings: Settin
     moved(right)[0].save(folder.predictions, "key")
     code, _, err = harness("explain", f"coco/{ROW.id}", *options, "--baseline", settings.out)
     assert code == 3
-    assert "is not the file that the record was made from" in err
+    assert "has changed since the record was made from it" in err
 
 
 def test_other_keypoints_are_no_baseline(harness: Harness, right: Made, settings: Settings) -> None:

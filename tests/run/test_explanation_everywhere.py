@@ -124,14 +124,14 @@ def test_explained(
     code, out, err = harness("run", path, *options, "--offline")
     assert code == 0, out + err
 
-    asked = ("explain", f"{path}/{case.row}", "--run", case.run, "--rerun", "--json", *options)
-    code, out, err = harness(*asked)
+    explain = ("explain", f"{path}/{case.row}", "--run", case.run, "--rerun", "--json", *options)
+    code, out, err = harness(*explain)
     assert code in (0, 1), err
     assert_all_tried(document(out), suite, path)
 
     baseline = planted(tmp_path / "runs", tmp_path / "baseline")
     assert harness("score", baseline, "--data", written[suite])[0] == 0
-    code, out, err = harness(*asked, "--baseline", baseline)
+    code, out, err = harness(*explain, "--baseline", baseline)
     assert code == 0, out + err
     found = document(out)
     assert bool(found["observed"]["metrics"]) == (suite not in UNMOVED)
@@ -166,7 +166,7 @@ def test_flip_test_of_a_run_without_one(written: dict[str, Path], tmp_path: Path
     assert tried == {"on, not shifted": expected, "on, shifted": expected.model_copy(update={"shift": True})}
 
 
-def test_only_what_the_network_can_answer_is_asked_of_a_baseline(
+def test_only_settings_that_fit_the_network_are_taken_from_a_baseline(
     written: dict[str, Path], tmp_path: Path, settings: Settings
 ) -> None:
     path = small_suite(tmp_path, "humanart")
