@@ -15,6 +15,7 @@ import torch
 
 from harness.datasets.people import People
 from harness.errors import RunError
+from harness.files import content_key
 from harness.predictions import Predictions
 from harness.record import Estimation
 from harness.run.executors.base import Executor, Lost
@@ -46,6 +47,7 @@ def predict_in_passes(
     executor: Executor,
     progress: RunProgress,
     task_seconds: float | None = None,
+    image_content: str = "",
 ) -> Iterator[tuple[int, Outcome] | None]:
     """Predict runs that have the same people.
 
@@ -55,6 +57,7 @@ def predict_in_passes(
         executor: Does the work.
         progress: Told of each pass.
         task_seconds: What a task should take, of one batch at least; None for `TASK_SECONDS`.
+        image_content: A digest of the images. Shards that were predicted from other images are not used.
 
     Yields:
         Each run's place in `runs` and its outcome; those of one pass come together, and None after them.
@@ -66,7 +69,7 @@ def predict_in_passes(
     networks = network_sizes([(plan.source, plan.config) for _, plan, _ in runs])
     waiting: list[RunInPass] = []
     for number, ((name, plan, folder), network) in enumerate(zip(runs, networks, strict=True)):
-        store = ShardStore(folder.shards, plan.predictions_key, len(people))
+        store = ShardStore(folder.shards, content_key(plan.predictions_key, image_content), len(people))
         run = RunInPass(number, name, plan, folder, network, store, block)
         progress.advance(int(run.done.sum()))
         waiting.append(run)

@@ -194,7 +194,7 @@ def _predicted(
             outcomes: Iterator[tuple[int, Outcome] | None] = iter([(0, _upstream(job, plan, people, progress))])
         else:
             runs = [(job.name, plan, job.folder) for job, plan in group]
-            outcomes = predict_in_passes(runs, people, executor, progress)
+            outcomes = predict_in_passes(runs, people, executor, progress, image_content=content)
         for item in outcomes:
             if item is None:
                 yield None

@@ -53,7 +53,7 @@ class ShardStore:
 
     Args:
         folder: For all shards of the run.
-        key: Names the content: the plan's `predictions_key`.
+        key: Names the content: the plan's `predictions_key` and the images.
         total: How many people the run has.
     """
 

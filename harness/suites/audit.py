@@ -31,9 +31,9 @@ from harness.suites.configs import (
 )
 from harness.suites.decoding import evaluated_keypoints, heatmap_head
 from harness.suites.ledger import protocol_without_files
-from harness.suites.metainfo import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 from harness.suites.overrides import changes_nothing, evaluated_datasets, override
 from harness.suites.schema import Claim, Row, Run, Suite
+from harness.suites.sigmas import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 
 _DOWNLOADS = "https://download.openmmlab.com/"
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import psutil
 import pytest
 from conftest import Harness
@@ -80,6 +81,28 @@ def test_the_same_command_goes_on(harness: Harness, demo: Path, whole: str, smal
     assert_same("runs", whole)
     _, out, _ = harness(*arguments(demo), "--status")
     assert [line.split() for line in out.splitlines()[:2]] == [[f"demo/{row}", "done", "partial"] for row in ROWS]
+
+
+def test_images_that_changed_meanwhile_are_predicted_anew(
+    harness: Harness, demo: Path, small_tasks: None, doing: Any
+) -> None:
+    shutil.copytree(demo, "data")
+    tasks: list[Task] = []
+
+    def stopped(worker: Worker, task: Task) -> list[Any]:
+        if len(tasks) == 3:
+            raise KeyboardInterrupt
+        tasks.append(task)
+        return DO(worker, task)
+
+    doing(stopped)
+    assert harness(*arguments(Path("data")))[0] == 130
+    for path in Path("data").rglob("*.png"):
+        assert cv2.imwrite(str(path), 255 - read_image(path))
+    doing(DO)
+    assert harness(*arguments(Path("data")))[0] == 0
+    assert harness(*arguments(Path("data"), out="afresh"))[0] == 0
+    assert_same("runs", "afresh")
 
 
 def test_rows_at_different_places_join(harness: Harness, demo: Path, whole: str, small_tasks: None, doing: Any) -> None:

@@ -11,7 +11,8 @@ from harness.errors import SpecError
 from harness.suites.configs import load_config
 from harness.suites.ledger import protocol_without_files
 from harness.suites.load import load_suite
-from harness.suites.metainfo import metainfo_of_file, read_metainfo, suspicious_sigmas
+from harness.suites.metainfo import metainfo_of_file, read_metainfo
+from harness.suites.sigmas import suspicious_sigmas
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from harness.datasets.coco_file import Category
 from harness.datasets.inspect.problems import Problems
-from harness.suites.metainfo import SIGMAS_ADVICE, suspicious_sigmas
+from harness.suites.sigmas import SIGMAS_ADVICE, suspicious_sigmas
 
 METAINFO = "the metainfo"
 SIDES = {"l": "left", "r": "right"}
