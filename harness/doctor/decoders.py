@@ -56,8 +56,9 @@ def check_decoder(decoder: Decoder, input_size: Size, device: str) -> Finding:
 def _heatmaps(decoder: Decoder) -> Iterator[Float32]:
     """Yield heatmaps [N, C, h, w]: one peak each, at borders as well; two, equal ones too; noise; nothing positive."""
     rng = np.random.default_rng(0)
-    width, height = decoder.heatmap_size
+    width, height = decoder.map_size
     peak = codec_of(decoder).peak
+    assert peak
     count = codec_of(decoder).channels * (1 + max(decoder.kept or (KEYPOINTS - 1,)))
     grid_y, grid_x = np.mgrid[:height, :width]
 

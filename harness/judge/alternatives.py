@@ -51,7 +51,8 @@ def scoring_alternatives(
                 yield Alternative(
                     TriedSetting("box score threshold", f"{used:g}", f"{threshold:g}"), _dropper(threshold)
                 )
-    strides = np.divide(protocol.crop.input_size, protocol.decoder.heatmap_size)
+    heatmap_size = protocol.decoder.heatmap_size
+    strides = (1, 1) if heatmap_size is None else np.divide(protocol.crop.input_size, heatmap_size)
     if strides[0] != strides[1]:
         yield Alternative(TriedSetting("map back to the image", "both strides", "the width's stride"), _width_only)
     for first, second in enumerate(protocol.flip_indices):
@@ -99,7 +100,7 @@ def _swapper(first: int, second: int) -> Callable[[Predictions, Protocol], Score
 
 def _width_only(predictions: Predictions, protocol: Protocol) -> Scored:
     """Map keypoints back by the width's stride in both directions, as MMPose's transform_preds did until 12a0e1e67."""
-    across, down = np.divide(protocol.crop.input_size, protocol.decoder.heatmap_size)
+    across, down = np.divide(protocol.crop.input_size, protocol.decoder.map_size)
     middle = (predictions.boxes[:, 1] + predictions.boxes[:, 3])[:, None] / 2
     keypoints = predictions.keypoints.copy()
     keypoints[..., 1] = middle + (keypoints[..., 1] - middle) * across / down

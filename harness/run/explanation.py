@@ -206,15 +206,18 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[TriedSe
         boxes = Boxes(source="detector", file=data_file(plan.settings.data, box_file, "the box file"))
         yield changed("boxes", "ground-truth", "detector", boxes=boxes)
 
-    flip = protocol.flip
+    decoder, flip = protocol.decoder, protocol.flip
+    own = codec_of(decoder)
     for enabled, shift in ((False, False), (True, False), (True, True)):
+        if shift and not own.shift_setting:
+            continue
         other = flip.model_copy(update={"enabled": enabled, "shift": shift})
         if enabled != flip.enabled:
             tried = "off" if not enabled else f"on, {'shifted' if shift else 'not shifted'}"
             yield changed("flip test", "on" if flip.enabled else "off", tried, enabled, flip=other)
         elif enabled and shift != flip.shift:
             shifts = ("on", "off") if flip.shift else ("off", "on")
-            yield changed("shift of the mirrored heatmaps", *shifts, flip=other)
+            yield changed(f"shift of the mirrored {own.form}", *shifts, flip=other)
     if flip.enabled:
         of_network = flip.indices or protocol.flip_indices
         for first, second in enumerate(of_network):
@@ -224,11 +227,8 @@ def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[TriedSe
                 other = flip.model_copy(update={"indices": tuple(pairs)})
                 yield changed("mirror pairs", "all", f"not {first} and {second}", flip=other)
 
-    decoder = protocol.decoder
     for codec in plugins("codecs").values():
-        for alternative in codec.alternatives(decoder.heatmap_size):
-            if codec.channels != codec_of(decoder).channels:
-                continue
+        for alternative in codec.alternatives(decoder) if codec.form == own.form else ():
             other_decoder = alternative.model_copy(update={"kept": decoder.kept})
             if other_decoder != decoder:
                 yield changed("decoder", _name(decoder), _name(other_decoder), decoder=other_decoder)

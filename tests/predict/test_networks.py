@@ -4,7 +4,7 @@ import pytest
 import torch
 from fake_cuda import RecordableOnMeta
 
-from harness.predict.networks import build_network, forward_heatmaps
+from harness.predict.networks import build_network, forward_head
 from harness.suites.configs import load_config
 from harness.suites.load import load_suite, suite_names
 from harness.suites.schema import Row, Run, Suite
@@ -34,8 +34,8 @@ def test_build_and_run(name: str) -> None:
     width, height = codec.input_size
     if sum(parameter.numel() for parameter in network.parameters()) < SMALL:
         with torch.inference_mode():
-            heatmaps = forward_heatmaps(network, torch.zeros(1, 3, height, width))
+            heatmaps = forward_head(network, torch.zeros(1, 3, height, width))
         assert heatmaps.shape == (1, config.model.head.out_channels, *codec.heatmap_size[::-1])
     network, crops = network.to("meta"), torch.zeros(1, 3, height, width, device="meta")
     with torch.inference_mode(), RecordableOnMeta():  # type: ignore[no-untyped-call]
-        forward_heatmaps(network, crops)
+        forward_head(network, crops)

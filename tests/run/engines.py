@@ -94,7 +94,7 @@ def _heatmaps(plan: Plan, people: People) -> Float32:
     Keypoints that are not kept, and offsets, are noise.
     """
     rng = np.random.default_rng(0)
-    width, height = plan.protocol.decoder.heatmap_size
+    width, height = plan.protocol.decoder.map_size
     regions = crop_regions(people, plan.protocol.crop)
     corners = regions.centers - 0.5 * regions.sizes
     keypoints = (_true_keypoints(plan, people) - corners[:, None]) / regions.sizes[:, None] * [width, height]
