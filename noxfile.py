@@ -78,6 +78,13 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def site(session: nox.Session) -> None:
+    """Write the pages of all suites with made-up records of every run, and measure them: seconds and megabytes."""
+    install(session)
+    session.run("pytest", "-s", "tests/report/measure_site.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(python=PYTHON)
 def parity(session: nox.Session) -> None:
     """Compare the shared engine with MMPose's test loop on the samples: all runs, for results/, or
     `nox -s parity -- [SUITE...] --rows GLOB` to look at some. Takes over an hour on two cores.

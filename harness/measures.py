@@ -35,18 +35,18 @@ def measure_of(name: str) -> Measure:
         SpecError: No family gives it.
     """
     for family in plugins("metrics").values():
-        if name in family.measures:
-            found: Measure = family.measures[name]
+        found: Measure | None = family.measure(name)
+        if found is not None:
             return found
     raise SpecError(f"metric {name} is not evaluated here; known are {', '.join(measure_names())}")
 
 
 def is_measured(name: str) -> bool:
     """Return whether an installed family gives a number of this name."""
-    return any(name in family.measures for family in plugins("metrics").values())
+    return any(family.measure(name) is not None for family in plugins("metrics").values())
 
 
 def measure_names() -> list[str]:
-    """Return the names of all numbers that the installed families give."""
+    """Return the names of all numbers that the installed families give; of those with a threshold, the usual ones."""
     names: Iterable[str] = (name for family in plugins("metrics").values() for name in family.measures)
     return sorted(set(names))

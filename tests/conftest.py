@@ -61,6 +61,15 @@ def scoring_samples() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def zoo_samples() -> Path:
+    """Return a data folder with MMPose's samples of the further data sets, beside the real images; skip without one."""
+    folder = SAMPLES.parent / "zoo-samples"
+    if not folder.is_dir():
+        pytest.skip("no samples of the further data sets: HARNESS_SAMPLES names no folder with `zoo-samples` beside it")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def no_internet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let downloads reach this machine only, and keep its cache out of the tests."""

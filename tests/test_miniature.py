@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from miniature import Miniature, coco, crowdpose, humanart, jhmdb, mpii, posetrack18, write_miniature
+from miniature import Miniature, coco, crowdpose, humanart, jhmdb, mpii, posetrack18, wholebody, write_miniature
 
 from harness.arrays import Float64
 
@@ -62,3 +62,22 @@ def test_hard_cases_of_the_others(samples: Path) -> None:
     assert any(image["ignore_regions_x"] for image in sequences["images"])
     assert (keypoints_of(sequences)[..., 1] < 0).any()
     assert len(list((samples / posetrack18.SEQUENCES).iterdir())) == 3
+
+
+def test_hard_cases_of_whole_bodies(miniature: Miniature) -> None:
+    people = read(miniature.folder, wholebody.ANNOTATIONS)["annotations"]
+    sizes = {one["id"]: (one["width"], one["height"]) for one in read(miniature.folder, coco.ANNOTATIONS)["images"]}
+    labelled = {
+        part: [any(value > 0 for value in person[f"{part}_kpts"][2::3]) for person in people]
+        for part in wholebody.COUNTS
+    }
+    assert all(2 <= sum(shown) < len(people) - 1 for shown in labelled.values())
+    assert any(shown and not person["face_valid"] for shown, person in zip(labelled["face"], people, strict=True))
+    assert any(shown and not person["num_keypoints"] for shown, person in zip(labelled["face"], people, strict=True))
+    assert any(0 < value < 1 for person in people for value in person["righthand_kpts"][2::3])
+    assert any(
+        person[f"{hand}_box"][0] + person[f"{hand}_box"][2] > sizes[person["image_id"]][0]
+        for person in people
+        for hand in wholebody.WRISTS
+    )
+    assert miniature.wholebody.people == sum(person["num_keypoints"] > 0 for person in people)

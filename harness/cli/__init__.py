@@ -22,6 +22,7 @@ from harness.openmmlab import openmmlab_needed
 VERBS = {
     "list": "Show the rows and what was published of them.",
     "check": "Check the suites against MMPose's own files, or a data folder.",
+    "import": "Draft a suite from a metafile in MMPose's form.",
     "fetch": "Download the data sets, box files and checkpoints that runs need.",
     "run": "Evaluate the rows of a suite and compare them with what was published.",
     "explain": "Say which settings give the published number.",
@@ -33,6 +34,8 @@ VERBS = {
     "doctor": "Say what this machine has, and check what a device computes.",
     "bench": "Measure our engine beside MMPose's own code.",
 }
+_MODULES = {"import": "import_metafile"}
+"""The modules of verbs that Python cannot import by the verb's name in a statement."""
 INTERRUPTED = 130
 UNREAD = 141
 """As of a program that SIGPIPE ends; 1 would say that a number is off."""
@@ -49,7 +52,7 @@ class _Verbs(click.Group):
         """Import a verb's module and return its command."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"harness.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"harness.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

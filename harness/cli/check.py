@@ -12,7 +12,7 @@ import click
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
 from harness.suites.audit import Audit, AuditFinding, audit_suite
-from harness.suites.load import load_suite, published_suites
+from harness.suites.load import expanded, load_suite, published_suites
 from harness.suites.schema import Suite
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ _COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "peopl
 def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: bool, as_schema: bool) -> None:
     """Check the suites against MMPose's configs and metafiles, or a data folder against the suites.
 
-    Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, or the path of a YAML file;
-    without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a suite in a way
-    that the suite does not state, and 2 for a broken suite. A config beside a YAML file of your own is a Python program
-    and is executed: check suites of people whom you trust.
+    Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, a group, such as hand, or the path
+    of a YAML file; without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a
+    suite in a way that the suite does not state, and 2 for a broken suite. A config beside a YAML file of your own is a
+    Python program and is executed: check suites of people whom you trust.
 
     With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
     Fatal is what leaves numbers without a meaning: `harness run` and `harness score` refuse it. An error makes a run
@@ -54,7 +54,7 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
             )
         )
         return
-    loaded = _load_all(suites or tuple(published_suites()))
+    loaded = _load_all(expanded(suites) or published_suites())
     if data is not None:
         _check_data(loaded, data, named=bool(suites), decode=decode, as_json=as_json)
         return
@@ -64,7 +64,7 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
         raise click.exceptions.Exit(EXIT_DIFFERENT)
 
 
-def _load_all(names: tuple[str, ...]) -> list[Suite]:
+def _load_all(names: list[str]) -> list[Suite]:
     """Load the suites; of several broken ones, the error tells all."""
     suites, errors = [], []
     for name in names:

@@ -22,7 +22,7 @@ from harness.files import write_text
     type=click.FloatRange(min=0, max=1000),
     metavar="X",
     help="How far a metric may move, in its unit, where the records have no wider measured noise floor.  [default: "
-    "0.0001 of a fraction, a tenth of the last printed digit of others]",
+    "0.0001 of a fraction, of NME a tenth of that, a tenth of the last printed digit of others]",
 )
 @click.option(
     "--resamples",

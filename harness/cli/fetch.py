@@ -35,10 +35,11 @@ def command(
     name. What no program may download is named with what to do. HARNESS_CACHE names the folder of archives and
     checkpoints; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured. Exit code 3 if anything is still missing.
 
-    SUITE is a name, such as coco, or the path of a YAML file of your own, such as mine.yaml; --rows chooses among its
-    rows. A config beside that file is a Python program and is executed: fetch for suites of people whom you trust.
+    SUITE is a name, such as coco, a group, such as hand, or the path of a YAML file of your own, such as mine.yaml;
+    --rows chooses among its rows. A config beside that file is a Python program and is executed: fetch for suites of
+    people whom you trust.
     """
-    from harness.suites.load import published_suites, select, suite_names
+    from harness.suites.load import expanded, published_suites, select, suite_names
 
     groups = _needed(select(suites or published_suites(), glob), data, checkpoints)
     items = [item for _, group in groups for item in group]
@@ -49,7 +50,7 @@ def command(
         for title, group in groups:
             click.echo(f"{click.style(title, bold=True)}\n{''.join(_listing(group, sizes))}", err=as_json)
         click.echo(f"{_total(items, sizes)}; data folder {data}, cache {cache_folder()}", err=as_json)
-        if suites and set(suites) <= set(suite_names()):
+        if suites and set(expanded(suites)) <= set(suite_names()) and "all" not in suites:
             table = select(published_suites(), None)
             everything = [item for _, group in _needed(table, data, checkpoints) for item in group]
             rows = sum(len(rows) for _, rows in table)

@@ -1,15 +1,19 @@
 """`harness list`: the rows of the suites and what was published of them."""
 
+import functools
 import json
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
-from harness.suites.load import published_suites, select
-from harness.suites.schema import Claim, Row, Suite
+from harness.suites.load import DEMO, select
+from harness.suites.schema import Claim, Row, Run, Suite
+
+Selected = list[tuple[Suite, list[Row]]]
 
 
 @click.command("list")
@@ -20,20 +24,64 @@ from harness.suites.schema import Claim, Row, Suite
 def command(suites: tuple[str, ...], glob: str | None, out: Path, as_json: bool) -> None:
     """Show the rows and what was published of them.
 
-    SUITE is a name, such as coco, or the path of a YAML file; without one, all published tables are.
+    SUITE is a name, such as coco, a group of suites (body, wholebody, hand, face, animal, fashion, all), or the path of
+    a YAML file; without one, all published tables are shown, and the demo.
     """
-    selected = select(suites or published_suites(), glob)
+    selected = select(suites or ("all", DEMO), glob)
     states = _states(selected, out)
     if as_json:
         click.echo(json.dumps(_document(selected, states), indent=2, ensure_ascii=False))
         return
+    several = len({suite.group for suite, _ in selected}) > 1
+    for group, members in _grouped(selected).items():
+        if several:
+            click.echo(f"{click.style(_called(group), bold=True)}\n")
+        for suite, rows in members:
+            click.echo(f"{suite.title}\n\n{_table(suite, rows, states)}\n")
+    if several:
+        click.echo("\n".join(_overview(selected)))
+    click.echo(_counts(selected))
+
+
+def _grouped(selected: Selected) -> dict[str | None, Selected]:
+    """Return the suites by their groups, in the order of their first suites."""
+    groups: dict[str | None, Selected] = {}
     for suite, rows in selected:
-        click.echo(f"{suite.title}\n\n{_table(suite, rows, states)}\n")
-    count = sum(len(rows) for _, rows in selected)
-    click.echo(f"{_plural(count, 'row')}, {_plural(sum(len(row.runs) for _, rows in selected for row in rows), 'run')}")
+        groups.setdefault(suite.group, []).append((suite, rows))
+    return groups
 
 
-def _states(selected: list[tuple[Suite, list[Row]]], out: Path) -> dict[str, str]:
+def _called(group: str | None) -> str:
+    return group or "other"
+
+
+def _overview(selected: Selected) -> Iterator[str]:
+    """Yield a line for each group: its suites, each with its rows."""
+    groups = _grouped(selected)
+    width = max(len(_called(group)) for group in groups)
+    for group, members in groups.items():
+        suites = ", ".join(f"{suite.name} {len(rows)}" for suite, rows in members)
+        head = f"{_called(group):{width}}  "
+        yield from textwrap.wrap(
+            suites, 118, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+        )
+    yield ""
+
+
+def _counts(selected: Selected) -> str:
+    """Count rows and runs, those of the demo apart, which are of no published table."""
+    parts = []
+    for name, members in (
+        ("", [(suite, rows) for suite, rows in selected if suite.name != DEMO]),
+        (" of the demo", [(suite, rows) for suite, rows in selected if suite.name == DEMO]),
+    ):
+        if members:
+            runs = sum(len(row.runs) for _, rows in members for row in rows)
+            parts.append(f"{_plural(sum(len(rows) for _, rows in members), 'row')}{name}, {_plural(runs, 'run')}")
+    return "; ".join(parts)
+
+
+def _states(selected: Selected, out: Path) -> dict[str, str]:
     """Return each row's verdict by full id, from the records below `out`."""
     states = {suite.row_id(row): "not run" for suite, rows in selected for row in rows}
     for suite, rows in selected:
@@ -49,9 +97,10 @@ def _states(selected: list[tuple[Suite, list[Row]]], out: Path) -> dict[str, str
 def columns(suite: Suite, row: Row, state: str) -> dict[str, str]:
     """Return a row's line as cells by column heading."""
     cells = {"row": suite.row_id(row), "label": row.label, "boxes": row.boxes}
-    printed = {claim.metric: claim for claim in row.claims if claim.source == "table"}
-    for metric in suite.table_metrics:
-        cells[metric] = _value(suite, printed[metric]) if metric in printed else "-"
+    printed = {(claim.metric, claim.run): claim for claim in row.claims if claim.source == row.printed_source}
+    for name, column in suite.columns.items():
+        claim = printed.get((column.metric, column.run))
+        cells[name] = _value(suite, claim) if claim else "-"
     cells["state"] = state
     return cells
 
@@ -61,9 +110,9 @@ def remarks(suite: Suite, row: Row) -> list[str]:
     found = [f"label: {row.label_note}"] if row.label_note else []
     found += [f"cannot be run: {row.cannot_run}"] if row.cannot_run else []
     for claim in row.claims:
-        if claim.source == "table" and claim.published_as:
+        if claim.source == row.printed_source and claim.published_as:
             found.append(f"{claim.metric} is printed as {claim.published_as}")
-        if claim.source == "table" and claim.refuted:
+        if claim.source == row.printed_source and claim.refuted:
             found.append(
                 f"{claim.metric} {_value(suite, claim)} is wrong{_instead(suite, row, claim)}: {claim.refuted}"
             )
@@ -82,7 +131,7 @@ def _value(suite: Suite, claim: Claim) -> str:
 def _table(suite: Suite, rows: list[Row], states: dict[str, str]) -> str:
     lines = [columns(suite, row, states[suite.row_id(row)]) for row in rows]
     widths = {name: max(len(name), *(len(line[name]) for line in lines)) for name in lines[0]}
-    numbers = set(suite.table_metrics)
+    numbers = set(suite.columns)
 
     def text(cells: dict[str, str]) -> str:
         aligned = (
@@ -102,7 +151,38 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _document(selected: list[tuple[Suite, list[Row]]], states: dict[str, str]) -> dict[str, Any]:
+def _run(suite: Suite, row: Row, run: Run) -> dict[str, Any]:
+    """Return what a run evaluates: config, weights and data, each file with where it is from."""
+    dataset = suite.dataset_of(row)
+    paths = [suite.annotations(row, run), dataset.images, *dataset.extra.values()]
+    if row.boxes == "detector" and dataset.boxes:
+        paths.append(dataset.boxes)
+    return {
+        "config": run.config,
+        "evaluated_like": row.evaluated_like,
+        "checkpoint": run.checkpoint.model_dump(),
+        "data": paths,
+        "sources": _sources(tuple(paths)),
+    }
+
+
+@functools.cache
+def _sources(paths: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return where files and folders come from: what a program downloads, and the page for a person."""
+    from harness.suites.sources import sources_of
+
+    return [
+        {
+            "path": source.entry.path,
+            "data_set": source.sources.name,
+            "urls": source.download.urls if source.download else [],
+            "page": source.by_hand.page if source.by_hand else None,
+        }
+        for source in sources_of(paths)
+    ]
+
+
+def _document(selected: Selected, states: dict[str, str]) -> dict[str, Any]:
     return {
         "rows": [
             {
@@ -111,8 +191,11 @@ def _document(selected: list[tuple[Suite, list[Row]]], states: dict[str, str]) -
                 "label_note": row.label_note,
                 "input_size": row.input_size,
                 "boxes": row.boxes,
+                "suite": suite.name,
+                "group": suite.group,
                 "claims": [claim.model_dump() for claim in row.claims],
-                "runs": list(row.runs),
+                "runs": {name: _run(suite, row, run) for name, run in row.runs.items()},
+                "also_printed": row.also_printed,
                 "state": states[suite.row_id(row)],
                 "cannot_run": row.cannot_run,
                 "notes": row.notes,

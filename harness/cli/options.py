@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Written = TypeVar("Written", bound=Document)
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
-"""Names of suites or paths of YAML files; none means all published tables."""
+"""Names of suites, groups of them or paths of YAML files; none means all published tables."""
 
 rows_option = click.option(
     "--rows",

@@ -44,8 +44,8 @@ def command(
 ) -> int:
     """Run both engines on the same people with the same weights, and show how far apart their numbers are.
 
-    SUITE is a name or a YAML file; without one, all published tables are compared. The files are written after every
-    run; in an --out made with the same weights, bound and packages, other runs stay.
+    SUITE is a name, a group or a YAML file; without one, all published tables are compared. The files are written after
+    every run; in an --out made with the same weights, bound and packages, other runs stay.
     Exit code 1 if a keypoint away from ties is off by more than 0.01 px, a score by 1e-5 or a metric by 1e-6; 3 if a
     run could not be compared.
     """

@@ -19,7 +19,7 @@ PARITY = Path("results/parity.json")
     "suites",
     multiple=True,
     metavar="SUITE",
-    help="Show this suite, by name or by the path of its YAML file; may be repeated.  [default: all of the "
+    help="Show this suite, by name, by group or by the path of its YAML file; may be repeated.  [default: all of the "
     "project's own]",
 )
 @path_option(
@@ -45,9 +45,9 @@ def command(
     from harness.report.results import read_results
     from harness.report.site import write_site
     from harness.report.sizes import read_sizes
-    from harness.suites.load import load_suite, suite_names
+    from harness.suites.load import expanded, load_suite, suite_names
 
-    loaded = [load_suite(suite) for suite in suites or suite_names()]
+    loaded = [load_suite(suite) for suite in expanded(suites) or suite_names()]
     if data is not None:
         check_data_folder(data)
     check_writable(out)

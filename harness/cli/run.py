@@ -88,7 +88,8 @@ def command(
     protocol, environment and record. What is there already and was made from the same content is not made again; so the
     same command goes on after an interruption, and several processes may share an output folder.
 
-    SUITE is a name, such as coco, or the path of a YAML file. A config beside that file is a Python program and is
+    SUITE is a name, such as coco, a group of suites (body, wholebody, hand, face, animal, fashion, all), or the path of
+    a YAML file. A config beside that file is a Python program and is
     executed: run suites of people whom you trust.
     """
     from harness.suites.load import DEMO, select

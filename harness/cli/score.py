@@ -19,8 +19,8 @@ from harness.errors import HarnessError, ObtainError, UsageError
 @path_option(
     "--predictions",
     metavar="FILE",
-    help="Score these predictions under SUITE: COCO results (.json); for MPII and JHMDB an array [people, "
-    "keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "
+    help="Score these predictions under SUITE: COCO results (.json); for MPII, JHMDB and faces an array "
+    "[people, keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "
     "for each sequence.",
 )
 @click.option("--run", metavar="NAME", help="Whose annotations to take, where a suite has several, e.g. sub1 of JHMDB.")

@@ -76,13 +76,14 @@ def row_line(outcome: RowOutcome, width: int) -> str:
 
 
 def _shown(claims: list[JudgedClaim], metrics: list[str]) -> list[JudgedClaim]:
-    """Return one claim a metric, in the suite's order: of those that gate, the standing one that matches best."""
-    best: dict[str, JudgedClaim] = {}
+    """Return one claim a metric and subset, in the suite's order: of the standing ones that gate, the closest."""
+    best: dict[tuple[str, str | None], JudgedClaim] = {}
     for claim in claims:
         if claim.claim.gates and not claim.claim.refuted:
-            rival = best.get(claim.claim.metric)
+            of = claim.claim.metric, claim.claim.run
+            rival = best.get(of)
             if rival is None or _distance(claim) < _distance(rival):
-                best[claim.claim.metric] = claim
+                best[of] = claim
     return sorted(best.values(), key=lambda claim: metrics.index(claim.claim.metric))
 
 
@@ -92,7 +93,8 @@ def _distance(claim: JudgedClaim) -> float:
 
 def _cell(judged: JudgedClaim, suite: Suite) -> str:
     claim, decimals = judged.claim, suite.metrics[judged.claim.metric].decimals
-    claimed = f"{claim.metric} {claim.value:.{decimals}f} -> "
+    subset = f" {claim.run}" if claim.run else ""
+    claimed = f"{claim.metric}{subset} {claim.value:.{decimals}f} -> "
     if judged.measured is None or judged.difference is None:
         return f"{claimed}{'-':<{2 * decimals + 10}}"
     # One decimal more than published, so that a value on the edge of rounding is seen to be there.

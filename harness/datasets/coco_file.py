@@ -1,8 +1,9 @@
 """COCO-style annotation files as arrays."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Annotations:
     categories: Numbers
     """[M] `category_id`"""
     keypoints: Numbers
-    """[M, 3 K] x, y, visibility"""
+    """[M, 3 K] x, y, visibility; the file has them in one list, or a list for each keypoint."""
     boxes: Numbers
     """[M, 4] x, y, width, height, px"""
     areas: Numbers
@@ -76,6 +77,8 @@ class Category:
     id: int
     keypoints: tuple[str, ...]
     """Their names; none where the entry does not list texts."""
+    name: str = ""
+    """Empty where it is no text."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,22 @@ def read_coco(path: Path) -> CocoFile:
         ObtainError: The file is missing or is not JSON.
         FormError: It is no object with `images` and `annotations`, which are lists of objects.
     """
+    return coco_columns(read_document(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return a COCO-style document, whose `images` and `annotations` are lists of objects; raises as `read_coco`."""
     document: Any = read_json(path, "the annotation file", "name another data folder with --data")
     if not isinstance(document, dict):
         raise FormError(path, "it is no object with `images` and `annotations`")
     for field in ("images", "annotations"):
         if not records(document.get(field)):
             raise FormError(path, f"`{field}` is no list of objects")
+    return document
+
+
+def coco_columns(document: Mapping[str, Any]) -> CocoFile:
+    """Return the columns of a document of `read_document`."""
     images, people = document["images"], document["annotations"]
     names = (image.get("file_name") for image in images)
     return CocoFile(
@@ -132,7 +145,7 @@ def read_coco(path: Path) -> CocoFile:
             ids=integers(people, "id"),
             image_ids=integers(people, "image_id"),
             categories=numbers(people, "category_id"),
-            keypoints=number_lists(_with_zeros(people), "keypoints"),
+            keypoints=number_lists(_with_zeros(_with_flat_keypoints(people)), "keypoints"),
             boxes=number_lists(people, "bbox", 4),
             areas=numbers(people, "area"),
             crowds=numbers(people, "iscrowd"),
@@ -140,6 +153,21 @@ def read_coco(path: Path) -> CocoFile:
         ),
         _categories(document.get("categories")),
     )
+
+
+def _with_flat_keypoints(people: Sequence[Record]) -> Sequence[Record]:
+    """Put x, y, visibility after each other where each keypoint has a list of its own (RHD): both are read the same."""
+    nested = {number for number, person in enumerate(people) if _are_triples(person.get("keypoints"))}
+    if not nested:
+        return people
+    return [
+        {**person, "keypoints": [*chain.from_iterable(person["keypoints"])]} if number in nested else person
+        for number, person in enumerate(people)
+    ]
+
+
+def _are_triples(value: Any) -> bool:
+    return bool(value) and isinstance(value, list) and all(isinstance(one, list) and len(one) == 3 for one in value)
 
 
 def _with_zeros(people: Sequence[Record]) -> Sequence[Record]:
@@ -155,7 +183,11 @@ def _categories(entries: Any) -> tuple[Category, ...] | None:
     if not records(entries):
         return None
     return tuple(
-        Category(entry["id"], tuple(names) if _are_texts(names := entry.get("keypoints")) else ())
+        Category(
+            entry["id"],
+            keypoints=tuple(names) if _are_texts(names := entry.get("keypoints")) else (),
+            name=name if isinstance(name := entry.get("name"), str) else "",
+        )
         for entry in entries
         if type(entry.get("id")) is int
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.datasets.coco_file import read_coco
-from harness.datasets.inspect.people import Annotated, inspect_people
+from harness.datasets.inspect.people import Annotated, Rules, inspect_people
 from harness.datasets.interface import DataFiles, DatasetClass
 from harness.datasets.people.coco import annotated_people, detected_people
 from harness.datasets.people.people import People
@@ -24,8 +24,12 @@ class CocoStyle(DatasetClass):
         listed = zip(images.ids.values.tolist(), images.ids.known.tolist(), images.names, strict=True)
         return {image_id: name for image_id, known, name in listed if known and name is not None}
 
+    def rules(self, needed: Rules) -> Rules:
+        """Return what inspection is to know of the class, given what the metric needs; by default that alone."""
+        return needed
+
     def inspect(self, data: Path, files: DataFiles) -> Annotated:
         """Inspect the annotation file."""
-        coco = read_coco(data / files.annotations)
+        coco, rules = read_coco(data / files.annotations), self.rules(files.rules)
         boxes = bool(files.boxes)
-        return inspect_people(files.annotations, coco, files.rules, ground_truth=files.ground_truth, detector=boxes)
+        return inspect_people(files.annotations, coco, rules, ground_truth=files.ground_truth, detector=boxes)

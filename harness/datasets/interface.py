@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.datasets.inspect.people import Annotated, Rules
+from harness.datasets.labelled import LabelledPeople, labelled_people
 from harness.datasets.people.people import People
 
 
@@ -65,6 +66,14 @@ class DatasetClass(ABC):
         self.corners_published = corners_published
         self.moved_by_numpy_2 = moved_by_numpy_2
 
+    def metainfo_of(self, settings: Mapping[str, Any]) -> str | Mapping[str, Any]:
+        """Return what holds where the config's `test_dataloader.dataset` names no metainfo.
+
+        Raises:
+            SpecError: A setting that MMPose's class does not know.
+        """
+        return self.metainfo
+
     @abstractmethod
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
         """List the people to be evaluated, in MMPose's order; see `harness.datasets.people.load_people`."""
@@ -72,6 +81,14 @@ class DatasetClass(ABC):
     @abstractmethod
     def file_names(self, annotations: Path) -> dict[int, str]:
         """Return the file names of images by their ids; see `harness.datasets.lookup.file_names`."""
+
+    def labelled(self, annotations: Path, num_keypoints: int) -> LabelledPeople:
+        """Return the labelled keypoints of all annotated people, by default those of a COCO-style file's `keypoints`.
+
+        Raises:
+            ObtainError: The annotation file is missing or not of its form.
+        """
+        return labelled_people(annotations, num_keypoints, one_based=self.one_based)
 
     def videos(self, annotations: Path, sequences: Path | None) -> dict[int, str] | None:
         """Return the video of each image by its id; None for single images."""

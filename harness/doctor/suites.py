@@ -8,7 +8,7 @@ from harness.errors import ObtainError
 from harness.fields import Fields
 from harness.suites.load import load_suite, suite_names
 from harness.suites.schema import Dataset, Row, Suite
-from harness.suites.sources import load_sources
+from harness.suites.sources import source_of
 
 ABSENT, NONE = "absent", "-"
 
@@ -42,7 +42,7 @@ def suite_states(data: Path, checkpoints: Path) -> Iterator[SuiteState]:
     for name in suite_names():
         suite = load_suite(name)
         datasets = [suite.dataset_of(row) for row in suite.rows]
-        images = {path for dataset in datasets for path in _image_folders(name, dataset)}
+        images = {path for dataset in datasets for path in _image_folders(dataset)}
         checkpoints_there = {
             (row.id, run): _has_checkpoint(checkpoints, row, run) for row in suite.rows for run in row.runs
         }
@@ -74,17 +74,18 @@ def _there(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and any(child.name != "annotations" for child in path.iterdir()))
 
 
-def _image_folders(suite: str, dataset: Dataset) -> set[str]:
+def _image_folders(dataset: Dataset) -> set[str]:
     """Return the folders of a data set's images; where their names are relative to the data folder, as published."""
-    if dataset.images != ".":
+    source = source_of(dataset.annotations) if dataset.images == "." and dataset.annotations else None
+    if source is None:
         return {dataset.images}
-    return {entry.path for entry in load_sources(suite).files if entry.kind == "folder"}
+    return {entry.path for entry in source.sources.files if entry.kind == "folder"}
 
 
 def _has_data(data: Path, suite: Suite, row: Row) -> bool:
     dataset = suite.dataset_of(row)
     paths = {suite.annotations(row, run) for run in row.runs.values()} | {*dataset.extra.values()}
-    paths |= _image_folders(suite.name, dataset)
+    paths |= _image_folders(dataset)
     if row.boxes == "detector" and dataset.boxes:
         paths.add(dataset.boxes)
     return all(_there(data / path) for path in paths)

@@ -226,10 +226,10 @@ def _ground_truth(outcome: RecordedRun) -> dict[str, str]:
 
 def _movements(new: RecordedRun, baseline: RecordedRun, noise_floor: float | None) -> tuple[Movement, ...]:
     assert new.protocol is not None, "only broken runs have none"
-    measures = family_of(new.protocol.scoring).measures
+    family = family_of(new.protocol.scoring)
     names = [*baseline.record.metrics, *(name for name in new.record.metrics if name not in baseline.record.metrics)]
     return tuple(
-        _movement(name, measures.get(name, Measure()), new.record, baseline.record, noise_floor) for name in names
+        _movement(name, family.measure(name) or Measure(), new.record, baseline.record, noise_floor) for name in names
     )
 
 

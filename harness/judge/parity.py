@@ -33,8 +33,8 @@ class Parity(Fields):
     score_max: float
     """Largest difference of a keypoint score, over the keypoints compared."""
     metric_max: float | None
-    """Largest difference of a metric, fractions; 1 where only one side is defined, None where MMPose's own evaluator
-    cannot run."""
+    """Largest difference of a metric, fractions, of values in px as a part of the value; 1 where only one side is
+    defined, None where MMPose's own evaluator cannot run."""
 
     @property
     def equal(self) -> bool:

@@ -78,15 +78,18 @@ def judge_claims(
 
 
 def overall(judged: Sequence[JudgedClaim], status: Status) -> Verdict:
-    """Sum up a run or row: each metric counts by its best-matching standing claim, the row by its worst metric."""
+    """Sum up a run or row: each metric counts by its best-matching standing claim, the row by its worst metric.
+
+    A metric of several subsets counts once for each of them.
+    """
     if status != "complete":
         return status
     standing = [j for j in judged if not j.claim.refuted]
     gating = [j for j in standing if j.claim.gates] or standing
-    best: dict[str, int] = {}
+    best: dict[tuple[str, str | None], int] = {}
     for j in gating:
-        rank = _ORDER.index(j.verdict)
-        best[j.claim.metric] = min(rank, best.get(j.claim.metric, rank))
+        rank, of = _ORDER.index(j.verdict), (j.claim.metric, j.claim.run)
+        best[of] = min(rank, best.get(of, rank))
     return _ORDER[max(best.values())] if best else "not run"
 
 
@@ -106,15 +109,23 @@ def judge_run(
 
 
 def judge_row(row: Row, metrics: Mapping[str, Metric], records: Sequence[Record]) -> tuple[list[JudgedClaim], Verdict]:
-    """Judge a row by the mean of its runs."""
+    """Judge a row by the mean of its runs, or, where these are subsets, by each of them."""
     if len(records) < len(row.runs):
         return [], "not run"
     statuses: list[Status] = ["failed", "unobtainable", "partial", "own boxes"]
     status: Status = next((s for s in statuses if any(r.status == s for r in records)), "complete")
+    if row.runs_are == "subsets":
+        judged = [claim for record in records for claim in _of_subset(row, metrics, record, status)]
+        return judged, overall(judged, status)
     measured = {name: _mean([r.metrics.get(name) for r in records]) for name in records[0].metrics}
     noises = [record.noise for record in records if record.noise]
     judged = judge_claims([claim for claim in row.claims if claim.run is None], metrics, measured, status, noises)
     return judged, overall(judged, status)
+
+
+def _of_subset(row: Row, metrics: Mapping[str, Metric], record: Record, status: Status) -> list[JudgedClaim]:
+    claims = [claim for claim in row.claims if claim.run == record.run]
+    return judge_claims(claims, metrics, record.metrics, status, [record.noise] if record.noise else [])
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -38,12 +38,26 @@ def load_results(path: Path, num_keypoints: int) -> CocoResults:
     Raises:
         ObtainError: The file is missing, is not JSON, or its entries are no poses of K keypoints.
     """
+    return results_of(path, read_entries(path), num_keypoints)
+
+
+def read_entries(path: Path) -> Entries:
+    """Return the entries of a results file, whatever is in them.
+
+    Raises:
+        ObtainError: The file is missing, is not JSON, or is no list of objects.
+    """
     entries = read_json(path, "the results file", "it takes JSON; MMPose writes it by CocoMetric's outfile_prefix")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ObtainError(
             f"{path}: not a COCO results file: its top level is no list of objects",
             'it must look like [{"image_id": 1, "category_id": 1, "keypoints": [x, y, score, ...], "score": 0.9}, ...]',
         )
+    return entries
+
+
+def results_of(path: Path, entries: Entries, num_keypoints: int) -> CocoResults:
+    """Return the results of some entries; `path` is for messages, the rest as of `load_results`."""
     warnings: list[str] = []
     categories = _categories(path, entries)
     image_ids = read_image_ids(path, entries, "entry", warnings)

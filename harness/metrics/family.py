@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from typing import Protocol as Interface
 
+from harness.errors import SpecError
 from harness.measures import Measure
 from harness.plugins import plugin
 from harness.protocol import DataFile, Scoring
@@ -103,7 +104,7 @@ class Family(ABC, Generic[S, T]):
     scoring: ClassVar[type[Scoring]]
     """S."""
     measures: ClassVar[Mapping[str, Measure]]
-    """All that it can give, the most important first."""
+    """All that it can give, the most important first; of numbers whose name has a threshold, the usual ones."""
     evaluators: ClassVar[tuple[str, ...]]
     """MMPose's classes that compute it."""
     settings: ClassVar[frozenset[str] | None] = None
@@ -115,12 +116,16 @@ class Family(ABC, Generic[S, T]):
     foreign_options: ClassVar[frozenset[str]] = frozenset()
     """Options of `harness score --predictions` that go with it."""
 
+    def measure(self, name: str) -> Measure | None:
+        """Return what the number of a name is; None where it gives no such number."""
+        return self.measures.get(name)
+
     @abstractmethod
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> S:
         """Read how a config scores.
 
         Args:
-            evaluator: The config's `test_evaluator`, of one of `evaluators`.
+            evaluator: The config's only `test_evaluator`, of one of `evaluators`.
             dataset: The config's `test_dataloader.dataset`.
             sigmas: [K] those of the data set.
             identify: As above.
@@ -128,6 +133,22 @@ class Family(ABC, Generic[S, T]):
         Raises:
             SpecError: It asks for what is not evaluated here.
         """
+
+    def read_evaluators(
+        self, evaluators: Sequence[Any], dataset: Any, sigmas: tuple[float, ...], identify: Identify
+    ) -> S:
+        """Read how a config scores by all its evaluators, which are of this family; by default there may be one.
+
+        Raises:
+            SpecError: There are several that are not one scoring, or as `read_scoring`.
+        """
+        if len(evaluators) > 1:
+            raise SpecError(
+                f"config field test_evaluator: one metric is evaluated, not several: "
+                f"{', '.join(evaluator.type for evaluator in evaluators)}",
+                "leave one of them in a config, and write a row for each",
+            )
+        return self.read_scoring(evaluators[0], dataset, sigmas, identify)
 
     @abstractmethod
     def read_truth(self, source: TruthFiles) -> T:
@@ -180,10 +201,17 @@ class Family(ABC, Generic[S, T]):
         """Return the figures of a row's page that it has besides those of every diagnosis."""
         return ()
 
+    metafile_names: ClassVar[tuple[Mapping[str, str], ...]] = ({},)
+    """What MMPose's metafiles call its metrics, where that is not our own name, and what we call them; one for each
+    result that a metafile states of a model on one data set."""
     upstream_names: ClassVar[Mapping[str, str]]
     """What MMPose's evaluators call its metrics, without their prefix, and what we call them."""
     upstream_unit: ClassVar[float] = 1.0
     """What a 1 of MMPose's evaluator is: 0.01 where it states percent."""
+
+    def our_name(self, upstream_name: str, scoring: S) -> str:
+        """Return what we call a metric of MMPose's evaluators, whose name is without its prefix."""
+        return self.upstream_names[upstream_name]
 
     def why_upstream_cannot(self, limited: bool) -> str | None:
         """Return why MMPose's own evaluator cannot run here, perhaps on a part of the images; None where it can."""

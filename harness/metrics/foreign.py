@@ -1,8 +1,10 @@
 """Scores what another framework predicted, under a suite's own ground truth; needs annotations, no images.
 
-OKS suites take a COCO results file; PoseTrack18 takes its official files, one for each sequence; MPII and JHMDB take an
-array of keypoints in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS
-unless asked for.
+OKS suites take a COCO results file, whole-body suites one with the keypoints of each part in a field of its own or with
+all in one list. PCK, AUC and EPE take a COCO results file in which each pose is that of one annotation;
+PoseTrack18 takes its official files, one for each sequence; MPII, JHMDB and the faces, which NME scores, take an array
+of keypoints in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS unless
+asked for.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from harness.protocol import AnyScoring, DataFile
 from harness.suites.configs import load_config
 from harness.suites.ledger import annotation_path, read_scoring
 from harness.suites.metainfo import read_metainfo
-from harness.suites.schema import Run, Suite
+from harness.suites.schema import Row, Run, Suite
 
 SCHEMA_VERSION = 1
 
@@ -126,12 +128,12 @@ def score_foreign(
     """Score a file of predictions under a suite.
 
     Args:
-        suite: Says how to score, by the config of its first row.
+        suite: Says how to score, by the config of its first row with such a run.
         path: The predictions.
         data: The data folder; only its annotations are read.
-        run: Which run of the row, and so which annotations; None where there is only one.
+        run: Which run, and so which annotations; None where the rows' runs have one name.
         array: The name of the keypoints in a file with several arrays.
-        one_based: Keypoints count pixels from 1; MPII and JHMDB.
+        one_based: Keypoints count pixels from 1; where an array is taken.
         score_mode: Score poses anew as MMPose's CocoMetric does, each pose's own score in place of its box's.
         nms: Drop duplicates as MMPose's CocoMetric does, at the suite's threshold.
 
@@ -139,8 +141,9 @@ def score_foreign(
         UsageError: An option that does not go with the suite, or that has to be given.
         ObtainError: Predictions or annotations are missing, malformed or do not fit each other.
     """
-    run, spec = _run(suite, run)
-    protocol = read_foreign_protocol(suite, spec, data)
+    run, row = _run(suite, run)
+    spec = row.runs[run]
+    protocol = read_foreign_protocol(suite, row, spec, data)
     family = family_of(protocol.scoring)
     options = {"array": array, "one_based": one_based, "score_mode": score_mode, "nms": nms}
     for option, value in options.items():
@@ -149,7 +152,7 @@ def score_foreign(
     scoring = family.foreign_scoring(protocol.scoring, options)
     protocol = protocol.model_copy(update={"one_based": one_based, "scoring": scoring})
     sha256 = _sha256(path)
-    names = read_metainfo(load_config(suite, suite.rows[0], spec).test_dataloader.dataset).names
+    names = read_metainfo(load_config(suite, row, spec).test_dataloader.dataset).names
     files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
     warnings = usable(find_problems(files, data, digests)[1])
@@ -166,14 +169,14 @@ def score_foreign(
     )
 
 
-def read_foreign_protocol(suite: Suite, run: Run, data: Path) -> ForeignProtocol:
-    """Read how the config of a run of the suite's first row scores.
+def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> ForeignProtocol:
+    """Read how the config of a row's run scores.
 
     Raises:
         SpecError: The config cannot be loaded, or asks for what is not evaluated here.
         ObtainError: Annotations are missing.
     """
-    config = load_config(suite, suite.rows[0], run)
+    config = load_config(suite, row, run)
     dataset = config.test_dataloader.dataset
 
     def identified(path: str, what: str) -> DataFile:
@@ -188,15 +191,23 @@ def read_foreign_protocol(suite: Suite, run: Run, data: Path) -> ForeignProtocol
     )
 
 
-def _run(suite: Suite, name: str | None) -> tuple[str, Run]:
-    runs = suite.rows[0].runs
-    if name is None and len(runs) == 1:
-        return next(iter(runs.items()))
+def _run(suite: Suite, name: str | None) -> tuple[str, Row]:
+    """Return a run's name, and the first row that has such a run.
+
+    Raises:
+        UsageError: There is none of that name; or without one, there are several.
+    """
+    rows: dict[str, Row] = {}
+    for row in suite.rows:
+        for run in row.runs:
+            rows.setdefault(run, row)
+    if name is None and len(rows) == 1:
+        return next(iter(rows.items()))
     if name is None:
-        raise UsageError(f"{suite.name} has several annotation files", f"choose one with --run: {', '.join(runs)}")
-    if name not in runs:
-        raise UsageError(f"{suite.name} has no run {name}", f"its runs: {', '.join(runs)}")
-    return name, runs[name]
+        raise UsageError(f"{suite.name} has several annotation files", f"choose one with --run: {', '.join(rows)}")
+    if name not in rows:
+        raise UsageError(f"{suite.name} has no run {name}", f"its runs: {', '.join(rows)}")
+    return name, rows[name]
 
 
 def _sha256(path: Path) -> str:

@@ -53,5 +53,9 @@ def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> Metric
 
 
 def difference(a: float | None, b: float | None) -> float:
-    """Return how far two values of a metric are apart; 1, more than any tolerance, where only one is defined."""
-    return float(a is not b) if a is None or b is None else abs(a - b)
+    """Return how far two values of a metric are apart; 1, more than any tolerance, where only one is defined.
+
+    Of fractions it is their difference; of values above 1, which are in px, the difference as a part of the larger one:
+    MMPose sums px in single precision, and with NumPy 2 rounds the mean to it.
+    """
+    return float(a is not b) if a is None or b is None else abs(a - b) / max(1, abs(a), abs(b))

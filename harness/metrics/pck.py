@@ -1,12 +1,29 @@
-"""Percentage of correct keypoints (PCK), the part that MPII and JHMDB share."""
+"""Percentage of correct keypoints (PCK), the part that several families share."""
 
 from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Floating, Indices, Int64
+from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
 from harness.errors import RunError
 from harness.predictions import Predictions
+
+
+def normalised_distances(predicted: Floating, labelled: Floating, sizes: Floating) -> Float32:
+    """Return distances over sizes, [N, K], after mmpose/evaluation/functional/keypoint_eval.py (`_calc_distances`).
+
+    The types are MMPose's: what is divided has the precision of its operands, and is then rounded to float32. A size of
+    0 or below counts as a million px, so every keypoint is near; MMPose does not count those of size 0 (see
+    `find_joints`).
+
+    Args:
+        predicted: [N, K, 2] px
+        labelled: [N, K, 2] px
+        sizes: [N] what distances are measured by, px.
+    """
+    used = np.where(sizes <= 0, sizes.dtype.type(1e6), sizes)
+    distances: Float32 = np.linalg.norm((predicted - labelled) / used[:, None, None], axis=-1).astype(np.float32)
+    return distances
 
 
 def find_joints(
@@ -14,8 +31,8 @@ def find_joints(
 ) -> tuple[Bool, Bool]:
     """Tell which keypoints are found and which count, after mmpose/evaluation/functional/keypoint_eval.py.
 
-    The types are MMPose's: distances are rounded to float32 and compared with the threshold in float32. MMPose
-    overwrites sizes of 0 in its caller's array, so its second call counts those people as found; here they never count.
+    Distances are compared with the threshold in float32, as in MMPose. MMPose overwrites sizes of 0 in its caller's
+    array, so its second call counts those people as found; here they never count.
 
     Args:
         predicted: [N, K, 2] px
@@ -28,9 +45,30 @@ def find_joints(
         [N, K] each; what is found counts.
     """
     counted = visible & (sizes != 0)[:, None]
-    offsets = (predicted - labelled) / np.where(sizes == 0, 1, sizes)[:, None, None]
-    distances = np.linalg.norm(offsets, axis=-1).astype(np.float32)
-    return counted & (distances < np.float32(threshold)), counted
+    return counted & (normalised_distances(predicted, labelled, sizes) < np.float32(threshold)), counted
+
+
+def torso_sizes(predicted: Floating, labelled: Floating, torso: tuple[int, int]) -> Floating:
+    """Return the distances between two labelled joints, [N] px, or between the predicted ones where it is below 1 px.
+
+    Args:
+        predicted: [N, K, 2] px
+        labelled: [N, K, 2] px
+        torso: The two joints.
+    """
+    first, second = torso
+    # One by one: MMPose takes the norm of single vectors, which NumPy computes in another way than that of rows.
+    sizes = np.array([np.linalg.norm(one) for one in labelled[:, first] - labelled[:, second]])
+    if (sizes < 1).any():
+        others = np.array([np.linalg.norm(one) for one in predicted[:, first] - predicted[:, second]])
+        sizes = np.where(sizes < 1, others, sizes)
+    return sizes
+
+
+def mean_over_joints(by_joint: Float64) -> float:
+    """Return the mean of a value over the joints that have one, [K]; NaN where none has."""
+    defined = by_joint[~np.isnan(by_joint)]
+    return float(defined.mean()) if len(defined) else np.nan
 
 
 def joint_pck(found: Int64, counted: Int64) -> Float64:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64, usable
-from harness.datasets.coco_file import read_coco
+from harness.datasets.coco_file import CocoFile, read_coco
 from harness.datasets.columns import Integers, Numbers
 from harness.errors import ObtainError, RunError, brief
 
@@ -109,7 +109,11 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
     Raises:
         ObtainError: The file is missing, is not JSON, or lacks or garbles a field; the message names it.
     """
-    coco = read_coco(path)
+    return truth_of(path, read_coco(path), num_keypoints, areas=areas, crowd=crowd)
+
+
+def truth_of(path: Path, coco: CocoFile, num_keypoints: int, *, areas: bool = False, crowd: bool = False) -> Truth:
+    """Return the ground truth of what is in a file; `path` is for messages, the rest as of `load_truth`."""
     images, people = coco.images, coco.annotations
     for field, found in (("images", images), ("annotations", people)):
         if not len(found):

@@ -190,15 +190,18 @@ def _rows(layer: Any) -> torch.Tensor:
         return weight
     if layer.groups == 1:
         return weight.transpose(0, 1)
-    grouped = weight.view(layer.groups, -1, *weight.shape[1:])
-    return grouped.transpose(1, 2).flatten(0, 1)
+    return _grouped_transposed(weight, layer.groups)
 
 
 def _put_rows(layer: Any, rows: torch.Tensor) -> None:
     """Take over changed `_rows`, which are a copy where a transposed convolution has groups."""
     if isinstance(layer, nn.ConvTranspose2d) and layer.groups > 1:
-        grouped = rows.view(layer.groups, -1, *rows.shape[1:])
-        layer.weight.copy_(grouped.transpose(1, 2).flatten(0, 1))
+        layer.weight.copy_(_grouped_transposed(rows, layer.groups))
+
+
+def _grouped_transposed(weight: torch.Tensor, groups: int) -> torch.Tensor:
+    """Return weights [groups x a, b, height, width] as [groups x b, a, height, width]."""
+    return weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2).flatten(0, 1)
 
 
 def _all_but_channels(layer: nn.Module, features: torch.Tensor) -> tuple[int, ...]:

@@ -15,6 +15,6 @@ def our_names(values: Mapping[str, float], scoring: Scoring) -> dict[str, float 
         scoring: How upstream scored.
     """
     family = plugin("metrics", scoring.metric, "scoring.metric")
-    stated = {family.upstream_names[key.rpartition("/")[2]]: float(value) for key, value in values.items()}
+    stated = {family.our_name(key.rpartition("/")[2], scoring): float(value) for key, value in values.items()}
     unit = family.upstream_unit
     return {name: None if value == -1 or math.isnan(value) else value * unit for name, value in stated.items()}

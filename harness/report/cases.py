@@ -1,9 +1,11 @@
-"""Pictures of single people: the image around them, small, with the predicted and the labelled skeleton on it."""
+"""Pictures of single people: the image around them, small, with the predicted and the labelled skeleton on it.
 
-import base64
+The images are files beside the page, which a browser loads when they come into view; the skeletons are in the page.
+"""
+
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -19,8 +21,10 @@ MARGIN = 0.2
 REACH = 1.6
 """A keypoint further from the box's centre than so many times its longer side does not widen the picture."""
 
-SKELETONS = 1_000
-"""Characters that a picture takes besides its image."""
+FIGURE = 600
+"""Bytes of a picture in the page besides its skeletons."""
+
+NO_ROOM = "there is no room for it in a site of so many rows"
 
 Limb = tuple[int, int]
 
@@ -31,8 +35,8 @@ class Room:
 
     side: int
     """Longer side of a picture, px."""
-    characters: int
-    """All of them together, but for at least one."""
+    bytes: int
+    """What all of them together may add to a page that has one without its image."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Picture:
     """Which case it is, such as `worst 1`."""
     width: int
     height: int
-    uri: str | None
-    """The image as a data URI; None where there is no image."""
+    image: bytes | None
+    """The image as WebP; None where there is none."""
     problem: str | None
     """Why there is none."""
     predicted: str
@@ -54,6 +58,16 @@ class Picture:
     joints: tuple[tuple[Kind, str], ...]
     """Predicted keypoints that are labelled, by what became of them, as an SVG path of dots."""
     description: str
+
+    @property
+    def file(self) -> str:
+        """Name of the image's file, without the run."""
+        return f"{self.rank.replace(' ', '-')}.webp"
+
+    @property
+    def drawn(self) -> int:
+        """Bytes that it takes in the page."""
+        return FIGURE + len(self.predicted) + len(self.labelled) + sum(len(dots) for _, dots in self.joints)
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,7 @@ def _links(dataset: str) -> tuple[tuple[str, str], ...]:
     try:
         with openmmlab_needed():
             from harness.suites.metainfo import own_metainfo
-        skeleton = own_metainfo(dataset).get("skeleton_info", {})
+        skeleton = own_metainfo({"type": dataset}).get("skeleton_info", {})
     except (HarnessError, OSError):
         return ()
     return tuple(tuple(skeleton[number]["link"]) for number in sorted(skeleton))
@@ -98,8 +112,10 @@ def gallery(diagnosis: Diagnosis, joined: Sequence[Limb], images: Path | None, r
     ordered = list(_in_turn(diagnosis))
     for rank, case in ordered:
         picture = draw(case, rank, joined, images, room.side)
-        spent += SKELETONS + len(picture.uri or "")
-        if pictures and spent > room.characters:
+        spent += len(picture.image or b"") + (picture.drawn if pictures else 0)
+        if spent > room.bytes:
+            if not pictures:
+                pictures.append(replace(picture, image=None, problem=picture.problem or NO_ROOM))
             break
         pictures.append(picture)
     shown = sorted(pictures, key=lambda picture: (picture.rank.startswith("median"), int(picture.rank.split()[-1])))
@@ -117,7 +133,7 @@ def draw(case: Case, rank: str, joined: Sequence[Limb], images: Path | None, sid
     left, top, right, bottom = _region(case)
     scale = side / max(right - left, bottom - top)
     width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-    uri, problem = _cut(images, case.image, (left, top, right, bottom), (width, height))
+    image, problem = _cut(images, case.image, (left, top, right, bottom), (width, height))
 
     def placed(point: Point | None) -> Point | None:
         return point and (round((point[0] - left) * scale), round((point[1] - top) * scale))
@@ -130,7 +146,7 @@ def draw(case: Case, rank: str, joined: Sequence[Limb], images: Path | None, sid
         rank=rank,
         width=width,
         height=height,
-        uri=uri,
+        image=image,
         problem=problem,
         predicted=_path(predicted, joined),
         labelled=_path(labelled, joined),
@@ -156,8 +172,8 @@ def _region(case: Case) -> tuple[float, float, float, float]:
 
 def _cut(
     images: Path | None, name: str | None, region: tuple[float, float, float, float], size: tuple[int, int]
-) -> tuple[str | None, str | None]:
-    """Return a part of an image as a data URI, or why there is none; what is outside of the image is grey."""
+) -> tuple[bytes | None, str | None]:
+    """Return a part of an image as WebP, or why there is none; what is outside of the image is grey."""
     if images is None:
         return None, "the images are not at hand: name the data folder with --data DIR"
     if name is None:
@@ -173,7 +189,7 @@ def _cut(
     resized = upright.transform(size, Image.Transform.EXTENT, region, Image.Resampling.BICUBIC, fillcolor=(128,) * 3)
     buffer = io.BytesIO()
     resized.save(buffer, "WEBP", quality=55, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}", None
+    return buffer.getvalue(), None
 
 
 def _path(points: Sequence[Point | None], joined: Sequence[Limb]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.report.markdown import BIDI, markdown_table, markdown_text
-from harness.report.standings import Cell, Standing, table_metrics
+from harness.report.standings import Cell, Standing, table_columns
 from harness.suites.schema import Suite
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ PARTS = ("published", "source", "measured", "difference", "low", "high", "verdic
 def as_csv(suite: Suite, standings: Sequence[Standing]) -> str:
     """Return a line a row, with seven columns a metric; what was measured has one decimal more than was published."""
     heads = ["suite", "row", "boxes", "label", "input_size"]
-    heads += [f"{name} {part}" for name in table_metrics(suite) for part in PARTS]
+    heads += [f"{name} {part}" for name in table_columns(suite) for part in PARTS]
     heads += ["verdict", "reason", "parameters", "gflop", "people_per_s", "device", "precision", "checkpoint_sha256"]
     lines = []
     for standing in standings:
@@ -125,7 +125,7 @@ def _alignment(heads: Sequence[str]) -> str:
 def _short(suite: Suite, standings: Sequence[Standing]) -> tuple[list[str], list[list[str]]]:
     """Return head and lines of the table that people read."""
     heads = ["boxes", "model", "input"]
-    heads += [f"{name} {part}" for name in table_metrics(suite) for part in ("published", "measured")]
+    heads += [f"{name} {part}" for name in table_columns(suite) for part in ("published", "measured")]
     lines = []
     for standing in standings:
         line = [standing.row.boxes, standing.row.label, standing.row.input_size]

@@ -1,6 +1,5 @@
 """From templates to HTML: one environment for all pages, in which text from outside is always escaped."""
 
-import base64
 import hashlib
 import re
 from functools import cache
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from harness import __version__
 from harness.report import numbers
@@ -19,13 +17,18 @@ TEMPLATES = Path(__file__).parent / "templates"
 MMPOSE_CONFIGS = "https://github.com/open-mmlab/mmpose/blob/v1.3.2/configs/"
 
 STYLE = "style.css"
-NOTHING = (
-    "default-src 'none'; style-src 'self' file: 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+SCRIPTS = ("theme.js", "table.js", "find.js")
+POLICY = (
+    "default-src 'none'; style-src 'self' file: 'unsafe-inline'; script-src 'self' file:; img-src 'self' file: data:; "
+    "base-uri 'none'; form-action 'none'"
 )
-"""A page loads the style sheet beside it and nothing from anywhere else; the browser sees to it."""
+"""A page loads files of its own site, runs no script that stands in it, and loads nothing from anywhere else."""
 
 LEFT_OUT = re.compile(r"</(?:td|th|tr|thead|tbody|li|dt|dd|option)>")
 """Tags that HTML closes by itself, a tenth of the site; escaped text has none."""
+TAG = re.compile(r"<[a-z][^<>]*>")
+QUOTED = re.compile(r'="([\w.:;,%#()+-]+)"(?=[\s>])')
+"""An attribute's value that HTML takes without quotes, too. Escaped text has neither tags nor quotes."""
 
 
 def render(template: str, root: str, **values: Any) -> str:
@@ -36,7 +39,8 @@ def render(template: str, root: str, **values: Any) -> str:
         root: The way from the page's folder to the site's, such as `../`.
         values: What the template names.
     """
-    return LEFT_OUT.sub("", _environment().get_template(template).render(root=root, **values))
+    html = LEFT_OUT.sub("", _environment().get_template(template).render(root=root, **values))
+    return TAG.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), html)
 
 
 @cache
@@ -47,39 +51,38 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_short,
     )
-    environment.filters.update(look=look, linkable=linkable, shorten=shorten, slug=slug)
+    environment.filters.update(file_name=_file_name, look=look, linkable=linkable, shorten=shorten, slug=slug)
     environment.globals.update(
         n=numbers,
         version=__version__,
         canvas=(WIDTH, HEIGHT, LEFT, RIGHT, HEIGHT - BOTTOM),
         configs=MMPOSE_CONFIGS,
         style=STYLE,
-        script=_script,
-        policy=_policy,
+        policy=POLICY,
     )
     return environment
 
 
-def style_sheet() -> str:
-    """Return the style sheet, without comments and line breaks.
-
-    It is the one file that pages share: in each of them it would be a quarter of the site.
-    """
-    css = re.sub(r"/\*.*?\*/", "", (TEMPLATES / STYLE).read_text(encoding="utf-8"), flags=re.DOTALL)
-    return re.sub(r"\s*([{};,>])\s*|\s+", lambda found: found[1] or " ", css).strip() + "\n"
+def shared_files() -> dict[str, str]:
+    """Return the files that all pages load, by name; they are beside the first page."""
+    css = re.sub(r"/\*.*?\*/", "", _template(STYLE), flags=re.DOTALL)
+    style = re.sub(r"\s*([{};,>])\s*|\s+", lambda found: found[1] or " ", css).strip() + "\n"
+    return {STYLE: style} | {name: _template(name) for name in SCRIPTS}
 
 
-@cache
-def _script(name: str) -> Markup:
-    """Return one of the project's own scripts, which the page's policy names by its hash."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8").strip())
+def _template(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-@cache
-def _policy(*scripts: str) -> str:
-    digests = [base64.b64encode(hashlib.sha256(_script(name).encode()).digest()).decode() for name in scripts]
-    return f"{NOTHING}; script-src " + " ".join(f"'sha256-{digest}'" for digest in digests)
+def _short(value: Any) -> Any:
+    """Print coordinates and shares without zeros behind the point."""
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+def _file_name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
 
 
 def linkable(url: str | None) -> bool:

@@ -53,10 +53,12 @@ class Path:
 
 @dataclass(frozen=True)
 class Shape:
-    """Areas, as the data of an SVG path."""
+    """Lines of some width, as the data of an SVG path."""
 
     data: str
     look: str
+    stroke: float
+    """Their width, px."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _curves(chart: CurveChart) -> Plot:
     )
     for number, (name, values) in enumerate(chart.lines):
         steps = [(x(index / (len(values) - 1)), y(value)) for index, value in enumerate(values)]
-        plot.paths.append(Path(polyline(_corners(steps)), f"curve c{number % 4}"))
+        plot.paths.append(Path(polyline([(round(a), round(b)) for a, b in _corners(steps)]), f"curve c{number % 4}"))
         plot.legend.append((f"curve c{number % 4}", name))
     return plot
 
@@ -74,12 +74,10 @@ def histogram_figure(diagnosis: Diagnosis, what: str) -> Plot:
         x_ticks=ticks(x, 5),
         y_ticks=[(place, label) for place, label in ticks(y, 5) if "." not in label],
     )
-    steps = "".join(
-        f"M{x(index * width) + 0.5:g} {y(0):g}V{y(people):g}H{x((index + 1) * width) - 0.5:g}V{y(0):g}z"
-        for index, people in enumerate(counts)
-        if people
+    columns = "".join(
+        f"M{x((index + 0.5) * width):g} {y(0):g}V{y(people):g}" for index, people in enumerate(counts) if people
     )
-    plot.shapes.append(Shape(steps, "bar"))
+    plot.shapes.append(Shape(columns, "bar", stroke=round((WIDTH - RIGHT - LEFT) * width - 1, 1)))
     return plot
 
 

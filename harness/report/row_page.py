@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ObtainError
-from harness.metrics.diagnosis.model import Diagnosis
+from harness.metrics.diagnosis.model import Diagnosis, Keypoint
 from harness.plugins import plugin
 from harness.report import numbers
 from harness.report.cases import Gallery, Room, gallery, limbs
@@ -16,9 +16,12 @@ from harness.report.plot import Bars, Plot
 from harness.report.protocol_table import Line, ledger
 from harness.report.results import Result
 from harness.report.row_figures import chart_figures, histogram_figure, history_figure
-from harness.report.standings import Standing
+from harness.report.standings import Standing, printed_like
 from harness.report.upstream_issue import upstream_issue
-from harness.suites.schema import Claim, Metric, Run
+from harness.suites.schema import Claim, Column, Metric, Row, Run
+
+MANY, FEW = 30, 20
+"""Of more keypoints than the first a page shows only the second: faces have 98, whole bodies 133, clothes 294."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Errors:
     """The diagnosis of one run, drawn."""
 
     diagnosis: Diagnosis
+    keypoints: tuple[Keypoint, ...]
+    """All, or of many those that are found least."""
     similarity: str
     """What the similarity of a pose to a person is called."""
     figures: tuple[Plot | Bars, ...]
@@ -79,7 +84,16 @@ class Section:
     """Why there is no diagnosis."""
 
 
-def row_page(standing: Standing, usual: Mapping[str, str], data: Path | None, room: Room, has_card: bool) -> str:
+@dataclass(frozen=True)
+class RowPage:
+    """The page of a row and the files that it shows."""
+
+    html: str
+    images: Mapping[str, bytes]
+    """By file name."""
+
+
+def row_page(standing: Standing, usual: Mapping[str, str], data: Path | None, room: Room, has_card: bool) -> RowPage:
     """Return the page of a row.
 
     Args:
@@ -89,23 +103,31 @@ def row_page(standing: Standing, usual: Mapping[str, str], data: Path | None, ro
         room: For the pictures of each run.
         has_card: Whether a file for model cards lies beside the page.
     """
-    return render(
+    sections = [_section(standing, name, usual, data, room) for name in standing.row.runs]
+    html = render(
         "row.html",
         "../../",
         s=standing,
         suite=standing.suite,
         row=standing.row,
         claims=_claim_lines(standing),
-        sections=[_section(standing, name, usual, data, room) for name in standing.row.runs],
+        sections=sections,
         issue=upstream_issue(standing),
         has_card=has_card,
     )
+    images = {
+        f"{section.name}-{picture.file}": picture.image
+        for section in sections
+        for picture in (section.errors.gallery.pictures if section.errors else ())
+        if picture.image is not None
+    }
+    return RowPage(html, images)
 
 
 def _claim_lines(standing: Standing) -> list[ClaimLine]:
-    # Those of single runs as recorded: a row is judged afresh, its runs are where the mean comes from.
+    # Those of splits as recorded: a row is judged afresh, its runs are where the mean comes from.
     of_runs = [j for result in standing.results.values() for j in result.record.claims if j.claim.run]
-    judged = {j.claim: j for j in (*standing.claims, *of_runs)}
+    judged = {j.claim: j for j in (*of_runs, *standing.claims)}
     lines = []
     for claim in standing.row.claims:
         metric = standing.suite.metrics[claim.metric]
@@ -120,17 +142,24 @@ def _claim_lines(standing: Standing) -> list[ClaimLine]:
                 difference=numbers.difference(found.difference if found else None, metric),
                 verdict="contradicted" if claim.refuted else verdict,
                 reason=found.reason if found else None,
-                unconfirmed=standing.row.unconfirmed.get(claim.metric) if claim.source == "table" else None,
+                unconfirmed=_unconfirmed(standing.row, claim),
             )
         )
     return lines
+
+
+def _unconfirmed(row: Row, claim: Claim) -> str | None:
+    """Return why no metafile of MMPose states a claim of the row's table."""
+    if claim.source != row.printed_source:
+        return None
+    return row.unconfirmed.get(Column(metric=claim.metric, run=claim.run).name) or row.no_metafile
 
 
 def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path | None, room: Room) -> Section:
     suite, row, result = standing.suite, standing.row, standing.results.get(name)
     run, history = row.runs[name], [r for r in standing.history if r.record.run == name]
     beside = suite.path is not None and (suite.path.parent / run.config).is_file()
-    first = standing.headline.name
+    first = standing.headline.of
     claimed = next((c.value for c in row.claims if c.metric == first and not c.refuted and c.run in (None, name)), None)
     errors, problem = _errors(standing, result, data, room)
     return Section(
@@ -152,8 +181,7 @@ def _metric_lines(standing: Standing, result: Result) -> list[MetricLine]:
     record = result.record
     lines = []
     for name, value in record.metrics.items():
-        # A metric that nobody published is printed as those that were.
-        metric = standing.suite.metrics.get(name) or next(iter(standing.suite.metrics.values()))
+        metric = printed_like(standing.suite, name)
         shown: dict[str, Any] = {"upstream": None, "noise": None, "faster": None}
         if record.upstream_metrics is not None:
             theirs = record.upstream_metrics.get(name)
@@ -205,4 +233,13 @@ def _errors(
     names = [keypoint.name for keypoint in diagnosis.keypoints]
     joined = limbs(result.protocol.dataset, names) if result.protocol else ()
     images = data / standing.suite.dataset_of(standing.row).images if data else None
-    return Errors(diagnosis, family.similarity, tuple(figures), gallery(diagnosis, joined, images, room)), None
+    shown = gallery(diagnosis, joined, images, room)
+    return Errors(diagnosis, _least_found(diagnosis), family.similarity, tuple(figures), shown), None
+
+
+def _least_found(diagnosis: Diagnosis) -> tuple[Keypoint, ...]:
+    """Return all keypoints in their order, or of more than a page has room for those that are found least."""
+    if len(diagnosis.keypoints) <= MANY:
+        return diagnosis.keypoints
+    labelled = [keypoint for keypoint in diagnosis.keypoints if keypoint.tally.found is not None]
+    return tuple(sorted(labelled, key=lambda keypoint: keypoint.tally.found or 0.0)[-FEW:])

@@ -8,23 +8,24 @@ from pathlib import Path
 
 from harness import __version__
 from harness.errors import UsageError
-from harness.report.cases import SKELETONS, Room
+from harness.report.cases import FIGURE, Room
 from harness.report.downloads import FORMS
+from harness.report.index_page import index_page
 from harness.report.model_index import model_index
-from harness.report.pages import STYLE, slug, style_sheet
+from harness.report.pages import shared_files, slug
 from harness.report.protocol_table import usual_fields
 from harness.report.results import Results
 from harness.report.row_page import row_page
 from harness.report.sizes import Size
 from harness.report.standings import Standing, read_standings
-from harness.report.suite_page import index_page, suite_page
+from harness.report.suite_page import suite_page
 from harness.suites.schema import Suite
 
 MARKER = "site.json"
 """Says that a folder is a site, which a new one may replace."""
 
-SITE, ROW = 2_400_000, 26_000
-"""Characters of all rows' pages together, and what one with a diagnosis takes without pictures: under 3 MB in all."""
+SITE = 7_900_000
+"""Bytes of a site that has pictures: they get what the pages and tables leave of it, so that it is under 8 MB."""
 SIDES = (220, 140, 80)
 """Lengths of a picture's longer side, px; the first of which six pictures fit."""
 
@@ -67,7 +68,7 @@ def write_site(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".part") as staging:
         new = Path(staging, "new")
         _write(new, tables, results, problems, data)
-        size = sum(path.stat().st_size for path in new.rglob("*") if path.is_file())
+        size = _size(new)
         _swap(new, out, Path(staging, "old"))
     every = tuple(standing for _, standings in tables for standing in standings)
     return Site(out / "index.html", every, size, tuple(problems))
@@ -96,23 +97,38 @@ def _write(
     problems: Sequence[str],
     data: Path | None,
 ) -> None:
-    room = _room([standing for _, standings in tables for standing in standings])
     sources = list(dict.fromkeys(str(result.source) for result in results.found))
+    usual = {suite.name: usual_fields(standings) for suite, standings in tables}
     for suite, standings in tables:
-        usual = usual_fields(standings)
         here = folder / slug(suite.name)
-        _put(here / "index.html", suite_page(suite, standings, usual))
+        _put(here / "index.html", suite_page(suite, standings, usual[suite.name]))
         for form, download in FORMS.items():
             _put(here / f"{slug(suite.name)}.{form}", download(suite, standings))
-        for standing in standings:
-            beside = here / slug(standing.row.id)
-            has_card = any(result.record.whole for result in standing.results.values())
-            _put(beside / "index.html", row_page(standing, usual, data, room, has_card))
-            if has_card:
-                _put(beside / "model-index.yml", model_index(standing))
-    _put(folder / STYLE, style_sheet())
+    for name, text in shared_files().items():
+        _put(folder / name, text)
     _put(folder / "index.html", index_page(tables, sources, problems))
     _put(folder / MARKER, json.dumps({"schema_version": 1, "made_by": f"pose-harness {__version__}"}) + "\n")
+    every = [standing for _, standings in tables for standing in standings]
+    for standing in every:
+        _put_row(folder, standing, usual[standing.suite.name], None, Room(SIDES[0], 0))
+    # Now that it is known what room is left for pictures, once more the pages that have some.
+    diagnosed = {standing.id: count for standing in every if (count := _diagnoses(standing))}
+    room = _room(SITE - _size(folder), sum(diagnosed.values()))
+    for standing in every:
+        if standing.id in diagnosed:
+            _put_row(folder, standing, usual[standing.suite.name], data, room)
+
+
+def _put_row(folder: Path, standing: Standing, usual: Mapping[str, str], data: Path | None, room: Room) -> None:
+    """Write the page of a row, and what lies beside it."""
+    here = folder / slug(standing.suite.name) / slug(standing.row.id)
+    has_card = any(result.record.whole for result in standing.results.values())
+    page = row_page(standing, usual, data, room, has_card)
+    _put(here / "index.html", page.html)
+    for name, image in page.images.items():
+        (here / name).write_bytes(image)
+    if has_card:
+        _put(here / "model-index.yml", model_index(standing))
 
 
 def _put(path: Path, text: str) -> None:
@@ -121,12 +137,21 @@ def _put(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _room(standings: Sequence[Standing]) -> Room:
-    """Share out the room for pictures: with few diagnosed runs there are more pictures, and larger ones."""
-    runs = sum(result.folder.diagnosis.is_file() for standing in standings for result in standing.results.values())
-    characters = max(0, SITE - ROW * runs) // max(1, runs)
-    side = next((side for side in SIDES if 6 * (SKELETONS + side**2 // 4) <= characters), SIDES[-1])
-    return Room(side, characters)
+def _size(folder: Path) -> int:
+    """Return the bytes of all files of a site."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _diagnoses(standing: Standing) -> int:
+    """Return how many runs of a row have a diagnosis."""
+    return sum(result.folder.diagnosis.is_file() for result in standing.results.values())
+
+
+def _room(left: int, runs: int) -> Room:
+    """Share out the bytes for pictures: with few diagnosed runs there are more pictures, and larger ones."""
+    share = max(0, left) // max(1, runs)
+    side = next((side for side in SIDES if 6 * (2 * FIGURE + side**2 // 5) <= share), SIDES[-1])
+    return Room(side, share)
 
 
 def _swap(new: Path, out: Path, old: Path) -> None:

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from harness.errors import HarnessError
 from harness.judge.verdict import judge_row
+from harness.measures import Measure, is_measured, measure_of
 from harness.openmmlab import openmmlab_needed
 from harness.protocol import Protocol
 from harness.record import JudgedClaim, Verdict
@@ -24,6 +25,9 @@ class Cell:
     """One metric of one row; values are in the metric's unit."""
 
     name: str
+    """Of the column: the metric, and the subset of the row where it is of one."""
+    of: str
+    """The metric's name."""
     metric: Metric
     printed: Claim | None
     """What the suite's table prints, or where it prints nothing the next best source."""
@@ -90,12 +94,12 @@ class Standing:
     @property
     def contradicted(self) -> bool:
         """Whether a value that the table prints is known to be wrong."""
-        return any(claim.refuted for claim in self.row.claims if claim.source == "table")
+        return any(claim.refuted for claim in self.row.claims if claim.source == self.row.printed_source)
 
     @cached_property
     def cells(self) -> list[Cell]:
         """One for each metric of the suite's table."""
-        return [self.cell(name) for name in table_metrics(self.suite)]
+        return [self.cell(name) for name in table_columns(self.suite)]
 
     @property
     def headline(self) -> Cell:
@@ -103,31 +107,33 @@ class Standing:
         return next((cell for cell in self.cells if cell.printed), self.cells[0])
 
     def cell(self, name: str) -> Cell:
-        """Return what is known of one metric."""
-        metric = self.suite.metrics[name]
-        claims = [claim for claim in self.row.claims if claim.metric == name and claim.run is None]
+        """Return what is known of one column of the suite's table."""
+        column = self.suite.column(name)
+        claims = [claim for claim in self.row.claims if (claim.metric, claim.run) == (column.metric, column.run)]
         printed = next(iter(claims), None)
-        held = closest(self.claims, name)
+        held = closest([judged for judged in self.claims if judged.claim.run == column.run], column.metric)
         shown = held is not None and self.has_numbers
         return Cell(
             name=name,
-            metric=metric,
+            of=column.metric,
+            metric=self.suite.metrics[column.metric],
             printed=printed,
             held=held,
             rivals=tuple(claim for claim in claims if printed and claim.value != printed.value),
             measured=held.measured if held and shown else None,
-            interval=self.interval(name) if shown else None,
+            interval=self.interval(column.metric, column.run) if shown else None,
         )
 
-    def interval(self, name: str) -> tuple[float, float] | None:
-        """Return the confidence interval: of a mean of runs, the mean of their intervals' ends.
+    def interval(self, name: str, subset: str | None = None) -> tuple[float, float] | None:
+        """Return a metric's confidence interval: of a mean of runs, the mean of their intervals' ends.
 
         Runs of one row share videos (JHMDB's three splits do), so their errors are not independent. The standard
         deviation of a mean is at most the mean of the standard deviations, however much they share.
         """
-        found = [self.results[run].record.intervals.get(name) for run in self.row.runs if run in self.results]
+        runs = self.row.runs if subset is None else [subset]
+        found = [self.results[run].record.intervals.get(name) for run in runs if run in self.results]
         bounds = [bound for bound in found if bound is not None]
-        if len(bounds) < len(self.row.runs):
+        if len(bounds) < len(runs):
             return None
         low, high = (in_unit(fmean(ends), self.suite.metrics[name]) for ends in zip(*bounds, strict=True))
         assert low is not None
@@ -147,13 +153,13 @@ class Standing:
 
     @property
     def checkpoints(self) -> list[str]:
-        """Each run's weights: the first eight digits of the sha256, of the file used or else as published."""
+        """The runs' weights, each once: the first eight digits of the sha256, of the file used or else as published."""
         shown = []
         for name, run in self.row.runs.items():
             result = self.results.get(name)
             used = result.record.weights.sha256 if result and result.record.weights and self.has_numbers else None
-            shown.append((used or run.checkpoint.sha256)[:8])
-        return shown
+            shown.append((used or run.checkpoint.sha256 or NO_HASH)[:8])
+        return list(dict.fromkeys(shown))
 
     def protocol(self, run: str) -> tuple[Protocol | None, bool]:
         """Return the protocol of a run, and whether it is that of the record rather than what the config says."""
@@ -164,6 +170,8 @@ class Standing:
 
 
 NO_PRECISION = "unknown precision"
+NO_HASH = "no hash"
+"""Of a checkpoint that nobody published a sha256 of, and that was not used."""
 
 
 def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:
@@ -183,9 +191,18 @@ def device(result: Result) -> str:
     return on
 
 
-def table_metrics(suite: Suite) -> list[str]:
-    """Return the metrics that the suite's table prints, or all where it prints none."""
-    return suite.table_metrics or list(suite.metrics)
+def printed_like(suite: Suite, name: str) -> Metric:
+    """Return how a metric is printed; one that nobody published as the suite's first metric of the same unit."""
+    if name in suite.metrics:
+        return suite.metrics[name]
+    measure = measure_of(name) if is_measured(name) else Measure()
+    alike = (metric for metric in suite.metrics.values() if (metric.unit == "px") == (measure.unit == "px"))
+    return next(alike, None) or Metric(label=name, unit=measure.unit, decimals=measure.decimals)
+
+
+def table_columns(suite: Suite) -> list[str]:
+    """Return the columns of the suite's table, or all metrics where it prints none."""
+    return list(suite.columns or suite.metrics)
 
 
 def read_standings(

@@ -82,7 +82,7 @@ def _cost(
     plot = Plot(title=f"{name} against {against}", description="", x_label=label)
     if not points:
         return plot
-    metric = points[0].standing.suite.metrics[name]
+    metric = points[0].standing.suite.metric_of(name)
     x = x_scale(min(point.cost for point in points), max(point.cost for point in points), log=True)
     y = y_scale(min(point.accuracy for point in points), max(point.accuracy for point in points))
     plot.y_label = f"{metric.label}{metric.suffix}"

@@ -1,4 +1,4 @@
-"""The page of a suite, and the table of all rows on the first page."""
+"""The page of a suite."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from harness.record import Verdict
 from harness.report.downloads import FORMS
 from harness.report.pages import render, slug
 from harness.report.protocol_table import Line, fields, ledger
-from harness.report.standings import Standing, table_metrics
+from harness.report.standings import Standing, table_columns
 from harness.report.suite_figures import cost_figures, difference_figures
 from harness.suites.schema import Claim, Suite
 
@@ -37,7 +37,7 @@ class Contradiction:
 
 def suite_page(suite: Suite, standings: Sequence[Standing], usual: Mapping[str, str]) -> str:
     """Return the page of a suite."""
-    metrics = table_metrics(suite)
+    metrics = table_columns(suite)
     chosen = chosen_metrics(standings)
     return render(
         "suite.html",
@@ -51,37 +51,13 @@ def suite_page(suite: Suite, standings: Sequence[Standing], usual: Mapping[str, 
         sizes=list(dict.fromkeys(standing.row.input_size for standing in standings)),
         groups=numberless(standings),
         contradictions=[found for standing in standings for found in contradictions(standing)],
-        several=any(len(standing.row.runs) > 1 for standing in standings),
+        several=any(standing.row.has_mean for standing in standings),
         usual=shared_protocol(standings, usual),
         unusual=[(standing, lines) for standing in standings if (lines := peculiarities(standing, usual))],
         costs=cost_figures(standings, metrics[0]),
         differences=[figure for name in chosen for figure in difference_figures(standings, name)],
         downloads=[(form, f"{slug(suite.name)}.{form}") for form in FORMS],
     )
-
-
-def index_page(
-    suites: Sequence[tuple[Suite, Sequence[Standing]]], sources: Sequence[str], problems: Sequence[str]
-) -> str:
-    """Return the first page: the suites, and all rows by the first metric of their tables."""
-    standings = [standing for _, rows in suites for standing in rows]
-    return render(
-        "index.html",
-        "",
-        suites=[(suite, rows, verdict_counts(rows)) for suite, rows in suites],
-        standings=standings,
-        counts=verdict_counts(standings),
-        sizes=sorted({standing.row.input_size for standing in standings}, key=_area),
-        contradictions=[found for standing in standings for found in contradictions(standing)],
-        sources=sources,
-        problems=problems,
-        records=sum(len(standing.history) for standing in standings),
-    )
-
-
-def _area(size: str) -> tuple[int, str]:
-    height, width = size.split("x")
-    return int(height) * int(width), size
 
 
 def verdict_counts(standings: Sequence[Standing]) -> list[tuple[Verdict, int]]:
@@ -102,7 +78,7 @@ def numberless(standings: Sequence[Standing]) -> list[NumberlessRows]:
 
 def chosen_metrics(standings: Sequence[Standing]) -> list[str]:
     """Return which metrics a reader sees first: two of the table, and one of each row that has none of these."""
-    metrics = table_metrics(standings[0].suite)
+    metrics = table_columns(standings[0].suite)
     chosen = metrics[:2]
     for standing in standings:
         if not any(cell.printed for cell in standing.cells if cell.name in chosen):
@@ -116,7 +92,7 @@ def printed_as(suite: Suite) -> dict[str, str]:
         claim.metric: claim.published_as
         for row in suite.rows
         for claim in row.claims
-        if claim.source == "table" and claim.published_as
+        if claim.source == row.printed_source and claim.published_as
     }
 
 
@@ -125,7 +101,7 @@ def contradictions(standing: Standing) -> list[Contradiction]:
     row = standing.row
     found = [Contradiction(standing, None, (), row.label_note)] if row.label_note else []
     for claim in row.claims:
-        if claim.source == "table" and claim.refuted:
+        if claim.source == row.printed_source and claim.refuted:
             right = [c for c in row.claims if c.metric == claim.metric and c.run == claim.run and not c.refuted]
             found.append(Contradiction(standing, claim, tuple(right), claim.refuted))
     return found

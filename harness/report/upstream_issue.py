@@ -49,12 +49,12 @@ def upstream_issue(standing: Standing) -> str | None:
 def _cells(standing: Standing, judged: JudgedClaim) -> list[str]:
     claim, metric = judged.claim, standing.suite.metrics[judged.claim.metric]
     return [
-        markdown_text(claim.published_as or metric.label),
+        markdown_text(" ".join(filter(None, (claim.published_as or metric.label, claim.run)))),
         numbers.published(claim.value, metric),
         claim.source,
         numbers.measured(judged.measured, metric),
         numbers.difference(judged.difference, metric),
-        numbers.interval(standing.interval(claim.metric), metric),
+        numbers.interval(standing.interval(claim.metric, claim.run), metric),
     ]
 
 

@@ -91,7 +91,7 @@ def unique_maxima(decoder: Decoder, outputs: Float32, share: float = UNIQUE) -> 
 
 
 def largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:
-    """Return the largest difference of a metric, a fraction; None without the other side's metrics."""
+    """Return the largest `difference` of a metric, None without the other side's metrics."""
     if theirs is None:
         return None
     return max(difference(ours[name], value) for name, value in theirs.items())

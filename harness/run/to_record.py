@@ -18,7 +18,7 @@ from harness.run.measure import Measures
 from harness.run.plan import Plan, Settings
 
 AGREEMENT = 1e-6
-"""MMPose's evaluator and ours may differ by this much, fractions; more is a warning in the record."""
+"""MMPose's evaluator and ours may differ by this much (see `difference`); more is a warning in the record."""
 
 
 def kept(job: Job, plan: Plan) -> Record | None:

@@ -26,20 +26,20 @@ from harness.suites.configs import (
     configs_folder,
     in_data,
     normal,
-    read_config,
+    read_run_config,
     row_boxes,
 )
 from harness.suites.decoding import evaluated_keypoints, heatmap_head
 from harness.suites.ledger import protocol_without_files
 from harness.suites.overrides import changes_nothing, evaluated_datasets, override
-from harness.suites.schema import Claim, Row, Run, Suite
+from harness.suites.schema import Claim, Column, Row, Run, Suite
 from harness.suites.sigmas import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 
 _DOWNLOADS = "https://download.openmmlab.com/"
 
 # Metafiles with several results for one config and checkpoint give them in this order and mark them by nothing else.
 _ORDER_BY_BOXES = {"PoseTrack18": ["ground-truth", "detector"]}
-_ORDER_BY_METRIC = {"JHMDB": ["PCK(person)", "PCK(torso)"]}
+_ORDER_BY_METRIC = {"JHMDB": ["PCK(person", "PCK(torso"]}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def audit_suite(suite: Suite) -> Audit:
 def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[AuditFinding]:
     try:
         path = config_path(suite, run)
-        config = read_config(path)
+        config = read_run_config(suite, row, run)
     except SpecError as error:
         yield _unusable(suite, row, run, prefix, error)
         return
@@ -175,7 +175,11 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
     yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
     yield "number of keypoints", evaluated.num_keypoints, evaluated_keypoints(config)
     annotations = in_data(suite.annotations(row, run))
-    for loader, dataset in evaluated_datasets(config).items():
+    datasets = evaluated_datasets(config)
+    validated = [annotation_file(dataset) for dataset in datasets.values()]
+    if len(set(validated)) > 1:  # validated on another part while training, which a test does not read
+        del datasets["val_dataloader"]
+    for loader, dataset in datasets.items():
         crop: dict[str, Any] = next(
             (step for step in dataset.get("pipeline", []) if step.get("type") == "TopdownAffine"), {}
         )
@@ -187,7 +191,7 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
         yield f"{loader}'s images", in_data(evaluated.images), normal(images)
         if "headbox_file" in dataset:
             yield f"{loader}'s headboxes", in_data(evaluated.extra.get("headboxes")), normal(dataset.headbox_file)
-    for name in ("val_evaluator", "test_evaluator"):
+    for name in (loader.replace("dataloader", "evaluator") for loader in datasets):
         evaluators = config.get(name) or []
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if "ann_file" in evaluator:
@@ -207,7 +211,7 @@ def _claim_findings(suite: Suite, row: Row) -> Iterator[AuditFinding]:
     for scope, runs in scopes:
         claims = [claim for claim in row.claims if claim.run == scope]
         for metric in dict.fromkeys(claim.metric for claim in claims):
-            values = [_metafile_value(suite, row, run, metric) for run in runs]
+            values = [_metafile_value(suite, row, run, scope, metric) for run in runs]
             found = None if None in values else sum(value for value in values if value is not None) / len(values)
             of_metric = [claim for claim in claims if claim.metric == metric]
             yield from _compare(suite, row, scope, metric, of_metric, found)
@@ -224,7 +228,8 @@ def _compare(
     spec = suite.metrics[metric]
     published = [claim for claim in claims if claim.source in ("table", "page")]
     recorded = next((claim for claim in claims if claim.source == "metafile"), None)
-    unconfirmed = row.unconfirmed.get(metric) if scope is None else None
+    of_row = scope is None or row.runs_are == "subsets"
+    unconfirmed = (row.unconfirmed.get(Column(metric=metric, run=scope).name) or row.no_metafile) if of_row else None
 
     def same(claim: Claim) -> bool:
         return found is not None and round(claim.value, spec.decimals) == round(found, spec.decimals)
@@ -242,17 +247,19 @@ def _compare(
             )
         subject = f"{scope} {metric}" if scope else metric
         shown = "no value" if found is None else text(found)
-        in_table = metric in row.published.get("table", {})
+        in_table = metric in row.printed
         return AuditFinding(suite.row_id(row), status, subject, stated, shown, reason, in_table)
 
     differing = [claim for claim in published if not same(claim)]
     if unconfirmed:
         yield finding("known", unconfirmed) if found is None else finding("gone", stated=f"no value: {unconfirmed}")
+    elif recorded and not published and same(recorded):
+        return  # nothing but the metafile states it
     elif recorded and (found is None or not differing):
         yield finding("gone", recorded.refuted, stated=text(recorded.value))
     elif recorded and same(recorded):
         yield finding("known", recorded.refuted)
-    elif not differing or (found is None and metric not in row.published.get("table", {})):
+    elif not differing or (found is None and metric not in row.printed):
         return
     elif len(differing) < len(published) and all(claim.refuted for claim in differing):
         yield finding("known", differing[0].refuted)
@@ -266,7 +273,7 @@ def _is_rounding(
     row: Row, scope: str | None, differing: list[Claim], found: float | None, tolerance: float | None
 ) -> bool:
     """Whether a mean over several runs is as close to the published one as the suite's tolerance says."""
-    if scope is not None or len(row.runs) == 1 or found is None or tolerance is None:
+    if scope is not None or not row.has_mean or found is None or tolerance is None:
         return False
     return all(abs(claim.value - found) <= tolerance for claim in differing)
 
@@ -274,8 +281,10 @@ def _is_rounding(
 # Metafiles
 
 
-def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | None:
+def _metafile_value(suite: Suite, row: Row, run: Run, scope: str | None, metric: str) -> float | None:
     """Return what the metafiles beside a config state for it and its checkpoint; None if they do not.
+
+    `scope` names the run where the value is of that alone.
 
     Neither the config nor the checkpoint is enough to find the entry: some configs have entries for two checkpoints
     (td-hm_ViTPose-huge), some checkpoints are given for two configs (res101, 065d3625). Configs are compared by file
@@ -284,7 +293,8 @@ def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | No
     results = [
         result
         for entry in _entries((configs_folder() / run.config).parent)
-        if Path(entry["Config"]).name == Path(run.config).name and entry.get("Weights") == run.checkpoint.url
+        if Path(entry["Config"]).name == Path(run.config).name
+        and entry.get("Weights") == (run.metafile_weights or run.checkpoint.url)
         for result in entry["Results"]
     ]
     dataset = suite.dataset_of(row).name
@@ -293,14 +303,18 @@ def _metafile_value(suite: Suite, row: Row, run: Run, metric: str) -> float | No
         wanted = dataset  # only some data sets mark ground-truth boxes
     results = [result for result in results if result["Dataset"] == wanted]
     if len(results) > 1:
-        if metric in _ORDER_BY_METRIC.get(dataset, []):
-            results = [results[_ORDER_BY_METRIC[dataset].index(metric)]]
+        if (order := [metric.startswith(norm) for norm in _ORDER_BY_METRIC.get(dataset, [])]) and any(order):
+            results = [results[order.index(True)]]
         elif row.boxes in _ORDER_BY_BOXES.get(dataset, []):
             results = [results[_ORDER_BY_BOXES[dataset].index(row.boxes)]]
         else:
             return None
     spec = suite.metrics[metric]
-    value = results[0]["Metrics"].get(spec.metafile_key or spec.label) if results else None
+    key = spec.metafile_key or spec.label
+    if scope is not None and row.runs_are == "subsets":
+        key = f"{key} {scope}"
+    key = run.metafile_keys.get(metric, key)
+    value = results[0]["Metrics"].get(key) if results else None
     return None if value is None else float(value)
 
 

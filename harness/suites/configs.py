@@ -70,6 +70,27 @@ def read_config(path: Path) -> Config:
     return config
 
 
+def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
+    """Return a run's config as MMPose has it, but for what the run evaluates.
+
+    Of a row of another data set, the other config's evaluation is in it, and of a subset, that one's annotation file.
+
+    Raises:
+        ObtainError: MMPose is not installed.
+        SpecError: A config does not exist or cannot be read.
+    """
+    config = read_config(config_path(suite, run))
+    if row.evaluated_like is not None:
+        other = read_config(config_path(suite, run.model_copy(update={"config": row.evaluated_like})))
+        for field in ("val_dataloader", "test_dataloader", "val_evaluator", "test_evaluator"):
+            config[field] = other[field]
+    if row.runs_are == "subsets":
+        annotations = in_data(suite.annotations(row, run))
+        for dataset in evaluated_datasets(config).values():
+            dataset.ann_file = posixpath.relpath(str(annotations), dataset.get("data_root") or ".")
+    return config
+
+
 def load_config(suite: Suite, row: Row, run: Run) -> Config:
     """Return a run's config as it is evaluated: with the row's overrides and boxes, and its metainfo's file found.
 
@@ -81,7 +102,7 @@ def load_config(suite: Suite, row: Row, run: Run) -> Config:
     if row.cannot_run:
         raise ObtainError(f"{suite.row_id(row)} cannot be run: {row.cannot_run}")
     path = config_path(suite, run)
-    config = read_config(path)
+    config = read_run_config(suite, row, run)
     override(config, row.overrides)
     box_file = row_boxes(suite, row)
     for change in row.overrides:

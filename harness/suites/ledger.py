@@ -182,56 +182,74 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
         ObtainError: From `data_file`: a file that the metric reads is missing.
     """
     with _of(config):
-        evaluator = _evaluator(config)
-        families = {name: family for family in plugins("metrics").values() for name in family.evaluators}
-        family = families.get(evaluator.get("type"))
-        if family is None:
+        evaluators = _evaluators(config)
+        families = _families()
+        for evaluator in evaluators:
+            if evaluator.get("type") not in families:
+                raise SpecError(
+                    f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not evaluated "
+                    f"here; known are {', '.join(sorted(families))}",
+                    "a package adds another metric by an entry point of the group pose_harness.metrics",
+                )
+        named = ", ".join(evaluator.type for evaluator in evaluators)
+        family, *others = dict.fromkeys(families[evaluator.type] for evaluator in evaluators)
+        if others:
             raise SpecError(
-                f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not evaluated "
-                f"here; known are {', '.join(sorted(families))}",
-                "a package adds another metric by an entry point of the group pose_harness.metrics",
+                f"config field test_evaluator of {config.filename}: metrics of one family are evaluated together, not "
+                f"of several: {named}",
+                "leave those of one family in a config, and write a row for each",
             )
-        _check_settings(evaluator, family.settings)
+        for evaluator in evaluators:
+            _check_settings(evaluator, family.settings)
         dataset = config.test_dataloader.dataset
         meta = read_metainfo(dataset)
-        scoring: Scoring = family.read_scoring(evaluator, dataset, meta.sigmas, data_file)
+        scoring: Scoring = family.read_evaluators(evaluators, dataset, meta.sigmas, data_file)
         if isinstance(scoring, PoseSelection) and not meta.sigmas:
             raise SpecError(
-                f"{meta.source}: sigmas: it is empty; OKS, which {evaluator.type} computes, needs {len(meta.names)} "
+                f"{meta.source}: sigmas: it is empty; OKS, which {named} computes, needs {len(meta.names)} "
                 "numbers, one a keypoint",
                 "COCO's are from 0.025 to 0.107; a metric without sigmas needs none",
             )
         return scoring
 
 
-def _evaluator(config: Config) -> Any:
-    """Return the settings of the metric of a config.
+def evaluating_family(config: Config) -> Any:
+    """Return the family of metrics of a config's evaluator; None where there is none."""
+    stated = config.get("test_evaluator")
+    first = stated[0] if isinstance(stated, list | tuple) and stated else stated
+    return _families().get(str(first.get("type"))) if isinstance(first, dict) else None
+
+
+def _families() -> dict[str, Any]:
+    """Return the families of metrics by MMPose's classes that compute them."""
+    return {name: family for family in plugins("metrics").values() for name in family.evaluators}
+
+
+def _evaluators(config: Config) -> list[Any]:
+    """Return the settings of each metric of a config.
 
     Raises:
-        SpecError: There is none, there are several, or it measures by another annotation file than people are from.
+        SpecError: There is none, or one measures by another annotation file than people are from.
     """
     stated = config.get("test_evaluator")
-    listed = stated if isinstance(stated, list | tuple) else [stated]
-    if len(listed) != 1:
-        names = ", ".join(str(one.get("type")) if isinstance(one, dict) else brief(one) for one in listed)
+    evaluators = list(stated) if isinstance(stated, list | tuple) else [stated]
+    if not evaluators:
         raise SpecError(
-            f"config field test_evaluator of {config.filename}: one metric is evaluated, not several: "
-            f"{names or 'none'}",
-            "leave one of them in a config, and write a row for each",
+            f"config field test_evaluator of {config.filename}: the list is empty", "name a metric of MMPose"
         )
-    if not isinstance(listed[0], dict):
-        raise SpecError(
-            f"config field test_evaluator of {config.filename}: found {brief(listed[0])}; it is to be a dict"
-        )
-    evaluator = listed[0]
-    measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
-    if measured and in_data_folder(str(measured)) != listed_by:
-        raise SpecError(
-            f"config field test_evaluator.ann_file of {config.filename}: {measured} is not the annotation file of "
-            f"test_dataloader.dataset, {listed_by}",
-            "name the same file in both",
-        )
-    return evaluator
+    for evaluator in evaluators:
+        if not isinstance(evaluator, dict):
+            raise SpecError(
+                f"config field test_evaluator of {config.filename}: found {brief(evaluator)}; it is to be a dict"
+            )
+        measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
+        if measured and in_data_folder(str(measured)) != listed_by:
+            raise SpecError(
+                f"config field test_evaluator.ann_file of {config.filename}: {measured} is not the annotation file of "
+                f"test_dataloader.dataset, {listed_by}",
+                "name the same file in both",
+            )
+    return evaluators
 
 
 def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
@@ -248,7 +266,11 @@ def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
 
 
 def point_at(config: Config, data: str) -> Config:
-    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`."""
+    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`.
+
+    Where the data set has a `data_root`, its annotations and images are relative to it, and may begin with `data/` as
+    well: AP-10K's images are in data/ap10k/data.
+    """
 
     def moved(value: Any) -> Any:
         if isinstance(value, dict):
@@ -259,7 +281,12 @@ def point_at(config: Config, data: str) -> Config:
             return f"{data}/{value.removeprefix(DATA_ROOT)}"
         return value
 
+    dataset = config.test_dataloader.dataset
+    relative = {
+        name: dataset[name] for name in ("ann_file", "data_prefix") if dataset.get("data_root") and name in dataset
+    }
     config = config.copy()
     for field in ("test_dataloader", "test_evaluator"):
         config[field] = moved(config[field])
+    config.test_dataloader.dataset.update(relative)
     return config

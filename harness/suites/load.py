@@ -2,14 +2,16 @@
 
 import fnmatch
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
 from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.suites import schema
-from harness.suites.schema import Row, Suite
+from harness.suites.schema import Group, Row, Suite
 from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -32,6 +34,31 @@ def published_suites() -> list[str]:
     return [name for name in suite_names() if name != DEMO]
 
 
+GROUPS: tuple[str, ...] = (*get_args(Group), "all")
+"""What names several suites: those of one kind of keypoints, or all published ones."""
+
+
+def suites_of(group: str) -> list[str]:
+    """Return the names of the published suites of a group, those of the overview's tables first."""
+    names = sorted(published_suites(), key=lambda name: (name.endswith("-pages"), name))
+    kinds = {name: _group_of(name) for name in names}
+    wanted = get_args(Group) if group == "all" else (group,)
+    found = [name for kind in wanted for name in names if kinds[name] == kind]
+    return [*found, *(name for name in names if group == "all" and name not in found)]
+
+
+def _group_of(name: str) -> str | None:
+    """Read no more of a suite than its group, so that a group is found where other suites are broken."""
+    found = re.search(r"^group: *(\w+)", (BENCHMARKS / f"{name}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else None
+
+
+def expanded(suites: Iterable[str]) -> list[str]:
+    """Return names and paths of suites, with the suites of a group in its place; each once."""
+    named = (suites_of(name) if name in GROUPS else [name] for name in suites)
+    return list(dict.fromkeys(name for names in named for name in names))
+
+
 def load_suite(name_or_path: str | Path) -> Suite:
     """Load one of the project's suites by name, or any suite by the path of its YAML file.
 
@@ -40,11 +67,16 @@ def load_suite(name_or_path: str | Path) -> Suite:
         SpecError: The file cannot be read, or does not hold a suite.
     """
     if isinstance(name_or_path, str) and not _is_path(name_or_path):
+        if name_or_path in GROUPS:
+            raise UsageError(
+                f"{name_or_path} is a group of suites, and one suite is needed here",
+                f"its suites: {', '.join(suites_of(name_or_path))}",
+            )
         if name_or_path not in suite_names():
             raise UsageError(
-                f"unknown suite: {name_or_path}{did_you_mean(name_or_path, suite_names())}",
-                f"suites: {', '.join(suite_names())}; or the path of a YAML file of your own, such as mine.yaml, "
-                "a row of which is mine.yaml/ROW",
+                f"unknown suite: {name_or_path}{did_you_mean(name_or_path, [*suite_names(), *GROUPS])}",
+                f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or the path of a YAML file of your "
+                "own, such as mine.yaml, a row of which is mine.yaml/ROW",
             )
         return _load_file(BENCHMARKS / f"{name_or_path}.yaml")
     return _load_file(Path(name_or_path))
@@ -88,13 +120,13 @@ def select_rows(suite: Suite, glob: str | None) -> list[Row]:
 
 
 def select(suites: Iterable[str], glob: str | None) -> list[tuple[Suite, list[Row]]]:
-    """Load suites and return those in which a pattern matches rows, with the rows.
+    """Load suites, those of groups among them, and return those in which a pattern matches rows, with the rows.
 
     Raises:
         UsageError: There is no such suite, or no row matches in any.
         SpecError: A suite cannot be used.
     """
-    loaded = [load_suite(suite) for suite in suites]
+    loaded = [load_suite(suite) for suite in expanded(suites)]
     if len(loaded) == 1:
         return [(loaded[0], select_rows(loaded[0], glob))]
     found = [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
@@ -162,8 +194,13 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
                 for metric in values.keys() - suite.metrics.keys():
                     close = did_you_mean(metric, metrics)
                     yield (*place, source, metric), f"unknown metric{close}; this suite's: {', '.join(metrics)}"
-        for metric in row.unconfirmed.keys() - row.published.get("table", {}).keys():
-            yield (*here, "unconfirmed", metric), "the row's table has no such metric"
+        for column in row.unconfirmed.keys() - {column.name for column in row.columns}:
+            yield (*here, "unconfirmed", column), "the row's table has no such metric"
+        if row.runs_are == "subsets":
+            if len(row.runs) == 1:
+                yield (*here, "runs_are"), "subsets are several runs; the row has one"
+            if row.published:
+                yield (*here, "published"), "subsets have no value together; write each run's into its `published`"
         for name, run in row.runs.items():
             if run.annotations is None and suite.dataset_of(row).annotations is None:
                 yield (*here, "runs", name), "the key 'annotations' is missing, and the dataset has none either"

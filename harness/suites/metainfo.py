@@ -33,6 +33,8 @@ class Metainfo:
     """[K] OKS falloff, rounded to single precision as MMPose does; () where the data set states none."""
     source: str
     """Where it is stated, for messages."""
+    dataset_name: str = ""
+    """`dataset_name`, by which evaluators of MMPose know the data set; empty where it is not stated."""
 
 
 def read_metainfo(dataset: Any) -> Metainfo:
@@ -46,7 +48,7 @@ def read_metainfo(dataset: Any) -> Metainfo:
             be read.
     """
     name = dataset.get("type")
-    own = own_metainfo(str(name))
+    own = own_metainfo(dataset)
     stated = dataset.get("metainfo")
     if not stated and isinstance(stated, dict | None):
         return _metainfo(own, f"the metainfo of {name}")
@@ -87,13 +89,14 @@ def metainfo_of_file(path: str) -> Metainfo:
     return _metainfo(_read(path), f"metainfo file {path}")
 
 
-def own_metainfo(dataset: str) -> Any:
-    """Return the metainfo of a data set class, which holds if its config names no other.
+def own_metainfo(dataset: Mapping[str, Any]) -> Any:
+    """Return the metainfo of a data set class, which holds if the config's `test_dataloader.dataset` names no other.
 
     Raises:
-        SpecError: The data set is not one that is evaluated here.
+        SpecError: The data set is not one that is evaluated here, or has a setting that its class does not know.
     """
-    own = plugin("datasets", dataset, "config field test_dataloader.dataset.type").metainfo
+    found = plugin("datasets", str(dataset.get("type")), "config field test_dataloader.dataset.type")
+    own = found.metainfo_of(dataset)
     return _read(f"configs/_base_/datasets/{own}.py") if isinstance(own, str) else own
 
 
@@ -132,6 +135,7 @@ def _metainfo(info: Any, source: str) -> Metainfo:
         flip_indices=tuple(names.index(keypoint.get("swap") or keypoint["name"]) for keypoint in keypoints),
         sigmas=tuple(np.array(info["sigmas"], np.float32).tolist()),
         source=source,
+        dataset_name=str(info.get("dataset_name") or ""),
     )
 
 

@@ -6,6 +6,7 @@ Unknown keys are refused, and a number written as text is an error. What the fie
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -52,6 +53,10 @@ class _KnownMetric:
 MetricName = Annotated[str, _KnownMetric]
 BoxSource = Literal["detector", "ground-truth"]
 ClaimSource = Literal["table", "page", "metafile", "history"]
+PRINTED: tuple[ClaimSource, ...] = ("table", "page", "metafile")
+"""Where the values of a row's published table are: in the first of these that states any."""
+Group = Literal["body", "wholebody", "hand", "face", "animal", "fashion"]
+"""What the keypoints of a suite are of, in MMPose's words."""
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 
@@ -222,8 +227,9 @@ class Checkpoint(SuiteFields):
 
     url: Annotated[FilePath, BeforeValidator(_address_of_weights)] = Field(pattern=_WEIGHTS)
     """Where to download it; or its path, relative to the suite's file."""
-    sha256: str = Field(pattern=r"^[0-9a-f]{8,64}$")
-    """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name."""
+    sha256: str | None = Field(pattern=r"^[0-9a-f]{8,64}$")
+    """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name. null where nobody
+    published it, so that another file of that name is not noticed."""
     hash_is_stale: str | None = None
     """Why the served file may have another sha256 than its name says; a mismatch is then a warning."""
 
@@ -249,7 +255,8 @@ class Checkpoint(SuiteFields):
             raise ValueError(f"found {self.url}; it must end in the name of a file")
         urlsplit(self.url)  # which refuses a host that is none
         named = re.search(r"-([0-9a-f]{8,64})(_\d{8})?\.pth$", self.file_name)
-        if named and not (self.sha256.startswith(named[1]) or named[1].startswith(self.sha256)):
+        stated = self.sha256 or ""
+        if named and not (stated.startswith(named[1]) or (stated and named[1].startswith(stated))):
             raise ValueError(f"sha256 {self.sha256} is not the {named[1]} of the file name {self.file_name}")
         return self
 
@@ -264,9 +271,14 @@ class Run(SuiteFields):
     heatmaps: str = "mmpose"
     """What builds the source of heatmaps from both: a module of harness/predict/sources, or another package's."""
     annotations: DataPath | None = None
-    """The annotation file, where it is not the data set's."""
+    """The annotation file, where it is not the data set's; of a subset, it takes the place of the config's."""
     published: Published = {}
-    """What was published of this run alone, where the table prints the mean of several runs."""
+    """What was published of this run alone, where the row has several."""
+    metafile_keys: dict[MetricName, str] = {}
+    """The keys of this run's values in MMPose's metafile, where they are not those of the suite's metrics, which of a
+    subset have its name behind them: `NME blur`."""
+    metafile_weights: str | None = None
+    """The address of the weights as MMPose's metafile has it, where that is another one."""
 
 
 _OVERRIDDEN = {
@@ -346,10 +358,21 @@ class Row(SuiteFields):
     """What is evaluated on, where it is not the suite's data set."""
     published: Published = {}
     """Values by source and metric: a number, or a mapping where there is something to say about it."""
-    unconfirmed: dict[MetricName, str] = {}
-    """Metrics of the table that MMPose's metafile does not state for this checkpoint, each with the reason."""
+    unconfirmed: dict[str, str] = {}
+    """Columns of the table that MMPose's metafile does not state for this checkpoint, each with the reason: a metric,
+    or, of a subset, metric and run."""
+    no_metafile: str | None = None
+    """Why no metafile of MMPose states anything of this checkpoint on this data set."""
+    also_printed: list[str] = []
+    """Pages of MMPose that print the row again, with the same values."""
     runs: dict[Slug, Run] = Field(min_length=1)
-    """What to evaluate, usually one run named `val`; of several runs the row's value is the mean."""
+    """What to evaluate, usually one run named `val`."""
+    runs_are: Literal["splits", "subsets"] = "splits"
+    """What several runs are: splits of a data set, of which the row's value is the mean; or subsets, each with values
+    of its own, of which no mean is published or shown."""
+    evaluated_like: FilePath | None = None
+    """Another config, whose `test_dataloader` and `test_evaluator` hold in place of those of the runs' own, where the
+    row is of another data set than its config."""
     overrides: list[Override] = []
     """Changes to the config that the published number was taken with, or without which it cannot run."""
     cannot_run: str | None = Field(default=None, min_length=1)
@@ -365,6 +388,33 @@ class Row(SuiteFields):
         return int(width), int(height)
 
     @property
+    def has_mean(self) -> bool:
+        """Whether several runs have a mean that is the row's value."""
+        return len(self.runs) > 1 and self.runs_are == "splits"
+
+    @cached_property
+    def printed_source(self) -> ClaimSource:
+        """Where the values of the row's table are; where it has subsets, those of its runs."""
+        return next((source for source in PRINTED if any(stated.get(source) for stated in self._in_table)), "table")
+
+    @cached_property
+    def printed(self) -> frozenset[str]:
+        """The metrics of the row's table."""
+        return frozenset(metric for stated in self._in_table for metric in stated.get(self.printed_source, {}))
+
+    @cached_property
+    def columns(self) -> list["Column"]:
+        """The row's columns of the published table."""
+        runs = list(self.runs) if self.runs_are == "subsets" else [None]
+        return [Column(metric=metric, run=run) for metric in sorted(self.printed) for run in runs]
+
+    @property
+    def _in_table(self) -> list[Published]:
+        if self.runs_are == "splits":
+            return [self.published]
+        return [run.published for run in self.runs.values()]
+
+    @property
     def claims(self) -> list[Claim]:
         """All published values: the row's own, then those of single runs."""
         claims = list(self._claims(self.published, None))
@@ -373,12 +423,26 @@ class Row(SuiteFields):
         return claims
 
     def _claims(self, published: Published, run: str | None) -> Iterator[Claim]:
-        in_table = self.published.get("table", {})
+        in_table = self.printed if run is None or self.runs_are == "subsets" else frozenset()
         for source, values in published.items():
             for metric, stated in values.items():
                 details = stated if isinstance(stated, PublishedValue) else PublishedValue(value=stated)
-                gates = run is None and metric in in_table if details.gates is None else details.gates
+                gates = metric in in_table if details.gates is None else details.gates
                 yield Claim(metric=metric, source=source, run=run, **(details.model_dump() | {"gates": gates}))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a published table."""
+
+    metric: str
+    run: str | None
+    """The subset that it is of; None for the row as a whole."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: `AP`, or `NME blur` of a subset."""
+        return self.metric if self.run is None else f"{self.metric} {self.run}"
 
 
 class Suite(SuiteFields):
@@ -390,6 +454,8 @@ class Suite(SuiteFields):
     """Short name, the first part of its rows' full ids."""
     title: str
     """Heading of the published table."""
+    group: Group | None = None
+    """What the keypoints are of: the word that names all suites of a kind on the command line."""
     dataset: Dataset
     """What is evaluated on."""
     metrics: dict[MetricName, Metric]
@@ -417,10 +483,22 @@ class Suite(SuiteFields):
         return self._path
 
     @cached_property
-    def table_metrics(self) -> list[str]:
-        """The metrics that the published table prints, in their order; none where no row has a table."""
-        printed = {metric for row in self.rows for metric in row.published.get("table", {})}
-        return [metric for metric in self.metrics if metric in printed]
+    def columns(self) -> dict[str, "Column"]:
+        """The columns of the published table by their names, in the order of the metrics; none where none is printed.
+
+        A metric is one column, or, where rows have subsets, one for each of these: `NME blur`.
+        """
+        columns = {column.name: column for row in self.rows for column in row.columns}
+        metrics = list(self.metrics)
+        return dict(sorted(columns.items(), key=lambda item: metrics.index(item[1].metric)))
+
+    def column(self, name: str) -> "Column":
+        """Return a column of the published table; a metric that is none there is a column of the rows as a whole."""
+        return self.columns.get(name) or Column(metric=name, run=None)
+
+    def metric_of(self, column: str) -> Metric:
+        """Return how a column's metric is published."""
+        return self.metrics[self.column(column).metric]
 
     def row_id(self, row: Row) -> str:
         """Return a row's full id, e.g. `coco/hrnet-w32-256x192`."""

@@ -5,8 +5,9 @@ and, for what no program may or can download, what a person has to do. Sizes and
 published them.
 """
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
@@ -159,7 +160,7 @@ class Sources(SuiteFields):
     schema_version: Literal[1]
     """Version of this file's shape."""
     name: Slug
-    """That of the suite, and of this file."""
+    """That of a suite of the data set, and of this file."""
     title: Text
     """The data set, as people call it."""
     homepage: Url
@@ -187,7 +188,7 @@ class Source:
 
 
 def source_names() -> list[str]:
-    """Return the names of the data sets whose sources are known, which are those of the project's suites."""
+    """Return the names of the data sets whose sources are known; each is that of a suite, and others may share it."""
     return sorted(path.stem for path in SOURCES.glob("*.yaml"))
 
 
@@ -202,6 +203,12 @@ def load_sources(name: str) -> Sources:
         known = source_names()
         raise UsageError(f"unknown data set: {name}{did_you_mean(name, known)}", f"data sets: {', '.join(known)}")
     path = SOURCES / f"{name}.yaml"
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _read(path: Path, _changed: int) -> Sources:
+    """Read a file once, for every path of the data folder is looked for in all of them."""
     node, data = read_yaml(path)
     try:
         sources = Sources.model_validate(data)
@@ -245,6 +252,30 @@ def source_of(path: str) -> Source | None:
             ):
                 return source
     return None
+
+
+def sources_of(paths: Sequence[str]) -> list[Source]:
+    """Return where files and folders that a run reads come from, each entry once.
+
+    Args:
+        paths: Relative to the data folder, the annotation file first; a folder above an entry, as the one that images
+            are named from may be, stands for the folders of the annotations' data set below it.
+
+    Raises:
+        SpecError: A file of sources cannot be used.
+    """
+    found: dict[str, Source] = {}
+    for path in paths:
+        source = source_of(path)
+        below = sources_of_entries(next(iter(found.values())).sources) if source is None and found else []
+        within = [one for one in below if one.entry.kind == "folder" and _is_in(one.entry.path, path)]
+        for one in [source] if source else within:
+            found.setdefault(one.entry.path, one)
+    return list(found.values())
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return PurePosixPath(path).is_relative_to(folder) or folder == "."
 
 
 def target_of(sources: Sources, download: Download, member: str) -> str | None:

@@ -14,9 +14,9 @@ from harness.assets.fetch import Item, checkpoint_item, data_items, obtain
 from harness.errors import ObtainError
 from harness.suites.configs import load_config
 from harness.suites.ledger import data_paths
-from harness.suites.load import load_suite, published_suites
+from harness.suites.load import load_suite
 from harness.suites.schema import Checkpoint
-from harness.suites.sources import load_sources
+from harness.suites.sources import load_sources, source_names
 
 BODY = b"weights" * 1000
 
@@ -48,13 +48,16 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("name", published_suites())
+@pytest.mark.parametrize("name", sorted(set(source_names()) - {"demo"}))
 def test_every_data_set(name: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serve(server, monkeypatch)
     data = tmp_path / "data"
     sources = load_sources(name)
     asked = {}
-    for item in items_of(name, data):
+    # The paths that the runs name, unless they name those of another data set, too, or nobody can run them.
+    alone = name not in ("coco-wholebody", "ubody")
+    paths = paths_of(name) if alone else [entry.path for entry in sources.files]
+    for item in data_items(paths, data):
         assert item.state == "missing"
         if item.urls:
             obtain(item, data, quiet)
@@ -76,11 +79,11 @@ def test_every_data_set(name: str, server: Server, tmp_path: Path, monkeypatch: 
 
     # What is there is not asked for again, and stays as it is.
     requests = len(server.requests)
-    for item in items_of(name, data):
+    for item in data_items(paths, data):
         if item.state == "there" and item.urls:
             obtain(item, data, quiet)
     assert len(server.requests) == requests
-    assert {item.name for item in items_of(name, data) if item.state == "missing"} == set(asked)
+    assert {item.name for item in data_items(paths, data) if item.state == "missing"} == set(asked)
 
 
 def test_an_archive_fills_only_what_is_missing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

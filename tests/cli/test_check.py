@@ -59,6 +59,16 @@ def test_all_suites_by_default(capsys: pytest.CaptureFixture[str]) -> None:
         64,
         10,
     ]
+    assert [sum(suite[key] for suite in suites.values()) for key in ("rows", "runs", "agree", "known")] == [
+        287,
+        317,
+        247,
+        40,
+    ]
+    assert [name for suite in suites.values() for name in suite["cannot_run"]] == [
+        "coco-pages/swin-b-fpn-256x192",
+        "ubody/hrnet-w32-256x192",
+    ]
     assert suites["coco"]["findings"][0] == {
         "row": "coco/vitpose-h-256x192",
         "status": "known",
@@ -98,7 +108,7 @@ def test_all_broken_suites_are_told(
     assert error == (
         "error: aic.yaml:2: the suite: the key 'name' is missing\n"
         "aic.yaml:3: nam: unknown key (did you mean name?);"
-        " allowed: schema_version, name, title, dataset, metrics, rows\n"
+        " allowed: schema_version, name, title, group, dataset, metrics, rows\n"
         "empty.yaml is empty; a suite begins with `schema_version: 1`\n"
     )
 

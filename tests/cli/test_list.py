@@ -40,6 +40,8 @@ rows:
     runs: *runs
 """
 
+BODY = "body_2d_keypoint/topdown_heatmap"
+
 LISTED = """\
 My table
 
@@ -75,11 +77,74 @@ def test_all_suites_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert "humanart/vitpose-s-256x192-gt" in output
 
 
+def test_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "hand", "rhd", "cofw"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line in ("hand", "face")] == ["hand", "face"]
+    assert lines[-4:] == [
+        "hand  coco-wholebody-hand 7, freihand 1, onehand10k 5, rhd 5",
+        "face  cofw 1",
+        "",
+        "19 rows, 19 runs",
+    ]
+    assert main(["list", "fashion"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Results on DeepFashion val set"  # one group needs no name
+    assert lines[-1] == "19 rows, 19 runs"
+
+
+def test_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    groups = ("body", "wholebody", "hand", "face", "animal", "fashion", "other")
+    assert [line for line in lines if line in groups] == [*groups]
+    assert lines[-3:] == ["other      demo 6", "", "287 rows, 317 runs; 6 rows of the demo, 6 runs"]
+    assert main(["list", "all"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "287 rows, 317 runs"
+
+
+def test_a_group_is_no_suite(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["score", "fashion", "--predictions", str(tmp_path / "x.json"), "--data", str(tmp_path)]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == (
+        "error: fashion is a group of suites, and one suite is needed here\n  its suites: deepfashion, deepfashion2\n"
+    )
+
+
+def test_runs_with_config_weights_and_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--json"]) == 0
+    rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert len(rows) == 287 + 6
+    # The demo's networks are files beside it, and the data of all rows have a source.
+    for name, row in rows.items():
+        for run in row["runs"].values():
+            assert run["config"].endswith(".py")
+            assert run["checkpoint"]["url"]
+            places = [source["urls"] or source["page"] for source in run["sources"]]
+            assert len(places) >= 2, name
+            assert all(places) or name.startswith("demo/")
+    assert rows["humanart-pages/vitpose-s-coco-256x192-gt"]["runs"]["val"] == {
+        "config": f"{BODY}/coco/td-hm_ViTPose-small_8xb64-210e_coco-256x192.py",
+        "evaluated_like": f"{BODY}/humanart/td-hm_ViTPose-small_8xb64-210e_humanart-256x192.py",
+        "checkpoint": {
+            "url": f"https://download.openmmlab.com/mmpose/v1/{BODY}/coco/"
+            "td-hm_ViTPose-small_8xb64-210e_coco-256x192-62d7a712_20230314.pth",
+            "sha256": "62d7a712",
+            "hash_is_stale": None,
+        },
+        "data": ["HumanArt/annotations/validation_humanart.json", "."],
+        "sources": [
+            {"path": path, "data_set": "humanart", "urls": [], "page": "https://forms.gle/UVv1GiNJNQsE4qif7"}
+            for path in ("HumanArt/annotations/validation_humanart.json", "HumanArt/images")
+        ],
+    }
+
+
 def test_rows_across_suites(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--rows", "cpm-368x368", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["id"] for row in rows] == ["jhmdb/cpm-368x368", "mpii/cpm-368x368"]
-    assert rows[0]["runs"] == ["sub1", "sub2", "sub3"]
+    assert list(rows[0]["runs"]) == ["sub1", "sub2", "sub3"]
     assert {claim["run"] for claim in rows[0]["claims"]} == {None, "sub1", "sub2", "sub3"}
 
 
@@ -92,7 +157,7 @@ def test_unknown_suite(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "ccoo", "--json"]) == 2
     output, error = capsys.readouterr()
     assert output == ""
-    assert error.startswith("error: unknown suite: ccoo (did you mean coco?)\n  suites: aic, coco")
+    assert error.startswith("error: unknown suite: ccoo (did you mean coco?)\n  suites: 300w, ")
 
 
 @pytest.mark.parametrize("arguments", [["lst"], ["list", "--row", "x"], ["list", "--no-such-option"]])

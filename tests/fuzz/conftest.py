@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.metrics import foreign
-from harness.suites import audit, configs, metainfo
+from harness.suites import configs, metainfo
 from harness.suites.schema import Row, Run, Suite
 
 from .fuzzing import CASES, LASTING, SEED
@@ -27,8 +27,7 @@ def load_config_once(suite: Suite, row: Row, run: Run) -> Any:
 @pytest.fixture(autouse=True)
 def configs_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """MMPose's configs are not what is damaged, and reading them takes longer than all else."""
-    for module in (audit, configs):
-        monkeypatch.setattr(module, "read_config", lambda path: copy.deepcopy(read_config(path)))
+    monkeypatch.setattr(configs, "read_config", lambda path: copy.deepcopy(read_config(path)))
     monkeypatch.setattr(metainfo, "_read", read_metainfo)
     monkeypatch.setattr(foreign, "load_config", load_config_once)
 

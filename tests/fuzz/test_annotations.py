@@ -15,6 +15,7 @@ from harness.datasets.people import check_images, load_people
 from harness.errors import ObtainError
 from harness.metrics.diagnosis.diagnose import diagnose
 from harness.metrics.families.jhmdb_pck import JhmdbScoring
+from harness.metrics.families.nme import NmeScoring
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
@@ -50,6 +51,8 @@ class DataSet:
                 return PckhScoring(headboxes=data_file(folder, "gt.mat", ""))
             case "jhmdb-pck":
                 return JhmdbScoring(threshold=0.2)
+            case "nme":
+                return NmeScoring(norm="bbox_size")
             case "posetrack-ap":
                 return PoseTrackScoring(sigmas=self.sigmas, sequences=data_file(folder, "val", ""))
             case other:
@@ -80,7 +83,11 @@ class DataSet:
             seeds.write_json(folder / "annotations.json", seeds.mpii())
             seeds.write_array(folder / "gt.mat", seeds.headboxes(), "headboxes_src")
         else:
-            seeds.write_json(folder / "annotations.json", seeds.annotations(self.keypoints))
+            document = seeds.annotations(self.keypoints)
+            if self.metric == "nme":
+                for face in document["annotations"]:
+                    face |= {"center": [30.0, 24.5], "scale": 0.25, "box_size": 50.0}
+            seeds.write_json(folder / "annotations.json", document)
         if self.metric == "posetrack-ap":
             seeds.write_json(folder / "val" / "1.json", seeds.sequence(6, scored=False))
             seeds.write_json(folder / "val" / "2.json", seeds.sequence(8, scored=False))
@@ -120,6 +127,7 @@ DATA_SETS = [
     DataSet("HumanArtDataset", 17, "oks"),
     DataSet("JhmdbDataset", 15, "jhmdb-pck"),
     DataSet("MpiiDataset", 16, "pckh", ("annotations.json", "gt.mat")),
+    DataSet("AFLWDataset", 19, "nme"),
     DataSet("PoseTrack18Dataset", 17, "posetrack-ap", ("annotations.json", "val/1.json", "val/2.json")),
 ]
 

@@ -39,11 +39,14 @@ KEYPOINTS = np.random.default_rng(0).uniform(0, 500, SHAPE).astype(np.float32)
 
 @pytest.mark.parametrize("name", suite_names())
 def test_rows_of_a_suite_are_scored_alike(name: str) -> None:
-    """Only so can the first row speak for the suite's data set; NMS, which some rows leave out, has to be asked for."""
+    """Only so can the first row speak for those with the same run; NMS, which some leave out, has to be asked for."""
     suite = load_suite(name)
     found: dict[str, set[str]] = {}
-    for row in (row for row in suite.rows if row.dataset is None):
+    first = {run: row for row in reversed(suite.rows) for run in row.runs}
+    for row in (row for row in suite.rows if not row.cannot_run):
         for run, spec in row.runs.items():
+            if suite.dataset_of(row) != suite.dataset_of(first[run]):
+                continue  # as some rows of the demo, which --run does not reach
             protocol = read_protocol(
                 load_config(suite, row, spec),
                 lambda path, _: DataFile(path=str(PurePosixPath(path)), sha256=""),
@@ -53,7 +56,7 @@ def test_rows_of_a_suite_are_scored_alike(name: str) -> None:
             scoring = protocol.scoring.model_dump(exclude={"nms"})
             key = [protocol.dataset, protocol.annotations.path, protocol.num_keypoints, scoring]
             found.setdefault(run, set()).add(json.dumps(key))
-    assert found.keys() == suite.rows[0].runs.keys()
+    assert found.keys() == (first.keys() if suite.name != "ubody" else set())
     assert {run: len(keys) for run, keys in found.items()} == dict.fromkeys(found, 1)
 
 

@@ -235,6 +235,31 @@ def test_categories(score: Score, annotated: int, stated: Any) -> None:
     )
 
 
+def test_categories_where_each_is_evaluated_alone(score: Score) -> None:
+    """A pose is of the species that its entry states; pycocotools, too, leaves out one that nobody is annotated of."""
+    document = people()
+    document["categories"] = [{"id": number, "name": str(number)} for number in (1, 4, 6)]
+    for one in document["annotations"][:6]:
+        one["category_id"] = 4
+    entries = poses(document)
+    for number, entry in enumerate(entries):
+        entry["category_id"] = 1 if number >= 6 else 4 if number >= 2 else 6
+    found = score(entries, document)
+    assert found.metrics["AP"] == pytest.approx(pycocotools_ap(document, entries))
+    assert 0.7 < (found.metrics["AP"] or 0) < 0.9
+    (warning,) = (one for one in found.warnings if "do not count" in one)
+    assert warning.startswith("2 of 12 poses do not count, the first is entry 0: no annotation has their 'category_id'")
+
+    for entry in entries:
+        entry["category_id"] = 6
+    with pytest.raises(ObtainError, match=r"no 'category_id' of 6 is annotated; the annotations have 2, each .*: 1, 4"):
+        score(entries, document)
+    for entry in entries:
+        del entry["category_id"]
+    with pytest.raises(ObtainError, match=r"no entry has a 'category_id'; the annotations have 2"):
+        score(entries, document)
+
+
 def test_coordinates_that_are_no_pixels(score: Score) -> None:
     document = people()
     for scale, shift in ((1 / 640, 0), (2 / 640, -1), (1 / 400, 0)):  # of the image; from its middle; a bit beyond it

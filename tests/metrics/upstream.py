@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import types
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,20 @@ import numpy.typing as npt
 import pytest
 
 from harness.metrics.families.oks import OksScoring
+from harness.metrics.families.wholebody import WholeBodyScoring
 from harness.openmmlab import xtcocotools_ext
 from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predictions import Predictions
 
 install_stand_ins()
 from mmpose.evaluation.metrics.coco_metric import CocoMetric  # noqa: E402
+from mmpose.evaluation.metrics.coco_wholebody_metric import CocoWholeBodyMetric  # noqa: E402
 from xtcocotools.coco import COCO  # noqa: E402
 from xtcocotools.cocoeval import COCOeval  # noqa: E402
 
 # By import_module, because the package gives this name to a function.
 mmpose_nms = importlib.import_module("mmpose.evaluation.functional.nms")
+mmpose_wholebody = importlib.import_module("mmpose.evaluation.metrics.coco_wholebody_metric")
 NMS_MODES = {"oks": "oks_nms", "soft-oks": "soft_oks_nms", "none": "none"}
 IOU_TYPES = {False: "keypoints", True: "keypoints_crowd"}
 
@@ -55,18 +59,51 @@ def evaluate(annotations: Path, results: Path, scoring: OksScoring) -> tuple[lis
     return evaluation.stats.tolist(), precision[..., 0], recall[..., 0]
 
 
-def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring) -> list[float]:
-    """Return CocoMetric's stats."""
+def coco_metric(
+    annotations: Path, predictions: Predictions, scoring: OksScoring, categories: npt.NDArray[Any] | None = None
+) -> list[float]:
+    """Return CocoMetric's stats; predictions have the categories [N], or none."""
+    crowd = IOU_TYPES[scoring.crowd]
+    return list(_compute(CocoMetric, annotations, predictions, scoring, categories, iou_type=crowd).values())
+
+
+def wholebody_metric(
+    annotations: Path, predictions: Predictions, scoring: WholeBodyScoring
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Return what CocoWholeBodyMetric returns, and the stats that it prints, by the evaluation's name."""
+    printed = {}
+
+    class Recorded(COCOeval):  # type: ignore[misc]
+        def summarize(self) -> None:
+            super().summarize()
+            printed[self.params.iouType.removeprefix("keypoints_")] = self.stats.tolist()
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(mmpose_wholebody, "COCOeval", Recorded)
+        with warnings.catch_warnings(action="ignore"):  # "'face_score' not found, use 'score' instead."
+            returned = _compute(CocoWholeBodyMetric, annotations, predictions, scoring)
+    return returned, printed
+
+
+def _compute(
+    metric_class: Any,
+    annotations: Path,
+    predictions: Predictions,
+    scoring: Any,
+    categories: npt.NDArray[Any] | None = None,
+    **settings: Any,
+) -> dict[str, float]:
+    """Return what one of MMPose's metrics computes."""
     _need_the_evaluator()
     with contextlib.redirect_stdout(io.StringIO()):
-        metric = CocoMetric(
+        metric = metric_class(
             ann_file=str(annotations),
             use_area=scoring.area == "annotation",
-            iou_type=IOU_TYPES[scoring.crowd],
             score_mode=scoring.score_mode,
             keypoint_score_thr=scoring.keypoint_score_threshold,
             nms_mode=NMS_MODES[scoring.nms],
             nms_thr=scoring.nms_threshold,
+            **settings,
         )
         metric.dataset_meta = {
             "dataset_name": "test",
@@ -88,10 +125,12 @@ def coco_metric(annotations: Path, predictions: Predictions, scoring: OksScoring
                 },
                 "gt_instances": {"bbox_scales": scale},
             }
+            if categories is not None:
+                sample["category_id"] = np.array(categories[index])  # as MMPose's data sets give it
             metric.process([], [sample])
         with numpy_1():
             stats = metric.compute_metrics(metric.results)
-    return [float(value) for value in stats.values()]
+    return {name: float(value) for name, value in stats.items()}
 
 
 def _need_the_evaluator() -> None:

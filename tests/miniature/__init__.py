@@ -7,7 +7,7 @@ people and a crowd without labels, an image that shows nobody, boxes that are of
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import aic, coco, crowdpose, humanart, jhmdb, mpii, posetrack18
+from . import aic, coco, crowdpose, faces, humanart, jhmdb, mpii, posetrack18, wholebody
 from .figures import DataSet
 
 __all__ = [
@@ -16,10 +16,12 @@ __all__ = [
     "aic",
     "coco",
     "crowdpose",
+    "faces",
     "humanart",
     "jhmdb",
     "mpii",
     "posetrack18",
+    "wholebody",
     "write_miniature",
 ]
 
@@ -38,6 +40,10 @@ class Miniature:
     jhmdb: DataSet
     """Of its first split."""
     posetrack18: DataSet
+    faces: dict[str, DataSet]
+    """Of 300w, 300wlp, aflw, cofw, wflw and lapa; of the first annotation file of each."""
+    wholebody: DataSet
+    """On COCO's images."""
 
 
 def write_miniature(folder: Path) -> Miniature:
@@ -51,4 +57,6 @@ def write_miniature(folder: Path) -> Miniature:
         mpii=mpii.write(folder),
         jhmdb=jhmdb.write(folder),
         posetrack18=posetrack18.write(folder),
+        faces=faces.write(folder),
+        wholebody=wholebody.write(folder),
     )

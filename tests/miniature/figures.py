@@ -67,11 +67,11 @@ def draw(
         rng = np.random.default_rng([SEED, seed, attempt])
         scene = render_scene(rng, style)
         if all(person.silhouette.sum() >= LEAST_SHOWN for person in scene.people) and until(scene):
-            return replace(scene, image=_textured(scene.image, rng)), rng
+            return replace(scene, image=textured(scene.image, rng)), rng
     raise AssertionError(f"no scene of seed {seed} fulfils what is asked for")
 
 
-def _textured(image: Image, rng: Rng) -> Image:
+def textured(image: Image, rng: Rng) -> Image:
     """Return an image with texture at every scale, as photographs have it; what is rendered is smooth."""
     height, width = image.shape[:2]
     texture = np.zeros(image.shape, np.float32)

@@ -8,6 +8,7 @@ import torch
 from small_passes import SmallNetwork, protocol, some_crops
 
 from harness.errors import RunError
+from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict import forward as forward_module
 from harness.predict.forward import Forward, SharedForward, flip_tested
 from harness.predict.networks import build_network
@@ -143,3 +144,21 @@ def test_compiled() -> None:
     forward.quicken()
     torch.testing.assert_close(forward(crops), exact)
     torch.testing.assert_close(forward(crops[:3]), exact[:3])  # the last batch is smaller
+
+
+@pytest.mark.parametrize("shift", [True, False])
+@pytest.mark.parametrize("mode", ["heatmap", "udp_combined"])
+def test_heatmaps_are_mirrored_back_as_mmposes(mode: Any, shift: bool) -> None:
+    """Also where the network has other keypoints than the data set."""
+    install_stand_ins()
+    from mmpose.models.utils.tta import flip_heatmaps
+
+    indices = (0, 2, 1, 4, 3)
+    channels = 3 if mode == "udp_combined" else 1
+    plain, turned = torch.randn(2, 3, channels * len(indices), 8, 6, generator=torch.Generator().manual_seed(0))
+    expected = (plain + flip_heatmaps(turned.clone(), list(indices), mode, shift)) * 0.5
+    flip = Flip(enabled=True, shift=shift, mode=mode, indices=indices)
+    before = turned.clone()
+    found = flip_tested(plain, turned, protocol().model_copy(update={"flip": flip, "flip_indices": (0, 1, 2)}))
+    assert torch.equal(found, expected)
+    assert torch.equal(turned, before)

@@ -18,7 +18,7 @@ from harness.report.site import Site, write_site
 from harness.report.sizes import Size
 from harness.suites.load import load_suite
 from harness.suites.schema import Suite
-from report import synthetic
+from report import many, synthetic
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -75,6 +75,23 @@ def site(timed_site: tuple[Site, float]) -> Site:
 @pytest.fixture(scope="session")
 def seconds(timed_site: tuple[Site, float]) -> float:
     return timed_site[1]
+
+
+@pytest.fixture(scope="session")
+def many_suites(tmp_path_factory: pytest.TempPathFactory) -> list[Suite]:
+    """As many suites as are published, of all groups."""
+    with many.measured():
+        return many.write_suites(tmp_path_factory.mktemp("many"))
+
+
+@pytest.fixture(scope="session")
+def many_site(many_suites: list[Suite], tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """All of their rows, with diagnoses and pictures."""
+    folder = tmp_path_factory.mktemp("many-site")
+    with many.measured():
+        synthetic.write_results(folder / "results", many_suites, seed=3, diagnosed=True)
+        synthetic.write_images(folder / "data", many_suites)
+        return write_site(folder / "site", many_suites, read_results([folder / "results"]), {}, folder / "data")
 
 
 def hostile_suite(path: Path) -> Suite:

@@ -207,7 +207,8 @@ def record(
 
 
 def diagnosis(count: int, draw: random.Random, oks: bool, image: str | None = "000000000001.jpg") -> Diagnosis:
-    names = NAMES[:count]
+    names = [*NAMES[:count], *(f"keypoint_{number}" for number in range(len(NAMES), count))]
+    pose = [(x + at // len(POSE), y) for at in range(count) for x, y in [POSE[at % len(POSE)]]]
 
     def tally(labelled: int) -> Tally:
         shares = [draw.uniform(0.6, 0.9), 0.1, 0.03, 0.02, 0.04, 0.02]
@@ -216,7 +217,7 @@ def diagnosis(count: int, draw: random.Random, oks: bool, image: str | None = "0
 
     def case(similarity: float, spread: float) -> Case:
         left, top = draw.uniform(20, 300), draw.uniform(20, 200)
-        labelled = tuple((round(left + x, 1), round(top + y, 1)) for x, y in POSE[:count])
+        labelled = tuple((round(left + x, 1), round(top + y, 1)) for x, y in pose)
         predicted = tuple(
             (round(x + draw.gauss(0, spread), 1), round(y + draw.gauss(0, spread), 1)) for x, y in labelled
         )
@@ -314,7 +315,7 @@ def write_results(
                     )
                 folder = write_run(out, suite, row, saved)
                 if diagnosed and saved.metrics:
-                    count = min(len(NAMES), suite.dataset_of(row).num_keypoints)
+                    count = suite.dataset_of(row).num_keypoints
                     found = diagnosis(count, draw, oks=suite.name not in ("mpii", "jhmdb", "posetrack18"))
                     found.save(folder.path / "diagnosis.json")
 

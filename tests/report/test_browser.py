@@ -137,11 +137,14 @@ def test_row_page_has_the_record(site: Site, open_page: Callable[..., "Page"]) -
         [name, f"{value:.4f}"] for name, value in record.metrics.items() if value is not None
     ]
     assert page.locator("#issue").text_content()
-    assert page.locator("figure image").count() >= 1
+    pictures = page.locator("figure img")
+    assert pictures.count() >= 1
     history = page.get_by_role("region", name="History").locator("tbody tr")
     assert history.count() == len(standing.history)
     assert "2026-03-01" in history.last.inner_text()
-    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth)")
+    pictures.first.scroll_into_view_if_needed()  # a picture loads when it comes into view
+    expect(pictures.first).to_have_js_property("complete", True)
+    assert pictures.first.evaluate("image => image.naturalWidth") > 0
 
 
 def test_sorting(site: Site, coco: Path, open_page: Callable[..., "Page"]) -> None:
@@ -313,6 +316,37 @@ def test_accessibility(site: Site, evil_site: Site, open_page: Callable[..., "Pa
         assert results.violations_count == 0, f"{path}\n{results.generate_report()}"
 
 
+def test_a_row_is_found_on_a_phone(site: Site, open_page: Callable[..., "Page"]) -> None:
+    page = open_page(site.path, viewport={"width": 360, "height": 640})
+    search = page.get_by_role("searchbox", name="Find a row")
+    expect(search).to_be_in_viewport()
+    search.fill("jhmdb cpm")
+    found = page.locator("#found a")
+    assert [link.inner_text() for link in found.all()] == ["CPM"]
+    expect(found.first).to_be_in_viewport()
+    assert shown(page) == ["CPM"]  # the table below, too
+    search.fill("mpii")
+    assert found.first.inner_text() == "mpii 18 rows"
+    page.get_by_role("button", name="All 19 rows in the table").click()  # one of them is the demo's
+    expect(page.locator("#status")).to_be_in_viewport()
+    search.fill("jhmdb cpm")
+    found.first.click()
+    page.wait_for_selector("#claims")
+    page.go_back()
+    expect(search).to_have_value("jhmdb cpm")
+    search.fill("nothing has this")
+    assert found.count() == 0
+    assert page.locator("#find-status").text_content() == "0 of 80 rows"
+
+
+def test_lower_is_better_sorts_from_the_lowest(many_site: Site, open_page: Callable[..., "Page"]) -> None:
+    page = open_page(many_site.path.parent / "onehand10k" / "index.html")
+    for metric, best in (("EPE", min), ("PCK@0.2", max)):
+        page.locator(f'th[data-key="{metric} published"] button').click()
+        values = [float(value) for value in shown(page, f"{metric} published")]
+        assert values[0] == best(values) != values[-1]
+
+
 def test_without_javascript(site: Site, coco: Path, open_page: Callable[..., "Page"]) -> None:
     page = open_page(coco, java_script_enabled=False)
     table = page.locator("#rows")
@@ -320,6 +354,11 @@ def test_without_javascript(site: Site, coco: Path, open_page: Callable[..., "Pa
     assert table.locator("tbody tr").first.inner_text().startswith("detector")
     assert not page.locator("#controls").is_visible()
     assert not page.locator("#theme").is_visible()
+    page.goto(site.path.as_uri())
+    assert not page.locator("#find").is_visible()
+    page.get_by_role("link", name="All rows").click()
+    page.locator("#rows").get_by_role("link", name="CPM").last.click()
+    assert page.locator("h1").inner_text() == "CPM"
 
 
 def test_downloads(coco: Path, open_page: Callable[..., "Page"]) -> None:

@@ -16,7 +16,7 @@ from harness.openmmlab import xtcocotools_ext
 from harness.run.plan import Plan, Settings
 from harness.suites.configs import load_config
 from harness.suites.ledger import protocol_without_files
-from harness.suites.load import published_suites, select
+from harness.suites.load import select
 
 # One run for each combination of data set, boxes, codec, affine, flip test, strides and head in the table.
 SLICE = [
@@ -41,6 +41,8 @@ SLICE = [
     "mpii/litehrnet-18-256x256/val",
     "posetrack18/resnet-50-256x192/val",
 ]
+OVERVIEW = ["aic", "coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack18"]
+"""Whose table that is."""
 # It is light enough for all boxes, which make several batches.
 ON_ALL_BOXES = ["coco/alexnet-256x192/val"]
 FEW_TFLOP = 0.05
@@ -57,7 +59,7 @@ def combination(suite: Any, row: Any, run: str) -> tuple[Any, ...]:
 def test_the_slice_has_every_combination() -> None:
     of = {
         f"{suite.row_id(row)}/{run}": combination(suite, row, run)
-        for suite, rows in select(published_suites(), None)
+        for suite, rows in select(OVERVIEW, None)
         for row in rows
         for run in row.runs
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.suites.audit import AuditFinding, audit_suite
+from harness.suites.configs import config_path, load_config, read_config
 from harness.suites.load import BENCHMARKS, load_suite
 
 # Every difference between the published tables and the metafiles of MMPose 1.3.2: by row and metric, the published
@@ -167,6 +168,106 @@ def changed(tmp_path: Path, name: str, old: str, new: str) -> list[tuple[str, st
             [],
             id="checkpoint of one's own, of which MMPose states nothing",
         ),
+        pytest.param(
+            "aflw",
+            "page: {NME: 1.27}",
+            "page: {NME: 1.28}",
+            [("new", "aflw/hrnetv2-w18-256x256", "frontal NME", "1.28", "1.27")],
+            id="value of a subset",
+        ),
+        pytest.param(
+            "aflw",
+            "value: 1.34",
+            "value: 1.35",
+            [("new", "aflw/hrnetv2-w18-dark-256x256", "full NME", "1.35", "1.34")],
+            id="another metafile value of a subset",
+        ),
+        pytest.param(
+            "300wlp",
+            "      NME test: the",
+            "      NME full: the",
+            [
+                (
+                    "gone",
+                    "300wlp/hrnetv2-w18-256x256",
+                    "full NME",
+                    "no value: the metafile has no such value; it is probably that of `full` with one more digit",
+                    "0.0413",
+                ),
+                ("new", "300wlp/hrnetv2-w18-256x256", "test NME", "0.0413", "no value"),
+            ],
+            id="another subset unconfirmed",
+        ),
+        pytest.param(
+            "rhd",
+            "metafile_keys: {PCK@0.2: PCKh@0.7}",
+            "metafile_keys: {}",
+            [("new", "rhd/hrnetv2-w18-udp-256x256", "PCK@0.2", "0.992", "no value")],
+            id="key that the metafile does not have",
+        ),
+        pytest.param(
+            "coco-pages",
+            "        metafile_weights: (https",
+            "        metafile_weights: https",
+            [
+                ("new", "coco-pages/s-vipnas-mobilenetv3-256x192", metric, value, "no value")
+                for metric, value in (
+                    ("AP", "0.700"),
+                    ("AR", "0.758"),
+                    ("AP@0.5", "0.887"),
+                    ("AP@0.75", "0.783"),
+                    ("AR@0.5", "0.929"),
+                )
+            ],
+            id="address of weights that the metafile does not have",
+        ),
+        pytest.param(
+            "coco-pages",
+            "    no_metafile: no metafile has an entry for this config\n",
+            "",
+            [
+                ("new", "coco-pages/resnet-50-vis-256x192", metric, value, "no value")
+                for metric, value in (
+                    ("AP", "0.729"),
+                    ("AR", "0.783"),
+                    ("AP@0.5", "0.900"),
+                    ("AP@0.75", "0.807"),
+                    ("AR@0.5", "0.938"),
+                )
+            ],
+            id="row that no metafile states, without reason",
+        ),
+        pytest.param(
+            "coco-pages",
+            "      metafile: {AP: 0.741, AR: 0.798,",
+            "      metafile: {AP: 0.742, AR: 0.798,",
+            [("gone", "coco-pages/swin-b-fpn-256x192", "AP", "0.742", "0.741")],
+            id="value that nothing but the metafile states",
+        ),
+        pytest.param(
+            "deepfashion",
+            "PCK@0.2: 96.5, AUC: 74.4, EPE: 10.5",
+            "PCK@0.2: 10.5, AUC: 74.4, EPE: 96.5",
+            [
+                ("gone", "deepfashion/resnet-50-lower-256x192", "PCK@0.2", "10.5", "10.5"),
+                ("gone", "deepfashion/resnet-50-lower-256x192", "EPE", "96.5", "96.5"),
+            ],
+            id="values exchanged as the metafile has them",
+        ),
+        pytest.param(
+            "jhmdb-pages",
+            '"PCK(torso, hip)": 82.3',
+            '"PCK(torso, hip)": 99.4',
+            [("new", "jhmdb-pages/resnet-50-2deconv-256x256", "sub1 PCK(torso, hip)", "99.4", "82.3")],
+            id="value of the other norm",
+        ),
+        pytest.param(
+            "posetrack18-pages",
+            "page: {AP: 77.8,",
+            "page: {AP: 84.6,",
+            [("new", "posetrack18-pages/hrnet-w48-384x288", "AP", "84.6", "77.8")],
+            id="value of the table with other boxes",
+        ),
     ],
 )
 def test_changed_claim(
@@ -284,6 +385,47 @@ def test_config_that_does_not_exist(tmp_path: Path) -> None:
     )[:1]
     assert finding[:3] == ("new", "aic/resnet-101-256x192", "config")
     assert "did you mean td-hm_res101_8xb64-210e_aic-256x192.py" in finding[4]
+
+
+def test_subset_is_evaluated_on_its_own_annotations() -> None:
+    suite = load_suite("aflw")
+    row = suite.rows[0]
+    evaluated = [load_config(suite, row, run).test_dataloader.dataset for run in row.runs.values()]
+    assert [f"{dataset.data_root}{dataset.ann_file}" for dataset in evaluated] == [
+        "data/aflw/annotations/face_landmarks_aflw_test.json",
+        "data/aflw/annotations/face_landmarks_aflw_test_frontal.json",
+    ]
+
+
+def test_row_of_another_data_set_than_its_config(tmp_path: Path) -> None:
+    """Network and codec are those of the run's config, the evaluation is the other one's."""
+    suite = load_suite("humanart-pages")
+    row = next(row for row in suite.rows if row.id == "hrnet-w48-coco-256x192")
+    run = row.runs["val"]
+    config, own = load_config(suite, row, run), read_config(config_path(suite, run))
+    assert config.model == own.model
+    assert config.test_dataloader.dataset.type == "HumanArtDataset"
+    assert config.test_dataloader.dataset.bbox_file == BOXES
+    assert config.test_evaluator.ann_file == "data/HumanArt/annotations/validation_humanart.json"
+    old = (
+        "    evaluated_like: body_2d_keypoint/topdown_heatmap/humanart/td-hm_hrnet-w48_8xb32-210e_humanart-256x192.py\n"
+    )
+    text = (BENCHMARKS / "humanart-pages.yaml").read_text()
+    assert text.count(old) == 2  # on a detector's boxes, and on annotated ones
+    (tmp_path / "humanart-pages.yaml").write_text(text.replace(old, "", 1))
+    added = audit_suite(load_suite(tmp_path / "humanart-pages.yaml")).problems
+    assert {finding.row for finding in added} == {"humanart-pages/hrnet-w48-coco-256x192"}
+    assert "test_dataloader's annotations" in {finding.subject for finding in added}
+
+
+def test_a_validation_on_another_part_is_no_difference(tmp_path: Path) -> None:
+    assert findings_of("ap10k") == []
+    old, new = "annotations/ap10k-test-split1.json", "annotations/ap10k-val-split1.json"
+    assert changed(tmp_path, "ap10k", old, new)[0][2:] == (
+        "test_dataloader's annotations",
+        "data/ap10k/annotations/ap10k-val-split1.json",
+        "data/ap10k/annotations/ap10k-test-split1.json",
+    )
 
 
 def test_config_without_heatmaps(tmp_path: Path) -> None:

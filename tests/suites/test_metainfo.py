@@ -1,6 +1,7 @@
 """Metainfo read without MMPose equals what MMPose reads, for every data set."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,21 +12,40 @@ from harness.openmmlab.stand_ins import install_stand_ins
 from harness.plugins import plugins
 from harness.suites.metainfo import read_metainfo
 
+SUBSETS = [("DeepFashionDataset", {"subset": subset}) for subset in ("full", "lower", "upper", "")]
 
-@pytest.mark.parametrize("dataset", plugins("datasets"))
-def test_equals_upstream(dataset: str) -> None:
+
+@pytest.mark.parametrize(("dataset", "settings"), [*((name, {}) for name in plugins("datasets")), *SUBSETS])
+def test_equals_upstream(dataset: str, settings: dict[str, Any]) -> None:
     install_stand_ins()
     import mmpose.datasets  # noqa: F401
-    from mmpose.datasets.datasets.utils import parse_pose_metainfo
     from mmpose.registry import DATASETS
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = parse_pose_metainfo(DATASETS.get(dataset).METAINFO)
-    found = read_metainfo(ConfigDict(type=dataset))
+        # It is the class that has the metainfo of DeepFashion's subset, once there is an instance.
+        expected = DATASETS.get(dataset)(**settings, lazy_init=True).metainfo
+    found = read_metainfo(ConfigDict(type=dataset, **settings))
     assert list(found.names) == list(expected["keypoint_name2id"])
     assert list(found.flip_indices) == expected["flip_indices"]
     np.testing.assert_array_equal(np.array(found.sigmas, np.float32), expected["sigmas"])
+
+
+def test_subsets_do_not_depend_on_what_was_read_before() -> None:
+    def names(subset: str) -> tuple[str, ...]:
+        return read_metainfo(ConfigDict(type="DeepFashionDataset", subset=subset)).names
+
+    counts = {"full": 8, "upper": 6, "lower": 4}
+    assert {subset: len(names(subset)) for subset in counts} == counts
+    assert {subset: len(names(subset)) for subset in reversed(counts)} == counts
+    stated = ConfigDict(type="DeepFashionDataset", subset="lower", metainfo={"from_file": "deepfashion_upper.py"})
+    assert len(read_metainfo(stated).names) == 6
+
+
+@pytest.mark.parametrize("subset", ["Lower", None, ["full"]])
+def test_a_subset_that_deepfashion_does_not_have(subset: Any) -> None:
+    with pytest.raises(SpecError, match=r"dataset\.subset: found .*has the subsets full, upper, lower"):
+        read_metainfo(ConfigDict(type="DeepFashionDataset", subset=subset))
 
 
 def test_the_config_may_name_another_file() -> None:

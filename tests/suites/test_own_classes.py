@@ -38,6 +38,7 @@ def test_exactly_those_that_override_no_reading_are_read_like_coco() -> None:
         if all(getattr(found, method) is getattr(base, method) for method in READ)
     }
     modules = {"CocoDataset", "CrowdPoseDataset", "AicDataset", "HumanArtDataset", "PoseTrack18Dataset"}
+    modules |= {"AP10KDataset", "Rhd2DDataset"}
     assert same == {plugin.name for plugin in like_coco.PLUGINS} | modules
     assert set(plugins("datasets")) >= same
 
@@ -62,7 +63,7 @@ def test_people_equal_upstream(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["FreiHandDataset", "CocoWholeBodyHandDataset", "WFLWDataset", "ZebraDataset", "MyDataset", "DoesNotExist"]
+    "name", ["PanopticHand2DDataset", "InterHand2DDoubleDataset", "HumanArt21Dataset", "MyDataset", "DoesNotExist"]
 )
 def test_a_class_with_its_own_reading_is_refused_whatever_the_metainfo(name: str, tmp_path: Path, harness: Any) -> None:
     hands = Hands(tmp_path / "own")

@@ -32,8 +32,8 @@ REFUSED = {
         'type="CocoMetric", ann_file=data_root + "test.json"',
         "data/hands/test.json is not the annotation file of test_dataloader.dataset, hands/val.json",
     ),
-    "another metric": ('type="PCKAccuracy", thr=0.2', "PCKAccuracy is not evaluated here; known are CocoMetric, "),
-    "no type": ("thr=0.2", "None is not evaluated here; known are CocoMetric, "),
+    "another metric": ('type="MPJPE", mode="mpjpe"', "MPJPE is not evaluated here; known are AUC, CocoMetric, "),
+    "no type": ("thr=0.2", "None is not evaluated here; known are AUC, CocoMetric, "),
     "PCKh of another threshold": ('type="MpiiPCKAccuracy", thr=0.2', "thr: 0.2 is not evaluated here; there are 0.5"),
     "PCKh by another length": ('type="MpiiPCKAccuracy", norm_item="bbox"', "norm_item: 'bbox' is not evaluated here"),
     "PCK by the head": ('type="JhmdbPCKAccuracy", norm_item=["head"]', "norm_item: ['head'] is not evaluated here"),
@@ -45,10 +45,20 @@ REFUSED = {
 }
 WHOLE = {
     "several": (
-        '[dict(type="PCKAccuracy", thr=0.2), dict(type="AUC"), dict(type="EPE")]',
-        "one metric is evaluated, not several: PCKAccuracy, AUC, EPE\n  leave one of them in a config",
+        f'[dict({COCO}), dict({COCO}, nms_mode="none")]',
+        "one metric is evaluated, not several: CocoMetric, CocoMetric\n  leave one of them in a config",
     ),
-    "none": ("[]", "one metric is evaluated, not several: none"),
+    "of several families": (
+        f'[dict({COCO}), dict(type="JhmdbPCKAccuracy", thr=0.2)]',
+        "metrics of one family are evaluated together, not of several: CocoMetric, JhmdbPCKAccuracy\n  leave those",
+    ),
+    "one of several is unknown": (f'[dict({COCO}), dict(type="MPJPE")]', "MPJPE is not evaluated here; known are "),
+    "one of several is misspelt": (
+        f"[dict({COCO}), dict({COCO}, nms_treshold=0.5)]",
+        "nms_treshold: CocoMetric has no such setting",
+    ),
+    "none": ("[]", "the list is empty\n  name a metric of MMPose"),
+    "not all dicts": (f'[dict({COCO}), "EPE"]', "found 'EPE'; it is to be a dict"),
     "null": ("None", "found None; it is to be a dict"),
     "a name": ('"CocoMetric"', "found 'CocoMetric'; it is to be a dict"),
 }

@@ -3,7 +3,6 @@
 from harness.datasets.coco_style import CocoStyle
 
 _METAINFO = {
-    "AP10KDataset": "ap10k",
     "ATRWDataset": "atrw",
     "AnimalKingdomDataset": "ak",
     "AnimalPoseDataset": "animalpose",
@@ -19,7 +18,6 @@ _METAINFO = {
     "MhpDataset": "mhp",
     "OCHumanDataset": "ochuman",
     "OneHand10KDataset": "onehand10k",
-    "Rhd2DDataset": "rhd2d",
 }
 
 PLUGINS = [CocoStyle(name, metainfo=metainfo) for name, metainfo in _METAINFO.items()]

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from harness.datasets.columns import Integers, Numbers
 from harness.datasets.inspect.mpii import inspect_mpii
 from harness.datasets.inspect.people import Annotated
 from harness.datasets.interface import DataFiles, DatasetClass
-from harness.datasets.mpii_file import read_mpii
+from harness.datasets.labelled import LabelledPeople, as_labelled
+from harness.datasets.mpii_file import NUM_JOINTS, read_mpii
 from harness.datasets.people.coco import detected_people
 from harness.datasets.people.mpii import mpii_people
 from harness.datasets.people.people import People
@@ -19,6 +23,15 @@ class Mpii(DatasetClass):
         if box_file is not None:
             return detected_people(box_file, annotations, images, score_threshold)
         return mpii_people(annotations, images)
+
+    def labelled(self, annotations: Path, num_keypoints: int) -> LabelledPeople:
+        """Return the `joints`, counted from 1: MMPose's class leaves them so, its metric for MPII alone corrects it."""
+        people = read_mpii(annotations)
+        flagged = np.concatenate([people.joints.shaped(NUM_JOINTS, 2), people.visible.shaped(NUM_JOINTS, 1)], axis=2)
+        flat = flagged.reshape(len(people), -1)
+        column = Numbers(flat, np.ones(len(people), bool), {})
+        ids = Integers(np.arange(len(people)), {})
+        return as_labelled(annotations, ids, column, num_keypoints, "joints and joints_vis")
 
     def file_names(self, annotations: Path) -> dict[int, str]:
         """Return the file names of images by the number in them, which MMPose takes for the id."""

@@ -8,7 +8,9 @@ from harness.datasets.coco_file import PERSON, CocoFile
 from harness.datasets.inspect.problems import Problems, chosen
 
 
-def check_categories(problems: Problems, coco: CocoFile, named: list[int], *, by_crowd: bool, detector: bool) -> None:
+def check_categories(
+    problems: Problems, coco: CocoFile, named: list[int], *, by_crowd: bool, species: bool, detector: bool
+) -> None:
     """Note what the evaluation does with categories: it takes each alone, and the mean over those that are listed.
 
     Args:
@@ -16,6 +18,7 @@ def check_categories(problems: Problems, coco: CocoFile, named: list[int], *, by
         coco: What is in it.
         named: [M] what messages call the annotations.
         by_crowd: The metrics are CrowdPose's.
+        species: The data set has a category for each species, and means over them are what is published.
         detector: People are predicted in a detector's boxes.
     """
     categories = coco.annotations.categories
@@ -40,7 +43,14 @@ def check_categories(problems: Problems, coco: CocoFile, named: list[int], *, by
         )
     elif several and by_crowd:
         add("fatal", f"the categories are {text}; by crowd index one is evaluated", "leave one", ids=named)
-    elif several:
+    elif species and not several and len(listed or ()) > 1:
+        problems.add(
+            "warning",
+            f"all annotations are of category {text}: the published numbers are means over the species of the file",
+            "leave category_id as the data set's own files have it",
+            field="category_id",
+        )
+    elif several and not species:
         problems.add(
             "warning",
             f"the categories are {text}: as in MMPose, each is evaluated alone, and metrics are means over them",

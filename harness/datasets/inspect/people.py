@@ -13,6 +13,7 @@ from harness.datasets.inspect.keypoint_names import check_names, check_sigmas
 from harness.datasets.inspect.problems import Problem, Problems, chosen, if_many
 from harness.datasets.inspect.repeated import check_repeated_ids
 from harness.datasets.inspect.units import check_areas, check_flags, check_units
+from harness.datasets.inspect.whole_images import check_whole_images
 from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
@@ -38,6 +39,22 @@ class Rules:
     """Of the metainfo's keypoints."""
     sigmas: tuple[float, ...] = ()
     """Of the metainfo, where the metric reads them."""
+    counted: bool = False
+    """FreiHAND: MMPose counts labelled keypoints itself, as for JHMDB, whatever `num_keypoints` says."""
+    whole_image: int | None = None
+    """FreiHAND, locust, zebra: px; everybody's box is a square of this side at 0, 0, and nothing reads `bbox`."""
+    species: bool = False
+    """AP-10K: annotations are of several categories, and the published numbers are means over them."""
+    body: int | None = None
+    """COCO-WholeBody: `num_keypoints`, which must be there, counts so many keypoints, the first ones."""
+    fractional: bool = False
+    """COCO-WholeBody: a visibility may be any number from 0 to 2."""
+    clipped: bool = True
+    """Boxes are cut to the image before they are judged; not those of COCO-WholeBody's hands."""
+    keypoints_field: str = "keypoints"
+    """Where annotations have their keypoints, for messages."""
+    box_field: str = "bbox"
+    """Where they have their boxes."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ def inspect_people(
     position = np.where(people.image_ids.known, image_positions(images.ids, people.image_ids.values), -1)
     ids = _check_people(problems, people, position)
     if rules.flags:
-        check_categories(problems, coco, ids, by_crowd=rules.crowd, detector=detector)
+        check_categories(problems, coco, ids, by_crowd=rules.crowd, species=rules.species, detector=detector)
     used = set(people.categories.values[people.categories.known].tolist())
     check_names(problems, coco.categories or (), used, rules.names)
 
@@ -89,7 +106,10 @@ def inspect_people(
     boxes[:, :2] -= rules.one_based
 
     counted = _evaluable_keypoints(people, keypoints, rules)
-    empty = _empty_when_clipped(boxes, size)
+    if rules.whole_image is not None:
+        check_whole_images(problems, images, sizes, ids, size, keypoints, rules.whole_image)
+        boxes = np.tile([0.0, 0.0, rules.whole_image, rules.whole_image], (len(people), 1))
+    empty = _empty_when_clipped(boxes, size) if rules.clipped and rules.whole_image is None else _empty(boxes)
     _check_keypoints(problems, ids, keypoints, size, crowd, rules)
     _check_counts(problems, people, ids, keypoints, crowd, rules)
     flags = (keypoints[..., 2] > 0) & ~crowd[:, None]
@@ -186,18 +206,19 @@ def _check_keypoints(
         "error",
         f"missing, or not {rules.num_keypoints} times x, y, visibility",
         OFFICIAL,
-        field="keypoints",
+        field=rules.keypoints_field,
         what="annotation",
         ids=chosen(ids, bad),
     )
     flags = keypoints[..., 2]
+    usual = (flags >= 0) & (flags <= 2) if rules.fractional else np.isin(flags, (0, 1, 2))
     problems.add(
         "error",
-        "a visibility that is not 0, 1 or 2",
+        "a visibility that is not from 0 to 2" if rules.fractional else "a visibility that is not 0, 1 or 2",
         OFFICIAL,
-        field="keypoints",
+        field=rules.keypoints_field,
         what="annotation",
-        ids=chosen(ids, ~bad & ~np.isin(flags, (0, 1, 2)).all(axis=1)),
+        ids=chosen(ids, ~bad & ~usual.all(axis=1)),
     )
     points = keypoints[..., :2]
     outside = ((points < 0) | (points > size[:, None])).any(axis=2) & (flags > 0)
@@ -205,7 +226,7 @@ def _check_keypoints(
         if_many(outside.any(axis=1) & ~crowd, (flags > 0).any(axis=1)),
         "labelled outside of the image",
         "harmless where it is few people at the border",
-        field="keypoints",
+        field=rules.keypoints_field,
         what="annotation",
         ids=chosen(ids, outside.any(axis=1) & ~crowd),
     )
@@ -216,11 +237,13 @@ def _check_counts(
 ) -> None:
     """Compare `num_keypoints` with the flags; where it is zero or not decides who is evaluated."""
     stated = people.counts.shaped()
-    counted = keypoints[:, :-CROWDPOSE_UNCOUNTED] if rules.crowd else keypoints
+    counted = keypoints[:, :-CROWDPOSE_UNCOUNTED] if rules.crowd else keypoints[:, : rules.body]
     labelled = (counted[..., 2] > 0).sum(axis=1)
     differs = (stated != labelled) & np.isfinite(stated) & ~np.isnan(keypoints).any(axis=(1, 2)) & ~crowd
-    changes = differs & ((stated == 0) != (labelled == 0))
-    counts = "the labelled keypoints" + (", head and neck aside" if rules.crowd else "")
+    changes = differs & ((stated == 0) != (labelled == 0)) & (not rules.counted)
+    counts = "the labelled keypoints" + (
+        ", head and neck aside" if rules.crowd else " of the body" if rules.body else ""
+    )
     problems.add(
         "error",
         f"whether it is 0 decides who is evaluated, and it contradicts {counts}",
@@ -237,7 +260,7 @@ def _check_counts(
         what="annotation",
         ids=chosen(ids, differs & ~changes),
     )
-    if rules.crowd:
+    if rules.crowd or rules.body:
         problems.add(
             "error",
             "missing; the evaluation reads it",
@@ -253,7 +276,12 @@ def _check_boxes(
 ) -> None:
     bad = np.isnan(boxes).any(axis=1)
     problems.add(
-        "error", "missing, or not x, y, width, height", OFFICIAL, field="bbox", what="annotation", ids=chosen(ids, bad)
+        "error",
+        "missing, or not x, y, width, height",
+        OFFICIAL,
+        field=rules.box_field,
+        what="annotation",
+        ids=chosen(ids, bad),
     )
     flat = ~bad & (boxes[:, 2:] <= 0).any(axis=1)
     for fault, text in ((flat, "width or height is zero or negative"), (empty & ~flat & ~bad, "outside of the image")):
@@ -261,7 +289,7 @@ def _check_boxes(
             "error",
             f"{text}, yet the person has keypoints: not evaluated on ground-truth boxes",
             OFFICIAL,
-            field="bbox",
+            field=rules.box_field,
             what="annotation",
             ids=chosen(ids, fault & labelled),
         )
@@ -269,7 +297,7 @@ def _check_boxes(
             "note",
             f"{text}; the person has no keypoints",
             "harmless",
-            field="bbox",
+            field=rules.box_field,
             what="annotation",
             ids=chosen(ids, fault & ~labelled),
         )
@@ -278,7 +306,7 @@ def _check_boxes(
             "warning",
             "begins at pixel 0, and JHMDB counts from 1: perhaps somebody subtracted 1 already",
             "take MMPose's jhmdb_annotations.tar: all crops of a 0-based file are off by one pixel",
-            field="bbox",
+            field=rules.box_field,
             what="annotation",
             ids=chosen(ids, (boxes[:, :2] < 0).any(axis=1)),
         )
@@ -289,7 +317,7 @@ def _evaluable_keypoints(people: Annotations, keypoints: Float64, rules: Rules) 
     points = keypoints[..., :2].astype(np.float32)
     labelled = np.count_nonzero(points.max(axis=2), axis=1)
     stated = people.counts.shaped()
-    count = labelled if rules.one_based else np.where(np.isnan(stated), labelled, stated)
+    count = labelled if rules.one_based or rules.counted else np.where(np.isnan(stated), labelled, stated)
     evaluable: Bool = (count != 0) & (points.max(axis=(1, 2), initial=-np.inf) > 0)
     return evaluable
 
@@ -298,5 +326,12 @@ def _empty_when_clipped(boxes: Float64, size: Float64) -> Bool:
     """Tell which boxes have no area inside the image; MMPose leaves those people out."""
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     corners = np.clip(corners, 0, np.tile(size - 1, 2)).astype(np.float32)
+    inside: Bool = (corners[:, 2:] > corners[:, :2]).all(axis=1)
+    return ~inside
+
+
+def _empty(boxes: Float64) -> Bool:
+    """Tell which boxes have no area at all."""
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float32)
     inside: Bool = (corners[:, 2:] > corners[:, :2]).all(axis=1)
     return ~inside

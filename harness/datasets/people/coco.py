@@ -1,7 +1,8 @@
 """People from COCO-style annotation files and from detector box files.
 
 Source: mmpose/datasets/datasets/base/base_coco_style_dataset.py (`parse_data_info`, `_is_valid_instance`,
-`_load_detection_results`) and body/jhmdb_dataset.py.
+`_load_detection_results`), body/jhmdb_dataset.py, hand/freihand_dataset.py, animal/locust_dataset.py,
+animal/zebra_dataset.py.
 """
 
 from pathlib import Path
@@ -16,18 +17,29 @@ from harness.datasets.people.people import People
 from harness.errors import ObtainError, brief
 
 
-def annotated_people(annotations: Path, images: Path, *, one_based: bool = False) -> People:
+def annotated_people(
+    annotations: Path,
+    images: Path,
+    *,
+    one_based: bool = False,
+    counted: bool = False,
+    whole_image: int | None = None,
+    coco: CocoFile | None = None,
+) -> People:
     """List the annotated people that can be evaluated: not crowds, with keypoints, with a box inside the image.
 
     Args:
         annotations: A COCO-style keypoint annotation file.
         images: The folder that its file names are relative to.
         one_based: The file counts pixels from 1 (JHMDB), and MMPose counts labelled keypoints itself.
+        counted: MMPose counts labelled keypoints itself, whatever `num_keypoints` says.
+        whole_image: px; everybody's box is a square of this side at 0, 0, and neither `bbox` nor the size is read.
+        coco: What is in the file, where its keypoints are not those of its `keypoints` (COCO-WholeBody).
 
     Raises:
         ObtainError: The file is missing or not of this form, or nobody in it has keypoints.
     """
-    coco = read_coco(annotations)
+    coco = coco or read_coco(annotations)
     image_ids, names = coco.listed(annotations)
     people = coco.annotations
     if people.image_ids.odd:
@@ -35,17 +47,24 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
         found = brief(people.image_ids.odd[first])
         raise ObtainError(f"annotations[{first}] of {annotations} has no image_id: it is {found}", WHOLE_NUMBERS)
     image_rows, rows = _by_image(image_ids, people.image_ids.values)
-    evaluable = people.boxes.given & people.keypoints.given & ~are_crowds(people.crowds)
+    evaluable = people.keypoints.given & ~are_crowds(people.crowds)
+    if whole_image is None:
+        evaluable &= people.boxes.given
     image_rows, rows = image_rows[evaluable[rows]], rows[evaluable[rows]]
-    _check(annotations, coco, image_rows, rows)
+    _check(annotations, coco, image_rows, rows, boxes=whole_image is None)
 
-    sizes = np.column_stack([coco.images.widths.values, coco.images.heights.values])[image_rows]
-    boxes = _clipped_boxes(people.boxes.values[rows], sizes, one_based)
-    labelled = _labelled(people, rows, one_based) & ~(boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
+    if whole_image is None:
+        sizes = np.column_stack([coco.images.widths.values, coco.images.heights.values])[image_rows]
+        boxes = _clipped_boxes(people.boxes.values[rows], sizes, one_based)
+    else:
+        boxes = np.tile(np.array([0, 0, whole_image, whole_image], np.float32), (len(rows), 1))
+    labelled = _labelled(people, rows, one_based, counted or one_based)
+    labelled &= ~(boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
     image_rows, rows, boxes = image_rows[labelled], rows[labelled], boxes[labelled]
     if not len(rows):
+        needed = "keypoints" if whole_image else "keypoints and a box"
         raise ObtainError(
-            f"nobody in {annotations} has keypoints and a box: 0 of {len(people)} annotations",
+            f"nobody in {annotations} has {needed}: 0 of {len(people)} annotations",
             "each person needs a bbox and keypoints, of which some are labelled; of COCO, take person_keypoints_*.json",
         )
     nameless = np.flatnonzero(~people.ids.known[rows])
@@ -56,7 +75,9 @@ def annotated_people(annotations: Path, images: Path, *, one_based: bool = False
     return People.from_boxes(people.ids.values[rows], image_ids[image_rows], boxes, np.ones(len(rows)), files)
 
 
-def detected_people(box_file: Path, annotations: Path, images: Path, score_threshold: float | None) -> People:
+def detected_people(
+    box_file: Path, annotations: Path, images: Path, score_threshold: float | None, *, coco: CocoFile | None = None
+) -> People:
     """List the people in a detector's box file, a list of {image_id, category_id, bbox [x, y, w, h], score}.
 
     Args:
@@ -64,11 +85,12 @@ def detected_people(box_file: Path, annotations: Path, images: Path, score_thres
         annotations: The annotation file that says which images there are.
         images: The folder that its file names are relative to.
         score_threshold: Boxes with a lower score are dropped, after numbering.
+        coco: What is in the annotation file, where somebody has read it.
 
     Raises:
         ObtainError: A file is missing or not of its form, has no people, or is for other images.
     """
-    ids, names = read_coco(annotations).listed(annotations)
+    ids, names = (coco or read_coco(annotations)).listed(annotations)
     detected = read_boxes(box_file)
     people = detected.people(box_file)
     scores = detected.require_scores(box_file, people)
@@ -111,20 +133,21 @@ def _by_image(image_ids: Int64, person_images: Int64) -> tuple[Indices, Indices]
     return image_rows, order[starts[image_rows] + within]
 
 
-def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices) -> None:
-    """Make sure that people and their images have all that is read of them.
+def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices, *, boxes: bool) -> None:
+    """Make sure that people and their images have all that is read of them; `boxes` and what cuts them may not be.
 
     Raises:
         ObtainError: A field is missing or garbled; names the annotation.
     """
     people, images = coco.annotations, coco.images
     threes = people.keypoints.values.shape[1] % 3 == 0
-    for field, column, used in (
+    read = (
         ("bbox", people.boxes, rows),
         ("keypoints", people.keypoints, rows),
         ("width of its image", images.widths, image_rows),
         ("height of its image", images.heights, image_rows),
-    ):
+    )
+    for field, column, used in read if boxes else read[1:2]:
         strange = np.flatnonzero(~column.known[used] | (field == "keypoints" and not threes))
         if len(strange):
             row = rows[strange[0]]
@@ -143,13 +166,12 @@ def _clipped_boxes(xywh: Float64, sizes: Float64, one_based: bool) -> Float32:
     return _single(np.clip(corners, 0, np.tile(sizes - 1, 2)))
 
 
-def _labelled(people: Annotations, rows: Indices, one_based: bool) -> Bool:
+def _labelled(people: Annotations, rows: Indices, one_based: bool, counted: bool) -> Bool:
     """Tell who has keypoints, [N]."""
     keypoints = people.keypoints.values[rows]
     points = _single(keypoints.reshape(len(rows), keypoints.shape[1] // 3, 3)[..., :2]) - np.float32(one_based)
-    counted = np.count_nonzero(points.max(axis=2), axis=1)
-    stated = people.counts.given[rows] & (not one_based)
-    counts = np.where(stated, people.counts.values[rows], counted)
+    stated = people.counts.given[rows] & (not counted)
+    counts = np.where(stated, people.counts.values[rows], np.count_nonzero(points.max(axis=2), axis=1))
     labelled: Bool = (counts != 0) & ~(points.max(axis=(1, 2), initial=0) <= 0)
     return labelled
 

@@ -1,11 +1,12 @@
 """What people are grouped by: how large they are, how crowded, and how much of them can be seen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from harness.arrays import Bool, Float64
+from harness.arrays import Bool, Float64, Int64
 from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
 
 NEIGHBOUR_IOU = 0.1
@@ -16,13 +17,15 @@ NEIGHBOUR_IOU = 0.1
 class Circumstance:
     """A value of each of M people, and the limits between groups of them."""
 
-    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints"]
+    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "category"]
     values: Float64
     """[M]"""
     bounds: tuple[float, ...]
     """Group i holds the people with bounds[i - 1] <= value < bounds[i]."""
     names: tuple[str, ...]
     unit: Literal["px", "px²"] | None = None
+    ap: tuple[float, ...] = ()
+    """Of each group, where each is evaluated alone."""
 
 
 def size_by_area(areas: Float64) -> Circumstance:
@@ -53,6 +56,26 @@ def crowding(people: AnnotatedPeople, single: Bool) -> Circumstance:
 def crowd_index(values: Float64) -> Circumstance:
     """Group by the crowd index of the image, [M], at the limits that xtcocotools takes for AP(E), AP(M) and AP(H)."""
     return Circumstance("crowd index", values, (0.2, 0.8), ("easy", "medium", "hard"))
+
+
+def category(categories: Int64, names: Mapping[int, str], ap: Mapping[int, float]) -> Circumstance:
+    """Group by category, such as the species, [M]; the groups are those with an AP, which is evaluated in each alone.
+
+    Args:
+        categories: [M] ids.
+        names: Of the categories; those without one are called by their id.
+        ap: By category.
+    """
+    known = sorted(ap)
+    places = np.searchsorted(known, categories).clip(max=len(known) - 1)
+    values = np.where(np.array(known)[places] == categories, places, np.nan)  # of the others nobody is to be found
+    return Circumstance(
+        "category",
+        values.astype(np.float64),
+        tuple(place - 0.5 for place in range(1, len(known))),
+        tuple(names.get(one) or str(one) for one in known),
+        ap=tuple(ap[one] for one in known),
+    )
 
 
 def labelled_keypoints(people: AnnotatedPeople) -> Circumstance:

@@ -140,6 +140,7 @@ def _breakdown(findings: Findings, circumstance: Circumstance) -> Breakdown:
                 recall=None if findings.recall is None else _mean(findings.recall[members]),
                 similarity=_mean(findings.similarity[members]),
                 tally=tally(findings.kinds[members]),
+                ap=circumstance.ap[index] if circumstance.ap else None,
             )
         )
     return Breakdown(by=circumstance.by, unit=circumstance.unit, bounds=circumstance.bounds, groups=tuple(groups))

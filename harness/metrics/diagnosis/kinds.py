@@ -15,9 +15,10 @@ of all these locations first, where the paper and we first ask for the own one: 
 can become another kind by that.
 
 For the metrics by distance (PCK, PCKh, PoseTrack18's AP), ks = 2^-(d/t)² with the metric's own threshold t: 0.5 times
-the head's size on MPII and PoseTrack18, the protocol's share of the person's size on JHMDB. So what is good or jitter
-is what the metric counts as found, up to rounding, and good ends at 0.484 t, the same part of where jitter ends as in
-OKS.
+the head's size on MPII and PoseTrack18, the protocol's share of the person's size on JHMDB and of the norm of
+PCKAccuracy. NME has no threshold; 0.1 times the distance of the eye corners stands for it, or 0.05 times the box. So
+what is good or jitter is what the metric counts as found, up to rounding, and good ends at 0.484 t, the same part of
+where jitter ends as in OKS.
 """
 
 import numpy as np

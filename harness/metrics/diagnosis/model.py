@@ -64,6 +64,9 @@ class Keypoint(Fields):
     """AP of this keypoint alone, for OKS: poses are paired with people as they are, this keypoint of a pose is right
     where its similarity reaches the threshold, poses rank by their scores; mean over COCO's ten thresholds. Poses of
     people who do not have it labelled do not count. None for other metrics, and where nobody has it labelled."""
+    error: float | None = None
+    """Mean distance from where it is labelled, over the length that NME measures by, a fraction. None for other
+    metrics, and where nobody counts who has it labelled."""
 
 
 class Poses(Fields):
@@ -100,18 +103,20 @@ class Group(Fields):
     similarity: float | None
     """Mean similarity of the people with a pose; None where there is nobody."""
     tally: Tally
+    ap: float | None = None
+    """AP of a category that is evaluated alone; None for other groups."""
 
 
 class Breakdown(Fields):
     """The people to be found, by a circumstance."""
 
-    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints"]
+    by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "part", "category"]
     unit: Literal["px", "px²"] | None
     """Of a size."""
     bounds: tuple[float, ...]
-    """Group i holds the people with bounds[i - 1] <= value < bounds[i]."""
+    """Group i holds the people with bounds[i - 1] <= value < bounds[i]; there are none for parts."""
     groups: tuple[Group, ...]
-    """One more than bounds."""
+    """One more than bounds; of parts, those with a labelled keypoint of each, found or missed by that part alone."""
 
 
 class Curve(Fields):
@@ -161,8 +166,8 @@ class Case(Fields):
 class Diagnosis(Document):
     """Errors of one run's predictions.
 
-    A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head or the person,
-    it is a bell of the distance that is 0.5 at the metric's threshold.
+    A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head, the person or
+    the face, it is a bell of the distance that is 0.5 at the metric's threshold.
     """
 
     title: ClassVar[str] = "diagnosis"
@@ -185,7 +190,19 @@ class Diagnosis(Document):
     """People with a pose by its similarity: 20 bins from 0 to 1."""
     oks: OksFigures | None
     """None for other metrics, and where nobody is to be found."""
+    parts: dict[str, tuple[float, ...]] = {}
+    """For whole-body AP, the mean precision over the OKS thresholds at recall 0, 0.01 … 1, by part."""
     worst: tuple[Case, ...]
     """Up to 12 people with a pose, the least similar first."""
     median: tuple[Case, ...]
     """Up to 6 people with a pose, around the median similarity."""
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the metric gives an error of any keypoint."""
+        return any(keypoint.error is not None for keypoint in self.keypoints)
+
+    @property
+    def by_category(self) -> bool:
+        """Whether AP is the mean over several categories."""
+        return any(one.by == "category" for one in self.breakdowns)

@@ -14,8 +14,8 @@ def columns(stats: Sequence[Mapping[str, float | None]]) -> dict[str, Float64]:
     return {name: np.where(values == -1, np.nan, values) for name, values in columns.items()}
 
 
-def sums(joints: Bool, image_ids: Int64, draws: Draws) -> Int64:
-    """Return how many of N people's joints [N, C, K] are marked in every resample, [R, C, K]."""
+def sums(joints: Bool | Int64, image_ids: Int64, draws: Draws) -> Int64:
+    """Return the sums of marks, or of counts, of N people's joints [N, C, K] in every resample, [R, C, K]."""
     of_unit = np.zeros((draws.counts.shape[1], *joints.shape[1:]))
     np.add.at(of_unit, draws.units_of(image_ids), joints)
     return np.tensordot(draws.counts.astype(np.float64), of_unit, axes=1).astype(np.int64)

@@ -10,6 +10,19 @@
   const search = form.elements.q;
   const metrics = [...form.querySelectorAll("input[name=metric]")];
   const heads = [...table.tHead.querySelectorAll("th[data-key]")];
+  // The heads of the columns from left to right: a group's are in the second line. Cells take after them.
+  const below = [...(table.tHead.rows[1]?.cells ?? [])];
+  const columns = [...table.tHead.rows[0].cells].flatMap((head) => head.colSpan > 1 ? below.splice(0, head.colSpan) : head);
+  for (const line of lines) {
+    [...line.cells].forEach((cell, at) => {
+      const head = columns[at];
+      cell.dataset.of = head.dataset.key;
+      if (head.dataset.metric) cell.dataset.metric = head.dataset.metric;
+      if (!head.classList.contains("num") || cell.dataset.sort !== undefined) return;
+      const number = parseFloat(cell.textContent.trim().replace("\u2212", "-").replaceAll(",", ""));
+      cell.dataset.sort = Number.isNaN(number) ? "" : number;
+    });
+  }
   const column = new Map(heads.map((head) => [head.dataset.key, head]));
   const words = new Map(lines.map((line) => [line, `${line.textContent} ${line.dataset.search}`.toLowerCase()]));
   let sort = "", descending = false;
@@ -79,8 +92,9 @@
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      // Numbers from the best, that is the highest; then the other way round; then as published.
-      const high = head.classList.contains("num");
+      // Numbers from the best, which is the highest unless the head says otherwise; then the other way round; then as
+      // published.
+      const high = head.classList.contains("num") && head.dataset.better !== "lower";
       if (sort !== head.dataset.key) [sort, descending] = [head.dataset.key, high];
       else if (descending === high) descending = !high;
       else [sort, descending] = ["", false];
@@ -88,7 +102,9 @@
       write();
     });
   }
-  form.hidden = false;
+  // Of a few rows there is nothing to look for.
+  for (const part of form.children) part.hidden = lines.length < 5 && part !== status && !part.contains(metrics[0] ?? null);
+  form.hidden = lines.length < 5 && !metrics.length;
   form.addEventListener("input", () => { show(); write(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => {

@@ -32,6 +32,11 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
     evaluators = ("JhmdbPCKAccuracy",)
     settings = frozenset({"thr", "norm_item"})
     foreign_options = frozenset({"array", "one_based"})
+    metafile_names = tuple(
+        {"Mean": f"PCK({norm})"}
+        | {short: f"PCK({norm}, {kind})" for short, kind in zip(SPELT_BY_MMPOSE, KINDS, strict=True)}
+        for norm in NORMS.values()
+    )
     upstream_names = {key: f"PCK({norm})" for key, norm in NORMS.items()} | {
         f"{short} {key}": f"PCK({norm}, {kind})"
         for short, kind in zip(SPELT_BY_MMPOSE, KINDS, strict=True)

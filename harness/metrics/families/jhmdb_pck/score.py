@@ -8,7 +8,7 @@ import numpy as np
 from harness.arrays import Bool, Float64, Indices, Int64
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
 from harness.metrics.family import Labels, Metrics
-from harness.metrics.pck import find_joints, joint_pck, match_people, optional
+from harness.metrics.pck import find_joints, joint_pck, match_people, mean_over_joints, optional, torso_sizes
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 
@@ -80,18 +80,9 @@ def match_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
 
     boxes = predictions.boxes[rows]
     person_sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    torsos = labelled[:, TORSO[0]] - labelled[:, TORSO[1]]
-    # One by one: MMPose takes the norm of single vectors, which NumPy computes in another way than that of rows.
-    torso_sizes = np.array([np.linalg.norm(torso) for torso in torsos])
-    if (torso_sizes < 1).any():
-        # Where the labelled torso is shorter than a pixel, MMPose takes the predicted one.
-        predicted_torsos = predicted[:, TORSO[0]] - predicted[:, TORSO[1]]
-        predicted_sizes = np.array([np.linalg.norm(torso) for torso in predicted_torsos])
-        torso_sizes = np.where(torso_sizes < 1, predicted_sizes, torso_sizes)
-
     found = [
         joints
-        for sizes in (person_sizes, torso_sizes)
+        for sizes in (person_sizes, torso_sizes(predicted, labelled, TORSO))
         for joints in find_joints(predicted, labelled, visible, sizes, scoring.threshold)
     ]
     return JhmdbMatched(predictions, scoring, truth, rows, people, np.stack(found, axis=1))
@@ -105,12 +96,7 @@ def jhmdb_stats(joints: Int64) -> Metrics:
     stats: Metrics = {}
     for name, (found, counted) in (("person", joints[:2]), ("torso", joints[2:])):
         by_joint = joint_pck(found, counted)
-        stats[f"PCK({name})"] = optional(_mean(by_joint))
+        stats[f"PCK({name})"] = optional(mean_over_joints(by_joint))
         for joint, (one, other) in JOINTS.items():
             stats[f"PCK({name}, {joint})"] = optional(0.5 * by_joint[one] + 0.5 * by_joint[other])
     return stats
-
-
-def _mean(by_joint: Float64) -> float:
-    defined = by_joint[~np.isnan(by_joint)]
-    return float(defined.mean()) if len(defined) else np.nan

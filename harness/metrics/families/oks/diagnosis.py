@@ -3,6 +3,7 @@
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64
+from harness.datasets.coco_file import read_coco
 from harness.metrics.diagnosis import circumstances
 from harness.metrics.diagnosis.circumstances import Circumstance
 from harness.metrics.diagnosis.findings import describe, find
@@ -15,7 +16,7 @@ from harness.metrics.families.oks.average_precision import (
     best_of_each_cell,
     object_keypoint_similarity,
 )
-from harness.metrics.families.oks.figures import average_precision, corrections, curves, keypoint_ap
+from harness.metrics.families.oks.figures import average_precision, category_ap, corrections, curves, keypoint_ap
 from harness.metrics.families.oks.score import OksMatched, match_detections
 from harness.metrics.families.oks.scoring import OksScoring
 from harness.metrics.family import Labels
@@ -63,7 +64,7 @@ def diagnose_oks(matched: OksMatched, labels: Labels) -> Diagnosis:
         "oks",
         findings,
         labels,
-        _circumstances(people, areas, truth, scoring),
+        [*_circumstances(people, areas, truth, scoring), *_categories(matched)],
         points,
         pose_of,
         poses=counts,
@@ -84,6 +85,16 @@ def _people(truth: Truth, areas: Float64, sigmas: Float32, to_find: Bool) -> Ann
         boxes=np.concatenate([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]], axis=1),
         to_find=to_find,
     )
+
+
+def _categories(matched: OksMatched) -> list[Circumstance]:
+    """Return the grouping by category, which the metrics are means over, where there are several."""
+    truth = matched.truth
+    ids, ap = truth.all_categories.tolist(), category_ap(matched.matches)
+    if len(ids) == 1 or not ap:
+        return []
+    names = {one.id: one.name for one in read_coco(truth.path).categories or ()}
+    return [circumstances.category(truth.categories, names, {ids[place]: value for place, value in ap.items()})]
 
 
 def _circumstances(people: AnnotatedPeople, areas: Float64, truth: Truth, scoring: OksScoring) -> list[Circumstance]:

@@ -22,6 +22,16 @@ def average_precision(matches: Matches) -> float:
     return coco_stats(accumulate(matches))["AP"]
 
 
+def category_ap(matches: Matches) -> dict[int, float]:
+    """Return AP of each category alone, by its place among those of the truth, where somebody of it is to be found."""
+    precision = accumulate(matches).precision[..., 0]
+    return {
+        place: float(precision[..., place].mean())
+        for place in range(matches.categories)
+        if (precision[..., place] >= 0).all()
+    }
+
+
 def keypoint_ap(matches: Matches, findings: Findings, pose_of: Indices, ignored: Bool) -> list[float | None]:
     """Return AP of each keypoint alone, as `Keypoint.ap` defines it; None where nobody has it labelled.
 

@@ -29,6 +29,7 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
     settings = frozenset({"thr", "norm_item"})
     files = {"headboxes": "the head box file"}
     foreign_options = frozenset({"array", "one_based"})
+    metafile_names = ({"Mean": "PCKh@0.5", "Mean@0.1": "PCKh@0.1"},)
     upstream_names = {"PCK": "PCKh@0.5", "PCK@0.1": "PCKh@0.1"} | {
         f"{kind.capitalize()} PCK": f"PCKh@0.5({kind})" for kind in KINDS
     }

@@ -38,6 +38,9 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
     settings = SELECTION_SETTINGS
     files = {"sequences": "the per-sequence ground truth"}
     foreign_options = frozenset({"score_mode", "nms"})
+    metafile_names = (
+        {"Total": "AP"} | {short: f"AP({kind})" for short, kind in zip(SPELT_BY_MMPOSE, KINDS, strict=True)},
+    )
     upstream_names = {"AP": "AP"} | {
         f"{short} AP": f"AP({kind})" for short, kind in zip(SPELT_BY_MMPOSE, KINDS, strict=True)
     }

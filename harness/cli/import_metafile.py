@@ -1,0 +1,45 @@
+"""`harness import`: drafts of suites from metafiles in MMPose's form."""
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import path_option
+from harness.errors import SpecError, UsageError
+from harness.files import write_text
+from harness.suites.draft import draft_suite
+from harness.suites.draft_yaml import to_yaml
+from harness.suites.load import load_suite
+
+
+@click.command("import")
+@click.argument("metafiles", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="METAFILE...")
+@path_option("--out", metavar="DIR", default=Path(), help="Folder of the suites.")
+def command(metafiles: tuple[Path, ...], out: Path) -> None:
+    """Draft a suite from each METAFILE, a metafile in MMPose's form, such as that of a fork or of a model of your own.
+
+    The suite has the metafile's name and is written to the folder of --out. It has a row for each model, with the
+    claims of the metafile, the address and hash of the weights, and what the model's config evaluates. What neither
+    metafile nor config says is listed in the first lines of the file: complete it, then run `harness check` on the
+    suite. The configs are Python programs and are executed: import metafiles of people whom you trust.
+    """
+    files = [out / f"{path.stem}.yaml" for path in metafiles]
+    for path in files:
+        if path.exists() or files.count(path) > 1:
+            what = "exists" if path.exists() else "would be written twice"
+            raise UsageError(f"{path} {what}", "name another folder with --out DIR")
+    failed: list[str] = []
+    for metafile, path in zip(metafiles, files, strict=True):
+        try:
+            draft = draft_suite(metafile, out)
+        except SpecError as error:
+            failed.append(str(error))
+            continue
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(path, to_yaml(draft, metafile.name))
+        load_suite(path)
+        count, remarks = len(draft.suite["rows"]), len(draft.remarks)
+        said = f"; {remarks} to be completed, listed in its first lines" if remarks else ""
+        click.echo(f"{path}: {count} {'row' if count == 1 else 'rows'}{said}")
+    if failed:
+        raise SpecError("\n".join(failed))

@@ -1,0 +1,5 @@
+"""AFLW."""
+
+from harness.datasets.centred_faces import CentredFaces
+
+PLUGIN = CentredFaces("AFLWDataset", metainfo="aflw", box_size=True)

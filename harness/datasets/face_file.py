@@ -1,0 +1,37 @@
+"""What annotation files of faces have in place of a box: a centre and a scale (300W, AFLW, WFLW)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.datasets.coco_file import CocoFile, read_coco
+from harness.datasets.columns import Numbers, number_lists, numbers
+from harness.datasets.read_once import read_once
+from harness.files import read_json
+
+
+@dataclass(frozen=True)
+class FaceFile:
+    """A COCO-style annotation file with M annotated faces, and what is read of each in place of `bbox`."""
+
+    coco: CocoFile
+    centers: Numbers
+    """[M, 2] `center`, px"""
+    scales: Numbers
+    """[M] `scale`, in units of 200 px"""
+    box_sizes: Numbers
+    """[M] `box_size`, px (AFLW)"""
+
+
+@read_once
+def read_faces(path: Path) -> FaceFile:
+    """Read an annotation file of faces.
+
+    Raises:
+        ObtainError: The file is missing or is not JSON.
+        FormError: It is no object with `images` and `annotations`, which are lists of objects.
+    """
+    coco = read_coco(path)
+    document: Any = read_json(path, "the annotation file", "name another data folder with --data")
+    faces = document["annotations"]
+    return FaceFile(coco, number_lists(faces, "center", 2), numbers(faces, "scale"), numbers(faces, "box_size"))

@@ -1,0 +1,144 @@
+"""Annotation files of faces that give a centre and a scale in place of a box: 300W, AFLW, WFLW."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from harness.arrays import Bool, Float64
+from harness.datasets.coco_file import are_crowds, image_positions
+from harness.datasets.columns import Numbers
+from harness.datasets.face_file import FaceFile
+from harness.datasets.inspect.people import OFFICIAL, Annotated, inspect_people
+from harness.datasets.inspect.problems import Problems, Severity, chosen
+from harness.datasets.interface import DataFiles
+from harness.datasets.people.faces import PIXELS_PER_SCALE, Squares, evaluable_faces
+
+TOO_WIDE, TOO_NARROW = 8.0, 0.4
+"""Times the extent of the labelled keypoints. The squares of 300W, WFLW and AFLW are 1 to 1.4 times as wide."""
+OFF_CENTRE = 1.0
+"""Sides of the extent that a centre is at most away from its middle; those of the data sets are within a fifth."""
+SOME = 0.2
+"""If so many squares do not fit, the numbers mean nothing."""
+NO_BOX = "bbox"
+"""The field that `inspect_people` would look for, and that nothing reads here."""
+
+
+def inspect_faces(file: str, faces: FaceFile, files: DataFiles, *, box_size: bool) -> Annotated:
+    """Inspect an annotation file of faces.
+
+    Args:
+        file: For messages.
+        faces: What is in it.
+        files: What is needed of it.
+        box_size: MMPose asks for `box_size` (AFLW).
+    """
+    coco, people = faces.coco, faces.coco.annotations
+    none = Numbers(np.full((len(people), 4), np.nan), np.zeros(len(people), bool), {})
+    without_boxes = replace(coco, annotations=replace(people, boxes=none))
+    annotated = inspect_people(file, without_boxes, files.rules, ground_truth=False, detector=bool(files.boxes))
+    problems = Problems(file, [problem for problem in annotated.problems if problem.field != NO_BOX])
+    ids: list[int] = np.where(people.ids.known, people.ids.values, np.arange(len(people))).tolist()
+    _check_fields(problems, faces, ids, box_size)
+    _check_squares(problems, faces, ids, files.rules.num_keypoints)
+
+    position = np.where(people.image_ids.known, image_positions(coco.images.ids, people.image_ids.values), -1)
+    evaluated = np.zeros(len(people), bool)
+    if people.keypoints.values.shape[1] % 3 == 0:
+        evaluated = evaluable_faces(faces, Squares.of(faces)) & faces.centers.known & faces.scales.known
+        evaluated &= people.counts.known & people.keypoints.known & (position >= 0)
+    has_people = np.zeros(len(coco.images), bool)
+    has_people[position[evaluated]] = True
+    return replace(
+        annotated,
+        images=replace(annotated.images, has_people=has_people),
+        people=int(evaluated.sum()),
+        problems=tuple(problems.found),
+    )
+
+
+def _check_fields(problems: Problems, faces: FaceFile, ids: list[int], box_size: bool) -> None:
+    people = faces.coco.annotations
+    scales = faces.scales.shaped()
+    for field, text, bad in (
+        ("center", "missing, or not x, y: MMPose's class reads it in place of bbox", _bad(faces.centers, 2)),
+        ("scale", "missing, or no number: MMPose's class reads it in place of bbox", _bad(faces.scales)),
+        ("num_keypoints", "missing: MMPose's class ends in a KeyError without it", ~people.counts.known),
+        ("iscrowd", "missing: MMPose's class ends in a KeyError without it", ~people.crowds.given),
+    ):
+        problems.add("error", text, OFFICIAL, field=field, what="annotation", ids=chosen(ids, bad))
+    problems.add(
+        "error",
+        "zero or negative: the face is not evaluated",
+        OFFICIAL,
+        field="scale",
+        what="annotation",
+        ids=chosen(ids, scales <= 0),
+    )
+    if not box_size:
+        return
+    problems.add(
+        "error",
+        "missing: MMPose's class refuses an annotation without it",
+        "write the side of the square in px: 200 times scale",
+        field="box_size",
+        what="annotation",
+        ids=chosen(ids, _bad(faces.box_sizes)),
+    )
+    differs = np.abs(faces.box_sizes.shaped() - scales * PIXELS_PER_SCALE) > 1e-3 * faces.box_sizes.shaped()
+    problems.add(
+        "note",
+        "not 200 times scale",
+        "harmless: MMPose 1.x measures by the scale, and asks for box_size without reading it",
+        field="box_size",
+        what="annotation",
+        ids=chosen(ids, differs),
+    )
+
+
+def _check_squares(problems: Problems, faces: FaceFile, ids: list[int], num_keypoints: int) -> None:
+    """Hold centres and scales against the extent of the labelled keypoints, which a crop must show."""
+    people = faces.coco.annotations
+    keypoints = people.keypoints.shaped(num_keypoints, 3)
+    labelled = (keypoints[..., 2] > 0) & ~are_crowds(people.crowds)[:, None]
+    points = np.where(labelled[..., None], keypoints[..., :2], np.nan)
+    known = labelled.sum(axis=1) >= 2
+    low, high = (np.full((len(people), 2), np.nan) for _ in range(2))
+    low[known], high[known] = np.nanmin(points[known], axis=1), np.nanmax(points[known], axis=1)
+    extent = (high - low).max(axis=1)
+    known &= extent > 0
+    scales, centers = faces.scales.shaped(), faces.centers.shaped(2)
+    sides = scales * float(PIXELS_PER_SCALE)
+    wide, narrow = known & (sides > TOO_WIDE * extent), known & (scales > 0) & (sides < TOO_NARROW * extent)
+    pixels = _in_pixels(scales, extent, known, wide)
+    text = "looks like pixels" if pixels else f"the square is more than {TOO_WIDE:g} times as wide as the keypoints"
+    _add(problems, f"{text}; it is read in units of 200 px", "divide the side in px by 200", "scale", ids, wide, known)
+    text = f"the square is less than {TOO_NARROW:g} times as wide as the keypoints, which the crop cuts off"
+    _add(problems, text, "divide the side of the square, in px, by 200", "scale", ids, narrow, known)
+    away = np.abs(centers - (low + high) / 2).max(axis=1)
+    _add(
+        problems,
+        "not among the keypoints: the crop shows something else",
+        "write the centre of the face, x and y in px of the whole image",
+        "center",
+        ids,
+        known & (away > OFF_CENTRE * extent),
+        known,
+    )
+
+
+def _add(problems: Problems, text: str, advice: str, field: str, ids: list[int], bad: Bool, known: Bool) -> None:
+    severity: Severity = "fatal" if bad.sum() > max(1, SOME * known.sum()) else "error"
+    problems.add(severity, text, advice, field=field, what="annotation", ids=chosen(ids, bad))
+
+
+def _in_pixels(scales: Float64, extent: Float64, known: Bool, wide: Bool) -> bool:
+    """Tell whether the scales of the squares that are too wide are about the extents of their keypoints, in px."""
+    if not wide.any():
+        return False
+    return bool(TOO_NARROW <= np.median(scales[wide & known] / extent[wide & known]) <= TOO_WIDE)
+
+
+def _bad(column: Numbers, *shape: int) -> Bool:
+    strange = np.isnan(column.shaped(*shape))
+    bad: Bool = strange.any(axis=1) if shape else strange
+    return bad

@@ -1,0 +1,116 @@
+"""Faces from annotation files that give a centre and a scale; their `bbox` is not read.
+
+Source: mmpose/datasets/datasets/face/face_300w_dataset.py, aflw_dataset.py and wflw_dataset.py (`parse_data_info`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.arrays import Bool, Float32
+from harness.datasets.coco_file import are_crowds, image_positions
+from harness.datasets.columns import WHOLE_NUMBERS, Numbers
+from harness.datasets.face_file import FaceFile, read_faces
+from harness.datasets.people.people import People
+from harness.errors import ObtainError, brief
+
+PIXELS_PER_SCALE = np.float32(200)
+ADVICE = "take MMPose's own annotation file, which has center (x, y, px), scale (in units of 200 px) and num_keypoints"
+
+
+@dataclass(frozen=True)
+class Squares:
+    """What M annotated faces are cropped by; NaN where a centre or a scale is missing."""
+
+    centers: Float32
+    """[M, 2] px"""
+    sizes: Float32
+    """[M, 2] width and height before padding, px; both are alike."""
+    corners: Float32
+    """[M, 4] x1, y1, x2, y2, px, beyond the image's edge as well"""
+
+    @classmethod
+    def of(cls, faces: FaceFile) -> "Squares":
+        """Return those of a file's faces, in MMPose's arithmetic (`bbox_cs2xyxy` in mmpose/structures/bbox)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused with the boxes
+            centers = faces.centers.values.astype(np.float32)
+            sizes = np.repeat(faces.scales.values.astype(np.float32)[:, None], 2, axis=1) * PIXELS_PER_SCALE
+            top_left = centers - np.float32(0.5) * sizes
+            corners = np.concatenate([top_left, top_left + sizes], axis=1)
+        return cls(centers, sizes, corners)
+
+
+def evaluable_faces(faces: FaceFile, squares: Squares) -> Bool:
+    """Tell who is evaluated, [M]: no crowd, with a square and a keypoint at a positive place; `num_keypoints` is not 0.
+
+    Source: `_is_valid_instance` of mmpose/datasets/datasets/base/base_coco_style_dataset.py.
+    """
+    people, keypoints = faces.coco.annotations, faces.coco.annotations.keypoints.values
+    with np.errstate(over="ignore"):
+        places = keypoints.reshape(len(people), keypoints.shape[1] // 3, 3)[..., :2].astype(np.float32)
+    flat: Bool = (squares.corners[:, 2:] <= squares.corners[:, :2]).any(axis=1)
+    nowhere: Bool = places.max(axis=(1, 2), initial=0) <= 0
+    evaluable: Bool = ~are_crowds(people.crowds) & (people.counts.values != 0) & ~flat & ~nowhere
+    return evaluable
+
+
+def centred_faces(annotations: Path, images: Path, *, box_size: bool = False) -> People:
+    """List the annotated faces that can be evaluated.
+
+    Args:
+        annotations: A COCO-style annotation file whose annotations have `center` and `scale`.
+        images: The folder that its file names are relative to.
+        box_size: MMPose asks for `box_size` as well, though it measures by the square (AFLW).
+
+    Raises:
+        ObtainError: The file is missing or not of this form, or nobody in it can be evaluated.
+    """
+    faces = read_faces(annotations)
+    coco, people = faces.coco, faces.coco.annotations
+    image_ids, names = coco.listed(annotations)
+    for field, ids in (("image_id", people.image_ids), ("id", people.ids)):
+        if ids.odd:
+            first = min(ids.odd)
+            found = brief(ids.odd[first])
+            raise ObtainError(f"annotations[{first}] of {annotations} has no {field}: it is {found}", WHOLE_NUMBERS)
+    image_rows = image_positions(coco.images.ids, people.image_ids.values)
+    listed = image_rows >= 0
+    columns = {
+        "center": faces.centers,
+        "scale": faces.scales,
+        "keypoints": people.keypoints,
+        "num_keypoints": people.counts,
+    } | ({"box_size": faces.box_sizes} if box_size else {})
+    for field, column in columns.items():
+        _check(annotations, faces, field, column, listed & ~column.known)
+    _check(annotations, faces, "iscrowd", people.crowds, listed & ~people.crowds.given)
+    if people.keypoints.values.shape[1] % 3:
+        _check(annotations, faces, "keypoints", people.keypoints, listed)
+
+    squares = Squares.of(faces)
+    rows = np.argsort(image_rows, kind="stable")
+    rows = rows[(listed & evaluable_faces(faces, squares))[rows]]
+    if not len(rows):
+        raise ObtainError(f"nobody in {annotations} has keypoints and a scale: 0 of {len(people)} annotations", ADVICE)
+    return People(
+        ids=people.ids.values[rows],
+        image_ids=people.image_ids.values[rows],
+        boxes=squares.corners[rows],
+        scores=np.ones(len(rows), np.float32),
+        centers=squares.centers[rows],
+        sizes=squares.sizes[rows],
+        images={int(image_ids[row]): images / names[row] for row in dict.fromkeys(image_rows[rows].tolist())},
+    )
+
+
+def _check(path: Path, faces: FaceFile, field: str, column: Numbers, strange: Bool) -> None:
+    """Refuse annotations whose field is missing or garbled, [M].
+
+    Raises:
+        ObtainError: There is one; names it.
+    """
+    if strange.any():
+        row = int(strange.argmax())
+        found = brief(column.odd.get(row, column.values[row].tolist())) if column.given[row] else "missing"
+        raise ObtainError(f"annotation {faces.coco.annotations.ids.values[row]} of {path}: {field} is {found}", ADVICE)

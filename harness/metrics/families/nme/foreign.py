@@ -1,0 +1,24 @@
+"""Scores an array of keypoints of another framework by NME."""
+
+from harness.datasets.lookup import dataset_class
+from harness.datasets.people import load_people
+from harness.metrics.families.nme.score import match_nme
+from harness.metrics.families.nme.scoring import NmeScoring
+from harness.metrics.foreign import ForeignFile, ForeignOutcome
+from harness.metrics.foreign_poses import as_predictions, read_people, score_people
+
+
+def score_array(file: ForeignFile[NmeScoring]) -> ForeignOutcome:
+    """Score keypoints in the order of the annotations, of the people whom MMPose evaluates, with their boxes.
+
+    Raises:
+        UsageError: The array has to be named.
+        ObtainError: The array or the annotations are missing, malformed or do not fit each other.
+    """
+    protocol, annotations = file.protocol, file.source.annotations
+    truth = dataset_class(protocol.dataset).labelled(annotations, protocol.num_keypoints)
+    people = load_people(protocol.dataset, annotations, file.data, None, None)
+    keypoints, predicted, warnings = read_people(file, len(truth.ids), truth.keypoints)
+    evaluated = truth.places(people.ids)
+    found = as_predictions(people.ids, people.image_ids, people.boxes, keypoints[evaluated])
+    return score_people(found, predicted[evaluated], warnings, lambda found: match_nme(found, file.scoring, truth))

@@ -1,0 +1,57 @@
+"""Ground truth of PCK, AUC and EPE: the people whom a run lists, as MMPose's data set class gives them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.arrays import Bool, Float32, Float64, Int64
+from harness.datasets.lookup import dataset_class
+from harness.datasets.people import load_people
+from harness.errors import ObtainError
+from harness.metrics.families.pckh.truth import load_head_sizes
+from harness.metrics.family import TruthFiles
+
+
+@dataclass(frozen=True)
+class PckTruth:
+    """M people in MMPose's order."""
+
+    path: Path
+    """The annotation file, for messages."""
+    ids: Int64
+    """[M]"""
+    image_ids: Int64
+    """[M]"""
+    boxes: Float32
+    """[M, 4] x1, y1, x2, y2, image px: MMPose's `gt_instances.bboxes`, clipped or not as its class does."""
+    keypoints: Float32
+    """[M, K, 2] x, y, image px."""
+    labelled: Bool
+    """[M, K] whose visibility is not 0, be it a fraction."""
+    head_sizes: Float64 | None
+    """[M] px; None where no head boxes are read."""
+
+
+def load_pck_truth(source: TruthFiles) -> PckTruth:
+    """Read the people of an annotation file who are evaluated.
+
+    Raises:
+        ObtainError: A file is missing or malformed; the message names it and the field.
+    """
+    path, heads = source.annotations, dict(source.files).get("headboxes")
+    people = load_people(source.dataset, path, path.parent, None, None)
+    labelled = dataset_class(source.dataset).labelled(path, source.num_keypoints)
+    places = labelled.places(people.ids)
+    head_sizes = None
+    if heads is not None:
+        head_sizes = load_head_sizes(heads)
+        if len(head_sizes) != len(people):
+            raise ObtainError(f"{heads}: head boxes of {len(head_sizes)} people, but {path} has {len(people)}")
+    return PckTruth(
+        path=path,
+        ids=people.ids,
+        image_ids=people.image_ids,
+        boxes=people.boxes,
+        keypoints=labelled.keypoints[places],
+        labelled=labelled.visible[places],
+        head_sizes=head_sizes,
+    )

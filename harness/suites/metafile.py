@@ -1,0 +1,87 @@
+"""Metafiles in MMPose's form: the models of a paper with their configs, weights and results (`metafile.yml`).
+
+Values are kept as they are printed, since the number of digits is a part of what was published.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import MALFORMED, SpecError, brief
+
+_FORM = "a metafile has a list `Models`, each with Name, Config, Weights and Results (see MMPose's model-index.yml)"
+
+
+@dataclass(frozen=True)
+class MetafileResult:
+    """What a metafile says of a model on one data set."""
+
+    dataset: str
+    """As it is written, e.g. `Human-Art(GT)`."""
+    metrics: Mapping[str, str]
+    """Printed values by the metafile's own keys."""
+
+
+@dataclass(frozen=True)
+class MetafileModel:
+    """One model of a metafile."""
+
+    name: str
+    config: Path
+    """The config's file, which need not exist."""
+    stated_config: str
+    """As it is written."""
+    weights: str
+    """The address of the checkpoint; empty where none is stated."""
+    results: tuple[MetafileResult, ...]
+
+
+def read_metafile(path: Path) -> list[MetafileModel]:
+    """Return the models of a metafile, those with the same config and weights as one.
+
+    Raises:
+        SpecError: The file cannot be read, or a field is missing or of another type; names the file and the field.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), yaml.CBaseLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"metafile {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise SpecError(f"metafile {path} is not YAML: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("Models"), list):
+        raise SpecError(f"metafile {path} has no list `Models`", _FORM)
+    models: dict[tuple[Path, str], MetafileModel] = {}
+    for index, entry in enumerate(data["Models"]):
+        model = _model(path, f"Models[{index}]", entry)
+        known = models.get((model.config, model.weights))
+        models[model.config, model.weights] = replace(known, results=known.results + model.results) if known else model
+    return list(models.values())
+
+
+def _model(path: Path, where: str, entry: Any) -> MetafileModel:
+    try:
+        results = [
+            MetafileResult(str(result["Dataset"]), {str(key): str(value) for key, value in result["Metrics"].items()})
+            for result in entry["Results"]
+        ]
+        stated = str(entry["Config"])
+        name = str(entry.get("Name") or Path(stated).stem)
+        return MetafileModel(
+            name, _config(path, stated), stated, str(entry.get("Weights") or "").lstrip("("), tuple(results)
+        )
+    except MALFORMED as error:
+        found = brief(entry)
+        raise SpecError(f"metafile {path}: {where}: a field is missing or of another type: {found}", _FORM) from error
+
+
+def _config(metafile: Path, stated: str) -> Path:
+    """Return a config's file, which metafiles name from the root of their repository or from their own folder.
+
+    Of a path that is out of date, such as those of mmpose's cpm_jhmdb.yml, the file beside the metafile holds.
+    """
+    places = [folder / stated for folder in metafile.resolve().parents]
+    beside = metafile.resolve().parent / Path(stated).name
+    return next((path for path in places if path.is_file()), beside)

@@ -1,0 +1,177 @@
+"""Suites drafted from metafiles state what the metafile states, and name what a person completes."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import Harness
+
+from harness.errors import SpecError
+from harness.suites.configs import configs_folder
+from harness.suites.draft import draft_suite
+from harness.suites.draft_yaml import to_yaml
+from harness.suites.load import load_suite, published_suites
+from harness.suites.metafile import read_metafile
+from harness.suites.schema import Claim, Row, Suite
+
+Key = tuple[str, str, str, str, str | None]
+"""The config's file name, the address of the weights, the data set, the metric, the subset."""
+
+
+@cache
+def metafiles() -> list[Path]:
+    """Return MMPose's metafiles of top-down heatmap models."""
+    return sorted(configs_folder().rglob("topdown_heatmap/**/*.yml"))
+
+
+def claims_of(suite: Suite) -> Iterator[tuple[Key, Row, list[Claim]]]:
+    """Yield the claims of each metric of a run, or of the row where it has one run."""
+    for row in suite.rows:
+        for name, run in row.runs.items():
+            scope = name if len(row.runs) > 1 else None
+            by_metric: dict[str, list[Claim]] = defaultdict(list)
+            for claim in row.claims:
+                if claim.run == scope:
+                    by_metric[claim.metric].append(claim)
+            subset = name if row.runs_are == "subsets" else None
+            for metric, claims in by_metric.items():
+                weights = run.metafile_weights or run.checkpoint.url
+                yield (Path(run.config).name, weights, suite.dataset_of(row).name, metric, subset), row, claims
+
+
+def in_metafile(row: Row, claims: list[Claim]) -> float | None:
+    """Return what the metafile states according to a suite; None where it states nothing."""
+    if row.no_metafile or (claims[0].run is None and claims[0].metric in row.unconfirmed):
+        return None
+    by_source = {claim.source: claim for claim in claims}
+    stated = [by_source[source] for source in ("metafile", "page", "table") if source in by_source]
+    return next((claim.value for claim in stated if claim.source == "metafile" or not claim.refuted), None)
+
+
+def test_all_of_mmposes_metafiles_give_the_claims_of_the_suites_back(tmp_path: Path) -> None:
+    drafted: dict[Key, dict[str, float]] = defaultdict(dict)
+    for number, metafile in enumerate(metafiles()):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(to_yaml(draft_suite(metafile, tmp_path), metafile.name))
+        for key, row, claims in claims_of(load_suite(path)):
+            (claim,) = claims
+            assert claim.source == "metafile"
+            assert claim.gates
+            drafted[key][row.boxes] = claim.value
+    assert len(metafiles()) == 103
+
+    compared = 0
+    for suite in map(load_suite, published_suites()):
+        for key, row, claims in claims_of(suite):
+            value = in_metafile(row, claims)
+            if value is None or (row.unconfirmed and key not in drafted):
+                continue
+            found = drafted[key]
+            by_boxes = found.get(row.boxes) if len(found) > 1 else next(iter(found.values()), None)
+            assert by_boxes == pytest.approx(value), (suite.row_id(row), key)
+            compared += 1
+    assert compared > 300
+
+
+NET = """
+_base_ = ["mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py"]
+"""
+
+
+def write_fork(folder: Path, **changes: Any) -> Path:
+    """Write a metafile of one's own with a config and weights, and return its path."""
+    (folder / "configs/nets").mkdir(parents=True)
+    (folder / "configs/nets/net.py").write_text(NET)
+    (folder / "configs/nets/net.pth").write_bytes(b"weights")
+    model = {
+        "Name": "my: net_256x192 #1",
+        "Config": "configs/nets/net.py",
+        "Weights": "net.pth",
+        "Results": [{"Dataset": "COCO", "Task": "Body 2D Keypoint", "Metrics": {"AP": 0.7, "AR (L)": 0.25}}],
+    }
+    path = folder / "configs/nets/metafile.yml"
+    path.write_text(yaml.safe_dump({"Models": [model | changes]}, sort_keys=False))
+    return path
+
+
+def test_a_fork_of_ones_own(tmp_path: Path, harness: Harness) -> None:
+    metafile = write_fork(tmp_path / "fork")
+    code, out, err = harness("import", metafile, "--out", tmp_path / "suites")
+    assert (code, err) == (0, "")
+    assert "metafile.yaml: 1 row\n" in out
+    suite = load_suite(tmp_path / "suites" / "metafile.yaml")
+    (row,) = suite.rows
+    assert (row.id, row.label, row.boxes, row.input_size) == (
+        "my-net-256x192-1",
+        "my: net_256x192 #1",
+        "detector",
+        "256x192",
+    )
+    assert [(claim.metric, claim.value, claim.gates) for claim in row.claims] == [
+        ("AP", 0.7, True),
+        ("AR(L)", 0.25, True),
+    ]
+    assert (suite.metrics["AP"].decimals, suite.metrics["AR(L)"].decimals) == (1, 2)
+    run = row.runs["val"]
+    assert run.config == "../fork/configs/nets/net.py"
+    assert run.checkpoint.local is not None
+    assert run.checkpoint.local.samefile(tmp_path / "fork/configs/nets/net.pth")
+    assert suite.dataset.counts is not None  # of the project's own suite on COCO
+    assert harness("check", tmp_path / "suites" / "metafile.yaml")[0] == 0
+
+    code, _, err = harness("import", metafile, "--out", tmp_path / "suites")
+    assert code == 2
+    assert "metafile.yaml exists" in err
+
+
+def test_what_cannot_be_known_is_named(tmp_path: Path, harness: Harness) -> None:
+    results = [{"Dataset": "COCO", "Metrics": {"AP": 0.7, "mIoU": 0.5, "AR": "n/a"}}]
+    metafile = write_fork(tmp_path, Weights="https://example.org/net.pth", Results=results)
+    _, out, _ = harness("import", metafile, "--out", tmp_path)
+    assert "1 row; 3 to be completed" in out
+    head = (tmp_path / "metafile.yaml").read_text().split("schema_version")[0].replace("\n#  ", "")
+    assert "checkpoint.sha256: the address has no hash in its name: https://example.org/net.pth" in head
+    assert "mIoU 0.5 on COCO is left out" in head
+    assert "AR n/a on COCO is left out" in head
+
+
+def test_a_model_without_config_leaves_the_others(tmp_path: Path, harness: Harness) -> None:
+    good, lost = write_fork(tmp_path / "a"), write_fork(tmp_path / "b", Config="configs/nets/lost.py")
+    lost.rename(lost.with_name("lost.yml"))
+    code, out, err = harness("import", lost.with_name("lost.yml"), good, "--out", tmp_path)
+    assert code == 2
+    assert "lost.yml: no model can be drafted: my: net_256x192 #1 is left out: its config is missing" in err
+    assert "metafile.yaml: 1 row" in out
+    assert not (tmp_path / "lost.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Models: [", "is not YAML"),
+        ("Collections: []", "has no list `Models`"),
+        ("Models: [3]", r"Models\[0\]: a field is missing or of another type: '3'"),
+        ("Models: [{Name: net, Config: net.py}]", r"Models\[0\]: a field is missing"),
+        ("Models: [{Name: net, Config: net.py, Results: [{Dataset: COCO, Metrics: [0.7]}]}]", r"Models\[0\]: a field"),
+    ],
+)
+def test_other_forms_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "metafile.yml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=message):
+        read_metafile(path)
+    with pytest.raises(SpecError, match="cannot be read"):
+        read_metafile(tmp_path / "none.yml")
+
+
+def test_values_with_the_digits_that_were_printed(tmp_path: Path) -> None:
+    results = [{"Dataset": "COCO", "Metrics": {"AP": 0.7}}]
+    metafile = write_fork(tmp_path, Results=results)
+    metafile.write_text(metafile.read_text().replace("0.7", "0.700"))
+    draft = draft_suite(metafile, tmp_path)
+    assert "metafile: {AP: 0.700}" in to_yaml(draft, "metafile.yml")
+    assert draft.suite["metrics"]["AP"]["decimals"] == 3
