@@ -25,6 +25,7 @@ from harness.protocol import Decoder
 from harness.run.executors.here import Here
 from harness.run.shards import ShardStore
 from harness.run.worker import Worker
+from harness.suites.configs import load_config
 from harness.suites.load import load_suite
 
 SMALL: RunId = ("demo", "litehrnet-18-128x96", "val")
@@ -320,3 +321,38 @@ def test_decoders_of_the_published_runs_are_exact_on_their_own_heatmaps() -> Non
         points, scores = codec_of(MSRA).decode(heatmaps, MSRA, (96, 128))
         assert np.isfinite(points).all()
         assert np.isfinite(scores).all()
+
+
+SIMCC = Decoder(codec="simcc", simcc_split_ratio=2.0, simcc_lengths=(192, 256))
+COORDINATES = [SIMCC, Decoder(codec="regression"), Decoder(codec="integral"), SIMCC.model_copy(update={"kept": (3, 0)})]
+
+
+@pytest.mark.parametrize("decoder", COORDINATES)
+def test_decoder_of_vectors_or_coordinates(decoder: Decoder, monkeypatch: Patch) -> None:
+    plugin = codec_of(decoder)
+    monkeypatch.setattr(plugin, "on_cpu", plugin.on_device)
+    assert passed(decoders.check_decoder(decoder, (96, 128), "cpu")).figures["decided_on_device_share"] == 1
+    assert plugin.on_device
+    located = plugin.on_device.locate
+
+    def moved(*arguments: Any) -> Any:
+        found = located(*arguments)
+        return found._replace(points=found.points + 0.02)
+
+    monkeypatch.setattr(plugin, "on_cpu", plugin.on_device._replace(locate=moved))
+    (problem,) = decoders.check_decoder(decoder, (96, 128), "cpu").problems
+    assert "keypoint_px" in problem
+
+
+@pytest.mark.parametrize("decoder", COORDINATES[:2])
+@pytest.mark.parametrize("shift", [False, True])
+def test_flip_test_of_vectors_or_coordinates(decoder: Decoder, shift: bool, monkeypatch: Patch) -> None:
+    suite = load_suite("demo")
+    config = load_config(suite, suite.rows[0], suite.rows[0].runs["val"])
+    template = networks.protocol_of(config, "cpu", 1)
+    flip = template.flip.model_copy(update={"shift": shift, "mode": codec_of(decoder).flip_mode, "enabled": True})
+    protocol = template.model_copy(update={"flip": flip, "decoder": decoder})
+    passed(decoders.check_flip_test([protocol], "cpu"))
+    codec = codec_of(decoder)
+    monkeypatch.setattr(type(codec), "mirrored_back", lambda self, outputs, _: outputs.clone())
+    assert decoders.check_flip_test([protocol], "cpu").problems
