@@ -242,4 +242,4 @@ def _least_found(diagnosis: Diagnosis) -> tuple[Keypoint, ...]:
     if len(diagnosis.keypoints) <= MANY:
         return diagnosis.keypoints
     labelled = [keypoint for keypoint in diagnosis.keypoints if keypoint.tally.found is not None]
-    return tuple(sorted(labelled, key=lambda keypoint: keypoint.tally.found or 0.0)[-FEW:])
+    return tuple(sorted(labelled, key=lambda keypoint: keypoint.tally.found or 0.0)[:FEW])

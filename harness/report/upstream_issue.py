@@ -70,7 +70,8 @@ def _run(standing: Standing, name: str, result: Result) -> list[str]:
     if result.protocol:
         ledger = result.protocol.model_dump(mode="json", include=set(LEDGER), exclude={"scoring": {"sigmas"}})
         for part in LEDGER:
-            shown = ", ".join(f"{key} {value}" for key, value in ledger[part].items() if not isinstance(value, dict))
+            set_fields = ((key, value) for key, value in ledger[part].items() if value is not None)
+            shown = ", ".join(f"{key} {value}" for key, value in set_fields if not isinstance(value, dict))
             facts.append(f"{part}: `{_code(shown)}`")
     if record.upstream_metrics:
         theirs = ", ".join(f"{key} {value}" for key, value in record.upstream_metrics.items())

@@ -160,6 +160,8 @@ class _Drafting:
         runs: dict[str, Any] = {}
         for run in dict.fromkeys(value.run or "val" for value in values) or ["val"]:
             runs[run] = {"config": self._relative(model.config), "checkpoint": checkpoint}
+            if "://" in model.weights and checkpoint["url"] != model.weights:
+                runs[run]["metafile_weights"] = model.weights
         subsets = list(runs) != ["val"]
         if subsets:
             for run, stated in runs.items():
@@ -208,7 +210,7 @@ class _Drafting:
                 yield _Value(metric, key, value, run)
 
     def _checkpoint(self, model: MetafileModel) -> dict[str, Any]:
-        url = model.weights
+        url = model.weights.strip("()<> ")  # what is left of a link in Markdown
         if "://" not in url:
             found = model.config.parent / url
             if url and found.is_file():

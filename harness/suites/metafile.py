@@ -69,9 +69,7 @@ def _model(path: Path, where: str, entry: Any) -> MetafileModel:
         ]
         stated = str(entry["Config"])
         name = str(entry.get("Name") or Path(stated).stem)
-        return MetafileModel(
-            name, _config(path, stated), stated, str(entry.get("Weights") or "").lstrip("("), tuple(results)
-        )
+        return MetafileModel(name, _config(path, stated), stated, str(entry.get("Weights") or ""), tuple(results))
     except MALFORMED as error:
         found = brief(entry)
         raise SpecError(f"metafile {path}: {where}: a field is missing or of another type: {found}", _FORM) from error

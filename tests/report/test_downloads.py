@@ -200,10 +200,10 @@ published value.
 - its sha256: `{"f" * 64}`
 - 104,125 people in 5,000 images
 - box file: sha256 `{"b" * 64}`, person AP 56.4
-- boxes: `source detector, score_threshold None`
+- boxes: `source detector`
 - crop: `input_size [192, 256], padding 1.25, affine plain`
-- flip: `enabled True, shift True`
-- decoder: `codec msra, heatmap_size [48, 64], blur_kernel_size None`
+- flip: `enabled True, shift True, mode heatmap`
+- decoder: `codec msra, heatmap_size [48, 64]`
 - scoring: `metric oks, score_mode bbox_keypoint, keypoint_score_threshold 0.2, nms oks, nms_threshold 0.9, area \
 annotation, crowd False`
 - versions: `torch 2.14.1, mmpose 1.3.2, mmcv-lite 2.1.0, numpy 1.26.4`

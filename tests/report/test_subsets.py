@@ -222,7 +222,7 @@ def test_mistakes(tmp_path: Path, old: str, new: str, message: str) -> None:
 def test_a_page_says_where_else_a_row_is_printed_and_how_it_is_evaluated() -> None:
     def page(suite: Suite, row: str) -> str:
         (standing,) = [found for found in read_standings(suite, [], {})[0] if found.row.id == row]
-        return row_page(standing, {}, None, None, has_card=False)  # type: ignore[arg-type]
+        return row_page(standing, {}, None, None, has_card=False).html  # type: ignore[arg-type]
 
     coco = load_suite("coco-pages")
     part = coco.model_copy(update={"rows": [row for row in coco.rows if row.id.startswith("vitpose-b")]})

@@ -194,6 +194,6 @@ def test_every_command(harness: Harness, samples: Path, tmp_path: Path) -> None:
     text = "".join(path.read_text() for path in Path("site").rglob("*.html"))
     assert "NME, %, lower is better" in text
     page = Path("site/small-aflw/net-64x64/index.html").read_text()
-    assert '<th scope="col">error, %' in page
+    assert re.search(r"<th scope=.?col.?>error, %", page)
     first = diagnosis["keypoints"][0]
-    assert re.search(rf'<th scope="row">{first["name"]}(</th>)?<td>{100 * first["error"]:.2f}<', page)
+    assert re.search(rf"<th[^>]*>{first['name']}(</th>)?<td>{100 * first['error']:.2f}<", page)

@@ -11,6 +11,7 @@ import yaml
 from conftest import Harness
 
 from harness.errors import SpecError
+from harness.measures import is_measured
 from harness.suites.configs import configs_folder
 from harness.suites.draft import draft_suite
 from harness.suites.draft_yaml import to_yaml
@@ -38,7 +39,10 @@ def claims_of(suite: Suite) -> Iterator[tuple[Key, Row, list[Claim]]]:
                 if claim.run == scope:
                     by_metric[claim.metric].append(claim)
             subset = name if row.runs_are == "subsets" else None
-            for metric, claims in by_metric.items():
+            for ours, claims in by_metric.items():
+                # The draft keeps a metafile's name of another metric, which a person corrects (rhd).
+                stated = run.metafile_keys.get(ours, ours)
+                metric = stated if "@" in stated and is_measured(stated) else ours
                 weights = run.metafile_weights or run.checkpoint.url
                 yield (Path(run.config).name, weights, suite.dataset_of(row).name, metric, subset), row, claims
 
@@ -65,9 +69,13 @@ def test_all_of_mmposes_metafiles_give_the_claims_of_the_suites_back(tmp_path: P
     assert len(metafiles()) == 103
 
     compared = 0
+    without_config = set()
     for suite in map(load_suite, published_suites()):
         for key, row, claims in claims_of(suite):
             value = in_metafile(row, claims)
+            if not all((configs_folder() / run.config).is_file() for run in row.runs.values()):
+                without_config.add(row.id)
+                continue
             if value is None or (row.unconfirmed and key not in drafted):
                 continue
             found = drafted[key]
@@ -75,6 +83,7 @@ def test_all_of_mmposes_metafiles_give_the_claims_of_the_suites_back(tmp_path: P
             assert by_boxes == pytest.approx(value), (suite.row_id(row), key)
             compared += 1
     assert compared > 300
+    assert without_config == {"swin-b-fpn-256x192"}
 
 
 NET = """
