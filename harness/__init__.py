@@ -1,4 +1,4 @@
-"""Reproduces the published numbers of MMPose's top-down heatmap models.
+"""Reproduces the published numbers of MMPose's top-down models.
 
 docs/architecture.md says which folder does what, and in which order the data flows through them.
 """

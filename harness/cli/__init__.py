@@ -72,7 +72,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
-    """Reproduce the published numbers of MMPose's top-down heatmap models.
+    """Reproduce the published numbers of MMPose's top-down models.
 
     Exit codes: 0 all well, 1 a number is off, 2 wrong usage or a broken suite, 3 something could not be obtained or
     failed.

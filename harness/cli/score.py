@@ -28,7 +28,7 @@ from harness.errors import HarnessError, ObtainError, UsageError
 @click.option("--one-based", is_flag=True, help="The array counts pixels from 1.")
 @click.option(
     "--score-mode",
-    type=click.Choice(["bbox", "keypoint", "bbox_keypoint"]),
+    type=click.Choice(["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]),
     help="Score poses anew as MMPose does, a pose's own score for its box's.  [default: bbox, as they are]",
 )
 @click.option(

@@ -211,7 +211,7 @@ def _measure(printed: str) -> str:
 
 
 def test_rows_equal_the_transcription(suites: list[Suite], reference: list[dict[str, Any]]) -> None:
-    entered = {}
+    entered: dict[tuple[str, str, str], tuple[Suite, Row]] = {}
     for suite in suites:
         for row in suite.rows:
             key = row.runs["val"].checkpoint.url, row.boxes, _space(suite, row)
