@@ -97,7 +97,7 @@ def _both_sides(plan: Plan, people: People) -> tuple[torch.Tensor, torch.Tensor]
         outputs = codec.encoded(points, scores, protocol.decoder)
         outputs = torch.from_numpy(outputs + np.random.default_rng(2).normal(0, 0.01, outputs.shape).astype(np.float32))
     else:
-        with_scores = protocol.scoring.score_mode == "bbox_rle" if hasattr(protocol.scoring, "score_mode") else False
+        with_scores = plan.config.model.head.type == "RLEHead"
         outputs = torch.from_numpy(codec.encoded(points, scores if with_scores else None, protocol.crop.input_size))
     return outputs, codec.mirrored_back(outputs, protocol)
 
