@@ -19,6 +19,6 @@ Image = npt.NDArray[np.uint8]
 
 
 def usable(numbers: npt.NDArray[Any]) -> Bool:
-    """Return which numbers of a file are finite, and remain so in single precision and as factors of areas."""
+    """Return which numbers from a file are finite, also in single precision and as factors of areas."""
     within: Bool = np.abs(numbers) < LARGEST
     return within

@@ -1,4 +1,4 @@
-"""Documents: groups of fields that a file has as JSON, with the version of its schema."""
+"""Documents: groups of fields that are stored in a JSON file, with the version of its schema."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -12,11 +12,11 @@ class Document(Fields):
     """A group of fields that is saved to a file and loaded from it."""
 
     title: ClassVar[str] = "document"
-    """What errors call it."""
+    """Name of the document in error messages."""
     remedy: ClassVar[str] = "make it with `harness run`"
-    """What errors say to do where there is none that can be used."""
+    """What error messages advise if the document is missing or unusable."""
     schema_version: int = 1
-    """A subclass with another schema has another default."""
+    """Subclasses with another schema override the default."""
 
     def save(self, path: Path) -> None:
         """Write the file, atomically."""
@@ -27,13 +27,13 @@ class Document(Fields):
         """Read the file.
 
         Raises:
-            ObtainError: It is missing, damaged or of another schema version.
+            ObtainError: It is missing, damaged or has another schema version.
         """
         data = read_json(path, f"the {cls.title}", cls.remedy)
         found = data.get("schema_version") if isinstance(data, dict) else None
         wanted = cls.model_fields["schema_version"].default
         if found != wanted:
-            raise ObtainError(f"{cls.title} of schema version {brief(found)}, not {wanted}: {path}", cls.remedy)
+            raise ObtainError(f"{cls.title} has schema version {brief(found)}, not {wanted}: {path}", cls.remedy)
         try:
             return cls.model_validate(data)
         except MALFORMED as error:

@@ -1,23 +1,23 @@
-"""The errors a user can meet. Each says what is wrong with which file or field, and what to do next."""
+"""Errors for the user. Each message names the file or field, the problem, and the next step."""
 
 import reprlib
 from typing import Any
 
 MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""What can be raised where a document is taken apart that has another form than it is to have."""
+"""Errors that code may raise when it reads a document with an unexpected structure."""
 
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = _brief.maxlong = 60
 
 
 def brief(value: Any) -> str:
-    """Return a value as a message can show it: in one line, and of a long or nested one the beginning."""
+    """Return a value as text for a message: in one line, and shortened if it is long or nested."""
     return _brief.repr(value)
 
 
 def first_problems(error: Exception) -> str:
-    """Return what an error says; of a ValidationError, which tells all that is wrong, the first five problems."""
-    errors = getattr(error, "errors", None)  # pydantic is not imported for every command
+    """Return an error's message; for a ValidationError, which may contain many problems, the first five."""
+    errors = getattr(error, "errors", None)  # duck-typed, because not every command imports pydantic
     if errors is None:
         return str(error)
     found = errors(include_url=False, include_input=False)
@@ -26,10 +26,10 @@ def first_problems(error: Exception) -> str:
 
 
 class HarnessError(Exception):
-    """An error with a cause that a user can act on; anything else that escapes is a bug.
+    """An error that the user can resolve; any other exception that leaves the program is a bug.
 
     Args:
-        message: What is wrong, naming the file and the field.
+        message: The problem, with the file and the field.
         hint: The next command or step, if there is one.
     """
 
@@ -51,7 +51,7 @@ class UsageError(HarnessError):
 
 
 class SpecError(UsageError):
-    """A suite file that cannot be used as it is."""
+    """A suite file that is invalid."""
 
 
 class ObtainError(HarnessError):
@@ -59,10 +59,10 @@ class ObtainError(HarnessError):
 
 
 class RunError(HarnessError):
-    """A run that had all it needs and failed."""
+    """A run that failed although its inputs were complete."""
 
 
 class DifferenceError(HarnessError):
-    """What was to be equal to upstream's is not."""
+    """A result that must equal upstream's, and does not."""
 
     exit_code = 1

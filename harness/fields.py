@@ -1,4 +1,4 @@
-"""The base of every group of fields that is stored as JSON or read from it."""
+"""The base class of groups of fields that are stored as JSON."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Fields(BaseModel):
-    """A group of fields; immutable, unknown keys and numbers that are not finite refused."""
+    """A group of fields: immutable, without unknown keys, and without numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -23,4 +23,4 @@ def _printable(text: str) -> str:
 
 
 Shown = Annotated[str, AfterValidator(_printable)]
-"""A text for terminals: control characters, which could move the cursor or hide other text, are replaced."""
+"""A text for terminals: replaces control characters, which could move the cursor or hide other text."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and the content hashes that decide whether work must be done again."""
+"""Atomic writing of files, and content hashes, which decide whether work must be repeated."""
 
 import contextlib
 import errno
@@ -16,9 +16,9 @@ from harness.errors import ObtainError
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it becomes `path` on success and is gone on failure.
+    """Yield a temporary path next to `path`; it becomes `path` on success and is removed on failure.
 
-    A process killed midway leaves at most a hidden `.<name>.*.part` file, never half a file under the final name.
+    A killed process leaves at most a hidden `.<name>.*.part` file, never an incomplete file under the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -26,7 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        with part.open("r+b") as file:  # Windows flushes only what is open for writing
+        with part.open("r+b") as file:  # Windows flushes only files that are open for writing
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)
@@ -41,13 +41,13 @@ def _umask() -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8; half a surrogate pair, which has no UTF-8, as its escape."""
+    """Write a text file atomically, in UTF-8; lone surrogates, which UTF-8 cannot encode, become escapes."""
     with atomic_path(path) as part:
         part.write_bytes(_encoded(text))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, indented, keys in the order given; a file that says just that stays as it is."""
+    """Write JSON atomically, indented, keys in the given order; a file with the same content is not written."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if not path.is_file() or path.read_bytes() != _encoded(text):
         write_text(path, text)
@@ -58,7 +58,7 @@ def _encoded(text: str) -> bytes:
 
 
 def read_json(path: Path, what: str, hint: str | None = None) -> Any:
-    """Read a JSON file; `what` says in an error what it was to be.
+    """Read a JSON file; `what` names its content in error messages.
 
     Raises:
         ObtainError: The file is missing, unreadable or not JSON.
@@ -72,7 +72,7 @@ def read_json(path: Path, what: str, hint: str | None = None) -> Any:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; of a name too long for any there is none, where Path.is_file raises an error."""
+    """Return whether the file exists; False if the name is too long, for which Path.is_file raises an error."""
     try:
         return path.is_file()
     except OSError as error:
@@ -82,7 +82,7 @@ def is_file(path: Path) -> bool:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's content, in hex; read once a process as long as nobody writes to the file."""
+    """Return the sha256 of a file's content, in hex; an unchanged file is read once per process."""
     status = path.stat()
     return _sha256(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
@@ -94,7 +94,7 @@ def _sha256(path: Path, inode: int, size: int, written: int) -> str:
 
 
 def sha256_folder(path: Path, pattern: str) -> str:
-    """Return one sha256, in hex, over the names and contents of a folder's files that match a glob pattern.
+    """Return one sha256, in hex, of the names and contents of a folder's files that match a glob pattern.
 
     Raises:
         FileNotFoundError: No file matches.
@@ -106,6 +106,6 @@ def sha256_folder(path: Path, pattern: str) -> str:
 
 
 def content_key(*parts: Any) -> str:
-    """Return a sha256 over JSON-able values; equal values give equal keys on every machine."""
+    """Return a sha256 of JSON-able values; equal values give equal keys on every machine."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

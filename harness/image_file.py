@@ -1,7 +1,7 @@
-"""Whether the bytes of an image file are a whole image, judged without decoding it.
+"""Checks whether the bytes of an image file are a complete image, without decoding it.
 
-Cameras and phones put previews into an image's header, and a video or a second image behind it. So the end of an image
-follows from its own segments (JPEG, ITU-T T.81, annex B) or chunks (PNG), and never from the bytes at the file's end.
+Cameras and phones put previews into an image's header, and a video or a second image after it. So the end of an image
+is found from its segments (JPEG, ITU-T T.81, annex B) or chunks (PNG), not from the last bytes of the file.
 """
 
 import re
@@ -20,23 +20,23 @@ _JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
 _HEIF = re.compile(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
-"""A marker outside of coded pixels. A marker may have any number of fill bytes (FF) before it."""
+"""A marker outside of entropy-coded data. Any number of fill bytes (FF) may precede it."""
 _AFTER_SCAN = re.compile(rb"\xff[\xc4\xd8-\xdd\xe0-\xef\xfe]")
-"""A marker that can follow coded pixels, within which FF 00 is a byte of theirs and FF D0 to FF D7 are restarts."""
+"""A marker that can follow entropy-coded data, in which FF 00 is a data byte and FF D0 to FF D7 are restart markers."""
 _WITHOUT_LENGTH = frozenset([0x01, *range(0xD0, 0xD8)])
 _IMAGE_START, _IMAGE_END, _SCAN = 0xD8, 0xD9, 0xDA
 
 _DEFLATED = 1032
-"""Bytes that a byte of a PNG becomes at most: the limit of its compression (RFC 1951)."""
+"""Maximum number of bytes into which one byte of a PNG can decompress (RFC 1951)."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""By the colour type of a PNG."""
+"""Number of channels by the colour type of a PNG."""
 
 
 def image_fault(data: bytes) -> Fault | None:
-    """Return what is wrong with an image that OpenCV would not refuse, or would refuse without a reason.
+    """Return the problem of an image that OpenCV would read, or reject without a reason; None if there is none.
 
-    Of a truncated JPEG, OpenCV fills the missing part with grey and says so only on standard error. For a PNG it takes
-    memory for whatever a header says, and 4.11 crashes on some that claim to be animated. It reads no HEIF at all.
+    OpenCV fills the missing part of a truncated JPEG with grey and reports it only on standard error. For a PNG it
+    allocates any size that a header claims, and 4.11 crashes on some files with animation chunks. It reads no HEIF.
     """
     if data.startswith(_JPEG):
         return None if _is_whole_jpeg(data) else "truncated"
@@ -46,9 +46,9 @@ def image_fault(data: bytes) -> Fault | None:
 
 
 def _is_whole_jpeg(data: bytes) -> bool:
-    """Walk the segments from the start of the image to its end.
+    """Follow the segments from the start of the image to its end.
 
-    A length that is too short for itself and bytes between segments are skipped, as libjpeg skips them.
+    Too short lengths and bytes between segments are skipped, as in libjpeg.
     """
     position, has_pixels, next_marker = len(_JPEG), False, _MARKER
     while found := next_marker.search(data, position):
@@ -56,7 +56,7 @@ def _is_whole_jpeg(data: bytes) -> bool:
         if marker == _IMAGE_END:
             return has_pixels
         if marker == _IMAGE_START:
-            return False  # of another image, behind one that was cut
+            return False  # the start of another image, after a truncated one
         next_marker = _MARKER
         if marker in _WITHOUT_LENGTH:
             continue
@@ -81,6 +81,6 @@ def _png_fault(data: bytes) -> Fault | None:
                 return "truncated"
         has_pixels = has_pixels or name == b"IDAT"
         if name == b"IEND":
-            return None if has_pixels else "truncated"  # OpenCV looks for pixels even behind the end
+            return None if has_pixels else "truncated"  # OpenCV reads pixels even after the end chunk
         position += 12 + length
     return "truncated"

@@ -1,6 +1,6 @@
-"""Numeric arrays of MATLAB's files of version 5 to 7.
+"""Reads numeric arrays from MATLAB files of version 5 to 7.
 
-Our own reader, as scipy.io.loadmat trusts what a file says of itself and ends the process on a damaged one.
+Our own reader, because scipy.io.loadmat trusts the sizes in a file, and a damaged file can end the process.
 Source: MathWorks, MAT-File Format, "Level 5 MAT-File Format".
 """
 
@@ -22,19 +22,19 @@ HEADER = 128
 """Bytes before the first element."""
 MATRIX, COMPRESSED = 14, 15
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-"""NumPy's types by the number of the type in which values are stored."""
+"""NumPy's type for each type number of stored values."""
 NUMERIC = range(6, 16)
-"""Classes of arrays; the others are texts, cells, structures, objects and sparse arrays."""
+"""Array classes of numbers; other classes are texts, cells, structures, objects and sparse arrays."""
 COMPLEX = 0x800
 LARGEST = 2**31
-"""Bytes of an array; the format allows no more."""
+"""Maximum size of an array in bytes in this format."""
 
 
 def read_mat(path: Path, what: str) -> dict[str, Array]:
-    """Return the arrays of real numbers in a .mat file by name; `what` says in an error what it was to be.
+    """Return the arrays of real numbers in a .mat file by name; `what` names the file in error messages.
 
     Raises:
-        ObtainError: The file is missing, or no .mat file of these versions, or damaged.
+        ObtainError: The file is missing, damaged or not a .mat file of these versions.
     """
     try:
         data = path.read_bytes()
@@ -48,7 +48,7 @@ def read_mat(path: Path, what: str) -> dict[str, Array]:
 def _arrays(data: bytes) -> Iterator[tuple[str, Array]]:
     order = {b"IM": "<", b"MI": ">"}.get(data[126:HEADER])
     if order is None:
-        raise ValueError("no .mat file of version 5 to 7")
+        raise ValueError("not a .mat file of version 5 to 7")
     for kind, content in _elements(data[HEADER:], order):
         if kind == COMPRESSED:
             inflater = zlib.decompressobj()
@@ -58,7 +58,7 @@ def _arrays(data: bytes) -> Iterator[tuple[str, Array]]:
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
-    """Yield the type and content of each element; a small one has its content in the tag."""
+    """Yield the type and content of each element; a small element has its content in the tag."""
     position = 0
     while position < len(data):
         kind, size = struct.unpack_from(f"{order}II", data, position)
@@ -73,7 +73,7 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _array(content: bytes, order: str) -> Iterator[tuple[str, Array]]:
-    """Yield the name and the values of an array of real numbers, in the type they are stored in; nothing of others."""
+    """Yield the name and the values of an array of real numbers, in its stored type; nothing for other arrays."""
     elements = _elements(content, order)
     (_, flags), (_, dimensions), (_, name) = (next(elements, (0, b"")) for _ in range(3))
     (flag,) = struct.unpack_from(f"{order}I", flags)

@@ -1,4 +1,4 @@
-"""What one number of a metric is: its unit, which way is better, how exact it is."""
+"""Properties of a metric's value: its unit, whether higher is better, its precision."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from harness.plugins import plugins
 
 @dataclass(frozen=True)
 class Measure:
-    """One number that a family of metrics gives."""
+    """One value of a metric family."""
 
     unit: Literal["fraction", "px"] = "fraction"
-    """Of measured values; tables may print a fraction in percent."""
+    """Unit of measured values; tables may print a fraction in percent."""
     better: Literal["higher", "lower"] = "higher"
     decimals: int = 3
-    """As tables print it."""
+    """Number of decimals in tables."""
     noise: float = 1e-4
-    """How far it may move where nothing but rounding changes and no wider noise floor was measured.
+    """Largest change that is attributed to rounding if no wider noise floor was measured.
 
-    What was measured is how far a few variants moved a metric on one machine; another processor can round one more
-    keypoint to the other side. One person who passes one of the ten OKS thresholds or fails it is worth about
-    1 / (10 people) of an AP: 1e-4 are six of COCO's 6,352, and a tenth of the last digit that tables print. A small
+    A measured noise floor comes from a few variants of a run on one machine; another processor can round one more
+    keypoint differently. A person who passes or fails one more of the ten OKS thresholds changes AP by about
+    1 / (10 people): 1e-4 corresponds to six of COCO's 6,352 people, and to a tenth of the last digit in tables. A small
     data set needs more."""
-    undefined: str = "nobody is annotated whom it could count"
-    """What it means that it has no value."""
+    undefined: str = "there is no annotated person that it counts"
+    """The reason why it has no value."""
 
 
 def measure_of(name: str) -> Measure:
-    """Return what the number of a name is, in whatever family; those of one name are alike.
+    """Return the measure of a name, from any family; measures of the same name are equal.
 
     Raises:
-        SpecError: No family gives it.
+        SpecError: No family has it.
     """
     for family in plugins("metrics").values():
         found: Measure | None = family.measure(name)
@@ -42,11 +42,11 @@ def measure_of(name: str) -> Measure:
 
 
 def is_measured(name: str) -> bool:
-    """Return whether an installed family gives a number of this name."""
+    """Return whether an installed family has a measure of this name."""
     return any(family.measure(name) is not None for family in plugins("metrics").values())
 
 
 def measure_names() -> list[str]:
-    """Return the names of all numbers that the installed families give; of those with a threshold, the usual ones."""
+    """Return the names of all measures of the installed families; for measures with thresholds, the usual ones."""
     names: Iterable[str] = (name for family in plugins("metrics").values() for name in family.measures)
     return sorted(set(names))

@@ -1,7 +1,7 @@
-"""Looks up what can be added by one file: metrics, data sets, codecs, sources of heatmaps.
+"""Finds plugins, which one file can add: metrics, data sets, codecs, sources of heatmaps.
 
-The project's own are the modules of one folder a kind. Other packages add theirs by an entry point of the group
-`pose_harness.KIND`, so that every process of every command finds them:
+The project's own plugins are the modules of one folder per kind. Other packages add plugins by an entry point of the
+group `pose_harness.KIND`, so that every process of every command finds them:
 
     [project.entry-points."pose_harness.metrics"]
     epe = "my_package.epe:EPE"
@@ -23,28 +23,28 @@ FOLDERS: Mapping[Kind, str] = {
     "codecs": "harness.codecs",
     "heatmaps": "harness.predict.sources",
 }
-"""The package of each kind; each of its modules that has a `PLUGIN`, or several `PLUGINS`, adds them by `name`."""
+"""The package of each kind; each of its modules adds plugins by their `name` in `PLUGIN` or `PLUGINS`."""
 _INSTEAD: Mapping[Kind, str] = {
     "datasets": "if it reads samples just as CocoDataset does, name CocoDataset and state its metainfo; otherwise "
 }
 
 
 def plugin(kind: Kind, name: str, where: str) -> Any:
-    """Return the plugin of a name.
+    """Return the plugin with a name.
 
     Args:
-        kind: What it is.
-        name: Such as `oks` or `CocoDataset`.
-        where: The field that asks for it, for the error.
+        kind: The kind of plugin.
+        name: Its name, such as `oks` or `CocoDataset`.
+        where: The field that names it, for the error message.
 
     Raises:
-        SpecError: There is none; names those that there are.
+        SpecError: There is no such plugin; the message lists the known ones.
     """
     known = plugins(kind)
     if name not in known:
         raise SpecError(
             f"{where}: {name} is not evaluated here; known are {', '.join(sorted(known))}",
-            f"{_INSTEAD.get(kind, '')}a package adds another one by an entry point of the group pose_harness.{kind}",
+            f"{_INSTEAD.get(kind, '')}add a plugin in a package with an entry point of the group pose_harness.{kind}",
         )
     return known[name]
 
@@ -54,7 +54,7 @@ def plugins(kind: Kind) -> Mapping[str, Any]:
     """Return all plugins of a kind by name.
 
     Raises:
-        SpecError: A plugin of another package cannot be imported, or has the name of another one.
+        SpecError: A plugin of another package cannot be imported, or its name is already used.
     """
     package = import_module(FOLDERS[kind])
     modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
@@ -65,8 +65,8 @@ def plugins(kind: Kind) -> Mapping[str, Any]:
         try:
             added = entry.load()
             name = added.name
-        except Exception as error:  # a package's code raises anything
-            raise SpecError(f"{where} cannot be loaded: {error!r}", "mend or uninstall its package") from error
+        except Exception as error:  # a package's code can raise any error
+            raise SpecError(f"{where} cannot be loaded: {error!r}", "repair or uninstall its package") from error
         if name in found:
             raise SpecError(f"{where} has the name of another plugin: {name}", "rename it or uninstall its package")
         found[name] = added

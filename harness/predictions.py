@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from harness.arrays import Bool, Float32, Floating, Int64
+from harness.arrays import Bool, Float32, Floating, Indices, Int64
 from harness.errors import ObtainError, brief
 from harness.files import atomic_path
 
@@ -39,8 +39,8 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.person_ids)
 
-    def where(self, chosen: Bool) -> "Predictions":
-        """Return those of the chosen people [N]."""
+    def where(self, chosen: Bool | Indices) -> "Predictions":
+        """Return those of the chosen people: of a mask [N], or of numbers [n] in their order."""
         return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     def of_images(self, image_ids: Collection[int]) -> "Predictions":

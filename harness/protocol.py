@@ -85,6 +85,16 @@ class Decoder(Fields):
     """Which of the network's keypoints are the data set's, in its order; None where they are the same."""
 
     @property
+    def grid_size(self) -> Size | None:
+        """Across and down, the number of places that a keypoint can be found at; None for coordinates."""
+        return self.heatmap_size or self.simcc_lengths
+
+    @property
+    def grid(self) -> str:
+        """What these places are of, in messages."""
+        return "heatmap" if self.heatmap_size else "vectors" if self.simcc_lengths else "crop"
+
+    @property
     def map_size(self) -> Size:
         """Width and height of the heatmaps, px, of a codec that has some."""
         assert self.heatmap_size, f"{self.codec} has no heatmaps"

@@ -1,4 +1,4 @@
-"""The record: what became of one run; the value that is judged, compared and reported."""
+"""The record: the outcome of one run, which is judged, compared and reported."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -14,143 +14,143 @@ Verdict = Literal[
 
 
 class Weights(Fields):
-    """Which weights the network had."""
+    """The weights of the network."""
 
     kind: Literal["checkpoint", "seeded"]
     url: str | None = None
-    """Where the checkpoint is published."""
+    """URL of the published checkpoint."""
     sha256: str | None = None
-    """Of the checkpoint file."""
+    """sha256 of the checkpoint file."""
     size: int | None = None
     """Bytes of the checkpoint file."""
     seed: int | None = None
-    """Of seeded weights, which stand in for a checkpoint in parity and speed runs."""
+    """Seed of seeded weights, which replace a checkpoint in parity and speed runs."""
     trusted: bool = False
-    """Whether the checkpoint was allowed to run code of its own (`--trust-checkpoint`)."""
+    """Whether the checkpoint was allowed to execute code (`--trust-checkpoint`)."""
 
 
 class BoxesUsed(Fields):
-    """Which boxes of a detector the people are from."""
+    """The detector's boxes of a run."""
 
     sha256: str
-    """Of the box file."""
+    """sha256 of the box file."""
     person_ap: float | None
-    """How well they find the people of the images evaluated, a fraction; None where it cannot be measured."""
+    """Person AP of the boxes in the evaluated images, a fraction; None if it cannot be measured."""
     person_ap_of_corners: float | None = None
-    """The same for a file whose boxes look like x1, y1, x2, y2, taken as that; MMPose reads x, y, width, height."""
+    """The same with boxes read as x1, y1, x2, y2, if they look like that; MMPose reads x, y, width, height."""
     published: bool | None
-    """Whether it is the file of the published numbers, by its sha256 or, where nobody published one, by the person AP
-    claimed of it; None where that is not known."""
+    """Whether it is the file of the published numbers, by its sha256 or, if no sha256 is published, by its claimed
+    person AP; None if unknown."""
 
 
 class Effect(Fields):
-    """What a faster precision changed, on the first images, against exact single precision."""
+    """Effect of a faster precision on the first images, relative to exact single precision."""
 
     images: int
     people: int
     keypoint_median_px: float
-    """How far keypoints moved, image px."""
+    """Median distance of keypoints, image px."""
     keypoint_max_px: float
     score_max: float
-    """How much the score of a keypoint changed at most."""
+    """Largest change of a keypoint's score."""
     metrics: dict[Shown, Value | None]
-    """By metric, in its unit: faster minus exact, on these images alone; None where undefined."""
+    """Changes by metric, in its unit: faster minus exact, on these images only; None if undefined."""
 
 
 class Network(Fields):
-    """How large a network is."""
+    """Size of a network."""
 
     parameters: int
     gflop: float
-    """For one crop, a multiplication and an addition counting two."""
+    """For one crop; a multiplication and an addition count as two operations."""
 
 
 class Estimation(Document):
-    """How predictions came about; saved beside them."""
+    """Notes about the computation of predictions; saved next to them."""
 
     title: ClassVar[str] = "estimation"
     timings: dict[str, float]
     """Seconds by stage. `predict` is the time of the pass, which `together` runs share; `forward` is the network's own
-    part of it; `exact_forward` is its time for the sample that tells the effect of a precision."""
+    part of it; `exact_forward` is its time for the sample that measures the effect of a precision."""
     together: int = 1
-    """Runs that were predicted in one pass, this one included."""
+    """Number of runs that were predicted in the same pass, including this one."""
     warnings: list[Shown] = []
-    """What happened on the way: memory that did not suffice."""
+    """Events during the prediction, such as out-of-memory errors."""
     effect: Effect | None = None
     """None in exact single precision."""
     network: Network | None = None
-    """None where the upstream engine ran."""
+    """None for the upstream engine."""
     image_content: str | None = None
-    """sha256 over the ids and contents of the images; None in those of former versions."""
+    """sha256 of the ids and contents of the images; None in files of earlier versions."""
 
 
 class Resampling(Fields):
-    """How confidence intervals were made: metrics of many draws, with replacement, of as many units as there are."""
+    """The method of confidence intervals: metrics of draws with replacement, each with as many units as there are."""
 
     unit: Literal["images", "videos"]
-    """What is drawn; people in one image or video are not independent."""
+    """Unit of the draws; people in the same image or video are not independent."""
     units: int
-    """How many there are."""
+    """Number of units."""
     resamples: int
     seed: int
     level: float = 0.95
-    """Share of the resamples' values that lie in an interval."""
+    """Share of the resamples' values inside an interval."""
 
 
 class Variant(Fields):
-    """The same run with what should not matter changed."""
+    """A repetition of the run with a numerically irrelevant change."""
 
     change: str
-    """Such as `batch size 32`."""
+    """The change, such as `batch size 32`."""
     differences: dict[str, float | None]
-    """By metric, in its unit: with the change minus without; None where undefined."""
+    """By metric, in its unit: changed minus unchanged; None if undefined."""
 
 
 class Noise(Fields):
-    """The noise floor of a run: how far metrics move when nothing but rounding changes."""
+    """The noise floor of a run: changes of its metrics due to rounding alone."""
 
     variants: list[Variant]
 
     def floor(self, metric: str) -> float:
-        """Return the largest difference of a metric that was seen, in its unit."""
+        """Return the largest measured difference of a metric, in its unit."""
         return max((abs(found) for variant in self.variants if (found := variant.differences.get(metric))), default=0.0)
 
 
 def metric_changes(after: Mapping[str, float | None], before: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return after minus before of each metric that was there before, fractions; None where one side is undefined."""
+    """Return after minus before of each metric in `before`, fractions; None if one side is undefined."""
     pairs = {name: (after[name], value) for name, value in before.items()}
     return {name: None if new is None or old is None else new - old for name, (new, old) in pairs.items()}
 
 
 class JudgedClaim(Fields):
-    """A published value beside the measured one."""
+    """A published value with the measured one."""
 
     claim: Claim
     measured: float | None
-    """In the claim's unit; None where it is undefined."""
+    """In the claim's unit; None if undefined."""
     difference: float | None
     """Measured minus claimed, in the claim's unit."""
     verdict: Verdict
     reason: Shown | None = None
-    """What makes a value `within noise`: the measured noise floor, or the tolerance that the suite states."""
+    """Why a value is `within noise`: the measured noise floor, or the tolerance stated by the suite."""
 
 
 class Seal(Fields):
-    """Digests by which the files of a run folder vouch for each other; each is a sha256."""
+    """sha256 digests that show whether the files of a run folder belong together."""
 
     predictions: str | None
-    """Of the file of predictions; None where there was none."""
+    """Digest of the predictions' file; None if there was none."""
     protocol: str | None
-    """Of the protocol's file; None where there was none."""
+    """Digest of the protocol's file; None if there was none."""
     measured: str
-    """Of what the record says was measured."""
+    """Digest of the record's measurements."""
 
 
 MEASURED = frozenset(
     {"suite", "row", "run", "status", "weights", "images", "people", "boxes", "metrics", "intervals", "noise"}
     | {"predictions_key", "score_key"}
 )
-"""The fields of a record that its seal covers; claims and verdicts follow from them and the suite."""
+"""Fields of a record that its seal covers; claims and verdicts follow from them and the suite."""
 
 
 class Record(Document):
@@ -161,51 +161,51 @@ class Record(Document):
     row: str
     run: str
     label: Shown
-    """The model as published."""
+    """Published name of the model."""
     status: Status
     reason: Shown | None = None
     """Why the status is not `complete`."""
     weights: Weights | None = None
     network: Network | None = None
-    """None where that was not counted."""
+    """None if the size is unknown."""
     images: int | None = None
-    """Images that were evaluated."""
+    """Number of evaluated images."""
     image_content: str | None = None
-    """sha256 over the ids and contents of the images; None in records of former versions."""
+    """sha256 of the ids and contents of the images; None in records of earlier versions."""
     boxes: BoxesUsed | None = None
     """None for ground-truth boxes."""
     people: int | None = None
-    """People whose pose was estimated."""
+    """Number of people whose pose was estimated."""
     metrics: dict[Shown, Value | None] = {}
-    """Values by metric, in its unit; None where undefined."""
+    """Values by metric, in its unit; None if undefined."""
     intervals: dict[Shown, tuple[Value, Value]] = {}
-    """Confidence intervals by metric, in its unit; a metric that is undefined in too many resamples has none."""
+    """Confidence intervals by metric, in its unit; none for metrics that are undefined in too many resamples."""
     resampling: Resampling | None = None
-    """How the intervals were made; None where there are none."""
+    """The method of the intervals; None if there are none."""
     noise: Noise | None = None
     """The noise floor, if it was measured (`harness run --noise`)."""
     upstream_metrics: dict[Shown, Value | None] | None = None
-    """What MMPose's own evaluator gave on the same predictions, if the upstream engine ran."""
+    """Values of MMPose's own evaluator for the same predictions, if the upstream engine ran."""
     claims: list[JudgedClaim] = []
     verdict: Verdict
     warnings: list[Shown] = []
-    """What a reader of the number should know: a stale hash, evaluators that disagree."""
+    """Warnings for a reader of the number, such as an outdated hash or evaluators that disagree."""
     timings: dict[str, float] = {}
     """Seconds by stage, as in `Estimation`, and of scoring."""
     together: int = 1
-    """Runs that were predicted in one pass, this one included."""
+    """Number of runs that were predicted in the same pass, including this one."""
     effect: Effect | None = None
-    """What a faster precision changed; None in exact single precision."""
+    """Effect of a faster precision; None in exact single precision."""
     predictions_key: str | None = None
-    """Names the content that the predictions were made from."""
+    """Identifies the content that the predictions were made from."""
     score_key: str | None = None
-    """Names the content that the metrics were made from."""
+    """Identifies the content that the metrics were made from."""
     seal: Seal | None = None
-    """None in records of former versions, and of runs without metrics."""
+    """None in records of earlier versions, and of runs without metrics."""
 
     @property
     def whole(self) -> bool:
-        """Whether everybody was evaluated with the published weights, on whatever boxes."""
+        """Whether all people were evaluated with the published weights, on any boxes."""
         return self.status in ("complete", "own boxes")
 
     @property

@@ -1,4 +1,4 @@
-"""The run folder, `<out>/<suite>/<row>/<run>/`: everything about one run, each file whole or absent."""
+"""The run folder, `<out>/<suite>/<row>/<run>/`: all files of one run, each written atomically."""
 
 import contextlib
 import shutil
@@ -26,9 +26,9 @@ class RunSpec(Document):
     row: Row
     run: str
     keypoints: tuple[str, ...] = ()
-    """The names of the keypoints; none in runs of former versions."""
+    """Names of the keypoints; empty in runs of earlier versions."""
     config: dict[str, Any]
-    """With the texts of what JSON does not have."""
+    """The config; values without a JSON type are stored as text."""
 
     @classmethod
     def of(cls, suite: Suite, row: Row, run: str, config: dict[str, Any], keypoints: Sequence[str]) -> Self:
@@ -51,7 +51,7 @@ class RunSpec(Document):
 
 
 class _Inside:
-    """A file or folder in a run folder: its path, of each folder."""
+    """A descriptor that returns the path of a file or folder in a run folder."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -62,7 +62,7 @@ class _Inside:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names the files of one run, and reads and writes them."""
+    """Paths of one run's files, and methods that read and write them."""
 
     path: Path
 
@@ -73,60 +73,60 @@ class RunFolder:
     protocol = _Inside("protocol.json")
     """The protocol ledger."""
     spec = _Inside("spec.json")
-    """The row as run, with its resolved config."""
+    """The row that was run, with its resolved config."""
     environment = _Inside("environment.json")
     """Packages, commit, processor, GPU."""
     estimation = _Inside("estimation.json")
-    """How the predictions came about: seconds, events, the effect of the precision."""
+    """Notes about the computation of the predictions: seconds, events, the effect of the precision."""
     diagnosis = _Inside("diagnosis.json")
-    """What is wrong with the predictions, keypoint by keypoint."""
+    """Error analysis of the predictions, by keypoint."""
     upstream_metrics = _Inside("upstream_metrics.json")
-    """What MMPose's own evaluator gave, if the upstream engine ran."""
+    """Values of MMPose's own evaluator, if the upstream engine ran."""
     shards = _Inside("shards")
-    """What is predicted already, while not all is."""
+    """Predictions for some of the people, until the run is complete."""
     log = _Inside("log.txt")
-    """What was done when and where, what MMPose printed, and the traceback of a failure."""
+    """The steps of the run with their times and places, MMPose's output, and the traceback of a failure."""
 
     def clear_shards(self) -> None:
-        """Remove all shards: the run is whole, or its content another one."""
+        """Remove all shards, because the run is complete or its content has changed."""
         shutil.rmtree(self.shards, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove what a killed process left half written; only for who has the run's lock."""
+        """Remove incomplete files of a killed process; the caller must hold the run's lock."""
         for path in self.path.rglob(".*.part") if self.path.is_dir() else ():
             path.unlink(missing_ok=True)
 
     def note(self, text: str) -> None:
-        """Add to the log, with the time."""
-        with contextlib.suppress(OSError):  # a disk that is full will be told of by what cannot do without it
+        """Add a line to the log, with the time."""
+        with contextlib.suppress(OSError):  # steps that need the disk report that it is full
             self.path.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as log:
                 log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
 
     def saved_record(self) -> Record | None:
-        """Return the record; None where there is none that can be read: it is then made again."""
+        """Return the record; None if it is missing or cannot be read, and so must be made again."""
         try:
             return Record.load(self.record)
         except ObtainError:
             return None
 
     def save_record(self, record: Record) -> Record:
-        """Seal a record with the files that are here, save it, and return it."""
+        """Seal a record with the folder's files, save it, and return it."""
         if record.metrics:
             record = record.model_copy(update={"seal": self._seal(record)})
         record.save(self.record)
         return record
 
     def broken_seal(self, record: Record) -> str | None:
-        """Return which file does not belong to the record any more; None where all do, or nothing tells."""
+        """Return a message about a file that no longer belongs to the record; None if there is none, or no seal."""
         if record.seal and record.seal.measured != content_key(_measured(record)):
-            return f"{self.record}: its metrics, or what they are of, are not those that were measured"
+            return f"{self.record}: the metrics, or what they refer to, have been changed since they were measured"
         return self.changed_source(record)
 
     def changed_source(self, record: Record) -> str | None:
-        """Return which file that the record was made from is another one now; None where none is, or nothing tells.
+        """Return a message about a file that changed since the record was made; None if there is none, or no seal.
 
-        Predictions that are absent, as in results that were copied without them, are not another file.
+        Missing predictions, as in results that were copied without them, do not count as changed.
         """
         if record.seal is None:
             return None
@@ -136,12 +136,12 @@ class RunFolder:
             (self.predictions, now.predictions, record.seal.predictions),
         ):
             if found is not None and found != sealed:
-                return f"{path} is not the file that the record was made from"
+                return f"{path} has changed since the record was made from it"
         return None
 
     def has_predictions(self, key: str) -> bool:
-        """Whether the predictions of this content are here, as they were made."""
-        from harness.predictions import Predictions  # numpy and pyarrow, which the command line does without
+        """Return whether complete, unchanged predictions of this content exist."""
+        from harness.predictions import Predictions  # imports numpy and pyarrow, which the command line does not need
 
         if Predictions.saved_key(self.predictions) != key:
             return False
@@ -161,21 +161,21 @@ class RunFolder:
         )
 
     def saved_estimation(self) -> Estimation | None:
-        """Return how the predictions came about; None where that cannot be read: they are then made again."""
+        """Return the notes about the predictions; None if they cannot be read, so that predictions are made again."""
         try:
             return Estimation.load(self.estimation)
         except ObtainError:
             return None
 
     def is_complete(self) -> bool:
-        """Whether a complete run is here, on whatever boxes."""
+        """Return whether a complete run exists, on any boxes."""
         record = self.saved_record()
         return record is not None and record.whole
 
     def make_way(self, predictions_key: str) -> None:
-        """Move a complete run of other content aside, to `<run>.<key>/`: hours of work are not overwritten.
+        """Move a complete run of other content aside, to `<run>.<key>/`, so that hours of work are not overwritten.
 
-        A run of the wanted content that was moved aside itself comes back.
+        If a run of the wanted content was moved aside before, it is moved back.
         """
         record = self.saved_record()
         if record and record.whole and record.predictions_key not in (None, predictions_key):
@@ -189,7 +189,7 @@ class RunFolder:
 
 
 def saved_records(out: Path, suite: Suite, row: Row) -> list[Record]:
-    """Return the records of a row's runs, those that there are."""
+    """Return the existing records of a row's runs."""
     folders = [RunFolder(out / suite.name / row.id / run) for run in row.runs]
     return [record for folder in folders if (record := folder.saved_record())]
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 SAMPLES = Path(
     os.environ.get("HARNESS_SAMPLES") or Path(__file__).parents[2] / "shared" / "data" / "samples"
 ).absolute()
-"""An MMPose-style data folder with a few real images of each data set, where there is one."""
+"""An MMPose-style data folder with a few real images of each data set; it may not exist."""
 
 
 @pytest.fixture(scope="session")
 def miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
-    """Render a miniature of MMPose's `data/` folder, and return what it has; tests leave it as it is."""
+    """Render a miniature of MMPose's `data/` folder, and return its contents; tests must not change it."""
     return write_miniature(tmp_path_factory.mktemp("miniature"))
 
 
@@ -36,13 +36,13 @@ def samples(miniature: Miniature) -> Path:
 
 @pytest.fixture(scope="session", params=["miniature", *(["real"] if SAMPLES.is_dir() else [])])
 def each_samples(request: pytest.FixtureRequest) -> Path:
-    """Return the miniature's folder and, in a second test, that of real images where there is one."""
+    """Return the miniature's folder and, in a second test, the folder of real images if it exists."""
     return SAMPLES if request.param == "real" else request.getfixturevalue("samples")
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a data folder with all that the demo suite evaluates on, obtained as a run obtains it."""
+    """Return a data folder with all data of the demo suite, obtained as a run obtains it."""
     from harness.assets.fetch import data_items, obtain
     from harness.suites.sources import load_sources
 
@@ -54,7 +54,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def scoring_samples() -> Path:
-    """Return a folder of predictions with known scores, beside the real images; skip where there is none."""
+    """Return a folder of predictions with known scores, next to the real images; skip without one."""
     folder = SAMPLES.parent / "scoring"
     if not folder.is_dir():
         pytest.skip("no predictions with known scores: HARNESS_SAMPLES names no folder with `scoring` beside it")
@@ -63,7 +63,7 @@ def scoring_samples() -> Path:
 
 @pytest.fixture(scope="session")
 def zoo_samples() -> Path:
-    """Return a data folder with MMPose's samples of the further data sets, beside the real images; skip without one."""
+    """Return a data folder with MMPose's samples of the further data sets, next to the real images; skip without."""
     folder = SAMPLES.parent / "zoo-samples"
     if not folder.is_dir():
         pytest.skip("no samples of the further data sets: HARNESS_SAMPLES names no folder with `zoo-samples` beside it")
@@ -72,7 +72,7 @@ def zoo_samples() -> Path:
 
 @pytest.fixture(autouse=True)
 def no_internet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Let downloads reach this machine only, and keep its cache out of the tests."""
+    """Limit downloads to this machine, and use an empty cache."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     send = requests.adapters.HTTPAdapter.send
 
@@ -86,10 +86,10 @@ def no_internet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def default_signals() -> Iterator[None]:
-    """Let signals act as in a terminal, on this process and on those that it starts.
+    """Use the default signal handling of a terminal in this process and in its children.
 
-    Processes inherit which signals are ignored: SIGHUP under `nohup`, SIGINT in the background of a shell script and
-    under some CI runners. A handler, or the default, in this process gives its children the default.
+    Processes inherit ignored signals: SIGHUP under `nohup`, SIGINT in the background of a shell script and under some
+    CI runners. A handler, or the default, in this process gives its children the default.
     """
     handlers: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     if hasattr(signal, "SIGHUP"):  # not on Windows

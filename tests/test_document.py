@@ -1,4 +1,4 @@
-"""Documents are saved whole, and a file that is none is refused by name."""
+"""Documents are saved atomically, and an invalid file is rejected with its name."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +25,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     Note(text="a").save(path)
     assert path.read_text() == '{\n  "schema_version": 1,\n  "text": "a"\n}\n'
     assert Note.load(path) == Note(text="a")
-    with pytest.raises(ObtainError, match="note of schema version 1, not 2"):
+    with pytest.raises(ObtainError, match="note has schema version 1, not 2"):
         NewerNote.load(path)
 
 
@@ -35,8 +35,8 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         (None, "the note is missing"),
         ("{", "the note cannot be read"),
         ("[" * 100_000, "the note cannot be read"),
-        ("[1]", "note of schema version None, not 1"),
-        ('{"schema_version": "1", "text": "a"}', "note of schema version '1', not 1"),
+        ("[1]", "note has schema version None, not 1"),
+        ('{"schema_version": "1", "text": "a"}', "note has schema version '1', not 1"),
         ('{"schema_version": 1}', "the note is damaged.* text: Field required"),
         ('{"schema_version": 1, "text": "a", "more": 1}', "the note is damaged.* more: Extra inputs"),
     ],

@@ -1,4 +1,4 @@
-"""Files are whole or absent."""
+"""Files are written completely or not at all."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_a_file_is_flushed_while_open_for_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows flushes no other: os.fsync then fails as a write to the file would."""
+    """Windows flushes only files open for writing: os.fsync then fails as a write to the file would."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: os.write(descriptor, b""))
     write_json(tmp_path / "file.json", ["new"])
     assert read_json(tmp_path / "file.json", "x") == ["new"]
@@ -115,7 +115,7 @@ def test_json_that_is_nested_too_deeply(tmp_path: Path) -> None:
 
 
 def test_half_a_surrogate_pair_is_written_and_read(tmp_path: Path) -> None:
-    """JSON can hold what UTF-8 cannot, such as half of an emoji that somebody cut."""
+    """JSON can contain text that UTF-8 cannot encode, such as half of an emoji."""
     path = tmp_path / "file.json"
     for _ in range(2):
         write_json(path, {"name": "\ud83e"})

@@ -1,4 +1,4 @@
-"""Image files as cameras and phones write them are whole, and cut anywhere they are not; OpenCV is the judge."""
+"""Image files of cameras and phones are complete, and truncated anywhere they are not; OpenCV is the reference."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ from harness.predict.crops import read_image
 PIXELS = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (64, 80, 3), np.uint8), (5, 5), 0)
 END = b"\xff\xd9"
 VIDEO = struct.pack(">I", 24) + b"ftypmp42" + bytes(12) + b"\xff\xd9\xff\xda\0\x08mdat" * 20
-"""Bytes like those of a video, in which the last JPEG marker is a scan that does not end."""
+"""Bytes like those of a video, in which the last JPEG marker starts a scan that does not end."""
 
 
 def jpeg(**options: object) -> bytes:
@@ -35,14 +35,14 @@ def segment(marker: int, content: bytes) -> bytes:
 
 
 def two_pictures() -> bytes:
-    """Return an MPO: a JPEG with a second one behind it, which a segment of the first one lists."""
+    """Return an MPO: a JPEG followed by a second one, which a segment of the first one lists."""
     file = io.BytesIO()
     Image.fromarray(PIXELS).save(file, "MPO", save_all=True, append_images=[Image.fromarray(PIXELS[::-1].copy())])
     return file.getvalue()
 
 
 def with_preview() -> bytes:
-    """Return a JPEG with a whole JPEG inside of an Exif segment, behind a comment full of markers."""
+    """Return a JPEG with a complete JPEG inside of an Exif segment, after a comment full of markers."""
     whole = jpeg()
     preview = segment(0xE1, b"Exif\0\0" + cv2.imencode(".jpg", PIXELS[::4, ::4])[1].tobytes())
     return whole[:2] + segment(0xFE, b"\xff\xda\xff\xd9" * 9) + preview + whole[2:]
@@ -55,7 +55,7 @@ def with_fill_bytes() -> bytes:
 
 
 def png(*chunks: tuple[bytes, bytes]) -> bytes:
-    """Return a PNG with more chunks behind its header."""
+    """Return a PNG with additional chunks after its header."""
     whole = cv2.imencode(".png", PIXELS)[1].tobytes()
     more = b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -66,7 +66,7 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
 
 @cache
 def kinds() -> dict[str, tuple[bytes, int]]:
-    """Return whole files, with the length of the image itself."""
+    """Return complete files, with the length of the image itself."""
     alone = {
         "baseline": jpeg(),
         "OpenCV's": cv2.imencode(".jpg", PIXELS)[1].tobytes(),

@@ -36,10 +36,11 @@ FLOORS = (
     ("run",),
     ("speed", "doctor"),
     ("gpu_session",),
+    ("api",),
     ("cli",),
     ("__init__", "__main__"),
 )
-"""From the bottom up; modules of one floor may import each other."""
+"""From bottom to top; modules of the same floor may import each other."""
 LEVELS = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 
@@ -50,7 +51,7 @@ def modules() -> dict[Path, ast.Module]:
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """Yield the parts of harness that a module imports, `harness` itself aside, which has the version."""
+    """Yield the parts of harness that a module imports, except `harness` itself, which contains the version."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):

@@ -1,4 +1,4 @@
-"""MATLAB files against scipy.io, and damaged ones on which scipy.io crashes."""
+"""MATLAB files compared with scipy.io, and damaged files on which scipy.io crashes."""
 
 import struct
 from pathlib import Path
@@ -51,7 +51,7 @@ TAG_OF_VALUES = struct.pack("<II", 9, 48)
         (TAG_OF_VALUES, struct.pack("<II", 9, 40), r"has 5 values for the shape \(2, 3\)"),
         (struct.pack("<ii", 2, 3), struct.pack("<ii", 2, 2**31 - 1), "has 6 values for the shape"),
         (struct.pack("<ii", 2, 3), struct.pack("<ii", -2, -3), "is damaged"),
-        (b"\0\x01IM", b"\0\x02MM", r"no \.mat file of version 5 to 7"),
+        (b"\0\x01IM", b"\0\x02MM", r"not a \.mat file of version 5 to 7"),
     ],
 )
 def test_damaged(tmp_path: Path, old: bytes, new: bytes, message: str) -> None:

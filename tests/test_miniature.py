@@ -1,4 +1,4 @@
-"""The miniature has the situations that the other tests rely on, and is the same every time."""
+"""The miniature contains the situations that the other tests rely on, and is always the same."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ def keypoints_of(document: Any) -> Float64:
 def test_the_same_again(miniature: Miniature, tmp_path: Path) -> None:
     again = write_miniature(tmp_path)
     paths = [path.relative_to(tmp_path) for path in sorted(tmp_path.rglob("*.*")) if path.is_file()]
-    rendered = [path for path in paths if path.suffix != ".mat"]  # those have the time in them
+    rendered = [path for path in paths if path.suffix != ".mat"]  # .mat files contain the time
     assert len(rendered) == len(paths) - 1
     assert all((tmp_path / path).read_bytes() == (miniature.folder / path).read_bytes() for path in rendered)
     assert (again.coco, again.posetrack18) == (miniature.coco, miniature.posetrack18)
@@ -38,7 +38,7 @@ def test_hard_cases_of_coco(samples: Path) -> None:
     assert sum(person["iscrowd"] for person in people) == 1
     assert sum(not person["num_keypoints"] and not person["iscrowd"] for person in people) >= 2
     sizes = [sum(low**2 < person["area"] <= high**2 for person in people) for low, high in ((32, 96), (96, 1e5))]
-    assert min(sizes) >= 3  # AP(M) and AP(L) are of somebody
+    assert min(sizes) >= 3  # so that AP(M) and AP(L) are defined
     nobody = {image["id"] for image in document["images"]} - {person["image_id"] for person in people}
     assert nobody & {box["image_id"] for box in boxes}
     assert max(Counter(json.dumps(box) for box in boxes).values()) == 2

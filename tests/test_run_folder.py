@@ -1,4 +1,4 @@
-"""Damaged files of a run folder are refused by name; `tests/fuzz` damages them at random."""
+"""Damaged files of a run folder are rejected with their names; `tests/fuzz` damages them at random."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def change(path: Path, **fields: Any) -> None:
         ({"metrics": []}, "metrics: Input should be a valid dictionary"),
         ({"run": "test"}, "the row has no run 'test'"),
         ({"run": ["val"]}, "run: Input should be a valid string"),
-        ({"schema_version": "x" * 5000}, "spec of schema version 'xxx"),
+        ({"schema_version": "x" * 5000}, "spec has schema version 'xxx"),
     ],
 )
 def test_spec(run: RunFolder, fields: dict[str, Any], message: str) -> None:

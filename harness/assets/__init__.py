@@ -1,1 +1,1 @@
-"""What must be on disk before a run: data sets, box files, checkpoints."""
+"""The files that a run needs on disk: data sets, box files, checkpoints."""

@@ -1,8 +1,8 @@
-"""Archives: the wanted members of a zip, tar or tar.gz, out of an archive that may be damaged or hostile.
+"""Archives: unpacks the wanted members of a zip, tar or tar.gz, which may be damaged or hostile.
 
-Nothing here extracts what an archive describes. A member's bytes are copied into a file of ours in an empty folder, so
-that links, devices, owners and modes never come to be; that is stricter than `tarfile.data_filter`, and the same for
-zip. A tar is read once, from its first byte to its last.
+Only the bytes of members are copied, into new files in an empty folder. Links, devices, owners and modes of the archive
+are never created; this is stricter than `tarfile.data_filter`, and also holds for zip. A tar is read once, from its
+first byte to its last.
 """
 
 import gzip
@@ -25,13 +25,13 @@ from harness.errors import HarnessError, ObtainError
 from harness.files import atomic_path
 
 MAX_BYTES = 1 << 38
-"""Bytes that an archive may unpack to: 256 GiB, ten times COCO's training images."""
+"""Most bytes that an archive may unpack to: 256 GiB, ten times COCO's training images."""
 
 MAX_RATIO = 200
-"""How many times its own size an archive may unpack to. Annotations in JSON reach 20, a bomb 1000."""
+"""Largest ratio of the unpacked size to the archive's size. Annotations in JSON reach 20, a zip bomb 1000."""
 
 SMALL = 1 << 24
-"""Bytes, 16 MiB, that any archive may unpack to, whatever the ratio."""
+"""Bytes (16 MiB) that any archive may unpack to, with any ratio."""
 
 _CHUNK = 1 << 18
 _HINT = "get it again from its publisher"
@@ -46,21 +46,22 @@ def unpack(
 ) -> list[Path]:
     """Unpack the wanted members of an archive: all of them, or nothing.
 
-    They are written to a temporary folder in `folder` and move into place at the end, each at once. A file that is
-    there with the same content stays as it is; one with another content is replaced.
+    They are written to a temporary folder in `folder` and renamed into place at the end. An existing file with the same
+    content stays; an existing file with other content is replaced.
 
     Args:
-        archive: A .zip, .tar or .tar.gz file, told apart by its content.
-        place: Gives the path below `folder` that a member of the archive becomes; None if it is not wanted.
-        required: Files, or folders that get files, below `folder`.
-        folder: Where the files go. Folders below it may be links of the user's own.
-        progress: Called with the bytes of the archive that are done, and its size.
+        archive: A .zip, .tar or .tar.gz file. Its content decides the format, not its name.
+        place: Returns the path below `folder` for a member of the archive; None if the member is not wanted.
+        required: Paths below `folder` that the archive must provide: files, or folders with files.
+        folder: The folder for the files. Folders below it may be links that the user made.
+        progress: Called with the bytes of the archive that are processed, and its size.
 
     Returns:
         The files, sorted.
 
     Raises:
-        ObtainError: The archive is missing, damaged, unsafe or a bomb, lacks what is required, or the disk refuses it.
+        ObtainError: The archive is missing, damaged, unsafe or a zip bomb, or lacks a required path; or the files
+            cannot be written.
     """
     what = f"the content of {archive.name}"
     with disk_errors(folder, None, what):
@@ -70,7 +71,7 @@ def unpack(
                 files = _extract(archive, place, required, Path(staging), progress)
             except HarnessError:
                 raise
-            except Exception as error:  # a reader of damaged or hostile data raises anything
+            except Exception as error:  # readers of damaged or hostile data raise any exception
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
                 reason = str(error) or type(error).__name__
@@ -91,7 +92,7 @@ class _Member:
     name: str
     size: int
     kind: str
-    """`file`, `folder`, or what else it is."""
+    """`file`, `folder`, or the name of another kind."""
     open: Callable[[], IO[bytes] | None]
 
 
@@ -129,18 +130,18 @@ def _extract(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch(exist_ok=False)
             except (FileExistsError, NotADirectoryError):
-                raise _refused(archive, member.name, f"is a second one for {target}") from None
+                raise _refused(archive, member.name, f"is a second member for {target}") from None
             for _ in _write(archive, member, path):
                 progress(source.tell(), size)
             files.append(target)
     if missing := [path for path in required if not any(PurePosixPath(file).is_relative_to(path) for file in files)]:
-        raise ObtainError(f"archive {archive} has nothing for {', '.join(missing)}", "it is another one than expected")
+        raise ObtainError(f"archive {archive} has no files for {', '.join(missing)}", "use the published archive")
     progress(size, size)
     return files
 
 
 def _unsafe(name: str) -> str | None:
-    """Say why a member's name leads out of the folder, on this system or another."""
+    """Return why a member's name leads out of the folder, on this or another operating system; None if it does not."""
     windows = PureWindowsPath(name)
     if windows.drive or windows.root:
         return "has an absolute path"
@@ -150,7 +151,7 @@ def _unsafe(name: str) -> str | None:
 
 
 def _write(archive: Path, member: _Member, path: Path) -> Iterator[None]:
-    """Copy a member, yielding after each piece."""
+    """Copy a member; yields after each chunk."""
     source = member.open()
     written = 0
     if source is None:
@@ -185,7 +186,7 @@ def _zip_members(source: IO[bytes]) -> Iterator[_Member]:
 
 
 class _Counted(io.RawIOBase):
-    """A tar as a stream that counts and bounds what is read of it, wanted or not."""
+    """A tar as a stream that counts and limits the bytes that are read from it, wanted or not."""
 
     def __init__(self, source: IO[bytes] | gzip.GzipFile, limit: int) -> None:
         self._source = source
@@ -214,8 +215,8 @@ def _tar_members(source: IO[bytes] | gzip.GzipFile, limit: int) -> Iterator[_Mem
             else:
                 kind = "folder" if info.isdir() else "a link" if info.issym() or info.islnk() else "a device"
             yield _Member(info.name, info.size, kind, partial(archive.extractfile, info))
-    # tarfile takes a tar that is cut between two members for a whole one. A whole one ends in zeros, and a whole gzip
-    # in a checksum, which is verified when it is read.
+    # tarfile accepts a tar that is cut between two members. A complete tar ends in zeros, and a complete gzip ends in a
+    # checksum, which is verified when it is read.
     while stream.read(_CHUNK):
         pass
     if stream.tail.strip(b"\0"):

@@ -1,4 +1,4 @@
-"""Where downloads lie: the folder they share, the parts of files that are not whole yet, the room on the disk."""
+"""The cache of downloads: its folder, the parts of incomplete files, and the free space on the disk."""
 
 import contextlib
 import errno
@@ -18,7 +18,11 @@ _HINT = "free some space there, or use a folder on another disk"
 
 
 def cache_folder() -> Path:
-    """Return the folder that all downloads share: HARNESS_CACHE, else the platform's own folder for caches."""
+    """Return the folder that all downloads share: HARNESS_CACHE, or the platform's folder for caches.
+
+    Raises:
+        UsageError: HARNESS_CACHE names a home folder that does not exist.
+    """
     if named := os.environ.get("HARNESS_CACHE"):
         try:
             return Path(named).expanduser()
@@ -28,26 +32,26 @@ def cache_folder() -> Path:
 
 
 class Origin(Document):
-    """Where the bytes of a part come from."""
+    """The source of a part's bytes."""
 
     title: ClassVar[str] = "note of a download"
 
     url: str
     validator: str
-    """The ETag or, without a strong one, Last-Modified; what If-Range takes (RFC 9110, section 13.1.5)."""
+    """The value for If-Range: the ETag or, without a strong one, Last-Modified (RFC 9110, section 13.1.5)."""
     total: int | None
     """Bytes of the whole file."""
 
 
 class Part:
-    """The bytes of a file that are there, beside its final name; of use only with the note of their origin."""
+    """The downloaded bytes of an incomplete file, beside its final name; usable with the note of their origin only."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f".{target.name}.part")
         self._note = target.with_name(f".{target.name}.part.json")
 
     def origin(self, url: str) -> Origin | None:
-        """Return the origin of a part that can be resumed from a URL."""
+        """Return the origin of a part that can be resumed from a URL; None if there is no such part."""
         try:
             origin = Origin.load(self._note)
         except ObtainError:
@@ -55,29 +59,29 @@ class Part:
         return origin if origin.url == url and self.path.is_file() else None
 
     def held(self, url: str) -> int:
-        """Return how many bytes of a URL's file are there."""
+        """Return how many bytes of a URL's file are downloaded."""
         return self.path.stat().st_size if self.origin(url) else 0
 
     def write_origin(self, origin: Origin) -> None:
-        """Note the origin of a part that has just begun."""
+        """Save the origin of a part whose download has just begun."""
         origin.save(self._note)
 
     def move(self, target: Path) -> None:
-        """Give the whole file its name."""
+        """Rename the complete file to its final name."""
         self.path.replace(target)
         self._note.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove what is there."""
+        """Remove the part and its note."""
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """Make sure that `needed` bytes fit into an existing folder.
+    """Check that an existing folder's disk has `needed` free bytes.
 
     Raises:
-        ObtainError: They do not.
+        ObtainError: It has fewer; names the bytes.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -86,7 +90,7 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 
 @contextlib.contextmanager
 def disk_errors(folder: Path, needed: int | None, what: str) -> Iterator[None]:
-    """Turn what the disk refuses into an error that names the folder and the bytes needed, where they are known.
+    """Turn errors of the disk into an `ObtainError` that names the folder and, where known, the bytes needed.
 
     Raises:
         ObtainError: The disk is full, or the folder cannot be read or written.

@@ -21,15 +21,15 @@ class Identified:
 
 
 def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Return a published checkpoint's file: where its suite says, in the folder itself, or below it.
+    """Return a published checkpoint's file: the path that its suite states, or a file in the folder or below it.
 
     Raises:
-        ObtainError: There is no file of its name, or there are several that differ.
+        ObtainError: No file has its name, or several with different content have it.
     """
     name = checkpoint.file_name
     if checkpoint.local:
         if not checkpoint.local.is_file():
-            raise ObtainError(f"checkpoint {checkpoint.local} is not there", "correct the row's url")
+            raise ObtainError(f"checkpoint does not exist: {checkpoint.local}", "correct the row's url")
         return checkpoint.local
     direct = folder / name
     try:
@@ -37,7 +37,7 @@ def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
             return direct
         below = sorted(folder.rglob(glob.escape(name))) if folder.is_dir() else []
     except OSError as error:
-        raise ObtainError(f"checkpoints cannot be looked for in {folder}: {error.strerror}") from error
+        raise ObtainError(f"folder of checkpoints cannot be read: {folder}: {error.strerror}") from error
     if not below:
         raise ObtainError(
             f"checkpoint {name} is not in {folder}",
@@ -49,12 +49,12 @@ def find_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
-    """Hash a checkpoint and compare it with what its publisher says.
+    """Hash a checkpoint and compare it with the published hash.
 
     MMPose puts the first eight digits of the sha256 into the file's name.
 
     Raises:
-        ObtainError: The file is another one than was published, or cannot be read.
+        ObtainError: The file differs from the published one, or cannot be read.
     """
     try:
         sha256, size = sha256_file(path), path.stat().st_size

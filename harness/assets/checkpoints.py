@@ -1,4 +1,4 @@
-"""Checkpoints: loaded without running any code of theirs."""
+"""Checkpoints: loaded without running code that they contain."""
 
 import pickle
 import re
@@ -15,26 +15,26 @@ from harness.errors import ObtainError, brief
 
 AGAIN = "download it again"
 LISTED = 10
-"""How many wrong keys an error names."""
+"""Most wrong keys that an error names."""
 LARGEST_RATIO = 20
-"""Of the content of a compressed checkpoint to the file: weights hardly shrink, and torch does not compress them."""
+"""Largest ratio of a checkpoint's content to its file: weights hardly shrink, and torch does not compress them."""
 SMALL = 1 << 28
-"""Content of so many bytes (256 MiB) is unpacked whatever its ratio."""
+"""Content of up to this many bytes (256 MiB) is unpacked with any ratio."""
 
 
 def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False) -> None:
     """Load a checkpoint of MMPose into its network.
 
-    Names of MMPose 0.x (`keypoint_head.*`) are translated by the hooks of MMPose's own modules. Every weight of the
-    network must be in the file and every weight of the file in the network.
+    The hooks of MMPose's own modules translate names of MMPose 0.x (`keypoint_head.*`). The file and the network must
+    have the same weights.
 
     Args:
         network: From `build_network`, or a detector.
         path: The .pth file.
-        trusted: Let the file build any object that it names, which can run any code.
+        trusted: Let the file create any object that it names, which can run any code.
 
     Raises:
-        ObtainError: The file is not a checkpoint, wants to run code, unpacks to far more than itself, or is for another
+        ObtainError: The file is not a checkpoint, could run code, unpacks to far more than its size, or is for another
             network.
     """
     _check_declared_sizes(path)
@@ -52,7 +52,7 @@ def load_weights(network: torch.nn.Module, path: Path, *, trusted: bool = False)
         if metadata is not None:
             state = _with_metadata(state, metadata)
         network.load_state_dict(state)
-    except Exception as error:  # of other metadata than torch writes, its own modules make anything
+    except Exception as error:  # torch's modules raise any exception on unexpected metadata
         if not isinstance(error, RuntimeError):
             raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
         problems = list(_problems(str(error)))
@@ -71,7 +71,7 @@ def _is_weight(name: Any, value: Any) -> bool:
 
 
 def _problems(message: str) -> Iterator[str]:
-    """Take torch's report apart: a line of all missing keys, one of all unexpected ones, then a line a shape."""
+    """Yield the problems in torch's report: a line of missing keys, a line of unexpected keys, then one per shape."""
     for line in message.splitlines()[1:]:
         kind, _, rest = line.strip().partition(" key(s) in state_dict: ")
         if rest:
@@ -81,7 +81,7 @@ def _problems(message: str) -> Iterator[str]:
 
 
 def _with_metadata(state: dict[str, torch.Tensor], metadata: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """Attach torch's versions of the modules, which decide whether names are translated."""
+    """Attach the versions of the modules, which decide whether names are translated."""
     versioned = OrderedDict(state)
     versioned._metadata = {  # type: ignore[attr-defined]
         key.removeprefix("module").removeprefix("."): value for key, value in metadata.items()
@@ -90,16 +90,16 @@ def _with_metadata(state: dict[str, torch.Tensor], metadata: dict[str, Any]) -> 
 
 
 def _check_declared_sizes(path: Path) -> None:
-    """Refuse a zip archive, as torch writes them, that would fill the memory; its directory states all sizes.
+    """Check the sizes in the directory of a checkpoint in torch's zip format, so that loading cannot fill the memory.
 
     Raises:
-        ObtainError: Names the sizes.
+        ObtainError: They are too large for the file; names the sizes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             content = sum(member.file_size for member in archive.infolist())
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
-        return  # of torch's older format, or for torch to refuse
+        return  # torch's older format, or a file that torch refuses
     size = path.stat().st_size
     if content > max(SMALL, LARGEST_RATIO * size):
         raise ObtainError(
@@ -121,11 +121,11 @@ def _read(path: Path, trusted: bool) -> Any:
         if wanted:
             raise ObtainError(
                 f"checkpoint refused: {path} wants {wanted[1]}, which is not part of a checkpoint and could run code",
-                "get it from its publisher, for a file of weights alone needs no such object; or, if you would run a "
-                "program of theirs on this machine, --trust-checkpoint",
+                "get a file of weights alone from its publisher; or, if you would run the publisher's programs on this "
+                "machine, use --trust-checkpoint",
             ) from error
         raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
-    except Exception as error:  # a reader of damaged or foreign data raises anything
+    except Exception as error:  # readers of damaged or unknown data raise any exception
         if "TorchScript" in str(error):
             raise ObtainError(
                 f"not a checkpoint: {path} is a TorchScript program",
@@ -139,17 +139,17 @@ def _first_line(error: Exception) -> str:
 
 
 class _HistoryBuffer:
-    """Takes the place of mmengine's training log, which 1.x checkpoints carry and which nobody here reads."""
+    """Replaces mmengine's training log, which checkpoints of MMPose 1.x contain; its content is not used."""
 
 
 def _history_method(owner: object, name: str) -> None:
-    """Take the place of `getattr`, with which such a log names its own methods."""
+    """Replace `getattr`, by which such a log names its own methods."""
     if owner is not _HistoryBuffer:
         raise pickle.UnpicklingError(f"Unsupported global: GLOBAL builtins.getattr of {owner!r}, {name!r}")
 
 
 # Besides tensors, OpenMMLab's metadata holds numpy arrays and scalars, and training logs. NumPy 2 renamed the module of
-# the functions that make them; either release reads the files of both.
+# the functions that create them; with both names, either release reads the files of both.
 _ALLOWED: list[Any] = [
     *(
         (value.__reduce__()[0], f"numpy.{core}.multiarray.{name}")
@@ -159,7 +159,7 @@ _ALLOWED: list[Any] = [
     np.ndarray,
     np.dtype,
     *(type(np.dtype(code)) for code in "?bBhHiIlLqQefdSU"),
-    (bytes, "builtins.bytes"),  # the content of empty arrays
+    (bytes, "builtins.bytes"),  # creates the content of empty arrays
     (bytes, "__builtin__.bytes"),
     (_HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_history_method, "builtins.getattr"),

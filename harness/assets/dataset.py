@@ -1,4 +1,4 @@
-"""The data folder: MMPose's own `data/` layout, used as it is."""
+"""The data folder, which has the layout of MMPose's `data/`."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from harness.protocol import DataFile
 
 
 def data_file(folder: Path, path: str, what: str) -> DataFile:
-    """Identify a file of the data folder by its content, or a folder by its JSON files.
+    """Return a file of the data folder with the sha256 of its content, or a folder with that of its JSON files.
 
     Args:
         folder: The data folder.
         path: The file, relative to the folder.
-        what: What the file is, for an error.
+        what: Name of the file for error messages.
 
     Raises:
         ObtainError: The file is missing or unreadable.
@@ -29,10 +29,10 @@ def data_file(folder: Path, path: str, what: str) -> DataFile:
 
 
 def same_file(folder: Path, expected: DataFile, what: str) -> Path:
-    """Return the path of a file that a saved protocol names, after making sure that its content is the same.
+    """Return the path of a file that a saved protocol names, after comparing its content with the protocol's sha256.
 
     Raises:
-        ObtainError: The file is missing, or is another one than the predictions were made with.
+        ObtainError: The file is missing, or its content differs from that of the run.
     """
     found = data_file(folder, expected.path, what)
     if found != expected:

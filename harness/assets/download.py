@@ -1,10 +1,10 @@
-"""Downloads that resume, retry and verify; a file has its final name only when it is whole and right.
+"""Downloads that resume, retry and verify; a file gets its final name only when it is complete and verified.
 
-Three maintained libraries do what they do well. requests: connections, certificates, HTTP_PROXY, HTTPS_PROXY and
-NO_PROXY, bounded redirects. urllib3, on which it stands: noticing a body that ends early, and Retry-After. filelock:
-one process at a time. Resuming with Range, and mirrors, are written here because libraries for whole downloads lack
-them: pooch and torch.hub.download_url_to_file begin at the first byte again after a cut, and the latter never retries.
-Attempts are counted here as well, since urllib3's Retry ends where the body begins.
+Three maintained libraries do part of the work. requests: connections, certificates, HTTP_PROXY, HTTPS_PROXY and
+NO_PROXY, a limit of redirects. urllib3, which requests is built on: detecting a body that ends early, and Retry-After.
+filelock: one process at a time. This module adds resuming with Range, and mirrors, because libraries for downloads lack
+them: pooch and torch.hub.download_url_to_file restart from the first byte after an interruption, and the latter never
+retries. It also counts attempts, since urllib3's Retry does not cover the body.
 """
 
 import contextlib
@@ -27,41 +27,41 @@ from harness.errors import ObtainError
 from harness.files import sha256_file
 
 ATTEMPTS = 5
-"""Failures in a row, none of them a byte further than the one before, after which a URL is given up."""
+"""Failures in a row without a further byte, after which the next URL is tried."""
 
 BACKOFF = 1.0
-"""Seconds before the second attempt; doubled for each further one."""
+"""Seconds before the second attempt; doubled for each further attempt."""
 
 LONGEST_WAIT = 120
-"""Seconds that a server can ask us to wait with Retry-After."""
+"""Upper limit of the seconds in a server's Retry-After."""
 
 TIMEOUT = (15.0, 60.0)
-"""Seconds to connect, and between two pieces of an answer."""
+"""Timeouts in seconds: to connect, and between two chunks of a response."""
 
 HEAD_TIMEOUT = (5.0, 10.0)
-"""The same where only the size is asked for."""
+"""The same for requests of the size alone."""
 
 MAX_REDIRECTS = 10
 _CHUNK = 1 << 17
 
 OnBytes = Callable[[int, int | None], object]
-"""Called with the bytes that are there, and all bytes if their number is known."""
+"""Called with the downloaded bytes, and the bytes of the whole file if known."""
 
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file that is whole and verified."""
+    """A complete and verified file."""
 
     path: Path
     url: str | None
-    """Where it came from; None if it was there already."""
+    """The URL that it came from; None if it existed already."""
     sha256: str
     size: int
     """Bytes."""
 
 
 class _TransientError(Exception):
-    """An attempt failed; another one may not."""
+    """An attempt failed; another may succeed."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -69,11 +69,11 @@ class _TransientError(Exception):
 
 
 class _PermanentError(Exception):
-    """A URL does not give the file."""
+    """A URL does not provide the file."""
 
 
 class _GoneError(_PermanentError):
-    """A URL has another file, or none: what is there of it is of no use any more."""
+    """A URL has another file or none, so that a part from it cannot be resumed."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class _Wanted:
     part: Part
     size: int | None
     sha256: str
-    """The digits that are known, of which there may be none."""
+    """The known first digits; may be empty."""
     what: str
     progress: OnBytes
 
@@ -90,21 +90,21 @@ class _Wanted:
 def download(
     urls: Sequence[str], target: Path, *, size: int | None, sha256: str | None, what: str, progress: OnBytes
 ) -> Downloaded:
-    """Return a file, downloaded unless it is there already.
+    """Return a file; downloads it if it does not exist.
 
-    An interrupted download (a cut, Ctrl-C) leaves `.<name>.part` and goes on from there; nothing else is left behind.
-    A second process waits, for as long as it takes, and takes the first one's file.
+    An interrupted download (a lost connection, Ctrl-C) leaves `.<name>.part`, which the next call resumes; it leaves no
+    other file. A second process waits without limit, and then uses the first one's file.
 
     Args:
-        urls: The file's addresses, http or https; each is tried when the one before is given up.
-        target: The file. One that is there and differs from `size` or `sha256` is replaced.
+        urls: The file's addresses, http or https; each is tried when the one before has failed.
+        target: The file. An existing file that differs from `size` or `sha256` is replaced.
         size: Expected size in bytes, if known.
         sha256: Expected sha256 in hex, or its first digits, if known.
-        what: What the file is, for an error.
+        what: Name of the file for error messages.
         progress: Called during the download.
 
     Raises:
-        ObtainError: No URL gave the file, or the disk refused it.
+        ObtainError: No URL provided the file, or it cannot be written.
     """
     wanted = _Wanted(target, Part(target), size, (sha256 or "").lower(), what, progress)
     with disk_errors(target.parent, size, what):
@@ -116,16 +116,16 @@ def download(
             try:
                 return _already_there(wanted) or _from_any(urls, wanted)
             finally:
-                # filelock notices that the file it waited for is gone, and locks the new one. Windows does not let go
-                # of an open file; there filelock removes it.
+                # filelock detects that the file it waited for was removed, and locks the new one. Windows cannot remove
+                # an open file; there filelock removes it.
                 with contextlib.suppress(OSError):
                     lock.unlink()
 
 
 def remote_sizes(urls: Sequence[str]) -> dict[str, int]:
-    """Ask servers how many bytes some files have; those that do not say are left out.
+    """Return the sizes of files in bytes, by URL, as their servers state them; files without stated size are left out.
 
-    A server that does not answer for its first file is not asked for more.
+    A server that does not respond for its first file gets no further requests.
     """
     firsts = {urlsplit(url).netloc: url for url in reversed(urls)}
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -137,20 +137,20 @@ def remote_sizes(urls: Sequence[str]) -> dict[str, int]:
 
 
 def _remote_size(url: str) -> int | None:
-    """Return a file's size, 0 if the server does not say; None if it does not answer."""
+    """Return a file's size in bytes; 0 if the server does not state it, None if the server does not respond."""
     with _session() as session:
         try:
             response = session.head(url, allow_redirects=True, timeout=HEAD_TIMEOUT)
         except requests.RequestException:
             return None
-    page = response.headers.get("Content-Type", "").startswith("text/html")  # to log in, perhaps
+    page = response.headers.get("Content-Type", "").startswith("text/html")  # perhaps a login page
     return (_content_length(response) or 0) if response.ok and not page else 0
 
 
 def _session() -> requests.Session:
     session = requests.Session()
     session.max_redirects = MAX_REDIRECTS
-    # The bytes as they are: a size and a sha256 are of the file, not of what it is packed into on the way.
+    # No compression in transfer: size and sha256 are those of the file itself.
     session.headers.update({"User-Agent": "pose-harness", "Accept-Encoding": "identity"})
     return session
 
@@ -171,7 +171,7 @@ def _from_any(urls: Sequence[str], wanted: _Wanted) -> Downloaded:
                 return _from_url(session, url, wanted)
             except _PermanentError as error:
                 reasons.append(f"\n    {url}: {error}")
-    again = "run again to go on with the part that is there, or " if wanted.part.path.exists() else ""
+    again = "run again to resume the download, or " if wanted.part.path.exists() else ""
     raise ObtainError(
         f"{wanted.what} cannot be downloaded: {wanted.target.name}{''.join(reasons) or ': no URL is known'}",
         f"{again}download it by hand to {wanted.target}",
@@ -200,7 +200,7 @@ def _attempt(session: requests.Session, url: str, wanted: _Wanted) -> Downloaded
     part = wanted.part
     origin, offset = part.origin(url), part.held(url)
     if origin and origin.total == offset and wanted.size in (None, offset):
-        # Killed between its last byte and its verification.
+        # The process was killed between the last byte and the verification.
         return _accept(url, wanted, _hash(part.path).hexdigest(), resumed=True)
     with _get(session, url, origin, offset) as response:
         if response.status_code == requests.codes.ok:
@@ -210,7 +210,7 @@ def _attempt(session: requests.Session, url: str, wanted: _Wanted) -> Downloaded
             total = origin.total
         else:
             part.discard()
-            raise _TransientError("it answers a request for the rest of the file with something else")
+            raise _TransientError("its response to a request for the rest of the file is not that rest")
         _check(response, total, wanted)
         total = wanted.size if total is None else total
         if not offset:
@@ -222,20 +222,20 @@ def _attempt(session: requests.Session, url: str, wanted: _Wanted) -> Downloaded
 
 
 def _get(session: requests.Session, url: str, origin: Origin | None, offset: int) -> requests.Response:
-    """Return an answer with a file's bytes, from `offset` on if there are some already and they are still the same."""
+    """Return a response with a file's bytes: from `offset` on if the file has not changed since, else all."""
     if urlsplit(url).scheme.lower() not in ("http", "https"):
         raise _PermanentError("not an http or https address")
     headers = {"Range": f"bytes={offset}-", "If-Range": origin.validator} if origin and offset else {}
     try:
         response = session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except requests.TooManyRedirects as error:
-        raise _PermanentError(f"it redirects more than {MAX_REDIRECTS} times, in a loop perhaps") from error
+        raise _PermanentError(f"it redirects more than {MAX_REDIRECTS} times, perhaps in a loop") from error
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise _PermanentError(f"its certificate is not trusted: {error}") from error
         if "NameResolutionError" in str(error):
-            raise _PermanentError("the name of its host is not known: is this machine online?") from error
-        raise _TransientError(f"no answer: {error}") from error
+            raise _PermanentError("the name of its host cannot be resolved: is this machine online?") from error
+        raise _TransientError(f"no response: {error}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _PermanentError(str(error)) from error
     if (status := response.status_code) in (200, 206) or (status == 416 and offset):
@@ -264,7 +264,7 @@ def _validator(response: requests.Response) -> str | None:
 
 
 def _continues(response: requests.Response, origin: Origin, offset: int) -> bool:
-    """Whether a partial answer begins where the part ends, and is of the same file, whatever became of If-Range."""
+    """Return whether a partial response begins at the end of the part and is of the same file, as If-Range requires."""
     content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     return (
         content_range is not None
@@ -275,22 +275,26 @@ def _continues(response: requests.Response, origin: Origin, offset: int) -> bool
 
 
 def _check(response: requests.Response, total: int | None, wanted: _Wanted) -> None:
-    """Refuse, before its first byte, an answer that cannot be the file."""
+    """Check the headers of a response, before its first byte.
+
+    Raises:
+        _PermanentError: It cannot be the file.
+    """
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content_type in ("text/html", "application/xhtml+xml") and wanted.target.suffix.lower() not in (".html", ".htm"):
-        raise _PermanentError("it answers with a web page, not the file: one to log in or to confirm, perhaps")
+        raise _PermanentError("its response is a web page, not the file: perhaps a page for login or confirmation")
     if "Content-Encoding" in response.headers and wanted.target.suffix.lower() not in (".gz", ".tgz"):
-        raise _PermanentError("it packs the file on the way, although it was asked not to")
+        raise _PermanentError("its response is compressed, although the request excludes compression")
     if response.url.startswith("http:") and any(step.url.startswith("https:") for step in response.history):
         raise _PermanentError(f"it redirects from https to http: {response.url}")
     if wanted.size is not None and total not in (None, wanted.size):
         raise _GoneError(f"its file has {total:,} bytes, expected are {wanted.size:,}")
     if total is None and wanted.size is None and not wanted.sha256 and not response.raw.chunked:
-        raise _PermanentError("it does not say how long the file is, so a cut would go unnoticed")
+        raise _PermanentError("it does not state the file's length, so that an incomplete file would go unnoticed")
 
 
 def _write(response: requests.Response, origin: Origin | None, offset: int, total: int | None, wanted: _Wanted) -> str:
-    """Write an answer to the part and return the sha256 of all of it."""
+    """Write a response to the part; returns the sha256 of the whole part in hex."""
     part, done = wanted.part, offset
     try:
         with part.path.open("ab" if offset else "wb") as file:
@@ -307,9 +311,9 @@ def _write(response: requests.Response, origin: Origin | None, offset: int, tota
             file.flush()
             os.fsync(file.fileno())
         if total is not None and done < total:
-            raise _TransientError(f"the connection was cut after {done:,} of {total:,} bytes")
+            raise _TransientError(f"the connection was lost after {done:,} of {total:,} bytes")
     except BaseException as error:
-        # What cannot be resumed goes; so does what fills the disk.
+        # A part that cannot be resumed, or that fills the disk, is removed.
         if origin is None or isinstance(error, OSError):
             part.discard()
         raise
@@ -318,11 +322,11 @@ def _write(response: requests.Response, origin: Origin | None, offset: int, tota
 
 def _body(response: requests.Response) -> Iterator[bytes]:
     try:
-        # What has come in, without waiting for a full piece that a cut would take with it.
+        # read1 returns the received bytes without waiting for a full chunk, which a lost connection would discard.
         while chunk := response.raw.read1(_CHUNK, decode_content=False):
             yield chunk
     except urllib3.exceptions.HTTPError as error:
-        raise _TransientError(f"the connection was cut: {error}") from error
+        raise _TransientError(f"the connection was lost: {error}") from error
 
 
 def _hash(path: Path) -> "hashlib._Hash":

@@ -1,8 +1,8 @@
-"""What runs need on disk, where it comes from, and how it gets there.
+"""The files that runs need: finds them on disk, and downloads or renders those that are missing.
 
-Data sets go into MMPose's own `data/` layout. What is there already is used as it is: a file with another hash than was
-published is reported and left alone, and never overwritten. Where nobody published a download's hash, the first one is
-noted in the cache, and a later download has to have it too.
+Data sets go into the layout of MMPose's `data/`. Existing files are used: a file with another hash than the published
+one is reported and never overwritten. If no hash of a download is published, the cache keeps the hash of the first
+download, and later downloads must have the same.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ from harness.suites.sources import (
 )
 
 HASHED = 1 << 26
-"""Files up to so many bytes (64 MiB), which are annotations and boxes, are hashed to see whether they are the published
-ones; that is quicker than the message can be read."""
+"""Files of up to this many bytes (64 MiB), such as annotations and boxes, are hashed and compared with the published
+sha256; that takes less than a second."""
 
 OnFileBytes = Callable[[str, int, int | None], object]
-"""Called with what is being done to which file, the bytes done, and all bytes if their number is known."""
+"""Called with the step and its file, the bytes processed, and the bytes of the whole file if known."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Item:
     target: Path
     state: Literal["there", "incomplete", "missing"]
     remark: str
-    """What is odd or unfinished about what is there."""
+    """How the existing file or folder differs from the published one, or what is missing in it."""
     source: Source | Checkpoint | None
-    """None where nobody knows one: a data set of the user's own."""
+    """None for files of a custom data set."""
 
     @property
     def folder(self) -> bool:
@@ -62,19 +62,19 @@ class Item:
 
     @property
     def rendered(self) -> str | None:
-        """The folder, of the data folder, that the project makes with all it holds, if it makes this item."""
+        """The rendered folder with this item, relative to the data folder; None if the item is not rendered."""
         return self.source.rendered.to if isinstance(self.source, Source) and self.source.rendered else None
 
     @property
     def download(self) -> str | None:
-        """The file that a download would obtain; several items can come from one archive."""
+        """The file to download for the item, if there is one; several items can come from one archive."""
         if isinstance(self.source, Checkpoint):
             return self.name
         return self.source.download.name if self.source and self.source.download else None
 
     @property
     def urls(self) -> list[str]:
-        """Where a download would go, in the order to try."""
+        """The URLs of the download, in the order of trial."""
         if isinstance(self.source, Checkpoint):
             return [self.source.url]
         return self.source.download.urls if self.source and self.source.download else []
@@ -86,33 +86,33 @@ class Item:
 
     @property
     def cached(self) -> Path | None:
-        """The archive that the item comes from, if an earlier download left it in the cache."""
+        """The archive that contains the item, if the cache has it from an earlier download."""
         if not isinstance(self.source, Source) or self.source.download is None or self.source.download.to is not None:
             return None
         path = archive_path(self.source.sources, self.source.download)
-        with contextlib.suppress(OSError):  # a cache that cannot be read has nothing
+        with contextlib.suppress(OSError):  # a cache that cannot be read counts as empty
             if path.is_file() and self.size in (None, path.stat().st_size):
                 return path
         return None
 
     @property
     def instructions(self) -> list[str]:
-        """What a person has to do to get it, line by line."""
+        """The manual steps to get it, line by line."""
         if not isinstance(self.source, Source):
             return []
         return list(_instructions(self.source, Path(str(self.target).removesuffix(self.name))))
 
 
 def archive_path(sources: Sources, download: Download) -> Path:
-    """Return where the cache keeps an archive, so that another data folder can be filled from it."""
+    """Return the path of an archive in the cache, from which other data folders can be filled."""
     return cache_folder() / "archives" / sources.name / download.name
 
 
 def data_items(paths: Iterable[str], data: Path) -> list[Item]:
-    """Return what a data folder must hold for some paths that configs name, each entry once.
+    """Return the items that a data folder must hold for some paths that configs name, each item once.
 
     Args:
-        paths: Files and folders relative to the data folder; a folder stands for what is below it as well.
+        paths: Files and folders relative to the data folder; a folder includes all files below it.
         data: The data folder.
     """
     wanted = list(dict.fromkeys(paths))
@@ -123,7 +123,7 @@ def data_items(paths: Iterable[str], data: Path) -> list[Item]:
     for path in wanted:
         if found[path] is None and not any(PurePosixPath(item.name).is_relative_to(path) for item in items):
             state: Literal["there", "missing"] = "there" if (data / path).exists() else "missing"
-            items.append(Item(path, "a file of a data set of your own", data / path, state, "", None))
+            items.append(Item(path, "a file of your own data set", data / path, state, "", None))
     return items
 
 
@@ -148,12 +148,12 @@ def _data_item(entry: DataEntry, source: Source, data: Path) -> Item:
     elif entry.sha256 and target.stat().st_size <= HASHED and sha256_file(target) != entry.sha256:
         remark = f"another file: sha256 {sha256_file(target)[:8]}, published is {entry.sha256[:8]}"
         if source.rendered:
-            state, remark = "incomplete", "made by another release of this project"
+            state, remark = "incomplete", "rendered by another release of this project"
     return Item(entry.path, entry.what, target, state, remark, source)
 
 
 def checkpoint_item(checkpoint: Checkpoint, folder: Path) -> Item:
-    """Return a checkpoint as an item: in a folder, or below it."""
+    """Return a checkpoint as an item; its file is looked for in a folder and below it."""
     try:
         target = find_checkpoint(folder, checkpoint)
     except ObtainError:
@@ -168,7 +168,7 @@ def obtain(item: Item, data: Path, progress: OnFileBytes) -> None:
     """Download an item and unpack it, or render it.
 
     Raises:
-        ObtainError: No program can get it, or the download fails; the message says what a person can do.
+        ObtainError: It must be obtained by hand, or the download fails; the message has the manual steps.
     """
     if isinstance(item.source, Checkpoint):
         checkpoint = item.source
@@ -219,12 +219,12 @@ def _obtain_data(source: Source, data: Path, progress: OnFileBytes) -> None:
     except ObtainError as error:
         if not noted:
             raise
-        hint = f"its hash was learnt on first use; if the publisher changed it, delete {learnt}"
+        hint = f"its expected hash is that of the first download; if the publisher changed the file, delete {learnt}"
         raise ObtainError(f"{error}\n  {hint}") from error
     if wanted.sha256 is None and found.url is not None:
         write_json(learnt, {"schema_version": 1, "url": found.url, "size": found.size, "sha256": found.sha256})
     if not plain:
-        # What else comes from the archive and is missing is unpacked with it, and nothing that is there.
+        # Other missing entries of the archive are unpacked too; existing files stay.
         absent = [
             entry.path
             for entry in source.sources.files
@@ -237,7 +237,7 @@ def _obtain_data(source: Source, data: Path, progress: OnFileBytes) -> None:
 
 
 def _target(source: Source, absent: list[str], data: Path, member: str) -> str | None:
-    """Return the place of an archive's member, unless that is filled already."""
+    """Return the path of an archive's member in the data folder; None if it is not wanted or exists."""
     assert source.download is not None
     target = target_of(source.sources, source.download, member)
     if target is None or (data / target).exists():
@@ -246,17 +246,17 @@ def _target(source: Source, absent: list[str], data: Path, member: str) -> str |
 
 
 def _count_files(folder: Path) -> int:
-    """Count the files below a folder, links to folders included."""
+    """Return the number of files below a folder, including those in linked folders."""
     return sum(len(files) for _, _, files in os.walk(folder, followlinks=True))
 
 
 def _steps(source: Source, data: Path) -> str:
-    """Return what a person has to do, as lines of an error."""
+    """Return the manual steps to get an entry, as lines of an error message."""
     return "".join(f"\n  {line}" for line in _instructions(source, data))
 
 
 def _instructions(source: Source, data: Path) -> Iterator[str]:
-    """Return what a person has to do to get an entry, line by line; the sources call the data folder `data`."""
+    """Yield the manual steps to get an entry, line by line, with the data folder's path for `data` of the sources."""
     by_hand = source.by_hand
     if by_hand is None:
         return

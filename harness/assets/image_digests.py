@@ -1,7 +1,7 @@
-"""What images a run saw, by their content.
+"""A sha256 over the contents of a run's images.
 
-Every file's sha256 is remembered in the cache with its size and time of change, so that a file is read again only where
-one of these moved: 5,000 images that did not change take the time of 5,000 calls of `stat`.
+The cache keeps every file's sha256 with its size and time of change, and a file is read again only if one of these
+differs: 5,000 unchanged images take the time of 5,000 calls of `stat`.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ def images_digest(images: Mapping[int, Path]) -> str:
     """Return a sha256 over the ids and contents of images.
 
     Raises:
-        OSError: One of them is missing or cannot be read.
+        OSError: An image is missing or cannot be read.
     """
     paths = {image_id: path.absolute() for image_id, path in images.items()}
     memory = _memory(paths)
@@ -33,13 +33,13 @@ def images_digest(images: Mapping[int, Path]) -> str:
         for path, sha256 in zip(changed, pool.map(sha256_file, changed), strict=True):
             known[str(path)] = stats[path].st_size, stats[path].st_mtime_ns, sha256
     if changed:
-        with contextlib.suppress(OSError):  # it only saves time
+        with contextlib.suppress(OSError):  # the cache only saves time
             write_json(memory, known)
     return content_key(sorted((image_id, known[str(path)][2]) for image_id, path in paths.items()))
 
 
 def _memory(paths: Mapping[int, Path]) -> Path:
-    """Return the file that remembers a data set's images: one for their common folder."""
+    """Return the cache's file with the hashes of a data set's images: one for each common folder of images."""
     folder = os.path.commonpath([path.parent for path in paths.values()]) if paths else ""
     return cache_folder() / "images" / f"{content_key(folder)[:16]}.json"
 
@@ -48,5 +48,5 @@ def _remembered(memory: Path) -> Known:
     try:
         found = json.loads(memory.read_bytes())
         return {path: (int(size), int(time), str(sha256)) for path, (size, time, sha256) in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):  # it is made again
+    except (OSError, ValueError, TypeError, AttributeError):  # the file is written again
         return {}

@@ -1,4 +1,4 @@
-"""The data that the project renders itself: a folder of the data folder, whole or absent."""
+"""The data that the project renders itself: a folder in the data folder, either complete or absent."""
 
 import tempfile
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from harness.suites.sources import Source, sources_of_entries
 
 
 def render(source: Source, data: Path, progress: Callable[[int, int | None], object]) -> None:
-    """Render the folder that an entry is in, in place of what is there, unless it is there already.
+    """Render the folder that contains an entry, and replace an incomplete one; a complete folder stays.
 
     Args:
         source: An entry with `rendered`.
@@ -21,13 +21,13 @@ def render(source: Source, data: Path, progress: Callable[[int, int | None], obj
         progress: Called with the bytes of images written so far, and None.
 
     Raises:
-        ObtainError: The disk refuses it, or the files come out otherwise than where the claims were measured.
+        ObtainError: The folder cannot be written, or its files differ from those that the claims were measured on.
     """
     assert source.rendered is not None
     target = data / source.rendered.to
     with disk_errors(target, None, source.rendered.to):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Two runs that start together render it once. The lock stays: a file that one of them removes locks nobody out.
+        # Two runs that start together render it once. The lock file stays, since a removed file would lock no process.
         with FileLock(target.with_name(f".{target.name}.lock")):
             if not _differences(source, data):
                 return
@@ -45,7 +45,7 @@ def render(source: Source, data: Path, progress: Callable[[int, int | None], obj
 
 
 def _draw(form: str, folder: Path, progress: Callable[[int, int | None], object]) -> None:
-    from harness.demo import dataset  # OpenCV and SciPy: not needed to look what is there
+    from harness.demo import dataset  # imports OpenCV and SciPy, not needed to list files
 
     match form:
         case "coco":
@@ -57,7 +57,7 @@ def _draw(form: str, folder: Path, progress: Callable[[int, int | None], object]
 
 
 def _differences(source: Source, data: Path) -> list[str]:
-    """Return the entries of the same folder that are not there, or not as they were published."""
+    """Return the entries of the same folder that are missing or differ from the published ones."""
     different = []
     for other in sources_of_entries(source.sources):
         if other.rendered == source.rendered:

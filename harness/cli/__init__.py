@@ -1,6 +1,6 @@
-"""The command line: one module a verb, thin; everything it does is a call into a stage.
+"""The command line: one thin module per verb, which calls the other packages.
 
-A verb's module is imported when the verb is called, so that `harness list` does not wait for torch. It defines the
+A verb's module is imported when the verb is called, so that `harness list` does not import torch. It defines the
 click command `command`; results go to standard output, everything else to standard error.
 """
 
@@ -20,33 +20,33 @@ from harness.errors import HarnessError
 from harness.openmmlab import openmmlab_needed
 
 VERBS = {
-    "list": "Show the rows and what was published of them.",
+    "list": "Show the rows and their published values.",
     "check": "Check the suites against MMPose's own files, or a data folder.",
     "import": "Draft a suite from a metafile in MMPose's form.",
     "fetch": "Download the data sets, box files and checkpoints that runs need.",
-    "run": "Evaluate the rows of a suite and compare them with what was published.",
-    "explain": "Say which settings give the published number.",
-    "score": "Score saved predictions, ours or another framework's.",
-    "compare": "Show what moved since a baseline; for continuous integration.",
+    "run": "Evaluate the rows of a suite and compare them with the published values.",
+    "explain": "Find the settings that give the published number.",
+    "score": "Score saved predictions of this or another framework.",
+    "compare": "Show what changed since a baseline; for continuous integration.",
     "boxes": "Measure a detector's box file, or make one with an mmdet detector.",
-    "report": "Write pages of all rows and what was measured of them.",
+    "report": "Write HTML pages of all rows and their measured values.",
     "parity": "Compare our engine with MMPose's own test loop.",
-    "doctor": "Say what this machine has, and check what a device computes.",
+    "doctor": "Describe this machine, and check the results of a device.",
     "bench": "Measure our engine beside MMPose's own code.",
 }
 _MODULES = {"import": "import_metafile"}
-"""The modules of verbs that Python cannot import by the verb's name in a statement."""
+"""Modules of verbs whose name is a Python keyword."""
 INTERRUPTED = 130
 UNREAD = 141
-"""As of a program that SIGPIPE ends; 1 would say that a number is off."""
+"""Exit code of a program that SIGPIPE ends; 1 would mean that a number differs."""
 
 
 class _Verbs(click.Group):
-    """The verbs, in the order of a reader's use; their help needs no import."""
+    """The verbs, in the order in which a reader uses them; the group's help imports none of their modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return all verbs."""
-        return [*VERBS]  # not list(): that name is the verb's module here, once it is imported
+        return [*VERBS]  # not list(): that name is the module of the verb `list` once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a verb's module and return its command."""
@@ -56,7 +56,7 @@ class _Verbs(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; where nobody reads its output any more, as behind `| head`, the exit code says that."""
+        """Run the verb; return the exit code UNREAD if the reader of the output is gone, as behind `| head`."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -74,13 +74,13 @@ class _Verbs(click.Group):
 def cli() -> None:
     """Reproduce the published numbers of MMPose's top-down models.
 
-    Exit codes: 0 all well, 1 a number is off, 2 wrong usage or a broken suite, 3 something could not be obtained or
+    Exit codes: 0 success, 1 a number differs, 2 wrong usage or invalid suite, 3 something could not be obtained or
     failed.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; an error that is no user's to mend is a bug and propagates."""
+    """Run the command line and return its exit code; an error that is not a `HarnessError` is a bug and propagates."""
     try:
         with openmmlab_needed():
             return cli.main(arguments, prog_name="harness", standalone_mode=False) or 0
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        # Python joins its threads on the way out; another Ctrl-C would end that with a traceback.
+        # Python joins its threads at exit; a second Ctrl-C would end that with a traceback.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         return INTERRUPTED
@@ -109,6 +109,6 @@ def _failed(message: str, code: int) -> int:
 
 
 def _discard(stream: TextIO) -> None:
-    """Send what a stream still holds nowhere, so that Python does not fail again when it leaves."""
+    """Redirect a stream's unwritten rest to the null device, so that Python does not fail again at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

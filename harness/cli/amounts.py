@@ -1,10 +1,10 @@
-"""Amounts as people read them."""
+"""Bytes and durations in readable units."""
 
 from collections.abc import Collection
 
 
 def show_bytes(size: float) -> str:
-    """Show bytes with one decimal, in units of 1000."""
+    """Return bytes with one decimal, in units of 1000."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
@@ -12,14 +12,14 @@ def show_bytes(size: float) -> str:
 
 
 def show_sizes(sizes: Collection[int | None]) -> str:
-    """Show the sum of bytes of several files, and of how many it is not known."""
+    """Return the sum of the known sizes of several files in bytes, and the number of files of unknown size."""
     known = [size for size in sizes if size is not None]
     unknown = len(sizes) - len(known)
     return " and ".join([show_bytes(sum(known))] * bool(known) + [f"{unknown} of unknown size"] * bool(unknown))
 
 
 def show_duration(seconds: float) -> str:
-    """Show a duration in its largest unit, with one decimal."""
+    """Return a duration in its largest unit, with one decimal; seconds without."""
     for unit, scale in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 1.5 * scale:
             return f"{seconds / scale:.1f} {unit}"

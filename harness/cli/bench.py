@@ -1,4 +1,4 @@
-"""`harness bench`: the shared engine beside upstream's own code."""
+"""`harness bench`: measure the shared engine beside upstream's own code."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     check_data_folder,
     data_option,
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from harness.speed.outcome import BenchReport, Details
 
 ROUNDS = {"prepare": 7, "decode": 7, "score": 3, "ten-rows": 1, "one-row": 3, "shards": 5}
-"""How often each comparison is repeated."""
+"""Number of repetitions of each comparison."""
 PARTS = (*ROUNDS, "memory")
 """The measurements, in their order."""
 GPU = "gpu"
-"""The one that is asked for alone, with files of its own."""
+"""The measurement that cannot be combined with others and has an outcome file of its own."""
 GPU_MINUTES = 10.0
 PREPARED_IMAGES = 24
 DECODED_PEOPLE = 1024
@@ -40,47 +41,47 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     names = value.split(",") if value else PARTS
     if GPU in names:
         if len(names) > 1:
-            raise click.BadParameter(f"{GPU!r} is measured alone: its outcome is another one")
+            raise click.BadParameter(f"{GPU!r} cannot be combined with other parts: its outcome has another format")
         return [GPU]
     for name in names:
         if name not in PARTS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join((*PARTS, GPU))}")
+            raise click.BadParameter(f"{name!r} is not one of {', '.join((*PARTS, GPU))}")
     return [name for name in PARTS if name in names]
 
 
-@click.command("bench")
+@click.command("bench", cls=Verb)
 @data_option
 @click.option(
     "--only",
     "parts",
     callback=_parts,
     metavar="NAME[,NAME]",
-    help=f"Measure a part: {', '.join(PARTS)}. The others stay as they are in --out. Or gpu, alone: what a GPU does.",
+    help=f"Measure only these parts: {', '.join(PARTS)}. Other parts in --out are kept. Or gpu, alone: measure a GPU.",
 )
 @device_option
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
-    help=f"With --only gpu: begin nothing new after so many; the most important comes first.  [default: {GPU_MINUTES}]",
+    help=f"With --only gpu: start no measurement after N minutes; important ones come first.  [default: {GPU_MINUTES}]",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Do every comparison so often.  [default: {', '.join(f'{n} {name}' for name, n in ROUNDS.items())}]",
+    help=f"Repeat each comparison N times.  [default: {', '.join(f'{n} {name}' for name, n in ROUNDS.items())}]",
 )
 @click.option(
     "--images",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Let whole runs and shards have the first N images only.  [default: all, {SHARDED_IMAGES} for shards]",
+    help=f"Use only the first N images for whole runs and shards.  [default: all, {SHARDED_IMAGES} for shards]",
 )
 @click.option(
     "--rows",
     metavar="ID[,ID]",
-    help="The rows of COCO that are run at once; with --only gpu, "
-    "whose networks are measured.  [default: ten small ones; all]",
+    help="The rows of COCO that are run together; with --only gpu, the rows whose networks are measured.  "
+    "[default: ten small ones; all]",
 )
 @click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
 @precision_option
@@ -88,7 +89,7 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     "--parity",
     metavar="FILE",
     default=Path("results/parity.json"),
-    help="Where the forward work of each row is from, for the model of a GPU.",
+    help="File with the FLOPs of each row's network, for the model of a GPU.",
 )
 @report_options
 @json_option
@@ -102,11 +103,11 @@ def command(
     as_json: bool,
     **chosen: Any,
 ) -> int:
-    """Measure the shared engine beside upstream's own code: on the same work, in turn, with equal results.
+    """Measure the shared engine beside upstream's own code, in alternation on the same work, and compare the results.
 
-    The data folder has COCO's layout; of its images, a part of COCO is enough. The files are written after every part.
-    A model of what the whole table takes on a GPU is computed from the parts that are there. With --only gpu, a GPU is
-    measured: forward passes, decoding, crops, whole runs and MMPose's script; on a CPU that is a rehearsal.
+    The data folder has COCO's layout; a part of COCO's images is enough. The files are written after every part. From
+    the measured parts, a model computes the time of the whole table on a GPU. With --only gpu, a GPU is measured:
+    forward passes, decoding, crops, whole runs and MMPose's script; on a CPU this is a rehearsal.
     Exit code 1 if a result differs from upstream's, 3 if something could not be measured.
     """
     check_data_folder(chosen["data"])
@@ -115,7 +116,7 @@ def command(
 
         return measure_gpu(device, chosen["data"], chosen["rows"], minutes or GPU_MINUTES, out, markdown, as_json)
     if device or minutes:
-        raise UsageError("--device and --minutes are for --only gpu", "the other parts choose the device themselves")
+        raise UsageError("--device and --minutes need --only gpu", "leave them out: the other parts choose the device")
 
     from harness.predict.precision import check_precision
     from harness.run.device import choose_device
@@ -147,7 +148,7 @@ def command(
 
 
 def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    """Yield each measurement's name, and what does it and returns fields of `Details`."""
+    """Yield each measurement's name, and the function that measures and returns fields of `Details`."""
     from harness.plugins import plugins
     from harness.speed import decode, gpu_model, memory, prepare, score, shards, whole_runs, workload
     from harness.suites.configs import load_config
@@ -197,7 +198,7 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
 
 
 def _kept(out: Path, machine: dict[str, Any]) -> "Details":
-    """Return the parts that an earlier outcome has."""
+    """Return the parts of an earlier outcome in the file `out`; empty if there is none."""
     from harness.speed.outcome import BenchReport, Details
 
     earlier = read_earlier(BenchReport, out)
@@ -211,7 +212,7 @@ def _kept(out: Path, machine: dict[str, Any]) -> "Details":
 
 
 def _with_model(details: "Details", parity: Path) -> "Details":
-    """Bring the model of a GPU in line with the parts that it is made from."""
+    """Compute the model of a GPU anew from the measured parts; None if one of the parts is missing."""
     from harness.predict.crop_stream import processors
     from harness.speed.gpu_model import model_gpu, read_gflop, read_table
 

@@ -1,4 +1,4 @@
-"""`harness bench --only gpu`: what a GPU does, in minutes."""
+"""`harness bench --only gpu`: measure a GPU within minutes."""
 
 import json
 from pathlib import Path

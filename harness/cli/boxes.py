@@ -1,4 +1,4 @@
-"""`harness boxes`: the person AP of a box file, and box files from an mmdet detector."""
+"""`harness boxes`: measure the person AP of a box file, or make a box file with an mmdet detector."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     check_data_folder,
     data_option,
@@ -30,58 +31,58 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-@click.command("boxes")
+@click.command("boxes", cls=Verb)
 @click.argument("name", metavar="SUITE")
 @data_option
 @path_option("--file", "box_file", metavar="FILE", help="The box file to measure.  [default: the suite's own]")
 @click.option(
     "--detector",
     metavar="CONFIG",
-    help="Detect people, with a config of mmdet's zoo such as faster-rcnn_r50_fpn_1x_coco, or a config file.",
+    help="Detect people with a config of mmdet's zoo, such as faster-rcnn_r50_fpn_1x_coco, or with a config file.",
 )
 @path_option(
     "--checkpoint", metavar="FILE", help="The detector's weights.  [default: those of mmdet's zoo, downloaded]"
 )
 @weights_option
 @trust_option
-@path_option("--out", metavar="FILE", help="The box file to write, a new one.")
+@path_option("--out", metavar="FILE", help="The box file to write; it must not exist.")
 @limit_option
 @device_option
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Images a batch; more than 1 moves boxes a little, as smaller images are padded.  [default: 1]",
+    help="Images per batch. More than 1 moves boxes slightly, because smaller images are padded.  [default: 1]",
 )
 @click.option(
     "--score-threshold",
     type=click.FloatRange(0, 1),
     metavar="S",
-    help="Drop boxes with a lower score, beside those that the config drops.  [default: 0]",
+    help="Remove boxes with a lower score, in addition to those that the config removes.  [default: 0]",
 )
 @json_option
 def command(name: str, data: Path, box_file: Path | None, as_json: bool, **detection: Any) -> int:
-    """Measure how well a box file finds people, beside what was published of the suite's own.
+    """Measure the person AP of a box file, and compare it with the published AP of the suite's own box file.
 
-    With --detector, an mmdet detector first makes the file, over all images of the suite's annotation file and in the
-    format of the published files. Its checkpoint may run no code.
+    With --detector, an mmdet detector first makes the file, for all images of the suite's annotation file and in the
+    format of the published files. Code in its checkpoint is not executed, unless --trust-checkpoint is given.
     """
     from harness.suites.load import load_suite
 
     suite = load_suite(name)
     row = next((row for row in suite.rows if row.boxes == "detector"), None)
     if row is None:
-        raise UsageError(f"no row of {suite.name} takes a detector's boxes, all take ground-truth boxes")
+        raise UsageError(f"no row of {suite.name} uses a detector's boxes; all use ground-truth boxes")
     dataset = suite.dataset_of(row)
     if detection["detector"] is None:
         misplaced = [option for option, value in detection.items() if value is not None and value is not False]
         if misplaced:
             option = "weights" if misplaced[0] == "seed" else misplaced[0].replace("_", "-")
-            raise UsageError(f"--{option} goes with --detector only, which detects people")
+            raise UsageError(f"--{option} needs --detector")
         if box_file is None and dataset.boxes is None:
-            raise UsageError(f"{suite.name} names no box file of its own", "name one with --file FILE")
+            raise UsageError(f"{suite.name} has no box file of its own", "name one with --file FILE")
     elif box_file is not None:
-        raise UsageError("--file is a box file to measure, --detector makes one: choose")
+        raise UsageError("--file and --detector exclude each other", "--file measures a box file, --detector makes one")
     check_data_folder(data)
     annotations = data / suite.annotations(row, next(iter(row.runs.values())))
     made: dict[str, Any] = {}
@@ -125,13 +126,13 @@ def _detect(
     score_threshold: float | None,
     trust_checkpoint: bool,
 ) -> tuple[list[int], dict[str, Any]]:
-    """Write the box file, and return the images it is for and what made it."""
+    """Write the box file; return the ids of its images, and the settings that made it."""
     if None not in (checkpoint, seed):
-        raise UsageError("--checkpoint and --weights are two answers to one question")
+        raise UsageError("--checkpoint and --weights exclude each other", "give one of them")
     if out is None:
         raise UsageError("--detector needs --out FILE, the box file to write")
     if out.exists():
-        raise UsageError(f"{out} is there already; box files are not replaced", "name another --out FILE")
+        raise UsageError(f"{out} exists, and box files are not replaced", "name another --out FILE")
 
     from harness.assets.cache import disk_errors
     from harness.files import atomic_path, sha256_file
@@ -145,7 +146,7 @@ def _detect(
     weights = checkpoint if seed is None else seed
     assert weights is not None
     settings: dict[str, Any] = {"batch_size": batch_size or 1, "score_threshold": score_threshold or 0.0}
-    with disk_errors(out.parent, None, "the box file"), atomic_path(out) as part:  # before hours of work
+    with disk_errors(out.parent, None, "the box file"), atomic_path(out) as part:  # fails before hours of work
         built = build_detector(chosen, weights, device, trusted=trust_checkpoint)
         with click.progressbar(length=len(images), label="images", file=sys.stderr) as bar:
             boxes = detect_people(built, images, **settings, advance=bar.update)
@@ -155,7 +156,7 @@ def _detect(
 
 
 def _zoo_checkpoint(config: "Config") -> Path:
-    """Download the weights that mmdet publishes of a config of its zoo; their name ends in digits of their sha256."""
+    """Download mmdet's published weights of a config of its zoo; their file name ends in 8 digits of their SHA-256."""
     from harness.assets.cache import cache_folder
     from harness.assets.download import download
     from harness.cli.progress import DownloadProgress
@@ -164,7 +165,7 @@ def _zoo_checkpoint(config: "Config") -> Path:
     url = zoo_weights(config)
     if url is None:
         name = Path(config.filename).name
-        raise UsageError(f"mmdet's zoo has no weights of {name}", "name a --checkpoint FILE, or --weights random:SEED")
+        raise UsageError(f"mmdet's zoo has no weights of {name}", "use --checkpoint FILE or --weights random:SEED")
     name = url.rpartition("/")[2]
     digits = re.search(r"-([0-9a-f]{8})\.pth$", name)
     with DownloadProgress() as progress:
@@ -179,7 +180,7 @@ def _zoo_checkpoint(config: "Config") -> Path:
 
 
 def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | None:
-    """Compare with the published AP, where all images that it is of were measured."""
+    """Compare with the published AP; the difference is None if not all images of the published AP were measured."""
     if dataset.box_person_ap is None:
         return None
     images = dataset.counts.images if dataset.counts else None
@@ -190,9 +191,9 @@ def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | Non
 
 def _comparison(measured: int, images: int | None, difference_percent: float | None, **_: float) -> str:
     if images is None:
-        return f"{measured} images, and whether these are all is not known"
+        return f"{measured} images; the number of all images is not known"
     if difference_percent is None:
-        return f"{measured} of {images} images, to which it does not apply"
+        return f"{measured} of {images} images, so the two do not compare"
     return f"{measured} of {images} images, difference {difference_percent:+.2f}"
 
 

@@ -1,4 +1,4 @@
-"""`harness check`: the suites against MMPose's configs and metafiles, or a data folder against the suites."""
+"""`harness check`: compare the suites with MMPose's configs and metafiles, or a data folder with the suites."""
 
 import dataclasses
 import itertools
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
 from harness.suites.audit import Audit, AuditFinding, audit_suite
@@ -22,11 +23,11 @@ EXIT_DIFFERENT = 1
 
 Inspected = list[tuple[Suite, "Inspection"]]
 
-_HEADINGS = {"fatal": "Fatal: run and score refuse these data", "error": "Error", "warning": "Warning", "note": "Note"}
+_HEADINGS = {"fatal": "Fatal: run and score reject these data", "error": "Error", "warning": "Warning", "note": "Note"}
 _COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "people", "boxes", "used")
 
 
-@click.command("check")
+@click.command("check", cls=Verb)
 @suites_argument
 @path_option("--data", metavar="DIR", help="Check this MMPose data/ folder instead of the suites.")
 @click.option("--images", "decode", is_flag=True, help="With --data: decode every image, which takes minutes.")
@@ -35,18 +36,18 @@ _COLUMNS = ("suite", "annotation file", "images", "on disk", "annotated", "peopl
 def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: bool, as_schema: bool) -> None:
     """Check the suites against MMPose's configs and metafiles, or a data folder against the suites.
 
-    Needs MMPose, but no checkpoints; runs no network. SUITE is a name, such as coco, a group, such as hand, or the path
-    of a YAML file; without one, all published tables are checked. The exit code is 1 where MMPose's files differ from a
-    suite in a way that the suite does not state, and 2 for a broken suite. A config beside a YAML file of your own is a
-    Python program and is executed: check suites of people whom you trust.
+    The check needs MMPose, but no checkpoints; it runs no network. SUITE is a name, such as coco, a group, such as
+    hand, or the path of a YAML file; by default, all published tables are checked. The exit code is 1 if MMPose's files
+    differ from a suite and the suite does not state the difference, and 2 for an invalid suite. A config next to your
+    own YAML file is a Python program and is executed: check only suites whose authors you trust.
 
-    With --data, the annotations, images and boxes that the suites' runs read of that folder are counted and inspected.
-    Fatal is what leaves numbers without a meaning: `harness run` and `harness score` refuse it. An error makes a run
-    fail or gives another number, a warning says what is likely, a note is harmless. The exit code is 3 where anything
-    is fatal or an error. A data set that is not there is an error only if its suite is named, or if there is none.
+    With --data, the command inspects the annotations, images and boxes that the suites' runs read from that folder.
+    Fatal: numbers would have no meaning; `harness run` and `harness score` reject the data. Error: a run fails or gives
+    another number. Warning: a wrong number is likely. Note: harmless. The exit code is 3 if there is a fatal problem or
+    an error. A missing data set is an error only if its suite is named on the command line, or if all are missing.
     """
     if decode and data is None:
-        raise UsageError("--images is about the images of a data folder", "name it with --data DIR")
+        raise UsageError("--images needs a data folder", "name it with --data DIR")
     if as_schema:
         click.echo(
             json.dumps(
@@ -65,7 +66,7 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
 
 
 def _load_all(names: list[str]) -> list[Suite]:
-    """Load the suites; of several broken ones, the error tells all."""
+    """Load the suites; if several are invalid, one error lists the messages of all."""
     suites, errors = [], []
     for name in names:
         try:
@@ -83,7 +84,7 @@ def _report(audits: list[Audit]) -> str:
     if len(audits) > 1:
         lines.append(f"{'all':{width}}  {_counts(audits)}")
     if stuck := {name: reason for audit in audits for name, reason in _stuck(audit).items()}:
-        lines += ["", "Rows that nobody can run, with the reason"]
+        lines += ["", "Rows that cannot be run, with the reason"]
         for name, reason in stuck.items():
             lines += [f"  {name}", *textwrap.wrap(reason, 116, initial_indent="    ", subsequent_indent="    ")]
     known = [finding for audit in audits for finding in audit.findings if finding.status == "known"]
@@ -92,7 +93,7 @@ def _report(audits: list[Audit]) -> str:
     if known:
         lines += ["", "Known disagreements: what was published, then what MMPose's metafile states", *_described(known)]
     if warnings:
-        lines += ["", "Warnings: what is evaluated or usual, then what the config states", *_described(warnings)]
+        lines += ["", "Warnings: the usual value, then the value that the config states", *_described(warnings)]
     if problems:
         lines += ["", "Problems: what the suite states, then what MMPose states", *_described(problems)]
     return "\n".join(lines)
@@ -112,12 +113,12 @@ def _counts(audits: list[Audit]) -> str:
 
 
 def _stuck(audit: Audit) -> dict[str, str]:
-    """Return why rows cannot be run, by full id."""
+    """Return the reason of each row that cannot be run, by full id."""
     return {audit.suite.row_id(row): row.cannot_run for row in audit.suite.rows if row.cannot_run}
 
 
 def _described(findings: list[AuditFinding]) -> list[str]:
-    """Return a line for each row and reason, with both values of all that it applies to, and one for the reason."""
+    """Return one line for each row and reason, with the pairs of values, followed by one line for the reason."""
     lines = []
     for (row, status, reason), group in itertools.groupby(findings, lambda f: (f.row, f.status, f.reason)):
         values = "; ".join(f"{finding.subject} {finding.stated}, {finding.found}" for finding in group)
@@ -170,7 +171,7 @@ def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
     }
     for suite, inspection in inspected:
         if absent_is_error and not inspection.there:
-            text = f"{inspection.files.annotations}: not there, nor anything else of {suite.dataset.name}"
+            text = f"{inspection.files.annotations}: not found, nor any other file of {suite.dataset.name}"
             told["error"].append((text, "name another folder with --data DIR, or put the data set there"))
     for severity, texts in told.items():
         if texts:
@@ -181,7 +182,7 @@ def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
 
 
 def _cells(suite: Suite, inspection: "Inspection") -> tuple[str, ...]:
-    """Return a line of the table of counts; what is known of the whole data set stands behind what was found of it."""
+    """Return a line of the table of counts, with the known count of the whole data set after the count found."""
     found, expected = inspection.found, inspection.expected
     if not inspection.there:
         return (suite.name, inspection.files.annotations, "not there", *[""] * (len(_COLUMNS) - 3))

@@ -1,28 +1,29 @@
-"""`harness compare`: what moved since a baseline."""
+"""`harness compare`: show what changed since a baseline."""
 
 import json
 from pathlib import Path
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, rows_option
 from harness.files import write_text
 
 
-@click.command("compare")
+@click.command("compare", cls=Verb)
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")
 @rows_option
 @path_option(
-    "--data", metavar="DIR", help="An MMPose data/ folder: what moved is resampled on its annotations, for p-values."
+    "--data", metavar="DIR", help="An MMPose data/ folder: resample its images to get p-values of the changed metrics."
 )
 @click.option(
     "--noise-floor",
     type=click.FloatRange(min=0, max=1000),
     metavar="X",
-    help="How far a metric may move, in its unit, where the records have no wider measured noise floor.  [default: "
-    "0.0001 of a fraction, of NME a tenth of that, a tenth of the last printed digit of others]",
+    help="Largest change of a metric that is not red, in the metric's unit; a wider noise floor in the records has "
+    "priority.  [default: 0.0001 for fractions, 0.00001 for NME, a tenth of the last printed digit for others]",
 )
 @click.option(
     "--resamples",
@@ -30,10 +31,10 @@ from harness.files import write_text
     default=1000,
     show_default=True,
     metavar="N",
-    help="Of the images, for p-values.",
+    help="Number of resamples of the images, for p-values.",
 )
-@path_option("--junit", metavar="FILE", help="Write JUnit XML to a file.")
-@path_option("--markdown", metavar="FILE", help="Write a page for a pull request to a file.")
+@path_option("--junit", metavar="FILE", help="Write JUnit XML to this file.")
+@path_option("--markdown", metavar="FILE", help="Write a Markdown page for a pull request to this file.")
 @json_option
 def command(
     new: Path,
@@ -47,24 +48,18 @@ def command(
     markdown: Path | None,
     as_json: bool,
 ) -> int:
-    """Show what moved between two folders of runs, such as `runs` and `results`.
+    """Show what changed between two folders of runs, such as `runs` and `results`.
 
-    NEW and BASELINE are folders that `harness run` was given as --out; SUITE and --rows choose among their runs. Red,
-    with exit code 1, is a metric that moved further than the noise floor, up or down, and a run that vanished, broke or
-    cannot be compared. Changes of protocol and environment are named, and are not red by themselves.
+    NEW and BASELINE are folders that `harness run` wrote with --out; SUITE and --rows select among their runs. The
+    comparison is red, with exit code 1, if a metric changed by more than the noise floor in either direction, or if a
+    run is missing, failed or cannot be compared. Changes of protocol and environment are listed, but are not red.
     """
-    from harness.judge.comparison import compare
     from harness.report.comparison import comparison_junit, comparison_markdown, comparison_text
-    from harness.run.comparison import pair_by_resampling, read_outcomes
+    from harness.run.comparison import compare_folders
 
     if data:
         check_data_folder(data)
-    comparison = compare(
-        read_outcomes(new, suites, glob),
-        read_outcomes(baseline, suites, glob),
-        noise_floor,
-        pair_by_resampling(new, baseline, data, resamples) if data else None,
-    )
+    comparison = compare_folders(new, baseline, suites, glob, data=data, noise_floor=noise_floor, resamples=resamples)
     if junit:
         write_text(junit, comparison_junit(comparison))
     if markdown:

@@ -1,4 +1,4 @@
-"""`harness doctor`: what this machine has, and whether a device computes right."""
+"""`harness doctor`: describe this machine, and check whether a device computes correctly."""
 
 import json
 from collections import Counter
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import checkpoints_option, data_option, json_option, path_option
 from harness.cli.stopping import terminable
 from harness.errors import HarnessError, UsageError
@@ -19,15 +20,15 @@ MINUTES = 10.0
 _COLUMNS = ("suite", "annotations", "images", "boxes", "other", "checkpoints", "rows", "can run", "with seeded weights")
 
 
-@click.command("doctor")
-@click.option("--device", metavar="NAME", help="Check what this device computes: cuda, cuda:1, or cpu to rehearse.")
+@click.command("doctor", cls=Verb)
+@click.option("--device", metavar="NAME", help="Check the results of this device: cuda, cuda:1, or cpu to rehearse.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     default=MINUTES,
     show_default=True,
     metavar="N",
-    help="With --device: stop after so many; the most important checks come first.",
+    help="With --device: stop after N minutes; the most important checks come first.",
 )
 @click.option(
     "--only",
@@ -41,15 +42,15 @@ _COLUMNS = ("suite", "annotations", "images", "boxes", "other", "checkpoints", "
 def command(
     device: str | None, minutes: float, only: str | None, data: Path, checkpoints: Path, out: Path | None, as_json: bool
 ) -> int:
-    """Say what this machine has: packages and their known traps, devices, disk, and what of each suite can run.
+    """Describe this machine: packages and their known traps, devices, disk, and the rows of each suite that can run.
 
-    With --device, check that it computes right, on people that are rendered for it: each distinct network of the
-    published runs, each decoder, the flip test, precisions, a want of memory, interruptions, and MMPose's own loop
-    against ours; this last one on --data where data sets are there.
-    Exit code 3 if a check failed, or if a package is absent without which no network runs.
+    With --device, check that the device computes correctly, on rendered people: each distinct network of the published
+    runs, each decoder, the flip test, precisions, out-of-memory errors, interruptions, and MMPose's own loop against
+    ours. The last check uses the data sets in --data, if present.
+    Exit code 3 if a check failed, or if a package that every network needs is missing.
     """
     if device is None and (out or only):
-        raise UsageError("--out and --only are for the checks of a device", "name it with --device")
+        raise UsageError("--out and --only need --device", "name the device to check with --device NAME")
 
     from harness.doctor.machine import describe_machine
     from harness.doctor.suites import suite_states

@@ -1,4 +1,4 @@
-"""What happens during a run, for a program to follow: one JSON object a line."""
+"""Events of a run for other programs: one JSON object per line."""
 
 import json
 import time
@@ -8,24 +8,24 @@ from typing import IO, Any
 import click
 
 from harness.cli.progress import TerminalProgress
-from harness.cli.verdicts import RowOutcome
+from harness.run.row_outcome import RowOutcome
 
 SCHEMA_VERSION = 1
 _EVERY = 1.0
-"""Seconds between two events about progress."""
+"""Seconds between two progress events."""
 
 
 class Events:
-    """Writes events. Each has `event`, `time` (UTC) and `schema_version`; the others fields depend on the event.
+    """Writes events. Each has `event`, `time` (UTC) and `schema_version`; other fields depend on the event.
 
     Args:
-        file: Open for writing; None to write nothing.
+        file: A file open for writing; None to write nothing.
     """
 
     def __init__(self, file: IO[str] | None) -> None:
         self._file = file
         self.failed = False
-        """Whether some could not be written; the work goes on without them."""
+        """Whether writing failed; the run continues without events."""
 
     def write(self, event: str, **fields: Any) -> None:
         """Write an event."""
@@ -36,17 +36,17 @@ class Events:
                 self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 self._file.flush()
             except OSError as error:
-                click.echo(f"error: events are written no more: {self._file.name}: {error.strerror}", err=True)
+                click.echo(f"error: {self._file.name}: {error.strerror}; no more events are written", err=True)
                 self._file, self.failed = None, True
 
     def row(self, outcome: RowOutcome) -> None:
-        """Tell of a row that is done."""
+        """Write an event about a row that is done."""
         metrics = {record.run: record.metrics for record in outcome.records}
         self.write("row", row=outcome.id, verdict=outcome.verdict, metrics=metrics, reasons=outcome.reasons)
 
 
 class WatchedProgress(TerminalProgress):
-    """Bars and events about the same work."""
+    """Progress bars and events for the same work."""
 
     def __init__(self, rows: int, events: Events) -> None:
         super().__init__(rows)
@@ -61,7 +61,7 @@ class WatchedProgress(TerminalProgress):
         self._events.write("stage", of=of, stage=name, people=people)
 
     def advance(self, people: int) -> None:
-        """Count people."""
+        """Count people as done, and write an event at most once a second."""
         super().advance(people)
         self._done += people
         if time.monotonic() - self._told > _EVERY:
@@ -69,12 +69,12 @@ class WatchedProgress(TerminalProgress):
             self._events.write("progress", people=self._done)
 
     def warn(self, of: str, text: str) -> None:
-        """Tell of a warning."""
+        """Print a warning and write its event."""
         super().warn(of, text)
         self._events.write("warning", of=of, text=text)
 
     def download(self, name: str, done: int, total: int | None) -> None:
-        """Tell of a download."""
+        """Show a download, and write an event at most once a second."""
         super().download(name, done, total)
         if time.monotonic() - self._told > _EVERY:
             self._told = time.monotonic()

@@ -1,4 +1,4 @@
-"""`harness fetch`: the data sets, box files and checkpoints that runs need."""
+"""`harness fetch`: download the data sets, box files and checkpoints that runs need."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import click
 
 from harness.assets.cache import cache_folder
 from harness.cli.amounts import show_bytes, show_sizes
+from harness.cli.help import Verb
 from harness.cli.options import checkpoints_option, data_option, json_option, rows_option, suites_argument
 from harness.errors import HarnessError, ObtainError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-@click.command("fetch")
+@click.command("fetch", cls=Verb)
 @suites_argument
 @rows_option
 @data_option
@@ -29,15 +30,16 @@ SCHEMA_VERSION = 1
 def command(
     suites: tuple[str, ...], glob: str | None, data: Path, checkpoints: Path, dry_run: bool, as_json: bool
 ) -> int:
-    """Download what runs of SUITE need and is not there; without one, of all tables. The demo's data is rendered.
+    """Download the missing files that runs of SUITE need; by default, of all tables. The demo's data is rendered.
 
-    Data goes into the layout of MMPose's data/ folder, downloads resume, and every file is verified before it takes its
-    name. What no program may download is named with what to do. HARNESS_CACHE names the folder of archives and
-    checkpoints; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured. Exit code 3 if anything is still missing.
+    Data is stored in the layout of MMPose's data/ folder. Interrupted downloads resume, and every file is verified
+    before it gets its name. Files that no program may download are listed with instructions. HARNESS_CACHE names the
+    folder of archives and checkpoints; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are used. Exit code 3 if a file is still
+    missing.
 
-    SUITE is a name, such as coco, a group, such as hand, or the path of a YAML file of your own, such as mine.yaml;
-    --rows chooses among its rows. A config beside that file is a Python program and is executed: fetch for suites of
-    people whom you trust.
+    SUITE is a name, such as coco, a group, such as hand, or the path of your own YAML file, such as mine.yaml; --rows
+    selects among its rows. A config next to that file is a Python program and is executed: fetch only for suites whose
+    authors you trust.
     """
     from harness.suites.load import expanded, published_suites, select, suite_names
 
@@ -59,7 +61,7 @@ def command(
         failures = _fetch(items, data, as_json)
         there = sum(item.state == "there" for item in items)
         fetched = len(items) - there - len(failures)
-        click.echo(f"{there} there already, {fetched} fetched, {len(failures)} missing", err=as_json)
+        click.echo(f"{there} already present, {fetched} fetched, {len(failures)} missing", err=as_json)
     if as_json:
         documents = [_as_json(item, sizes) | {"failure": failures.get(item.name)} for item in items]
         click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "dry_run": dry_run, "items": documents}, indent=2))
@@ -67,7 +69,7 @@ def command(
 
 
 def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path) -> "list[tuple[str, list[Item]]]":
-    """Return what each suite needs besides what the ones before it do, under its title."""
+    """Return the items that each suite needs and no suite before it, with the suite's title."""
     from harness.assets.fetch import checkpoint_item, data_items
     from harness.suites.configs import load_config
     from harness.suites.ledger import data_paths
@@ -93,7 +95,7 @@ def _together(items: "list[Item]") -> "list[list[Item]]":
 
 
 def _fetch(items: "list[Item]", data: Path, as_json: bool) -> dict[str, str]:
-    """Download what is not there; return why something still is not, by the item's name."""
+    """Download the missing items; return the reasons of those that still are missing, by the item's name."""
     from harness.assets.fetch import obtain
     from harness.cli.progress import DownloadProgress
 
@@ -101,7 +103,7 @@ def _fetch(items: "list[Item]", data: Path, as_json: bool) -> dict[str, str]:
     with DownloadProgress() as progress:
         for group in _together([item for item in items if item.state != "there"]):
             try:
-                obtain(group[0], data, progress.update)  # an archive fills all that is missing
+                obtain(group[0], data, progress.update)  # one archive provides all items of the group
                 outcome, reason = "fetched", ""
             except ObtainError as error:
                 outcome, reason = "missing", f"\n{error}\n"
@@ -111,7 +113,7 @@ def _fetch(items: "list[Item]", data: Path, as_json: bool) -> dict[str, str]:
 
 
 def _remote_sizes(items: "list[Item]") -> dict[str, int]:
-    """Ask servers for the sizes of downloads that nobody states, by URL."""
+    """Get the sizes in bytes of downloads without a stated size from the servers, by URL."""
     from harness.assets.download import remote_sizes
 
     unknown = [item for item in items if item.state != "there" and item.size is None and not item.cached]
@@ -123,7 +125,7 @@ def _size(item: "Item", sizes: dict[str, int]) -> int | None:
 
 
 def _listing(items: "list[Item]", sizes: dict[str, int]) -> Iterator[str]:
-    """Show a file a line, and where it comes from; the size of what provides several files is with the first."""
+    """Yield a line for each file and its source; the first of several files from one source shows its size."""
     steps: list[str] = []
     for group in _together(items):
         absent = [item for item in group if item.state != "there"]
@@ -145,16 +147,16 @@ def _listing(items: "list[Item]", sizes: dict[str, int]) -> Iterator[str]:
             yield from (f"{'':26}{'or' if n else 'from':<4} {source}\n" for n, source in enumerate(sources))
     yield from (f"  {line}".rstrip() + "\n" for line in steps)
     if not items:
-        yield "  all of it is listed above\n"
+        yield "  all files are listed above\n"
 
 
 def _names_it(item: "Item") -> bool:
-    """Whether an item's address says its name, as a checkpoint's does."""
+    """Return whether an item's URL ends in its name, as a checkpoint's does."""
     return item.urls[0].endswith(f"/{item.name}")
 
 
 def _total(items: "list[Item]", sizes: dict[str, int]) -> str:
-    """Sum up what there is to do, each download once."""
+    """Return the sum of what is to do, with each download counted once."""
     absent = [item for item in items if item.state != "there"]
     downloads = {item.urls[0]: _size(item, sizes) for item in absent if item.urls and not item.cached}
     counts = {

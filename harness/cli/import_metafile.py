@@ -1,9 +1,10 @@
-"""`harness import`: drafts of suites from metafiles in MMPose's form."""
+"""`harness import`: draft suites from metafiles in MMPose's form."""
 
 from pathlib import Path
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import path_option
 from harness.errors import SpecError, UsageError
 from harness.files import write_text
@@ -12,16 +13,16 @@ from harness.suites.draft_yaml import to_yaml
 from harness.suites.load import load_suite
 
 
-@click.command("import")
+@click.command("import", cls=Verb)
 @click.argument("metafiles", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="METAFILE...")
-@path_option("--out", metavar="DIR", default=Path(), help="Folder of the suites.")
+@path_option("--out", metavar="DIR", default=Path(), help="Folder for the suites.")
 def command(metafiles: tuple[Path, ...], out: Path) -> None:
-    """Draft a suite from each METAFILE, a metafile in MMPose's form, such as that of a fork or of a model of your own.
+    """Draft a suite from each METAFILE, a metafile in MMPose's form, such as that of a fork or of your own model.
 
     The suite has the metafile's name and is written to the folder of --out. It has a row for each model, with the
-    claims of the metafile, the address and hash of the weights, and what the model's config evaluates. What neither
-    metafile nor config says is listed in the first lines of the file: complete it, then run `harness check` on the
-    suite. The configs are Python programs and are executed: import metafiles of people whom you trust.
+    claims of the metafile, the address and hash of the weights, and the evaluation that the model's config states. The
+    first lines of the file list what neither metafile nor config states: complete it, then run `harness check` on the
+    suite. The configs are Python programs and are executed: import only metafiles whose authors you trust.
     """
     files = [out / f"{path.stem}.yaml" for path in metafiles]
     for path in files:

@@ -1,4 +1,4 @@
-"""`harness list`: the rows of the suites and what was published of them."""
+"""`harness list`: show the rows of the suites and their published values."""
 
 import functools
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
 from harness.suites.load import DEMO, select
 from harness.suites.schema import Claim, Row, Run, Suite
@@ -16,16 +17,16 @@ from harness.suites.schema import Claim, Row, Run, Suite
 Selected = list[tuple[Suite, list[Row]]]
 
 
-@click.command("list")
+@click.command("list", cls=Verb)
 @suites_argument
 @rows_option
 @out_option
 @json_option
 def command(suites: tuple[str, ...], glob: str | None, out: Path, as_json: bool) -> None:
-    """Show the rows and what was published of them.
+    """Show the rows and their published values.
 
     SUITE is a name, such as coco, a group of suites (body, wholebody, hand, face, animal, fashion, all), or the path of
-    a YAML file; without one, all published tables are shown, and the demo.
+    a YAML file; by default, all published tables and the demo are shown.
     """
     selected = select(suites or ("all", DEMO), glob)
     states = _states(selected, out)
@@ -44,7 +45,7 @@ def command(suites: tuple[str, ...], glob: str | None, out: Path, as_json: bool)
 
 
 def _grouped(selected: Selected) -> dict[str | None, Selected]:
-    """Return the suites by their groups, in the order of their first suites."""
+    """Return the suites by group, in the order in which the groups first occur."""
     groups: dict[str | None, Selected] = {}
     for suite, rows in selected:
         groups.setdefault(suite.group, []).append((suite, rows))
@@ -56,7 +57,7 @@ def _called(group: str | None) -> str:
 
 
 def _overview(selected: Selected) -> Iterator[str]:
-    """Yield a line for each group: its suites, each with its rows."""
+    """Yield a line for each group: its suites, each with its number of rows."""
     groups = _grouped(selected)
     width = max(len(_called(group)) for group in groups)
     for group, members in groups.items():
@@ -69,7 +70,7 @@ def _overview(selected: Selected) -> Iterator[str]:
 
 
 def _counts(selected: Selected) -> str:
-    """Count rows and runs, those of the demo apart, which are of no published table."""
+    """Count rows and runs; those of the demo, which are in no published table, are counted separately."""
     parts = []
     for name, members in (
         ("", [(suite, rows) for suite, rows in selected if suite.name != DEMO]),
@@ -106,7 +107,7 @@ def columns(suite: Suite, row: Row, state: str) -> dict[str, str]:
 
 
 def remarks(suite: Suite, row: Row) -> list[str]:
-    """Return what is wrong with a row's label and its printed values, and why it cannot be run."""
+    """Return the errors in a row's label and printed values, and the reason why it cannot be run."""
     found = [f"label: {row.label_note}"] if row.label_note else []
     found += [f"cannot be run: {row.cannot_run}"] if row.cannot_run else []
     for claim in row.claims:
@@ -152,7 +153,7 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _run(suite: Suite, row: Row, run: Run) -> dict[str, Any]:
-    """Return what a run evaluates: config, weights and data, each file with where it is from."""
+    """Return the inputs of a run: config, weights and data, with the sources of the files."""
     dataset = suite.dataset_of(row)
     paths = [suite.annotations(row, run), dataset.images, *dataset.extra.values()]
     if row.boxes == "detector" and dataset.boxes:
@@ -168,7 +169,7 @@ def _run(suite: Suite, row: Row, run: Run) -> dict[str, Any]:
 
 @functools.cache
 def _sources(paths: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return where files and folders come from: what a program downloads, and the page for a person."""
+    """Return the sources of files and folders: the URLs of downloads, and the page with manual instructions."""
     from harness.suites.sources import sources_of
 
     return [

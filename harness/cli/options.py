@@ -17,20 +17,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Written = TypeVar("Written", bound=Document)
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
-"""Names of suites, groups of them or paths of YAML files; none means all published tables."""
+"""Names of suites, groups or paths of YAML files; empty means all published tables."""
 
 rows_option = click.option(
     "--rows",
     "glob",
     metavar="GLOB",
-    help="Only rows whose id matches, e.g. 'hrnet-*'; several patterns separated by commas.",
+    help="Only rows whose id matches, e.g. 'hrnet-*'; separate several patterns by commas.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 
 
 def path_option(*names: str, metavar: str, help: str, default: Path | None = None) -> Callable[[Command], Command]:
-    """Return an option that is a path; its help shows the default."""
+    """Return an option whose value is a path; its help shows the default."""
     shown = default is not None
     return click.option(
         *names, type=click.Path(path_type=Path), default=default, show_default=shown, metavar=metavar, help=help
@@ -48,7 +48,7 @@ checkpoints_option = click.option(
 )
 
 limit_option = click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images: a partial run."
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images; the run is then partial."
 )
 
 device_option = click.option(
@@ -60,23 +60,23 @@ executor_option = click.option(
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="local: this machine, with a process for each of several devices (--device cuda:0,cuda:1). ray: a cluster.",
+    help="local: this machine, one process per device (--device cuda:0,cuda:1). ray: a Ray cluster.",
 )
 
 address_option = click.option(
-    "--address", metavar="ADDRESS", help="Of a Ray cluster, e.g. auto.  [default: RAY_ADDRESS, else this machine alone]"
+    "--address", metavar="ADDRESS", help="Address of the Ray cluster, e.g. auto.  [default: RAY_ADDRESS, else local]"
 )
 
 batch_size_option = click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
-    help="People a batch.  [default: the config's; 128 on a GPU unless --precision is fp32]",
+    help="People per batch.  [default: the config's; 128 on a GPU unless --precision is fp32]",
 )
 
 
 class _Seed(click.ParamType[int]):
-    """`random:SEED`, seeded weights in place of checkpoints."""
+    """`random:SEED`: seeded weights instead of checkpoints."""
 
     name = "random:SEED"
 
@@ -95,7 +95,7 @@ weights_option = click.option(
     "seed",
     type=_Seed(),
     metavar="random:SEED",
-    help="Seeded weights in place of checkpoints: for comparing engines and measuring speed, they tell nothing "
+    help="Seeded weights instead of checkpoints, to compare engines and measure speed. They give no information "
     "about accuracy.",
 )
 
@@ -105,24 +105,24 @@ precision_option = click.option(
     default="fp32",
     show_default=True,
     help="fp32 computes as MMPose does; fp32-fast sums in another order, the others have fewer digits (tf32 on GPUs "
-    "that have it). What that changes is measured on the first images, and recorded.",
+    "that support it). The effect is measured on the first images, and recorded.",
 )
 
 compile_option = click.option(
-    "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile: a minute each, then faster."
+    "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile: takes a minute each."
 )
 
 trust_option = click.option(
     "--trust-checkpoint",
     is_flag=True,
-    help="Let checkpoints build any object that they name, which runs whatever code their author put there.",
+    help="Let checkpoints build any object that they name. This executes code of the checkpoint's author.",
 )
 
-out_option = path_option("--out", metavar="DIR", default=Path("runs"), help="Where the run folders are.")
+out_option = path_option("--out", metavar="DIR", default=Path("runs"), help="Folder of the run folders.")
 
 
 def settings_options(command: Command) -> Command:
-    """Add the options that `run.plan.Settings` is made of, engine and folder aside."""
+    """Add the options for the fields of `run.plan.Settings`, except engine and output folder."""
     options = [data_option, checkpoints_option, weights_option, limit_option, device_option, batch_size_option]
     for option in reversed(options):
         command = option(command)
@@ -130,10 +130,10 @@ def settings_options(command: Command) -> Command:
 
 
 def check_data_folder(data: Path) -> None:
-    """Refuse a data folder that is not there, before anything slow begins.
+    """Check that the data folder exists, before slow work begins.
 
     Raises:
-        UsageError: There is no such folder.
+        UsageError: The folder does not exist.
     """
     if not data.is_dir():
         raise UsageError(f"no data folder {data}", "name an MMPose data/ folder with --data DIR")
@@ -141,13 +141,13 @@ def check_data_folder(data: Path) -> None:
 
 def report_options(command: Command) -> Command:
     """Add the options of a command that writes a report to files."""
-    out = path_option("--out", metavar="FILE", help="Write the outcome as JSON to a file.")
-    markdown = path_option("--markdown", metavar="FILE", help="Write it as a page to a file.")
+    out = path_option("--out", metavar="FILE", help="Write the outcome as JSON to this file.")
+    markdown = path_option("--markdown", metavar="FILE", help="Write the outcome as a Markdown page to this file.")
     return out(markdown(command))
 
 
 def write_report(report: Written, out: Path | None, markdown: Path | None, page: Callable[[Written], str]) -> None:
-    """Write a report to the files of `report_options` that are named; `page` returns it as Markdown."""
+    """Write a report to the named files of `report_options`; `page` returns the report as Markdown."""
     if out:
         report.save(out)
     if markdown:
@@ -155,24 +155,26 @@ def write_report(report: Written, out: Path | None, markdown: Path | None, page:
 
 
 def read_earlier(kind: type[Written], out: Path) -> Written | None:
-    """Return the document that a command has written to its --out before; None where there is no file.
+    """Return the document that an earlier command wrote to --out; None if the file does not exist.
 
     Raises:
-        UsageError: The file is something else, which writing would lose.
+        UsageError: The file has other content, which writing would destroy.
     """
     if not out.exists():
         return None
     try:
         return kind.load(out)
     except ObtainError as error:
-        raise UsageError(f"{out} is no {kind.title}, and would be lost", "name another --out") from error
+        raise UsageError(
+            f"{out} does not contain the {kind.title}, and would be overwritten", "name another --out"
+        ) from error
 
 
 def check_writable(out: Path) -> None:
-    """Refuse an output folder that cannot be written to, before anything slow begins.
+    """Check that the output folder can be written to, before slow work begins.
 
     Raises:
-        UsageError: It cannot be made, or written to.
+        UsageError: The folder cannot be created or written to.
     """
     existing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     try:

@@ -1,4 +1,4 @@
-"""`harness parity`: the shared engine against MMPose's own test loop."""
+"""`harness parity`: compare the shared engine with MMPose's own test loop."""
 
 import json
 import tempfile
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     check_data_folder,
     json_option,
@@ -21,7 +22,7 @@ from harness.cli.options import (
 from harness.errors import HarnessError
 
 
-@click.command("parity")
+@click.command("parity", cls=Verb)
 @suites_argument
 @rows_option
 @settings_options
@@ -29,7 +30,7 @@ from harness.errors import HarnessError
     "--tflop",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
-    help="Let each network compute at most so much for an engine: heavy ones see the first people only.",
+    help="Limit the work of each network per engine to N TFLOP: heavy networks get only the first people.",
 )
 @report_options
 @json_option
@@ -42,11 +43,11 @@ def command(
     as_json: bool,
     **chosen: Any,
 ) -> int:
-    """Run both engines on the same people with the same weights, and show how far apart their numbers are.
+    """Run both engines on the same people with the same weights, and show the differences of their numbers.
 
-    SUITE is a name, a group or a YAML file; without one, all published tables are compared. The files are written after
-    every run; in an --out made with the same weights, bound and packages, other runs stay.
-    Exit code 1 if a keypoint away from ties is off by more than 0.01 px, a score by 1e-5 or a metric by 1e-6; 3 if a
+    SUITE is a name, a group or a YAML file; by default, all published tables are compared. The files are written after
+    every run. If --out exists and was made with the same weights, bound and packages, its other runs are kept.
+    Exit code 1 if a keypoint away from ties differs by more than 0.01 px, a score by 1e-5 or a metric by 1e-6; 3 if a
     run could not be compared.
     """
     from harness.suites.load import published_suites, select

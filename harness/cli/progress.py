@@ -1,4 +1,4 @@
-"""Progress bars on standard error: downloads; all rows, and the people of the row at work."""
+"""Progress bars on standard error: for downloads, for all rows, and for the current row's people."""
 
 import sys
 from types import TracebackType
@@ -24,16 +24,16 @@ MB = 1_000_000
 
 
 class _Speed(ProgressColumn):
-    """People a second."""
+    """Speed in people per second."""
 
     def render(self, task: Task) -> Text:
-        """Show the speed once there is one."""
+        """Return the speed, or an empty text if it is not known yet."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:.1f} people/s" if speed and task.fields.get("people") else "")
 
 
 class _Bars:
-    """Bars on standard error; on one that is no terminal they stay silent."""
+    """Bars on standard error; nothing is drawn if standard error is not a terminal."""
 
     def __init__(self, *columns: ProgressColumn) -> None:
         self._progress = Progress(
@@ -56,7 +56,7 @@ class _Bars:
         self._progress.stop()
 
     def echo(self, line: str, *, err: bool) -> None:
-        """Print a line. Where it would land on the terminal that shows the bars, it is printed above them."""
+        """Print a line; if the bars are on the same terminal, print it above them."""
         if not self._progress.disable and (err or sys.stdout.isatty()):
             self._progress.console.print(Text.from_ansi(line), soft_wrap=True)
         else:
@@ -64,7 +64,7 @@ class _Bars:
 
 
 class DownloadProgress(_Bars):
-    """A bar for the download or archive at work."""
+    """A bar for the current download or archive."""
 
     def __init__(self) -> None:
         super().__init__(DownloadColumn(), TransferSpeedColumn())
@@ -72,7 +72,7 @@ class DownloadProgress(_Bars):
         self._name = ""
 
     def update(self, name: str, done: int, total: int | None) -> None:
-        """Show how many bytes of a file are done."""
+        """Show how many bytes of a file are done, of `total` if known."""
         if name != self._name:
             self._name = name
             self._progress.reset(self._task, description=name, visible=True)
@@ -80,10 +80,10 @@ class DownloadProgress(_Bars):
 
 
 class TerminalProgress(_Bars):
-    """A `RunProgress` that draws a bar for the whole work, and one for the stage at work.
+    """A `RunProgress` that draws one bar for the whole work and one for the current stage.
 
     Args:
-        rows: How many rows there are to do.
+        rows: Number of rows to do.
     """
 
     def __init__(self, rows: int) -> None:
@@ -95,7 +95,7 @@ class TerminalProgress(_Bars):
         self._warned: set[str] = set()
 
     def expect(self, people: int) -> None:
-        """Tell how many people there are to do in all, over all rows."""
+        """Set the number of people to do, over all rows."""
         self._progress.reset(self._all, total=people or None)
 
     def row_done(self) -> None:
@@ -104,25 +104,25 @@ class TerminalProgress(_Bars):
         self._progress.update(self._all, description=f"{self._rows_done} of {self._of} rows")
 
     def stage(self, of: str, name: str, people: int | None = None) -> None:
-        """Begin a stage of the work on one row or several; `people` is how many there are, where it counts them."""
+        """Begin a stage of the work on one or several rows; `people` is the number to count, None if not counted."""
         self._file = ""
         self._progress.reset(
             self._run, description=f"{of} {name}", total=people, visible=True, people=people is not None
         )
 
     def advance(self, people: int) -> None:
-        """Count so many more people as done."""
+        """Count this many more people as done."""
         self._progress.advance(self._run, people)
         self._progress.advance(self._all, people)
 
     def warn(self, of: str, text: str) -> None:
-        """Print a warning once, whatever row it is of."""
+        """Print a warning once, even if it concerns several rows."""
         if text not in self._warned:
             self._warned.add(text)
             self.echo(f"warning: {text}", err=True)
 
     def download(self, name: str, done: int, total: int | None) -> None:
-        """Show how many bytes of a file are done."""
+        """Show how many bytes of a file are done, of `total` if known."""
         if name != self._file:
             self.stage(name, "MB")
             self._file = name

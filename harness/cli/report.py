@@ -1,4 +1,4 @@
-"""`harness report`: pages for people, from records."""
+"""`harness report`: write HTML pages from records."""
 
 import json
 from collections import Counter
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, check_writable, json_option, path_option
 
 DEFAULT_RESULTS = (Path("results"), Path("runs"))
 PARITY = Path("results/parity.json")
 
 
-@click.command("report")
+@click.command("report", cls=Verb)
 @click.argument("results", nargs=-1, metavar="[RESULTS...]", type=click.Path(path_type=Path))
 @click.option(
     "--suite",
@@ -23,24 +24,24 @@ PARITY = Path("results/parity.json")
     "project's own]",
 )
 @path_option(
-    "--data", metavar="DIR", help="An MMPose data/ folder: the worst and the median cases are then shown as pictures."
+    "--data", metavar="DIR", help="An MMPose data/ folder. The pages then show pictures of the worst and median cases."
 )
 @path_option(
     "--parity",
     metavar="FILE",
-    help="What `harness parity` counted: FLOPs of rows whose records do not have them.  "
-    f"[default: {PARITY}, if it is there]",
+    help="The outcome of `harness parity`; gives the FLOPs of rows whose records have none.  "
+    f"[default: {PARITY}, if it exists]",
 )
-@path_option("--out", metavar="DIR", default=Path("reports/site"), help="Where the site goes.")
+@path_option("--out", metavar="DIR", default=Path("reports/site"), help="Folder for the site.")
 @json_option
 def command(
     results: tuple[Path, ...], suites: tuple[str, ...], data: Path | None, parity: Path | None, out: Path, as_json: bool
 ) -> None:
-    """Write a site of all suites, with what the records below RESULTS say, to open as files.
+    """Write a site with all suites and the records below RESULTS. The pages open as local files.
 
-    RESULTS are folders that `harness run --out` wrote, the oldest first: of each run the last whole record counts, and
-    all of them are its history. Without any, `results` and `runs` are read, as far as they are there; without a record
-    the site shows what was published, and what is wrong with that.
+    RESULTS are folders that `harness run --out` wrote, the oldest first. For each run, the last complete record is
+    shown, and all records form its history. By default, the folders `results` and `runs` are read, if they exist.
+    Without records, the site shows the published values and their known errors.
     """
     from harness.report.results import read_results
     from harness.report.site import write_site

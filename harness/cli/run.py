@@ -1,4 +1,4 @@
-"""`harness run`: evaluate rows, compare them with what was published, and record it all."""
+"""`harness run`: evaluate rows, compare them with the published values, and record the outcome."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import (
     address_option,
     check_data_folder,
@@ -25,16 +26,17 @@ from harness.cli.options import (
     trust_option,
 )
 from harness.cli.stopping import terminable
-from harness.cli.verdicts import RowOutcome, exit_code, row_line, row_width, summary
+from harness.cli.verdicts import exit_code, row_line, row_width, summary
 from harness.errors import HarnessError, UsageError
 from harness.imports import quick_imports
 
 if TYPE_CHECKING:
     from harness.run.plan import Settings
+    from harness.run.row_outcome import RowOutcome
     from harness.suites.schema import Row, Suite
 
 
-@click.command("run")
+@click.command("run", cls=Verb)
 @click.argument("suites", nargs=-1, metavar="[SUITE...]")
 @rows_option
 @settings_options
@@ -43,33 +45,33 @@ if TYPE_CHECKING:
     type=click.Choice(["shared", "upstream"]),
     default="shared",
     show_default=True,
-    help="Ours, or MMPose's own test loop.",
+    help="shared: our engine; upstream: MMPose's own test loop.",
 )
 @click.option(
     "--boxes",
     metavar="FILE|URL",
-    help="Take a detector's boxes from here, in place of the published ones: the verdict is then `own boxes`.",
+    help="Use this detector's box file instead of the published one: the verdict is then `own boxes`.",
 )
 @precision_option
 @compile_option
 @click.option(
     "--noise",
     is_flag=True,
-    help="Measure the noise floor, too: each run again with another batch size, order of sums and thread count.",
+    help="Also measure the noise floor: repeat each run with another batch size, order of sums and thread count.",
 )
 @executor_option
 @address_option
 @trust_option
-@click.option("--offline", is_flag=True, help="Download nothing; rows whose files are missing are unobtainable.")
+@click.option("--offline", is_flag=True, help="Download nothing; rows with missing files are unobtainable.")
 @out_option
 @json_option
 @click.option(
     "--events",
     type=click.File("a", lazy=False),
     metavar="FILE",
-    help="Add a JSON line for all that happens; - is standard output.",
+    help="Append a JSON line for each event; - is standard output.",
 )
-@click.option("--status", is_flag=True, help="Run nothing; show what is done, running, failed and to do.")
+@click.option("--status", is_flag=True, help="Run nothing; show which runs are done, running, failed and to do.")
 def command(
     suites: tuple[str, ...],
     glob: str | None,
@@ -82,15 +84,15 @@ def command(
     address: str | None,
     **chosen: Any,
 ) -> int:
-    """Evaluate the rows of a suite and compare them with what was published; without one, of the demo.
+    """Evaluate the rows of a suite and compare them with the published values; by default, the rows of the demo.
 
-    What is missing is downloaded first, as by `harness fetch`. Each run gets a folder under --out with its predictions,
-    protocol, environment and record. What is there already and was made from the same content is not made again; so the
-    same command goes on after an interruption, and several processes may share an output folder.
+    Missing files are downloaded first, as by `harness fetch`. Each run gets a folder below --out with its predictions,
+    protocol, environment and record. An existing result is reused if it was made from the same content. To continue
+    after an interruption, repeat the command; several processes may share an output folder.
 
     SUITE is a name, such as coco, a group of suites (body, wholebody, hand, face, animal, fashion, all), or the path of
-    a YAML file. A config beside that file is a Python program and is
-    executed: run suites of people whom you trust.
+    a YAML file. A config next to that file is a Python program and is executed: run only suites whose authors you
+    trust.
     """
     from harness.suites.load import DEMO, select
 
@@ -99,24 +101,22 @@ def command(
     if status:
         return _show_status(rows, chosen["out"], as_json)
     if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
-        raise UsageError("--boxes is for rows that take a detector's boxes, and none of these does")
+        raise UsageError("--boxes needs a row that uses a detector's boxes, and none of these rows does")
     if chosen["engine"] == "upstream":
         if chosen["precision"] != "fp32" or chosen["compiled"]:
-            raise UsageError("--precision and --compile are for --engine shared: MMPose's own loop is exact")
+            raise UsageError("--precision and --compile need --engine shared: MMPose's own loop computes in fp32")
         if executor != "local" or "," in (chosen["device"] or ""):
             raise UsageError(
-                "MMPose's own loop runs on one device of this machine", "leave out --executor, name one --device"
+                "--engine upstream runs on one device of this machine", "leave out --executor, and name one --device"
             )
     if offline or chosen["data"].exists():
         check_data_folder(chosen["data"])
     check_writable(chosen["out"])
     with quick_imports():
         from harness.cli.events import Events, WatchedProgress
-        from harness.judge.verdict import judge_row
-        from harness.predict.precision import check_precision
         from harness.run.executors.choose import choose_executor
         from harness.run.plan import Settings
-        from harness.run.rows import refuse_to_replace, run_rows
+        from harness.run.row_outcome import evaluate_rows
 
     told = Events(events)
     progress = WatchedProgress(len(rows), told)
@@ -125,22 +125,20 @@ def command(
     width = row_width(rows)
     with choose_executor(executor, address, chosen["device"], progress.advance) as workers, terminable():
         settings = Settings(**chosen | found | {"device": workers.device})
-        check_precision(settings.precision, settings.device)
-        for suite, row in rows:
-            refuse_to_replace(suite, row, settings)
+        evaluated = evaluate_rows(rows, settings, workers, progress)
         progress.expect(_announce(rows, settings))
         told.write("begin", rows=[suite.row_id(row) for suite, row in rows], workers=workers.workers)
         try:
             with progress:
-                for suite, row, records in run_rows(rows, settings, workers, progress):
-                    outcomes.append(RowOutcome(suite, row, records, *judge_row(row, suite.metrics, records)))
+                for outcome in evaluated:
+                    outcomes.append(outcome)
                     progress.row_done()
-                    progress.echo(row_line(outcomes[-1], width), err=as_json)
-                    told.row(outcomes[-1])
+                    progress.echo(row_line(outcome, width), err=as_json)
+                    told.row(outcome)
         except (KeyboardInterrupt, SystemExit):
             told.write("stopped", done=len(outcomes), left=len(rows) - len(outcomes))
             click.echo(
-                f"stopped: {len(outcomes)} of {len(rows)} rows are done; the same command goes on from here", err=True
+                f"stopped: {len(outcomes)} of {len(rows)} rows are done; repeat the command to continue", err=True
             )
             raise
     told.write("end", exit_code=exit_code(outcomes))
@@ -159,7 +157,7 @@ def command(
 
 
 def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) -> int:
-    """Show how far runs are; the exit code is that of a run that ended so."""
+    """Show the state of the runs; return exit code 3 if one failed, else 0."""
     from harness.run.status import run_status
 
     found = run_status(rows, out)
@@ -178,16 +176,16 @@ def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) ->
 
 
 def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
-    """Say on standard error what is to be fetched, and how long a long run takes; return the people of all rows."""
+    """Print the size of the downloads and the expected duration to standard error; return the people of all rows."""
     from harness.cli.amounts import show_duration, show_sizes
     from harness.run.forecast import forecast
     from harness.suites.load import argument_of
 
     if not settings.data.exists():
-        click.echo(f"there is no data folder {settings.data} yet: it will be made", err=True)
+        click.echo(f"data folder {settings.data} does not exist; it will be created", err=True)
     try:
         ahead = forecast(rows, settings)
-    except Exception as error:  # noqa: BLE001 (the rows that this comes from will say it in their records)
+    except Exception as error:  # noqa: BLE001 (the rows that cause the error report it in their records)
         click.echo(f"no forecast: {type(error).__name__}: {error}", err=True)
         return 0
     downloads = {item.urls[0]: item.size for item in ahead.missing if item.urls and not item.cached}
@@ -204,12 +202,12 @@ def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
 
 
 def _box_file(named: str | None, offline: bool) -> Path | None:
-    """Return the file of --boxes, which a URL is downloaded for."""
+    """Return the path of the file of --boxes; download it if it is a URL."""
     if named is None:
         return None
     if not named.startswith(("http://", "https://")):
         if not Path(named).is_file():
-            raise UsageError(f"--boxes: there is no file {named}")
+            raise UsageError(f"--boxes {named}: no such file", "name a box file or a URL")
         return Path(named)
     from harness.assets.cache import cache_folder
     from harness.assets.download import download
@@ -222,7 +220,7 @@ def _box_file(named: str | None, offline: bool) -> Path | None:
     target = cache_folder() / "boxes" / hashlib.sha256(named.encode()).hexdigest()[:8] / name
     if offline:
         if not target.is_file():
-            raise UsageError(f"--boxes: {named} is not in the cache, and --offline downloads nothing")
+            raise UsageError(f"--boxes {named} is not in the cache, and --offline downloads nothing")
         return target
     with DownloadProgress() as progress:
         found = download(

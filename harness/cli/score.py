@@ -1,4 +1,4 @@
-"""`harness score`: metrics from saved predictions, ours or another framework's, without a network."""
+"""`harness score`: compute metrics from saved predictions of this or another framework, without a network."""
 
 import json
 from collections.abc import Iterable
@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option
 from harness.errors import HarnessError, ObtainError, UsageError
 
 
-@click.command("score")
+@click.command("score", cls=Verb)
 @click.argument("targets", nargs=-1, required=True, metavar="RUN_DIR... | SUITE")
 @path_option(
     "--data", metavar="DIR", default=Path("data"), help="An MMPose data/ folder; only its annotations are read."
@@ -23,18 +24,18 @@ from harness.errors import HarnessError, ObtainError, UsageError
     "[people, keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "
     "for each sequence.",
 )
-@click.option("--run", metavar="NAME", help="Whose annotations to take, where a suite has several, e.g. sub1 of JHMDB.")
-@click.option("--array", metavar="NAME", help="The keypoints' name in a file with several arrays that fit.")
+@click.option("--run", metavar="NAME", help="The run whose annotations to use, if the suite has several; e.g. sub1.")
+@click.option("--array", metavar="NAME", help="Name of the keypoints' array, if several arrays of the file fit.")
 @click.option("--one-based", is_flag=True, help="The array counts pixels from 1.")
 @click.option(
     "--score-mode",
     type=click.Choice(["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]),
-    help="Score poses anew as MMPose does, a pose's own score for its box's.  [default: bbox, as they are]",
+    help="Rescore poses as MMPose does, using a pose's own score as its box score.  [default: bbox, scores unchanged]",
 )
 @click.option(
     "--nms",
     type=click.Choice(["oks", "soft-oks", "none"]),
-    help="Drop duplicate poses as MMPose does.  [default: none]",
+    help="Remove duplicate poses as MMPose does.  [default: none]",
 )
 @json_option
 def command(
@@ -42,8 +43,9 @@ def command(
 ) -> int:
     """Compute metrics from saved predictions.
 
-    RUN_DIR is the folder of one run, or any folder above runs: all runs below it are scored, judged and recorded anew.
-    With --predictions, what another framework predicted is scored under SUITE, its poses and scores as they are.
+    RUN_DIR is the folder of one run, or a folder that contains runs: all runs below it are scored, judged and recorded
+    again. With --predictions, the predictions of another framework are scored under SUITE; poses and scores are used
+    unchanged.
     """
     failed = False
     if predictions is not None:
@@ -51,20 +53,20 @@ def command(
     else:
         given = [name for name, value in {**options, "one_based": one_based or None}.items() if value is not None]
         if given:
-            raise UsageError(f"--{given[0].replace('_', '-')} goes with --predictions FILE only")
+            raise UsageError(f"--{given[0].replace('_', '-')} needs --predictions FILE")
         failed = _score_runs([Path(target) for target in targets], data, as_json)
     return HarnessError.exit_code if failed else 0
 
 
 def _score_runs(folders: list[Path], data: Path, as_json: bool) -> bool:
-    """Score all runs below some folders, and return whether one cannot be."""
+    """Score all runs below the folders, and return whether one could not be scored."""
     from harness.run.rescore import rescore
     from harness.run_folder import RunFolder
 
     found = [RunFolder(path.parent) for folder in folders for path in sorted(folder.rglob("predictions.parquet"))]
     if not found:
         raise UsageError(
-            f"no run with predictions below {', '.join(map(str, folders))}",
+            f"no run with predictions found below {', '.join(map(str, folders))}",
             "make one with `harness run`, or score a file under a suite: harness score SUITE --predictions FILE",
         )
     records = []
@@ -88,7 +90,7 @@ def _score_foreign(targets: tuple[str, ...], data: Path, predictions: Path, as_j
     from harness.suites.load import load_suite
 
     if len(targets) != 1:
-        raise UsageError(f"--predictions is scored under one SUITE, not {len(targets)}: {' '.join(targets)}")
+        raise UsageError(f"--predictions needs exactly one SUITE, not {len(targets)}: {' '.join(targets)}")
     check_data_folder(data)
     suite = load_suite(targets[0])
     score = score_foreign(suite, predictions, data, **options)

@@ -1,4 +1,4 @@
-"""SIGTERM, as Slurm sends it some seconds before the end, and SIGHUP of a closed terminal: tidied up as for Ctrl-C."""
+"""Clean exit for SIGTERM, which Slurm sends some seconds before the end of a job, and SIGHUP of a closed terminal."""
 
 import contextlib
 import signal
@@ -11,7 +11,7 @@ SIGNALS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Turn these signals into an exit, with the code of a program that they end, that passes through all `finally`."""
+    """Turn these signals into `SystemExit` with the usual exit code, 128 + number, so that `finally` blocks run."""
 
     def leave(number: int, _: object) -> NoReturn:
         raise SystemExit(128 + number)
@@ -19,7 +19,7 @@ def terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # One that the parent ignores, as `nohup` does SIGHUP, stays ignored.
+    # A signal that the parent process ignores, as `nohup` does with SIGHUP, stays ignored.
     before = {one: signal.signal(one, leave) for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN}
     try:
         yield

@@ -1,14 +1,13 @@
-"""How outcomes are shown on a terminal and as an exit code."""
+"""Output of outcomes on a terminal and as an exit code."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from harness.record import Effect, JudgedClaim, Record, Verdict
+from harness.record import Effect, JudgedClaim, Verdict
+from harness.run.row_outcome import RowOutcome
 from harness.suites.load import argument_of
 from harness.suites.schema import Row, Suite
 
@@ -24,36 +23,6 @@ COLOURS: dict[Verdict, str] = {
 }
 
 
-@dataclass(frozen=True)
-class RowOutcome:
-    """A row with its records and what became of its claims."""
-
-    suite: Suite
-    row: Row
-    records: list[Record]
-    claims: list[JudgedClaim]
-    verdict: Verdict
-
-    @property
-    def id(self) -> str:
-        """The row's full id."""
-        return self.suite.row_id(self.row)
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why runs are not complete, each reason once."""
-        return list(dict.fromkeys(record.reason for record in self.records if record.reason))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the outcome as JSON-able values."""
-        return {
-            "id": self.id,
-            "verdict": self.verdict,
-            "claims": [claim.model_dump(mode="json") for claim in self.claims],
-            "runs": [record.model_dump(mode="json") for record in self.records],
-        }
-
-
 def row_width(rows: Iterable[tuple[Suite, Row]]) -> int:
     """Return the width of the widest full id."""
     return max((len(suite.row_id(row)) for suite, row in rows), default=0)
@@ -62,7 +31,7 @@ def row_width(rows: Iterable[tuple[Suite, Row]]) -> int:
 def row_line(outcome: RowOutcome, width: int) -> str:
     """Show a row in one line: id, then metric, claimed -> measured (difference), then the verdict.
 
-    Of many metrics the first two are shown, and those that are off.
+    If there are many metrics, only the first two and those with a difference are shown.
     """
     claims = _shown(outcome.claims, list(outcome.suite.metrics))
     chosen = [
@@ -76,7 +45,7 @@ def row_line(outcome: RowOutcome, width: int) -> str:
 
 
 def _shown(claims: list[JudgedClaim], metrics: list[str]) -> list[JudgedClaim]:
-    """Return one claim a metric and subset, in the suite's order: of the standing ones that gate, the closest."""
+    """Return one claim per metric and subset, in the suite's order: the closest of the gating claims not refuted."""
     best: dict[tuple[str, str | None], JudgedClaim] = {}
     for claim in claims:
         if claim.claim.gates and not claim.claim.refuted:
@@ -97,12 +66,12 @@ def _cell(judged: JudgedClaim, suite: Suite) -> str:
     claimed = f"{claim.metric}{subset} {claim.value:.{decimals}f} -> "
     if judged.measured is None or judged.difference is None:
         return f"{claimed}{'-':<{2 * decimals + 10}}"
-    # One decimal more than published, so that a value on the edge of rounding is seen to be there.
+    # One decimal more than published shows values that lie on the edge of rounding.
     return f"{claimed}{judged.measured:.{decimals + 1}f} ({judged.difference:+.{decimals + 1}f})"
 
 
 def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
-    """Sum up the outcomes: counts, contradicted claims, reasons, where the records are."""
+    """Yield the summary of the outcomes: counts, contradicted claims, reasons, folder of the records."""
     counts = Counter(outcome.verdict for outcome in outcomes)
     yield ""
     yield f"{len(outcomes)} row{'s' if len(outcomes) != 1 else ''}: " + ", ".join(
@@ -123,10 +92,10 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     runnable = [outcome for outcome in outcomes if not outcome.row.cannot_run]
     left = sum(outcome.verdict in ("failed", "unobtainable") for outcome in runnable)
     if left:
-        yield f"{left} row{'s are' if left > 1 else ' is'} left to do: the same command tries again"
+        yield f"{left} row{'s are' if left > 1 else ' is'} not done; repeat the command to try again"
     missing = list(dict.fromkeys(argument_of(one.suite) for one in runnable if one.verdict == "unobtainable"))
     if missing:
-        yield f"`harness fetch {' '.join(missing)} --dry-run` lists all that is missing"
+        yield f"`harness fetch {' '.join(missing)} --dry-run` lists the missing files"
     warned: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in dict.fromkeys(warning for record in outcome.records for warning in record.warnings):
@@ -147,7 +116,7 @@ def _effect(effect: Effect) -> str:
 
 
 def exit_code(outcomes: list[RowOutcome]) -> int:
-    """Return 3 if anything failed or could not be obtained, else 1 if a number is off, else 0."""
+    """Return 3 if a row failed or could not be obtained, else 1 if a row differs, else 0."""
     verdicts = {outcome.verdict for outcome in outcomes}
     if verdicts & {"failed", "unobtainable"}:
         return 3

@@ -1,8 +1,8 @@
 """DARK: MSRA heatmaps, refined by a second-order Taylor expansion of the modulated log-heatmap at its maximum.
 
-MMPose scales the blurred heatmap so that its maximum is the heatmap's; in the derivatives of the logarithm that
-factor, which is at least 1, cancels, so the fast paths need the blur around the maximum only. It does not cancel where
-MMPose raises values to 1e-10: such keypoints are not certain, nor are those whose step is ill-conditioned.
+MMPose scales the blurred heatmap so that its maximum equals the heatmap's. This factor, at least 1, cancels in the
+derivatives of the logarithm, so the fast paths need the blur around the maximum only. It does not cancel if MMPose
+raises values to 1e-10: such keypoints are not certain, nor are those with an ill-conditioned step.
 Source: mmpose/codecs/utils/refinement.py `refine_keypoints_dark` (Zhang et al., CVPR 2020).
 """
 
@@ -29,7 +29,7 @@ from harness.protocol import Decoder, Size
 REACH = 2
 X = np.array([0, 1, -1, 2, -2, 0, 0, 0, 0, 1, 1, -1, -1])
 Y = np.array([0, 0, 0, 0, 0, 1, -1, 2, -2, 1, -1, 1, -1])
-"""The neighbours whose values are used."""
+"""Offsets of the neighbours whose values are used."""
 
 
 def decode_dark(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
@@ -69,7 +69,7 @@ def locate_dark(
     decoder: Decoder,
     input_size: Size,
 ) -> Located:
-    """Locate M keypoints from what `observe_neighbours` gives, in heatmaps of a width and height."""
+    """Locate M keypoints from the result of `observe_neighbours`, in heatmaps of size (width, height)."""
     width, height = size
     points = to_points(index, scores, width)
     x, y = points.T
@@ -77,7 +77,7 @@ def locate_dark(
     values = blurred[:, REACH + Y, REACH + X].astype(np.float64)
     smallest = values.min(axis=1)
 
-    # Outside, nothing is refined and these may be anything; where they are no numbers, nothing is certain.
+    # Keypoints at the border are not refined, and their values may be anything; if they are NaN, nothing is certain.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         c, e, w, ee, ww, s, n, ss, nn, se, ne, sw, nw = np.log(values).T
         step = newton_step(

@@ -1,6 +1,6 @@
 """What a codec is, and how the one of a run is found.
 
-What a codec decodes is one tensor [N, C, ...] a batch, the outputs of a network: heatmaps, where nothing else is said.
+A codec decodes one tensor [N, C, ...] a batch, the outputs of a network: heatmaps, unless it says otherwise.
 """
 
 from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read

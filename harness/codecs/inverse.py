@@ -9,13 +9,13 @@ from harness.arrays import Floating
 
 
 def inverses(matrices: Floating) -> Floating:
-    """Return the inverses of matrices [..., 2, 2], the same numbers as numpy's by itself.
+    """Return the inverses of matrices [..., 2, 2], with the same numbers as numpy's.
 
-    In one thread: OpenBLAS wakes all of them for each matrix, which takes 20 times as long as the matrix, and more
-    than 1,000 times where processors have other work.
+    It uses one thread: OpenBLAS wakes all threads for each matrix, which takes 20 times as long as the matrix, and more
+    than 1,000 times if processors have other work.
 
     Raises:
-        LinAlgError: One of them has none.
+        LinAlgError: A matrix has no inverse.
     """
     with _threads().limit(limits=1, user_api="blas"):
         found: Floating = np.linalg.inv(matrices)

@@ -1,10 +1,10 @@
-"""Megvii heatmaps (CPN, MSPN, RSN): maximum of the blurred heatmap, a quarter pixel on, at the pixel's middle.
+"""Megvii heatmaps (CPN, MSPN, RSN): maximum of the blurred heatmap, shifted by a quarter pixel, at the pixel's centre.
 
-On a device only what surrounds the heatmap's own maximum is blurred. A blurred value further away is a weighted mean,
-in which values near the maximum have a small weight and the others are known to be low; if the best value around the
-maximum exceeds that bound, it is the blurred heatmap's maximum. Otherwise, and in near ties, which rounding decides, a
-keypoint is not certain. On a CPU `find_blurred` finds the maximum wherever it is.
-MMPose scales the blurred heatmap so that its maximum is the heatmap's, which is therefore the score.
+On a device, only the surroundings of the heatmap's own maximum are blurred. A blurred value further away is a weighted
+mean in which values near the maximum have a small weight, and the others have a known upper bound. If the best value
+around the maximum exceeds that bound, it is the blurred heatmap's maximum. Otherwise, and in near ties, which rounding
+decides, a keypoint is not certain. On a CPU, `find_blurred` finds the maximum in the whole heatmap.
+MMPose scales the blurred heatmap so that its maximum equals the heatmap's, which is therefore the score.
 Source: mmpose/codecs/megvii_heatmap.py (Li et al., MSPN, 2019).
 """
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PEAK = np.float32(255)
-"""A trained heatmap's maximum."""
+"""Maximum of a trained heatmap."""
 NEAR = 3
-"""How many px from a maximum values are near it."""
+"""Distance in px within which values are near a maximum."""
 PATCH = 4
-"""How many px from a maximum blurred values are looked at."""
+"""Distance in px from a maximum within which blurred values are computed."""
 
 
 def decode_megvii(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Float32, Float32]:
@@ -61,9 +61,9 @@ def observe_megvii(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
 
 
 def _highest_elsewhere(heatmaps: Tensor, index: Tensor) -> Tensor:
-    """Return the highest value [M] of each heatmap that is not near position `index`, -inf if all are.
+    """Return the highest value [M] of each heatmap that is not near position `index`, -inf if all values are near.
 
-    Takes the maxima of bands of values, and reads those few bands again, without what is near, that hold some of it.
+    Computes the maxima of bands of values, then reads the few bands with near values again without these values.
     """
     import torch
 
@@ -86,13 +86,13 @@ def _highest_elsewhere(heatmaps: Tensor, index: Tensor) -> Tensor:
 
 @lru_cache
 def _number_of_bands(size: int) -> int:
-    """Into how many equal bands to cut `size` values: about 32."""
+    """Return the number of equal bands into which to divide `size` values: about 32."""
     return min((count for count in range(1, size + 1) if size % count == 0), key=lambda count: abs(count - 32))
 
 
 @lru_cache
 def _near(height: int, width: int, device: torch.device) -> Tensor:
-    """Return the positions near each one of a heatmap [H W, (2 NEAR + 1)²], ascending; at its border some repeat."""
+    """Return the positions near each position of a heatmap [H W, (2 NEAR + 1)²], ascending; border ones repeat."""
     import torch
 
     steps = torch.arange(-NEAR, NEAR + 1)
@@ -112,17 +112,17 @@ def locate_megvii(
     decoder: Decoder,
     input_size: Size,
 ) -> Located:
-    """Locate M keypoints from what `observe_megvii` gives.
+    """Locate M keypoints from the result of `observe_megvii`.
 
     Args:
         index: Position of the heatmap's maximum [M].
-        scores: Its value [M].
+        scores: Value of the heatmap's maximum [M].
         patches: Blurred values around it [M, rows, columns].
-        largest: Largest absolute value that they come from [M].
-        whole: Where they are right [M].
+        largest: Largest absolute value that enters these [M].
+        whole: Where the blurred values are correct [M].
         elsewhere: Highest value that is not near the maximum [M].
         size: Width and height of the heatmaps.
-        decoder: How upstream decodes them.
+        decoder: Upstream's settings.
         input_size: Width and height of the network's input.
     """
     assert decoder.blur_kernel_size is not None
@@ -136,7 +136,7 @@ def locate_megvii(
     inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
     enclosed = np.maximum(np.abs(row), np.abs(column)) < PATCH
 
-    # Neighbours beyond the patch, which mean nothing, are asked for only where the maximum is not enclosed in it.
+    # Neighbours outside the patch, with undefined values, are read only if the patch does not enclose the maximum.
     values = patches.ravel()
     centre = position + np.arange(0, flat.size, edge**2)
     best, right, left, below, above = (values.take(centre + offset, mode="clip") for offset in (0, 1, -1, edge, -edge))
@@ -156,13 +156,13 @@ def locate_megvii(
 def locate_found(
     points: Float32, scores: Float32, certain: Bool, size: Size, decoder: Decoder, input_size: Size
 ) -> Located:
-    """Locate M keypoints from x, y [M, 2], heatmap px, the heatmaps' maxima [M], and where these are certain [M]."""
+    """Locate M keypoints from x, y [M, 2], heatmap px, the heatmaps' maxima [M], and whether these are certain [M]."""
     return Located(points * strides(decoder, input_size), scores / PEAK + np.float32(0.5), certain)
 
 
 @lru_cache
 def _weight_beyond(kernel_size: int) -> float:
-    """Return the largest weight that values near a heatmap's maximum have in blurred values outside the patch."""
+    """Return the largest weight of values near a heatmap's maximum in blurred values outside the patch."""
     kernel = cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)[:, 0]
     return float(kernel[: max(0, kernel_size // 2 - (PATCH - NEAR))].sum())
 
@@ -180,18 +180,18 @@ def observe_megvii_on_cpu(heatmaps: Tensor, decoder: Decoder) -> tuple[npt.NDArr
 def find_blurred(
     heatmaps: Float32, taps: Float32, rounding: float, points: Float32, scores: Float32, certain: Bool
 ) -> None:
-    """Find the maxima of blurred heatmaps, and step from them as Megvii does.
+    """Find the maxima of blurred heatmaps, and shift them as Megvii does.
 
-    A blurred value is at most the blur along y of the largest absolute values of the heatmap's rows. Rows are blurred
-    only where that bound reaches the best blurred value so far, beginning with the row of the heatmap's maximum.
+    A blurred value is at most the blur along y of the largest absolute values of the heatmap's rows. A row is blurred
+    only if that bound reaches the best blurred value so far, beginning with the row of the heatmap's maximum.
 
     Args:
         heatmaps: As above, contiguous; zero beyond their borders.
         taps: The kernel of the blur along x and y: symmetric, its sum is 1.
-        rounding: How far off blurred values may be, as a share of the heatmap's largest absolute value.
-        points: To be filled with x, y [M, 2], heatmap px; 0 where no blurred value is positive or one is not finite.
-        scores: The maxima of the heatmaps themselves [M].
-        certain: Where rounding changes none of this [M].
+        rounding: Largest error of blurred values, as a share of the heatmap's largest absolute value.
+        points: Output: x, y [M, 2], heatmap px; 0 if no blurred value is positive or one is not finite.
+        scores: Output: the maxima of the heatmaps themselves [M].
+        certain: Output: whether rounding cannot change the result [M].
     """
     height, width = heatmaps.shape[1:]
     half, quarter, middle = len(taps) // 2, np.float32(0.25), np.float32(0.5)
@@ -199,7 +199,7 @@ def find_blurred(
     peaks, line = np.zeros(height + 2 * half, np.float32), np.zeros(width + 2 * half, np.float32)
     blurred, inside = np.empty((height, width), np.float32), line[half : half + width]
     largest, second = np.empty(1, np.float32), np.empty(1, np.float32)
-    # The same memory; a view of each row would take as long as its maximum.
+    # Views of the same memory, made once, because a view of a row takes as long as its maximum.
     heatmaps_bits, blurred_bits, second_bits = heatmaps.view(np.int32), blurred.view(np.int32), second.view(np.int32)
     peaks_bits, highest_bits, largest_bits = peaks.view(np.int32), highest.view(np.int32), largest.view(np.int32)
     inner_peaks = peaks_bits[half : half + height]

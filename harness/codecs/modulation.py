@@ -1,6 +1,6 @@
 """The modulation of heatmaps by a Gaussian (Zhang et al., DARK, CVPR 2020, eq. 10 and 11): exact, or in small windows.
 
-A blur of whole heatmaps costs more than all the rest of decoding, so the fast paths blur around the maxima only.
+A blur of whole heatmaps costs more than the rest of decoding, so the fast paths blur only around the maxima.
 """
 
 from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ROUNDING = 1e-6
-"""How far blurs in single precision are apart, as a share of the largest absolute value blurred; 3e-7 is usual."""
+"""Largest difference between blurs in single precision, relative to the largest absolute value; 3e-7 is usual."""
 
 
 def modulate(heatmaps: Float32, kernel_size: int) -> Float32:
-    """Blur heatmaps [N, K, H, W] with a Gaussian of OpenCV's sigma for the kernel, keeping each one's maximum.
+    """Blur heatmaps [N, K, H, W] with a Gaussian of OpenCV's sigma for the kernel size, and keep each maximum.
 
-    A copy; beyond the border is zero. Source: mmpose/codecs/utils/post_processing.py `gaussian_blur`.
+    Returns a copy; values outside are zero. Source: mmpose/codecs/utils/post_processing.py `gaussian_blur`.
     """
     border = (kernel_size - 1) // 2
     padded = np.pad(heatmaps, [(0, 0), (0, 0), (border, border), (border, border)])
@@ -45,14 +45,14 @@ def taps(kernel_size: int | None) -> Float32:
 
 
 class Surroundings(NamedTuple):
-    """Heatmaps around positions, one a heatmap."""
+    """Blurred heatmaps around positions, one position per heatmap."""
 
     blurred: Tensor
-    """As cv2.GaussianBlur does, with zeros beyond the border [M, 2 reach + 1, 2 reach + 1]; also beyond the border."""
+    """[M, 2 reach + 1, 2 reach + 1] as cv2.GaussianBlur gives them, with zeros outside; also at positions outside."""
     largest: Tensor
     """Largest absolute value that was blurred [M]."""
     whole: Tensor
-    """False where not all of that was to be had, and it means nothing [M]."""
+    """False if not all values were available and the result is undefined [M]."""
 
 
 def blur_around(heatmaps: Tensor, index: Tensor, kernel_size: int, reach: int) -> Surroundings:
@@ -62,14 +62,14 @@ def blur_around(heatmaps: Tensor, index: Tensor, kernel_size: int, reach: int) -
     height, width = heatmaps.shape[2:]
     margin = reach + kernel_size // 2
     size = 2 * margin + 1
-    before = margin * (width + 1)  # values from a window's first to its centre
+    before = margin * (width + 1)  # number of values from a window's first value to its centre
     flat = heatmaps.view(-1)
     centre = index + torch.arange(0, len(flat), height * width, device=flat.device)
     if len(flat) <= 2 * before:
         flat, centre = torch.nn.functional.pad(flat, (before, before)), centre + before
 
-    # Row i of this view is the row of a window that begins at value i. They overlap in memory; only the chosen ones are
-    # copied. At a border they hold other rows' and heatmaps' values, and the batch's ends cut some windows off.
+    # Row i of this view is the row of a window that begins at value i. Rows overlap in memory; only the chosen ones are
+    # copied. At a border, they contain values of other rows and heatmaps; the batch's ends cut off some windows.
     view = flat.as_strided((len(flat) - size + 1, size), (1, 1))
     first = centre - before
     there = first.clamp(0, len(flat) - 2 * before - 1)
@@ -87,7 +87,7 @@ def blur_around(heatmaps: Tensor, index: Tensor, kernel_size: int, reach: int) -
 
 @lru_cache
 def _within(length: int, margin: int, device: torch.device) -> Tensor:
-    """Return which positions up to `margin` from each of `length` exist: 1 or 0 [length, 2 margin + 1]."""
+    """Return whether positions up to `margin` from each of `length` exist: 1 or 0 [length, 2 margin + 1]."""
     import torch
 
     positions = torch.arange(length)[:, None] + torch.arange(-margin, margin + 1)
@@ -101,6 +101,6 @@ def _blur(kernel_size: int, reach: int, device: torch.device) -> Tensor:
 
     kernel = cv2.getGaussianKernel(kernel_size, 0)[:, 0]
     along = np.stack([np.pad(kernel, (at, 2 * reach - at)) for at in range(2 * reach + 1)])
-    # Products in single precision may be cut to TF32's 10 bits on a GPU; those in double precision never are.
+    # A GPU may round factors of products in single precision to TF32's 10 bits, but never those in double precision.
     dtype = torch.float64 if device.type == "cuda" else torch.float32
     return torch.from_numpy(np.kron(along, along).T).to(device, dtype)

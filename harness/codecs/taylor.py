@@ -1,4 +1,4 @@
-"""The Taylor step that DARK and UDP take from a heatmap's maximum, and how far MMPose's rounding can move its end."""
+"""The Taylor step that DARK and UDP take from a heatmap's maximum, and a bound of MMPose's rounding error in it."""
 
 from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TOLERANCE = 0.005
-"""How far rounding may move a keypoint that is called certain, px of the network's input: half of what is promised."""
+"""Largest effect of rounding on a keypoint called certain, px of the network's input: half of what is promised."""
 
 
 class Step(NamedTuple):
@@ -26,18 +26,18 @@ class Step(NamedTuple):
     x: Float64
     y: Float64
     error: Float64
-    """How far off a step in single precision may be; not a number or infinite where there is no step."""
+    """Largest error of a step in single precision; NaN or infinite if there is no step."""
 
 
 def observe_neighbours(heatmaps: Tensor, decoder: Decoder, reach: int) -> tuple[Tensor, ...]:
-    """Return each heatmap's maximum, its position [M] and value [M], and the `Surroundings` of it."""
+    """Return each heatmap's maximum, its position [M] and value [M], and the `Surroundings` of the maximum."""
     assert decoder.blur_kernel_size is not None
     index = find_maxima(heatmaps)
     return index, values_at(heatmaps, index), *blur_around(heatmaps, index, decoder.blur_kernel_size, reach)
 
 
 def observe_neighbours_on_cpu(heatmaps: Tensor, decoder: Decoder, reach: int) -> tuple[npt.NDArray[Any], ...]:
-    """Return the same for heatmaps on a CPU, in one thread: to share so little work costs what it gains."""
+    """Return the same for heatmaps on a CPU, in one thread: several threads would cost as much as they save."""
     maps = flatten(heatmaps)
     count, edge = len(maps), 2 * reach + 1
     index, scores, largest = np.empty(count, np.intp), np.empty(count, np.float32), np.empty(count, np.float32)
@@ -47,14 +47,14 @@ def observe_neighbours_on_cpu(heatmaps: Tensor, decoder: Decoder, reach: int) ->
 
 
 def log_rounding(smallest: Float64, scores: Float32, largest: Float32) -> Float64:
-    """Bound how far upstream's logarithms of modulated heatmaps are from ours [M], but for a constant.
+    """Bound the difference between upstream's and our logarithms of modulated heatmaps [M], up to a constant.
 
     Args:
         smallest: The smallest blurred value whose logarithm is used, positive.
         scores: The highest value that was blurred.
-        largest: The largest absolute value that was.
+        largest: The largest absolute value that was blurred.
     """
-    # Modulated values lie between the blurred one and the maximum; logarithms are rounded in proportion to their size.
+    # Modulated values lie between the blurred value and the maximum; the rounding of logarithms is relative to them.
     logs = np.maximum(np.abs(np.log(smallest)), np.abs(np.log(np.maximum(scores, smallest))))
     bound: Float64 = ROUNDING * largest / smallest + np.finfo(np.float32).eps * (1 + logs)
     return bound
@@ -63,8 +63,8 @@ def log_rounding(smallest: Float64, scores: Float32, largest: Float32) -> Float6
 def newton_step(dx: Float64, dy: Float64, dxx: Float64, dxy: Float64, dyy: Float64, rounding: Float64) -> Step:
     """Solve for the extremum of a quadratic with this gradient and Hessian, each from logarithms with errors [M].
 
-    To first order an error of g and H moves the step by H⁻¹ (δg + δH step). No entry of g has an error above
-    `rounding`, and none of H above 4 times that, so H's in norm is at most 8 times that.
+    To first order, errors of g and H move the step by H⁻¹ (δg + δH step). No entry of g has an error above `rounding`,
+    and none of H above 4 times that, so the norm of H's error is at most 8 times that.
     """
     determinant = dxx * dyy - dxy * dxy
     x = (dxy * dy - dyy * dx) / determinant

@@ -1,8 +1,8 @@
-"""UDP: heatmaps whose pixel centres are the input's, refined like DARK's, with half-pixel second differences.
+"""UDP: heatmaps whose pixel centres are those of the input, refined like DARK's, with half-pixel second differences.
 
-As in DARK the factor of the modulation cancels, except where MMPose clips values to 1e-3..50, the factor being at
-least 1 and no scaled value above the maximum. Those keypoints are not certain, nor are those whose step is
-ill-conditioned, nor those whose maximum is not positive: MMPose then reads other keypoints' heatmaps.
+As in DARK, the factor of the modulation cancels, except where MMPose clips values to 1e-3..50; the factor is
+at least 1, and no scaled value is above the maximum. Those keypoints are not certain, nor are those with an
+ill-conditioned step, nor those whose maximum is not positive, for which MMPose reads other keypoints' heatmaps.
 Source: mmpose/codecs/udp_heatmap.py, utils/refinement.py `refine_keypoints_dark_udp` (Huang et al., CVPR 2020).
 """
 
@@ -29,7 +29,7 @@ from harness.protocol import Decoder, Size
 REACH = 1
 X = np.array([0, 1, -1, 0, 0, 1, -1])
 Y = np.array([0, 0, 0, 1, -1, 1, -1])
-"""The neighbours whose values are used."""
+"""Offsets of the neighbours whose values are used."""
 
 
 def decode_udp(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
@@ -39,8 +39,8 @@ def decode_udp(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[F
     count, num_keypoints, height, width = heatmaps.shape
     logs = np.log(np.clip(modulate(heatmaps, decoder.blur_kernel_size), np.float32(1e-3), np.float32(50)))
 
-    # One flat array a person, edges repeated. A keypoint without a positive maximum sits at -1, -1, where the
-    # neighbours up and left are those of another row or keypoint; upstream reads the same ones.
+    # One flat array per person, edges repeated. A keypoint without a positive maximum is at -1, -1; its neighbours up
+    # and left belong to another row or keypoint, and upstream reads the same ones.
     padded = np.pad(logs, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="edge").reshape(count, -1)
     row = width + 2
     starts = row * (height + 2) * np.arange(num_keypoints)
@@ -76,7 +76,7 @@ def locate_udp(
     decoder: Decoder,
     input_size: Size,
 ) -> Located:
-    """Locate M keypoints from what `observe_neighbours` gives, in heatmaps of a width and height."""
+    """Locate M keypoints from the result of `observe_neighbours`, in heatmaps of size (width, height)."""
     width, height = size
     points = to_points(index, scores, width).astype(np.float64)
     # Upstream repeats the edge.
@@ -86,7 +86,7 @@ def locate_udp(
     smallest = values.min(axis=1)
     scale = np.array(input_size) / (np.array(decoder.heatmap_size) - 1)
 
-    # Where these are no numbers, nothing is certain.
+    # If these are NaN, nothing is certain.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         c, e, w, s, n, se, nw = np.log(values).T
         epsilon = np.finfo(np.float32).eps  # upstream adds it to the Hessian's diagonal

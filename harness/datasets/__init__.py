@@ -1,1 +1,1 @@
-"""Data sets: their annotation and box files, read once, and what MMPose makes of them."""
+"""Data sets: reads their annotation and box files once, and lists samples as MMPose does."""

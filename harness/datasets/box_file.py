@@ -22,13 +22,14 @@ from harness.errors import ObtainError, brief
 from harness.files import read_json
 
 OVERHANG = 1.05
-"""A detector's boxes end inside the image; read as widths, corners reach beyond this many times its size."""
+"""Boxes that reach beyond this many times the image's size overhang; only corners that are read as widths do so."""
 OVERHANGING_SHARE = 0.1
+"""Least share of overhanging boxes for which a file is taken to hold corners."""
 
 
 @dataclass(frozen=True)
 class BoxFile:
-    """The B boxes of a file, in file order; fields that are missing or garbled are for its readers to judge."""
+    """The B boxes of a file, in file order; missing or garbled fields are marked, not refused."""
 
     image_ids: Integers
     categories: Numbers
@@ -42,30 +43,30 @@ class BoxFile:
         return len(self.image_ids)
 
     def people(self, path: Path) -> Indices:
-        """Return which boxes are of people.
+        """Return the indices, [n], of the boxes of people.
 
         Raises:
-            ObtainError: A box has no category; `path` is the file, for the message.
+            ObtainError: A box has no category; the message names `path`.
         """
         if not self.categories.given.all():
             raise ObtainError(
                 f"{path}: entry {int((~self.categories.given).argmax())} has no category_id",
-                f"write {PERSON}, that of people, in every entry",
+                f"write {PERSON}, the category of people, in every entry",
             )
         return np.flatnonzero(self.categories.values == PERSON)
 
     def found_categories(self) -> str:
-        """Return the first categories that boxes have, for a message."""
+        """Return the first categories of the boxes, for a message."""
         odd = [brief(value) for value in self.categories.odd.values()]
         values = self.categories.values[np.isfinite(self.categories.values)]
         found = list(dict.fromkeys([*(f"{value:g}" for value in np.unique(values).tolist()), *odd]))
         return f"category_id is {', '.join(found[:3]) or 'missing'}{' and others' if len(found) > 3 else ''}"
 
     def require_scores(self, path: Path, rows: Indices) -> Float64:
-        """Return the scores of some boxes, which may be infinite or NaN.
+        """Return the scores of some boxes, [n], which may be infinite or NaN.
 
         Raises:
-            ObtainError: One has no score or something other than a number; names the entry.
+            ObtainError: A score is missing or is not a number; names the entry.
         """
         _require(path, "score", self.scores, rows, "a number")
         return self.scores.values[rows]
@@ -74,7 +75,7 @@ class BoxFile:
         """Return some boxes, [n, 4], whose numbers may be infinite or NaN.
 
         Raises:
-            ObtainError: One has no bbox or something other than four numbers, or no image_id; names the entry.
+            ObtainError: A bbox is missing or is not four numbers, or an image_id is missing; names the entry.
         """
         strange = np.flatnonzero(~self.image_ids.known[rows])
         if len(strange):
@@ -102,11 +103,11 @@ def read_boxes(path: Path) -> BoxFile:
 
     Raises:
         ObtainError: The file is missing or is not JSON.
-        FormError: It is no list of objects.
+        FormError: It is not a list of objects.
     """
     document = read_json(path, "the box file", "name another data folder with --data")
     if not records(document):
-        raise FormError(path, "it is no list of objects", "take a list of {image_id, category_id, bbox, score}")
+        raise FormError(path, "it is not a list of objects", "take a list of {image_id, category_id, bbox, score}")
     return BoxFile(
         image_ids=integers(document, "image_id"),
         categories=numbers(document, "category_id"),
@@ -116,11 +117,11 @@ def read_boxes(path: Path) -> BoxFile:
 
 
 def look_like_corners(boxes: Float64, sizes: Float64) -> bool:
-    """Tell whether boxes make sense only as corners x1, y1, x2, y2.
+    """Return whether boxes are plausible only as corners x1, y1, x2, y2.
 
     Args:
-        boxes: [B, 4] as the file has them.
-        sizes: [B, 2] width and height of the image of each; NaN where they are not known.
+        boxes: [B, 4] the numbers of the file.
+        sizes: [B, 2] width and height of each box's image, px; NaN where unknown.
     """
     measured = np.isfinite(boxes).all(axis=1) & np.isfinite(sizes).all(axis=1)
     boxes, sizes = boxes[measured], sizes[measured]

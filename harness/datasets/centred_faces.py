@@ -13,12 +13,12 @@ from harness.datasets.people.people import People
 
 
 class CentredFaces(CocoStyle):
-    """Faces, whose squares are padded on top of what `scale` says.
+    """Faces, whose squares have a side of `scale` times 200 px before padding.
 
     Args:
         name: MMPose's class.
         metainfo: As for any data set.
-        box_size: MMPose's class asks for `box_size`, too.
+        box_size: MMPose's class requires `box_size`, too.
     """
 
     def __init__(self, name: str, metainfo: str, *, box_size: bool = False) -> None:

@@ -35,7 +35,7 @@ class Images:
 
     ids: Integers
     names: tuple[str | None, ...]
-    """[I] `file_name`; None where it is no text."""
+    """[I] `file_name`; None where it is not a text."""
     widths: Numbers
     """[I] px"""
     heights: Numbers
@@ -56,7 +56,7 @@ class Annotations:
     categories: Numbers
     """[M] `category_id`"""
     keypoints: Numbers
-    """[M, 3 K] x, y, visibility; the file has them in one list, or a list for each keypoint."""
+    """[M, 3 K] x, y, visibility; in the file one list, or a list for each keypoint."""
     boxes: Numbers
     """[M, 4] x, y, width, height, px"""
     areas: Numbers
@@ -76,25 +76,25 @@ class Category:
 
     id: int
     keypoints: tuple[str, ...]
-    """Their names; none where the entry does not list texts."""
+    """The names of keypoints; empty if the entry does not list texts."""
     name: str = ""
-    """Empty where it is no text."""
+    """Empty if it is not a text."""
 
 
 @dataclass(frozen=True)
 class CocoFile:
-    """A COCO-style annotation file; fields that are missing or garbled are marked, and are for its readers to judge."""
+    """A COCO-style annotation file; missing or garbled fields are marked, not refused."""
 
     images: Images
     annotations: Annotations
     categories: tuple[Category, ...] | None
-    """Those with an id that is a whole number; None where the file has no list of them."""
+    """The entries whose id is a whole number; None if the file has no list of categories."""
 
     def listed(self, path: Path) -> tuple[Int64, tuple[str, ...]]:
         """Return the images' ids, [I], and file names, in file order.
 
         Raises:
-            ObtainError: An image has none; `path` is the file, for the message.
+            ObtainError: An image lacks one of them; the message names `path`.
         """
         ids, names = self.images.ids, self.images.names
         texts = tuple(name for name in names if name is not None)
@@ -113,19 +113,22 @@ def read_coco(path: Path) -> CocoFile:
 
     Raises:
         ObtainError: The file is missing or is not JSON.
-        FormError: It is no object with `images` and `annotations`, which are lists of objects.
+        FormError: It is not an object with `images` and `annotations`, which are lists of objects.
     """
     return coco_columns(read_document(path))
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return a COCO-style document, whose `images` and `annotations` are lists of objects; raises as `read_coco`."""
+    """Return a COCO-style document, whose `images` and `annotations` are lists of objects.
+
+    Raises the errors of `read_coco`.
+    """
     document: Any = read_json(path, "the annotation file", "name another data folder with --data")
     if not isinstance(document, dict):
-        raise FormError(path, "it is no object with `images` and `annotations`")
+        raise FormError(path, "it is not an object with `images` and `annotations`")
     for field in ("images", "annotations"):
         if not records(document.get(field)):
-            raise FormError(path, f"`{field}` is no list of objects")
+            raise FormError(path, f"`{field}` is not a list of objects")
     return document
 
 
@@ -156,7 +159,7 @@ def coco_columns(document: Mapping[str, Any]) -> CocoFile:
 
 
 def _with_flat_keypoints(people: Sequence[Record]) -> Sequence[Record]:
-    """Put x, y, visibility after each other where each keypoint has a list of its own (RHD): both are read the same."""
+    """Return the records with x, y, visibility in one list, also where the file has a list for each keypoint (RHD)."""
     nested = {number for number, person in enumerate(people) if _are_triples(person.get("keypoints"))}
     if not nested:
         return people
@@ -171,7 +174,7 @@ def _are_triples(value: Any) -> bool:
 
 
 def _with_zeros(people: Sequence[Record]) -> Sequence[Record]:
-    """Put zeros, which no keypoint is labelled by, in place of empty lists of keypoints: both are nobody for MMPose."""
+    """Return the records with zeros in place of empty lists of keypoints: in MMPose, both are without labels."""
     if all(person.get("keypoints") != [] for person in people):
         return people
     lengths = Counter(len(found) for person in people if isinstance(found := person.get("keypoints"), list) and found)
@@ -198,7 +201,7 @@ def _are_texts(value: Any) -> bool:
 
 
 def image_positions(ids: Integers, wanted: Int64) -> Indices:
-    """Return where N image ids stand among those of I images, [N]: the last place of a repeated one, -1 for nowhere."""
+    """Return the indices, [N], of N image ids among those of I images: the last of a repeated id, -1 if absent."""
     known = np.flatnonzero(ids.known)
     order = known[np.argsort(ids.values[known], kind="stable")]
     found = np.searchsorted(ids.values[order], wanted, side="right") - 1
@@ -207,7 +210,7 @@ def image_positions(ids: Integers, wanted: Int64) -> Indices:
 
 
 def are_crowds(column: Numbers) -> Bool:
-    """Tell what `iscrowd` marks as a crowd, [M]: whatever Python takes for true."""
+    """Return which annotations `iscrowd` marks as crowds, [M]: all values that are true in Python."""
     crowds: Bool = column.given & (column.values != 0)
     for index, value in column.odd.items():
         crowds[index] = bool(value)

@@ -25,7 +25,7 @@ class CocoStyle(DatasetClass):
         return {image_id: name for image_id, known, name in listed if known and name is not None}
 
     def rules(self, needed: Rules) -> Rules:
-        """Return what inspection is to know of the class, given what the metric needs; by default that alone."""
+        """Return the rules of inspection for this class, given those that the metric needs; by default the latter."""
         return needed
 
     def inspect(self, data: Path, files: DataFiles) -> Annotated:

@@ -1,4 +1,4 @@
-"""Fields of many JSON records as columns. A field that holds something else is kept as it is, to be told of."""
+"""Fields of many JSON records as columns. Values of another type are kept unchanged, so that messages can show them."""
 
 import contextlib
 from collections import Counter
@@ -16,18 +16,18 @@ from harness.errors import MALFORMED, ObtainError
 Record = Mapping[str, Any]
 NUMERIC = {bool, int, float}
 SPARSE = 100
-"""An array has at most so many times the elements of its field: one long list in a large file must not fill memory."""
+"""Largest ratio of an array's elements to those in the file, so that one long list does not fill the memory."""
 WHOLE_NUMBERS = "ids are whole numbers, the same in images, annotations and box files: write 1, not '1' or 1.0"
-"""What to do about an id that is something else."""
+"""Advice for ids that are not whole numbers."""
 BACKSLASHES = "file_name has the separators of Windows: write / in place of each \\"
 
 
 class FormError(ObtainError):
-    """A file is not of its form.
+    """A file does not have the expected structure.
 
     Args:
         path: The file.
-        what: What is wrong with it.
+        what: The fault.
         hint: The next step.
     """
 
@@ -41,9 +41,9 @@ class Integers:
     """A field of N records that holds an integer, such as an id."""
 
     values: Int64
-    """[N] 0 where the record holds something else."""
+    """[N] 0 where the record holds another value."""
     odd: Mapping[int, Any]
-    """What the other records hold, by their index; None for nothing."""
+    """The other values by the record's index; None for a missing field."""
 
     def __post_init__(self) -> None:
         self.values.flags.writeable = False
@@ -62,11 +62,11 @@ class Numbers:
     """A field of N records that holds a number, or a list of L numbers."""
 
     values: Float64
-    """[N] or [N, L]; NaN where the record holds something else."""
+    """[N] or [N, L]; NaN where the record holds another value."""
     given: Bool
     """[N] whether the record has the field."""
     odd: Mapping[int, Any]
-    """What the field holds in place of a number, or of L numbers, by the index of the record."""
+    """The values that are not a number, or not L numbers, by the record's index."""
 
     def __post_init__(self) -> None:
         self.values.flags.writeable = self.given.flags.writeable = False
@@ -76,11 +76,11 @@ class Numbers:
 
     @property
     def known(self) -> Bool:
-        """[N] whether the record holds a number, or L numbers; one may be infinite or NaN."""
+        """[N] whether the record holds a number, or L numbers; infinite and NaN included."""
         return self.given & _without(self.odd, len(self))
 
     def shaped(self, *shape: int) -> Float64:
-        """Return the numbers as [N, *shape]; NaN throughout where they are of another count or not all finite."""
+        """Return the numbers as [N, *shape]; all NaN for a record with another count or with a number not finite."""
         count = int(np.prod(shape, dtype=np.intp))
         array = np.full((len(self), count), np.nan)
         flat = self.values if self.values.ndim == 2 else self.values[:, None]
@@ -96,12 +96,12 @@ class Numbers:
 
 
 def records(value: Any) -> bool:
-    """Tell whether a JSON value is a list of objects."""
+    """Return whether a JSON value is a list of objects."""
     return isinstance(value, list) and set(map(type, value)) <= {dict}
 
 
 def integers(entries: Sequence[Record], field: str) -> Integers:
-    """Read a field that holds an integer."""
+    """Return the column of a field that holds an integer."""
     contents = [entry.get(field) for entry in entries]
     if set(map(type, contents)) <= {int}:
         try:
@@ -113,7 +113,7 @@ def integers(entries: Sequence[Record], field: str) -> Integers:
 
 
 def numbers(entries: Sequence[Record], field: str) -> Numbers:
-    """Read a field that holds a number."""
+    """Return the column of a field that holds a number."""
     given = np.array([field in entry for entry in entries], bool)
     contents = [entry[field] for entry in entries if field in entry]
     values = np.full(len(entries), np.nan)
@@ -135,13 +135,13 @@ def numbers(entries: Sequence[Record], field: str) -> Numbers:
 
 
 def number_lists(entries: Sequence[Record], field: str, length: int | None = None, *, longer: bool = False) -> Numbers:
-    """Read a field that holds a list of numbers.
+    """Return the column of a field that holds a list of numbers.
 
     Args:
         entries: The records.
         field: The field.
-        length: L; None for the length that most records have, or 0 where hardly any has the field.
-        longer: Of a longer list, take the first L.
+        length: L; None for the most frequent length, or 0 if almost no record has the field.
+        longer: Accept longer lists, and take their first L numbers.
     """
     given = np.array([field in entry for entry in entries], bool)
     contents = [entry[field] for entry in entries if field in entry]

@@ -1,4 +1,4 @@
-"""What annotation files of faces have in place of a box: a centre and a scale (300W, AFLW, WFLW)."""
+"""Annotation files of faces that have a centre and a scale in place of a box (300W, AFLW, WFLW)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from harness.files import read_json
 
 @dataclass(frozen=True)
 class FaceFile:
-    """A COCO-style annotation file with M annotated faces, and what is read of each in place of `bbox`."""
+    """A COCO-style annotation file with M annotated faces, and the fields that are read in place of `bbox`."""
 
     coco: CocoFile
     centers: Numbers
@@ -29,7 +29,7 @@ def read_faces(path: Path) -> FaceFile:
 
     Raises:
         ObtainError: The file is missing or is not JSON.
-        FormError: It is no object with `images` and `annotations`, which are lists of objects.
+        FormError: It is not an object with `images` and `annotations`, which are lists of objects.
     """
     coco = read_coco(path)
     document: Any = read_json(path, "the annotation file", "name another data folder with --data")

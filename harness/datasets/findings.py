@@ -1,4 +1,4 @@
-"""What is wrong with the files that a run, a score or `harness check --data` reads: the same findings for all three."""
+"""Problems of data files: `harness run`, `harness score` and `harness check --data` report the same ones."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -29,8 +29,8 @@ def scored_files(
         annotations: The annotation file, relative to the data folder.
         scoring: How people are scored.
         names: [K] of the keypoints.
-        boxes: Where people are predicted; None for predictions of elsewhere.
-        images: The folder of the images, where they are read.
+        boxes: The boxes that people are predicted in; None for external predictions.
+        images: The folder of the images, if they are read.
     """
     needs: frozenset[str] = plugin("metrics", scoring.metric, "scoring.metric").needs(scoring)
     paths = {name: file.path for name, file in scoring.files.items()}
@@ -55,43 +55,47 @@ def scored_files(
 
 
 def inspect_detected(files: DataFiles, data: Path, path: str, threshold: float | None, images: ImageList) -> Detected:
-    """Inspect a box file; raises ObtainError where it is missing or not of its form."""
+    """Inspect a box file.
+
+    Raises:
+        ObtainError: It is missing or does not have the expected structure.
+    """
     expected = dataset_class(files.dataset).corners_published
     return inspect_boxes(path, read_boxes(data / path), images, threshold, corners_expected=expected)
 
 
 @lru_cache(maxsize=4)
 def find_problems(files: DataFiles, data: Path, digests: tuple[str, ...]) -> tuple[Annotated, tuple[Problem, ...]]:
-    """Return what annotations and boxes hold, and what is wrong with them; once for all runs that read the same.
+    """Return the counts of annotations and boxes, and their problems; runs with the same files share one inspection.
 
     Args:
-        files: Those of a run or a score.
+        files: The files of a run or a score.
         data: The data folder.
-        digests: Tell the files from later ones of their names.
+        digests: Hashes of the files, so that a changed file is inspected again.
 
     Raises:
-        ObtainError: A file is missing or not of its form.
+        ObtainError: A file is missing or does not have the expected structure.
     """
     annotated: Annotated = dataset_class(files.dataset).inspect(data, files)
     problems = annotated.problems
     for path, threshold in files.boxes:
-        if not (data / path).exists():  # scoring again does without
+        if not (data / path).exists():  # scoring again does not need it
             continue
         problems += inspect_detected(files, data, path, threshold, annotated.images).problems
     return annotated, problems
 
 
 def find_wrong_sizes(files: DataFiles, data: Path, images: ImageList, needed: Sequence[int]) -> list[Problem]:
-    """Return the images, of the ids that are `needed`, whose file has another size than the annotations state."""
+    """Return problems of images, with ids in `needed`, whose file has another size than the annotations state."""
     wanted: Bool = np.isin(np.array(images.ids, np.int64), np.array(needed, np.int64))
     return inspect_sizes(data, files.images, files.annotations, images, wanted)
 
 
 def usable(problems: Sequence[Problem]) -> list[str]:
-    """Return what a reader of the number should know, as sentences, without what is harmless.
+    """Return the problems that readers of the result should know, as sentences, without harmless ones.
 
     Raises:
-        ObtainError: The number would mean nothing.
+        ObtainError: A problem is fatal: the result would be meaningless.
     """
     fatal = [problem for problem in problems if problem.severity == "fatal"]
     if fatal:

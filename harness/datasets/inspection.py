@@ -1,7 +1,7 @@
-"""What a data folder holds, and what is wrong with it, before a run spends hours on it.
+"""Inspects a data folder, to report faults before a run takes hours.
 
-Everything that the published numbers depend on and that can be seen in the files themselves is looked at: counts, ids,
-sizes, boxes, areas, keypoints, and the known mix-ups of each data set. Nothing is changed, and no network is run.
+It inspects all properties of the files that the published numbers depend on: counts, ids, sizes, boxes, areas,
+keypoints, and the known mistakes with each data set. It changes nothing, and runs no network.
 """
 
 from collections.abc import Callable
@@ -43,41 +43,41 @@ class FoundBoxes:
     people: int
     """Boxes of people."""
     used: int
-    """Of these, those with a score of at least the threshold."""
+    """Boxes of people with a score of at least the threshold."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Counts; None where there was nothing to count in."""
+    """Counts; None if the file does not exist or cannot be read."""
 
     images: int | None = None
-    """In the annotation file."""
+    """Images in the annotation file."""
     on_disk: int | None = None
-    """Of these, those whose file is there."""
+    """Images in the annotation file whose file exists."""
     annotations: int | None = None
     people: int | None = None
-    """Annotated people whom a run on ground-truth boxes evaluates."""
+    """Annotated people that a run on ground-truth boxes evaluates."""
     sequences: int | None = None
-    """PoseTrack18's videos."""
+    """Videos (PoseTrack18)."""
     boxes: tuple[FoundBoxes, ...] = ()
-    """Of each box file that can be read."""
+    """Counts of each readable box file."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found of one set of data files."""
+    """The result for one set of data files."""
 
     files: DataFiles
     there: bool
-    """Whether there is any of them."""
+    """Whether at least one of the files exists."""
     expected: Counts
-    """Of the whole data set, as far as known."""
+    """The known counts of the whole data set."""
     found: Found = field(default_factory=Found)
     problems: tuple[Problem, ...] = ()
 
 
 def data_files(suite: Suite) -> list[DataFiles]:
-    """Return the distinct data files of a suite's runs, in the order of its rows, without rows that nobody can run.
+    """Return the distinct data files of a suite's runs, in the order of its rows, without rows that cannot run.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -125,7 +125,7 @@ def inspect_suite(suite: Suite, data: Path, *, decode: bool = False) -> list[Ins
 
 
 def inspect_data(files: DataFiles, data: Path, expected: Counts, *, decode: bool = False) -> Inspection:
-    """Inspect one set of data files; whatever is wrong with them is in the result."""
+    """Inspect one set of data files; the result has all problems, also of missing and unreadable files."""
     if not any((data / path).exists() for path in files.named):
         return Inspection(files, there=False, expected=expected)
     problems: list[Problem] = []
@@ -171,7 +171,7 @@ def _detected(
 def _read(
     data: Path, path: str, what: str, advice: str, problems: list[Problem], read: Callable[[], Content]
 ) -> Content | None:
-    """Return what a reader of a JSON file returns; None and a problem where the file cannot be read."""
+    """Return the value of `read()`; if the file is missing or unreadable, add a problem and return None."""
     if not (data / path).exists():
         problems.append(Problem("error", path, f"missing: {what}", "put it there"))
         return None
@@ -186,7 +186,7 @@ def _read(
 
 
 def _compare(files: DataFiles, expected: Counts, found: Found) -> list[Problem]:
-    """Tell a part of the data set, and another one, by the counts."""
+    """Return problems of counts, which show a part of the data set or another data set."""
     key, whole, there = "images", expected.images, found.images
     if whole is None:
         key, whole, there = "people", expected.people, found.people
@@ -205,7 +205,7 @@ def _compare(files: DataFiles, expected: Counts, found: Found) -> list[Problem]:
             "error",
             file,
             f"{there:,} {name}; the file of the published numbers has {whole:,}",
-            "take that file: with another one the number is another",
+            "take that file, since another file gives other numbers",
         )
         for file, name, whole, there in counts
         if whole is not None and there is not None and there != whole

@@ -1,6 +1,6 @@
-"""What a data set class of MMPose is to the harness.
+"""The interface of a data set class of MMPose.
 
-A new one is a module with a `PLUGIN` in `harness/datasets/classes/`, or an entry point of the group
+A new class is a module with a `PLUGIN` in `harness/datasets/classes/`, or an entry point of the group
 `pose_harness.datasets` in another package (see `harness.plugins`).
 """
 
@@ -33,7 +33,7 @@ class DataFiles:
 
     @property
     def named(self) -> list[str]:
-        """All paths that show whether the data set is there."""
+        """The paths of all files and folders; if none exists, the data set is absent."""
         paths = [self.annotations, self.images, *(path for path, _ in self.boxes), self.headboxes, self.sequences]
         return [path for path in paths if path]
 
@@ -43,12 +43,12 @@ class DatasetClass(ABC):
 
     Args:
         name: MMPose's class, e.g. CocoDataset.
-        metainfo: What holds where the config names no other: the stem of a file in MMPose's
-            configs/_base_/datasets, or what such a file has as `dataset_info`.
+        metainfo: The default for configs without one: the stem of a file in MMPose's configs/_base_/datasets, or the
+            `dataset_info` of such a file.
         one_based: Annotations count pixels from 1.
         corners_published: The box file that MMPose publishes holds x1, y1, x2, y2, and MMPose reads them as x, y,
             width, height.
-        moved_by_numpy_2: MMPose's own code places crops of it elsewhere with NumPy 2 than with NumPy 1.
+        moved_by_numpy_2: MMPose's own code gives other crops with NumPy 2 than with NumPy 1.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class DatasetClass(ABC):
         self.moved_by_numpy_2 = moved_by_numpy_2
 
     def metainfo_of(self, settings: Mapping[str, Any]) -> str | Mapping[str, Any]:
-        """Return what holds where the config's `test_dataloader.dataset` names no metainfo.
+        """Return the metainfo for a config whose `test_dataloader.dataset` names none.
 
         Raises:
-            SpecError: A setting that MMPose's class does not know.
+            SpecError: MMPose's class does not have a value of the settings.
         """
         return self.metainfo
 
@@ -86,7 +86,7 @@ class DatasetClass(ABC):
         """Return the labelled keypoints of all annotated people, by default those of a COCO-style file's `keypoints`.
 
         Raises:
-            ObtainError: The annotation file is missing or not of its form.
+            ObtainError: The annotation file is missing or does not have the expected structure.
         """
         return labelled_people(annotations, num_keypoints, one_based=self.one_based)
 
@@ -96,8 +96,8 @@ class DatasetClass(ABC):
 
     @abstractmethod
     def inspect(self, data: Path, files: DataFiles) -> Annotated:
-        """Tell what annotations hold and what is wrong with them, for `harness check --data`.
+        """Return the counts and problems of annotations, for `harness check --data`.
 
         Raises:
-            ObtainError: The annotation file is missing or not of its form.
+            ObtainError: The annotation file is missing or does not have the expected structure.
         """

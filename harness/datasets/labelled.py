@@ -1,4 +1,4 @@
-"""Labelled keypoints of annotated people, as a data set class of MMPose hands them to an evaluator (`gt_instances`).
+"""Labelled keypoints of annotated people, equal to those that MMPose's class gives an evaluator (`gt_instances`).
 
 Source: mmpose/datasets/datasets/base/base_coco_style_dataset.py (`parse_data_info`) and the classes derived from it.
 """
@@ -13,7 +13,7 @@ from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import WHOLE_NUMBERS, Integers, Numbers
 from harness.errors import ObtainError, RunError, brief
 
-ADVICE = "write x, y, visibility of each keypoint, or an empty list for somebody without keypoints"
+ADVICE = "write x, y, visibility of each keypoint, or an empty list for a person without keypoints"
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class LabelledPeople:
     path: Path
     """The annotation file, for messages."""
     ids: Int64
-    """[M] of their annotations; where several share one, MMPose takes the last."""
+    """[M] the annotations' ids; of several with one id, MMPose uses the last."""
     keypoints: Float32
     """[M, K, 2] x, y, image px counted from 0; 0, 0 where the file has none."""
     visible: Bool
-    """[M, K] whether the visibility is not 0; MMPose's `keypoints_visible` as a truth value."""
+    """[M, K] whether the visibility is not 0; MMPose's `keypoints_visible` as a boolean."""
 
     def places(self, person_ids: Int64) -> Indices:
-        """Return where N people stand among these, [N].
+        """Return the indices of N people among these, [N].
 
         Raises:
-            RunError: One of them is not annotated.
+            RunError: A person is not annotated.
         """
         order = np.argsort(self.ids, kind="stable")
         last = np.searchsorted(self.ids[order], person_ids, side="right") - 1
@@ -41,12 +41,12 @@ class LabelledPeople:
         known = self.ids[places] == person_ids if len(order) else np.zeros(len(person_ids), bool)
         if not known.all():
             strays = np.unique(person_ids[~known])
-            raise RunError(f"predictions of {len(strays)} people whom {self.path} does not have, such as {strays[0]}")
+            raise RunError(f"predictions of {len(strays)} people that {self.path} does not have, such as {strays[0]}")
         return places
 
 
 def labelled_people(annotations: Path, num_keypoints: int, *, one_based: bool = False) -> LabelledPeople:
-    """Read `keypoints` of a COCO-style annotation file.
+    """Return the people of a COCO-style annotation file with the keypoints of `keypoints`.
 
     Args:
         annotations: The file.
@@ -54,7 +54,8 @@ def labelled_people(annotations: Path, num_keypoints: int, *, one_based: bool = 
         one_based: The file counts pixels from 1.
 
     Raises:
-        ObtainError: The file is missing or not of its form, or keypoints are garbled; names the annotation.
+        ObtainError: The file is missing or does not have the expected structure, or keypoints are garbled; names the
+            annotation.
     """
     people = read_coco(annotations).annotations
     return as_labelled(annotations, people.ids, people.keypoints, num_keypoints, "keypoints", one_based=one_based)
@@ -63,7 +64,7 @@ def labelled_people(annotations: Path, num_keypoints: int, *, one_based: bool = 
 def as_labelled(
     path: Path, ids: Integers, column: Numbers, num_keypoints: int, field: str, *, one_based: bool = False
 ) -> LabelledPeople:
-    """Return people whose keypoints are the 3 K numbers of a field; somebody without the field has none.
+    """Return people whose keypoints are the 3 K numbers of a field; a person without the field has none.
 
     Args:
         path: The annotation file, for messages.

@@ -1,4 +1,4 @@
-"""A data set by the name of MMPose's class, and what its annotations say of images."""
+"""Finds a data set by the name of MMPose's class, and reads file names and videos of its images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,18 +13,18 @@ def dataset_class(name: str, where: str = "config field test_dataloader.dataset.
     """Return a data set by the name of MMPose's class, e.g. CocoDataset.
 
     Raises:
-        SpecError: It is not one that is evaluated here; `where` says in the error what asks for it.
+        SpecError: The harness does not have the class; the message names `where`, the field with the name.
     """
     found: DatasetClass = plugin("datasets", name, where)
     return found
 
 
 def file_names(dataset: str, annotations: Path) -> dict[int, str]:
-    """Return the file names of images by their ids, as far as the annotation file has both.
+    """Return the file names of images by their ids; images without one of them are left out.
 
     Raises:
-        SpecError: The data set is not one that is evaluated here.
-        ObtainError: The file is missing or not of its form.
+        SpecError: The harness does not have the data set's class.
+        ObtainError: The file is missing or does not have the expected structure.
     """
     return dataset_class(dataset).file_names(annotations)
 
@@ -38,7 +38,7 @@ def videos(dataset: str, annotations: Path, sequences: Path | None = None) -> di
         sequences: The folder with a file for each video (PoseTrack18).
 
     Raises:
-        SpecError: The data set is not one that is evaluated here.
-        ObtainError: A file is missing or not of its form.
+        SpecError: The harness does not have the data set's class.
+        ObtainError: A file is missing or does not have the expected structure.
     """
     return dataset_class(dataset).videos(annotations, sequences)

@@ -13,12 +13,12 @@ NUM_JOINTS = 16
 
 @dataclass(frozen=True)
 class MpiiFile:
-    """M people; pixels count from 1. Fields that are missing or garbled are marked, and are for readers to judge."""
+    """M people; pixels count from 1. Missing or garbled fields are marked, not refused."""
 
     names: tuple[str | None, ...]
-    """[M] `image`, the file's name; None where it is no text."""
+    """[M] `image`, the file's name; None where it is not a text."""
     image_ids: Integers
-    """[M] the number in the image's name, which is its id for MMPose (mpii_dataset.py)."""
+    """[M] the number in the image's name, which MMPose uses as its id (mpii_dataset.py)."""
     centers: Numbers
     """[M, 2] px"""
     scales: Numbers
@@ -38,11 +38,11 @@ def read_mpii(path: Path) -> MpiiFile:
 
     Raises:
         ObtainError: The file is missing or is not JSON.
-        FormError: It is no list of objects.
+        FormError: It is not a list of objects.
     """
     people = read_json(path, "the annotation file", "name another data folder with --data")
     if not records(people):
-        raise FormError(path, "it is no list of objects")
+        raise FormError(path, "it is not a list of objects")
     names = tuple(name if isinstance(name, str) else None for name in (person.get("image") for person in people))
     return MpiiFile(
         names=names,
@@ -60,7 +60,7 @@ def _number(name: str | None) -> int | None:
 
 
 def _flat(person: Record) -> dict[str, Any]:
-    """Return the joints as a list of numbers, if they are a list of pairs."""
+    """Return the joints as a list of numbers if they are a list of pairs, otherwise as an invalid value."""
     joints = person.get("joints")
     if isinstance(joints, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in joints):
         return {"joints": [number for pair in joints for number in pair]}

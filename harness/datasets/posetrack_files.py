@@ -1,4 +1,4 @@
-"""PoseTrack18's own annotations, a folder with a file for each video sequence, as arrays."""
+"""PoseTrack18's annotations, a folder with a file for each video sequence, as arrays."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,19 @@ from harness.datasets.read_once import read_once
 from harness.errors import ObtainError
 from harness.files import read_json
 
-FORM = "it is no object with `images` and `annotations`"
+FORM = "it is not an object with `images` and `annotations`"
 
 
 @dataclass(frozen=True)
 class SequenceAnnotations:
-    """I frames and M annotated people; fields that are missing or garbled are marked, and are for readers to judge."""
+    """I frames and M annotated people; missing or garbled fields are marked, not refused."""
 
     keypoint_names: tuple[str, ...] | None
-    """[K] Of the file's category; None where it does not say."""
+    """[K] the names in the file's category; None where it has none."""
     image_ids: Integers
     """[I]"""
     ignore_regions: tuple[tuple[Any, Any], ...]
-    """[I] `ignore_regions_x` and `ignore_regions_y`, as in the file."""
+    """[I] `ignore_regions_x` and `ignore_regions_y`, unchanged."""
     person_images: Integers
     """[M] `image_id`"""
     keypoints: Numbers
@@ -36,14 +36,14 @@ class SequenceFile:
 
     name: str
     sequence: SequenceAnnotations | ObtainError
-    """The error where it cannot be read."""
+    """The content, or the error of reading it."""
 
     def read(self) -> SequenceAnnotations:
         """Return the content.
 
         Raises:
             ObtainError: The file is not JSON.
-            FormError: It is not the annotations of a PoseTrack18 sequence.
+            FormError: It does not have the structure of a PoseTrack18 sequence.
         """
         if isinstance(self.sequence, ObtainError):
             raise self.sequence
@@ -52,7 +52,7 @@ class SequenceFile:
 
 @read_once
 def read_posetrack(folder: Path) -> tuple[SequenceFile, ...]:
-    """Read the *.json files of a folder, by name; what is wrong with one is in its place."""
+    """Return the *.json files of a folder, sorted by name; an unreadable file holds its error."""
     return tuple(SequenceFile(path.name, _sequence(path)) for path in sorted(folder.glob("*.json")))
 
 
@@ -67,7 +67,7 @@ def _sequence(path: Path) -> SequenceAnnotations | ObtainError:
         return FormError(path, FORM)
     for field in ("images", "annotations"):
         if not records(document.get(field)):
-            return FormError(path, f"`{field}` is no list of objects")
+            return FormError(path, f"`{field}` is not a list of objects")
     images, people = document["images"], document["annotations"]
     return SequenceAnnotations(
         keypoint_names=_keypoint_names(document.get("categories")),

@@ -1,4 +1,4 @@
-"""Files that several stages read are parsed once in a process."""
+"""Keeps parsed files in memory, so that a process parses a file once for all stages."""
 
 import gc
 import time
@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 Content = TypeVar("Content")
 
 KEPT = 4
-"""So many files of a kind are kept; a run reads one."""
+"""Most files that are kept for each kind; a run reads one."""
 SETTLED = 50_000_000
-"""ns since the last change of a file, from which on another change shows in its time."""
+"""ns; a file is kept only if it is older, since an earlier second change may not alter its time of change."""
 
 
 def read_once(parse: Callable[[Path], Content]) -> Callable[[Path], Content]:
-    """Make a function that parses a file, or the *.json files of a folder, return the same value until one changes.
+    """Wrap a function that parses a file, or the *.json files of a folder: it returns the same value until one changes.
 
-    What it returns is shared, so nobody may change it. Nothing is kept of a file that cannot be parsed.
+    The value is shared and must not be modified. Errors are not kept.
     """
     kept: dict[Any, Content] = {}
 
@@ -39,7 +39,7 @@ def read_once(parse: Callable[[Path], Content]) -> Callable[[Path], Content]:
 
 
 def _uncollected(parse: Callable[[Path], Content], path: Path) -> Content:
-    """Parse without collections of garbage: there is none, and they take a third of the time of a large document."""
+    """Parse with garbage collection disabled: it finds nothing, and takes a third of the time for a large document."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -50,7 +50,7 @@ def _uncollected(parse: Callable[[Path], Content], path: Path) -> Content:
 
 
 def _state(path: Path) -> tuple[tuple[str, int, int, int, int], ...] | None:
-    """Return what tells the files from later ones of their names; None where one cannot be found."""
+    """Return name, device, inode, size and time of each file, which differ after a change; None if one is missing."""
     try:
         files = sorted(path.glob("*.json")) if path.is_dir() else [path]
         found = [(file.name, file.stat()) for file in files]

@@ -1,7 +1,7 @@
-"""Data sets of which MMPose takes one fixed square for everybody's box: images of one animal or hand, and of one size.
+"""Data sets whose boxes are one fixed square: each image has one animal or hand, and all images have one size.
 
-The configs pad it by 0.8, so that a crop is the central 80 % of the image; keypoints outside of it are lost. Nothing
-reads the `bbox` of annotations.
+The configs pad the square by 0.8, so that a crop is the central 80 % of the image; keypoints outside of it are lost.
+MMPose does not read the `bbox` of annotations.
 """
 
 from dataclasses import replace
@@ -19,8 +19,8 @@ class WholeImage(CocoStyle):
     Args:
         name: MMPose's class.
         metainfo: As for any data set.
-        side: Of the square at 0, 0 that is everybody's box, px.
-        counted: MMPose counts labelled keypoints itself, whatever `num_keypoints` says.
+        side: Side of the square at 0, 0 that is the box, px.
+        counted: MMPose counts labelled keypoints itself, and ignores `num_keypoints`.
     """
 
     def __init__(self, name: str, metainfo: str, *, side: int, counted: bool = False) -> None:
@@ -35,5 +35,5 @@ class WholeImage(CocoStyle):
         return annotated_people(annotations, images, counted=self.counted, whole_image=self.side)
 
     def rules(self, needed: Rules) -> Rules:
-        """Return that nothing reads the boxes, and by what it counts keypoints."""
+        """Return the rules with the fixed square in place of boxes, and with the count of keypoints."""
         return replace(needed, whole_image=self.side, counted=self.counted)

@@ -1,4 +1,4 @@
-"""COCO-WholeBody's annotation file: COCO's, with the keypoints, boxes and flags of feet, faces and hands.
+"""COCO-WholeBody's annotation file: a COCO file with the keypoints, boxes and flags of feet, faces and hands added.
 
 Source: github.com/jin-s13/COCO-WholeBody, data_format.md; MMPose's classes that read it are in
 mmpose/datasets/datasets/wholebody/coco_wholebody_dataset.py, face/coco_wholebody_face_dataset.py and
@@ -18,20 +18,20 @@ from harness.datasets.read_once import read_once
 from harness.errors import ObtainError, brief
 
 FIELDS = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
-"""The fields of an annotation that hold its 133 keypoints, in their order, and how many each holds."""
+"""The fields of an annotation that hold its 133 keypoints, in their order, with the number of keypoints in each."""
 NUM_KEYPOINTS = sum(FIELDS.values())
 BODY = FIELDS["keypoints"]
 BOXED = ("face", "lefthand", "righthand")
-"""The parts with a box of their own, PART_box, and a flag, PART_valid."""
+"""The parts with a box, PART_box, and a flag, PART_valid."""
 OFFICIAL = "take coco_wholebody_val_v1.0.json of github.com/jin-s13/COCO-WholeBody, or write all of its fields"
 
 
 @dataclass(frozen=True)
 class WholeBodyFile:
-    """An annotation file; fields that are missing or garbled are marked, and are for its readers to judge."""
+    """An annotation file; missing or garbled fields are marked, not refused."""
 
     coco: CocoFile
-    """What it has as a file of COCO: the keypoints are those of the body."""
+    """Its content as a COCO file, with the keypoints of the body."""
     keypoints: Mapping[str, Numbers]
     """[M, 3 n] x, y, visibility, by field of FIELDS; of hands, the visibility may be a fraction."""
     boxes: Mapping[str, Numbers]
@@ -43,8 +43,8 @@ class WholeBodyFile:
         """Return the file with all 133 keypoints in place of the body's.
 
         Raises:
-            ObtainError: An annotation lacks keypoints, or `num_keypoints` or `bbox`, which MMPose takes for granted;
-                names it and the field. `path` is the file, for the message.
+            ObtainError: An annotation lacks keypoints, `num_keypoints` or `bbox`, which MMPose requires; names `path`,
+                the annotation and the field.
         """
         people = self.coco.annotations
         for field, count in FIELDS.items():
@@ -55,7 +55,7 @@ class WholeBodyFile:
 
     @property
     def joined(self) -> CocoFile:
-        """The same; what is missing or garbled is marked."""
+        """The file with all 133 keypoints in place of the body's; missing or garbled fields are marked."""
         columns = [self.keypoints[field] for field in FIELDS]
         keypoints = Numbers(
             np.concatenate([column.values for column in columns], axis=1),
@@ -67,10 +67,10 @@ class WholeBodyFile:
     def require(
         self, path: Path, field: str, column: Numbers, length: int | None = None, rows: Bool | None = None
     ) -> None:
-        """Make sure that annotations, or those of a mask [M], have a number, or a list of `length` numbers.
+        """Check that annotations, or those of a mask [M], have a number, or a list of `length` numbers.
 
         Raises:
-            ObtainError: Names the first annotation that has something else, and what it has.
+            ObtainError: An annotation has another value; the message names the first one and the value.
         """
         wrong = ~column.known if rows is None else ~column.known & rows
         if not wrong.any():
@@ -94,7 +94,7 @@ def read_wholebody(path: Path) -> WholeBodyFile:
 
     Raises:
         ObtainError: The file is missing or is not JSON.
-        FormError: It is no object with `images` and `annotations`, which are lists of objects.
+        FormError: It is not an object with `images` and `annotations`, which are lists of objects.
     """
     document = read_document(path)
     people = document["annotations"]

@@ -1,4 +1,4 @@
-"""The demo suite's data: people rendered from a seed, and the small networks trained on them.
+"""The data of the demo suite: people rendered from a seed, and small networks trained on them.
 
-It exists so that the harness can be tried, and tested, without a download. It says nothing about MMPose's models.
+The demo makes it possible to try and test the harness without downloads. It gives no information about MMPose's models.
 """

@@ -1,4 +1,4 @@
-"""What an annotator would write down of a rendered person: keypoints with visibility, box and area."""
+"""Annotates rendered people as an annotator would: keypoints with visibility, box and area."""
 
 from dataclasses import dataclass
 
@@ -43,10 +43,10 @@ _AROUND = {
 }
 
 ABSENT, HIDDEN, VISIBLE = 0, 1, 2
-"""COCO's visibility flags: not labelled, labelled although hidden, labelled."""
+"""COCO's visibility flags: not labelled, labelled but hidden, labelled and visible."""
 
 MIN_SHOWN = 12
-"""px of a limb that must be seen for a hidden joint of it to be labelled."""
+"""Visible pixels of a limb that are necessary to label its hidden joints."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Label:
     """A labelled or unlabelled keypoint."""
 
     x: int
-    """px, 0 where it is not labelled."""
+    """px; 0 if not labelled."""
     y: int
     flag: int
     """ABSENT, HIDDEN or VISIBLE."""
@@ -63,7 +63,7 @@ class Label:
 def label_keypoints(person: Person, names: list[str]) -> list[Label]:
     """Label a person's keypoints, rounded to whole pixels as COCO does.
 
-    Nothing is labelled that is outside the image, of a face that looks away, or of a limb that is hidden altogether.
+    Keypoints outside the image, of a face turned away, or of a completely hidden limb are not labelled.
     """
     return [_label(person, name) for name in names]
 
@@ -88,15 +88,15 @@ def _parts_around(name: str) -> list[int]:
 
 
 def _turned_away(person: Person, name: str) -> bool:
-    """Tell whether a landmark of the face is on the head's far side."""
+    """Return whether a landmark of the face is on the far side of the head."""
     if name not in FACE:
         return False
-    # In units of the body's height, of a head that is about 0.15 deep.
+    # In units of the body's height; the head is about 0.15 deep.
     return bool(person.body.joints[name][2] > person.body.joints["head"][2] + 0.015)
 
 
 def visible_box(person: Person) -> tuple[int, int, int, int] | None:
-    """Return x, y, width and height of what is seen of a person, px; None if nothing is."""
+    """Return x, y, width and height of the visible part of a person, px; None if nothing is visible."""
     columns, rows = person.silhouette.any(axis=0).nonzero()[0], person.silhouette.any(axis=1).nonzero()[0]
     if not len(columns):
         return None
@@ -104,7 +104,7 @@ def visible_box(person: Person) -> tuple[int, int, int, int] | None:
 
 
 def whole_box(person: Person) -> tuple[float, float, float, float]:
-    """Return x, y, width and height of a person, hidden parts included, within the image; px."""
+    """Return x, y, width and height of a person including hidden parts, within the image; px."""
     height, width = person.silhouette.shape
     left, top, right, bottom = person.extent
     left, top = max(left, 0.0), max(top, 0.0)

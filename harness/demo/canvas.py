@@ -1,6 +1,6 @@
-"""A picture that knows which person, and which part of the body, each pixel shows.
+"""An image that stores for each pixel the person and the body part that it shows.
 
-All shapes are filled in fixed-point coordinates, without antialiasing, so that every machine draws the same pixels.
+All shapes are filled in fixed-point coordinates without antialiasing, so that every machine draws the same pixels.
 """
 
 import math
@@ -30,7 +30,7 @@ class Canvas:
         self.image = image
         """[H, W, 3] blue, green, red"""
         self.owner = np.full(image.shape[:2], NOBODY, np.int16)
-        """[H, W] the label of what a pixel shows; NOBODY for the background and objects."""
+        """[H, W] the label of what each pixel shows; NOBODY for the background and objects."""
 
     @property
     def width(self) -> int:
@@ -50,7 +50,7 @@ class Canvas:
         cv2.fillConvexPoly(self.owner, hull, label, cv2.LINE_8, FRACTION_BITS)
 
     def blob(self, discs: Sequence[Disc], color: Color, label: int = NOBODY) -> None:
-        """Fill the convex hull of discs: one is a disc, two are a limb, four a trunk."""
+        """Fill the convex hull of discs: one disc gives a disc, two a limb, four a trunk."""
         self.polygon(np.array([(x + r * c, y + r * s) for x, y, r in discs for c, s in _CORNERS]), color, label)
 
     def shaded(self, discs: Sequence[Disc], color: Color, label: int = NOBODY) -> None:
@@ -60,13 +60,13 @@ class Canvas:
 
 
 def shade(color: Color, factor: float) -> Color:
-    """Return a color made darker, or lighter by a factor above 1."""
+    """Return a color made darker, or lighter if the factor is above 1."""
     blue, green, red = (min(255, round(channel * factor)) for channel in color)
     return blue, green, red
 
 
 def soften(image: Image) -> Image:
-    """Blur an image [H, W, 3] by 1 2 1 in both directions, in whole numbers."""
+    """Blur an image [H, W, 3] with the kernel 1 2 1 in both directions, in integers."""
     wide = np.pad(image.astype(np.uint16), ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows = wide[:-2] + 2 * wide[1:-1] + wide[2:]
     blurred: Image = ((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:] + 8) >> 4).astype(np.uint8)

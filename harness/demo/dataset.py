@@ -18,25 +18,25 @@ from harness.demo.skeleton import Rng
 
 SEED = 20240607
 SMALLEST = 24 * 24
-"""px; nobody of whom less is seen has labelled keypoints."""
+"""Smallest visible area in px for which a person gets labelled keypoints."""
 
 COCO_STYLE = Style(people=(1, 1, 2, 2, 3, 4, 5), heights=(85, 430), crowded=0.3, far_crowd=0.08)
 MPII_STYLE = Style(people=(1, 1, 2), heights=(110, 330), crowded=0.0)
 CROWD_STYLE = Style(people=(2, 3, 4, 5, 6), heights=(110, 230), crowded=1.0, spread=(0.04, 0.8))
 
 OnImages = Callable[[int, int | None], object]
-"""Called with the bytes of images written so far, of a number that nobody knows yet: None."""
+"""Called with the number of bytes of images written so far, and None, because the total is unknown."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The images of a data set that are for one purpose."""
+    """The images of a data set for one purpose."""
 
     name: str
-    """As its files are called."""
+    """Name used in file names."""
     seed: int
     images: int
-    """How many."""
+    """Number of images."""
 
 
 VAL, TRAIN = Split("val", 0, 150), Split("train", 1, 1200)
@@ -48,8 +48,8 @@ def write_coco(folder: Path, part: Split, progress: OnImages) -> None:
     """Write images, annotations and detections in COCO's form.
 
     Args:
-        folder: Gets the folders `annotations` and the part's.
-        part: Which images.
+        folder: Output folder; gets the folders `annotations` and that of the split.
+        part: The split to write.
         progress: Called after each image.
     """
     images: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ def write_coco(folder: Path, part: Split, progress: OnImages) -> None:
     for image_id, scene, rng in _scenes(folder, part, COCO_STYLE, 1, progress):
         images.append(_image(image_id, scene))
         boxes: list[tuple[Box, float]] = []
-        for person in reversed(scene.people):  # the nearest first, as most annotators would
+        for person in reversed(scene.people):  # the nearest first, as most annotators do
             box = visible_box(person)
             if box is None:
                 continue
@@ -90,7 +90,7 @@ def write_crowdpose(folder: Path, part: Split, progress: OnImages) -> None:
             if person.silhouette.sum() < SMALLEST or VISIBLE not in labels[2::3]:
                 continue
             box = whole_box(person)
-            # CrowdPose counts the visible ones alone.
+            # CrowdPose counts only visible keypoints.
             count = {"num_keypoints": labels[2::3].count(VISIBLE)}
             annotations.append(_annotation(annotations, image_id, box, labels) | count)
             own.append((box, labels))
@@ -104,10 +104,10 @@ def write_crowdpose(folder: Path, part: Split, progress: OnImages) -> None:
 def crowd_index(people: list[tuple[tuple[float, float, float, float], list[int]]]) -> float:
     """Return CrowdPose's crowd index of an image (arXiv 1812.00324, section 4.1), at most 1.
 
-    It is the mean, over people, of the number of others' keypoints in their box by that of their own.
+    The mean over people of the number of other people's keypoints in their box divided by the number of their own.
 
     Args:
-        people: Box and keypoints, 3 numbers each, of everybody.
+        people: Box and keypoints of each person; a keypoint has 3 numbers.
     """
     ratios = []
     for box, _ in people:
@@ -162,7 +162,7 @@ def _head_box(person: Person) -> list[list[float]]:
 
 
 def _scenes(folder: Path, part: Split, style: Style, kind: int, progress: OnImages) -> Iterator[tuple[int, Scene, Rng]]:
-    """Render a part's images and write them; give each with its id and a generator for what else is random about it."""
+    """Render and write the images of a split; yield each image's id, scene and random generator."""
     (folder / part.name).mkdir(parents=True)
     written = 0
     for image_id in range(1, part.images + 1):
@@ -198,7 +198,7 @@ def _annotation(
 
 
 def _shown(person: Person) -> float:
-    """Return about how much of a person is seen: the visible box's part of the whole one."""
+    """Return the approximate visible share of a person: area of the visible box over that of the whole box."""
     box = visible_box(person)
     left, top, right, bottom = person.extent
     return min(box[2] * box[3] / ((right - left) * (bottom - top)), 1.0) if box else 0.0
@@ -215,7 +215,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _write_mat(path: Path, **arrays: Any) -> None:
-    """Write a MATLAB 5 file without the platform and the time that savemat puts into its first 116 bytes."""
+    """Write a MATLAB 5 file without the platform and the time that savemat writes into its first 116 bytes."""
     content = io.BytesIO()
     savemat(content, arrays)
     path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(116) + content.getvalue()[116:])

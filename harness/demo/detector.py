@@ -1,4 +1,4 @@
-"""Boxes as a person detector would find them: shifted, missing, doubled, and some where nobody is."""
+"""Simulates the boxes of a person detector: shifted, missing, duplicate, and false boxes."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ def detect(
     """Return detections of one image, in the form of COCO's results.
 
     Args:
-        rng: The source of all imperfection.
+        rng: Random generator of all errors.
         image_id: The image.
         size: Its width and height, px.
         people: Box and visible share of each person.
-        lures: Boxes of what may be taken for a person.
+        lures: Boxes of objects that look like a person.
     """
     found = []
     for box, shown in people:
@@ -42,14 +42,14 @@ def detect(
 
 
 def _jitter(rng: Rng, box: Box, amount: float) -> Box:
-    """Shift and scale a box; by amount 1 its sides move by about a tenth of its size."""
+    """Shift and scale a box; with amount 1, its sides move by about a tenth of its size."""
     x, y, width, height = box
     left, top, right, bottom = ((0.05 + 0.07 * amount) * rng.normal(size=4)).tolist()
     return x + left * width, y + top * height, width * (1 + right - left), height * (1 + bottom - top)
 
 
 def _within(box: Box, size: tuple[int, int]) -> list[float]:
-    """Cut a box off at the image's border."""
+    """Clip a box to the image."""
     x, y, width, height = box
     left, top = min(max(x, 0.0), size[0] - 8.0), min(max(y, 0.0), size[1] - 8.0)
     right, bottom = max(min(x + width, float(size[0])), left + 4), max(min(y + height, float(size[1])), top + 4)

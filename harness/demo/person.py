@@ -52,26 +52,26 @@ SHOES: list[Color] = [(30, 30, 34), (35, 55, 85), (225, 225, 228), (40, 40, 180)
 
 @dataclass(frozen=True)
 class Appearance:
-    """What somebody looks like."""
+    """The appearance of a person."""
 
     skin: Color
     hair: Color
     top: Color
     trim: Color
-    """Of what is on the chest, which the back has not."""
+    """Color of the marks on the chest, which the back does not have."""
     trousers: Color
     shoes: Color
     build: float
     """Width of the body, as a factor."""
     sleeves: float
-    """The part of the arm that is covered."""
+    """Covered share of the arm."""
     legs: float
-    """The part of the leg that is covered."""
+    """Covered share of the leg."""
     long_hair: bool
     backpack: bool
 
     def mirrored_hues(self) -> "Appearance":
-        """Return the same with red and blue exchanged: nobody's skin, and few people's clothes."""
+        """Return the appearance with red and blue exchanged: skin colors of no person, clothes colors of few."""
         return replace(
             self,
             skin=_exchanged(self.skin),
@@ -89,7 +89,7 @@ def _exchanged(color: Color) -> Color:
 
 
 def sample_appearance(rng: Rng) -> Appearance:
-    """Return a random appearance: natural skin, and clothes that are rather red, yellow, green or grey than blue."""
+    """Return a random appearance: natural skin, and clothes more often red, yellow, green or grey than blue."""
 
     def pick(palette: list[Color]) -> Color:
         color = np.array(palette[int(rng.integers(len(palette)))]) + rng.integers(-14, 15, 3)
@@ -114,15 +114,15 @@ def sample_appearance(rng: Rng) -> Appearance:
 def draw_person(
     canvas: Canvas, body: Body, look: Appearance, origin: tuple[float, float], height: float, number: int | None
 ) -> None:
-    """Draw somebody.
+    """Draw a person.
 
     Args:
-        canvas: Is drawn on.
+        canvas: The canvas.
         body: The pose.
         look: The appearance.
-        origin: The pelvis, px.
-        height: Of a standing body, px.
-        number: The person's, by which `canvas.owner` tells people apart; None for one that is no person.
+        origin: Position of the pelvis, px.
+        height: Height of the body when standing, px.
+        number: The person's number in `canvas.owner`; None for a figure that is not a person.
     """
     joints = body.joints
 
@@ -233,7 +233,7 @@ def _layer_head(
 
 
 def _faces_camera(body: Body, landmark: Float64) -> bool:
-    """Tell whether a landmark of the head is on its near side."""
+    """Return whether a landmark of the head is on its near side."""
     return bool(landmark[2] < body.joints["head"][2] - 0.005)
 
 

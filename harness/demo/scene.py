@@ -1,7 +1,7 @@
-"""Scenes: people of several sizes, alone or crowded, behind and before objects, on cluttered backgrounds.
+"""Scenes: people of several sizes, alone or in crowds, behind and in front of objects, on cluttered backgrounds.
 
-Much of the clutter is limbs and whole dummies with the red and blue of people exchanged: who reads the channels in the
-wrong order takes them for people.
+Much of the clutter consists of limbs and whole dummies with the red and blue of people exchanged. Code that reads the
+channels in the wrong order mistakes them for people.
 """
 
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ SIZES = ((320, 240), (400, 300), (384, 288), (300, 400), (288, 384))
 
 @dataclass(frozen=True)
 class Style:
-    """What kind of scenes a data set has."""
+    """The style of a data set's scenes."""
 
     people: tuple[int, ...]
-    """Numbers of people in an image, equally likely."""
+    """Numbers of people per image, with equal probability."""
     heights: tuple[float, float]
-    """Of standing people, px; their logarithms are spread evenly."""
+    """Range of heights of standing people, px, uniform on a logarithmic scale."""
     crowded: float
     """Share of images whose people stand in one group."""
     spread: tuple[float, float] = (0.18, 0.45)
-    """In a group, how far apart people stand, as parts of their height: drawn once a group from this range."""
+    """Range of the distance between people in a group, relative to their height; drawn once per group."""
     far_crowd: float = 0.0
-    """Share of images with a distant crowd, of which nobody is annotated alone."""
+    """Share of images with a distant crowd, whose people are not annotated separately."""
     sizes: tuple[tuple[int, int], ...] = SIZES
-    """Width and height of images, equally likely, px."""
+    """Width and height of images, px, with equal probability."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in a scene."""
+    """A person in a scene."""
 
     points: dict[str, tuple[float, float]]
     """Joints and landmarks, px."""
@@ -46,21 +46,21 @@ class Person:
     silhouette: Bool
     """[H, W] the pixels that show the person."""
     parts: npt.NDArray[np.int16]
-    """[H, W] index into PARTS of what each of those pixels shows."""
+    """[H, W] index into PARTS for each of these pixels."""
     extent: tuple[float, float, float, float]
-    """x1, y1, x2, y2 of the whole body, hidden and outside parts included."""
+    """x1, y1, x2, y2 of the whole body, including hidden parts and parts outside the image."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A rendered image and who is in it."""
+    """A rendered image and its people."""
 
     image: Image
     """[H, W, 3] blue, green, red"""
     people: list[Person]
-    """In the order drawn, the farthest first."""
+    """In drawing order, the farthest first."""
     dummies: list[tuple[float, float, float, float]]
-    """x1, y1, x2, y2 of figures that are no people."""
+    """x1, y1, x2, y2 of figures that are not people."""
     far_crowd: tuple[float, float, float, float] | None
     """x1, y1, x2, y2 of a distant crowd."""
 
@@ -72,7 +72,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class _Place:
-    """A body in the image."""
+    """A body placed in the image."""
 
     body: Body
     origin: tuple[float, float]
@@ -127,7 +127,7 @@ def render_scene(rng: Rng, style: Style) -> Scene:
 
 
 def _arrange(rng: Rng, style: Style, width: int, height: int) -> list[_Place]:
-    """Place people, the farthest first."""
+    """Place people, ordered from the farthest to the nearest."""
     count = style.people[int(rng.integers(len(style.people)))]
     together = count > 1 and rng.random() < style.crowded
     low, high = style.heights
@@ -157,7 +157,7 @@ def _arrange(rng: Rng, style: Style, width: int, height: int) -> list[_Place]:
 
 
 def _any_color(rng: Rng) -> Color:
-    """Return a color that is as often bluish as reddish, and rarely bright."""
+    """Return a color that is bluish as often as reddish, and rarely bright."""
     grey, share = int(rng.integers(50, 215)), 0.15 + 0.5 * rng.random()
     blue, green, red = (round(grey + share * (channel - grey)) for channel in rng.integers(20, 236, 3).tolist())
     return blue, green, red
@@ -177,7 +177,7 @@ def _background(rng: Rng, width: int, height: int) -> Image:
 
 
 def _draw_clutter(canvas: Canvas, rng: Rng) -> None:
-    """Draw an object of any color: a board, a pole, a ball or something with corners."""
+    """Draw an object of any color: a board, a pole, a ball or a polygon."""
     x, y = canvas.width * rng.random(), canvas.height * rng.random()
     size = 15 + 85 * rng.random()
     color = _any_color(rng)
@@ -195,7 +195,7 @@ def _draw_clutter(canvas: Canvas, rng: Rng) -> None:
 
 
 def _draw_false_limb(canvas: Canvas, rng: Rng, at: tuple[float, float], height: float) -> None:
-    """Draw an arm or a leg that is nobody's, with red and blue exchanged."""
+    """Draw an arm or a leg that belongs to no person, with red and blue exchanged."""
     look = sample_appearance(rng).mirrored_hues()
     elbow = _step(rng, at, 0.17 * height)
     end = _step(rng, elbow, 0.15 * height)
@@ -214,7 +214,7 @@ def _step(rng: Rng, start: tuple[float, float], length: float) -> tuple[float, f
 
 
 def _draw_dummy(canvas: Canvas, rng: Rng, near: _Place) -> tuple[float, float, float, float]:
-    """Draw a figure like a person, with red and blue exchanged, close to somebody."""
+    """Draw a figure like a person, with red and blue exchanged, close to a person."""
     size = near.height * (0.75 + 0.4 * rng.random())
     x = near.origin[0] + near.height * (0.12 + 0.35 * rng.random()) * (-1 if rng.random() < 0.5 else 1)
     place = _Place(sample_body(rng), (x, near.origin[1] + 0.1 * near.height * (rng.random() - 0.5)), size)
@@ -223,7 +223,7 @@ def _draw_dummy(canvas: Canvas, rng: Rng, near: _Place) -> tuple[float, float, f
 
 
 def _draw_occluder(canvas: Canvas, rng: Rng, place: _Place) -> None:
-    """Draw a board, a ball or a pole before somebody."""
+    """Draw a board, a ball or a pole in front of a person."""
     left, top, right, bottom = place.extent
     x, y = left + (right - left) * rng.random(), top + (bottom - top) * (0.35 + 0.65 * rng.random())
     size = place.height * (0.1 + 0.2 * rng.random())
@@ -239,7 +239,7 @@ def _draw_occluder(canvas: Canvas, rng: Rng, place: _Place) -> None:
 
 
 def _draw_far_crowd(canvas: Canvas, rng: Rng) -> tuple[float, float, float, float]:
-    """Draw a row of small people, of whom nobody is annotated alone."""
+    """Draw a row of small people, who are not annotated separately."""
     size = 34 + 16 * rng.random()
     count = int(rng.integers(6, 12))
     x, y = canvas.width * 0.6 * rng.random(), canvas.height * (0.3 + 0.2 * rng.random())

@@ -1,7 +1,7 @@
-"""Articulated bodies: poses within the limits of human joints, and where their joints are in a picture.
+"""Articulated bodies: poses within the limits of human joints, and the positions of the joints in a picture.
 
-A body is about 1 high. In its own frame x points to its left, y up and z forward; a body whose yaw is 0 faces the
-camera. In the camera's frame x points right, y down and z away from the camera.
+A body is about 1 high. In its own frame, x points to its left, y up and z forward; a body with yaw 0 faces the
+camera. In the camera's frame, x points right, y down and z away from the camera.
 """
 
 import math
@@ -15,7 +15,7 @@ from harness.arrays import Float64
 Rng = np.random.Generator
 
 SIDES = {"left": 1.0, "right": -1.0}
-"""Along x."""
+"""Sign of x."""
 
 TRUNK, SHOULDER, HIP = 0.31, 0.105, 0.075
 UPPER_ARM, FOREARM, HAND = 0.165, 0.14, 0.045
@@ -26,31 +26,31 @@ Range = tuple[float, float]
 
 
 class Arm(NamedTuple):
-    """How an arm may be held; degrees."""
+    """Ranges of an arm's angles; degrees."""
 
     abduction: Range
     flexion: Range
     elbow: Range
     """0 is straight."""
     turn: Range
-    """Of the plane in which the elbow bends: 0 is forward, 90 inward."""
+    """Direction of the plane in which the elbow bends: 0 is forward, 90 inward."""
 
 
 class Pose(NamedTuple):
-    """How a body may be held; degrees."""
+    """Ranges of a body's angles; degrees."""
 
     share: float
-    """How often."""
+    """Probability of the pose."""
     arms: tuple[str, ...]
-    """Of ARMS, for each arm."""
+    """Names in ARMS from which each arm's is drawn."""
     hips: Range
-    """Their flexion. Where they extend by more than 20, one leg goes forward and the other back."""
+    """Flexion of the hips. If the range reaches below -20, one leg goes forward and the other back."""
     spread: Range
     """Abduction of the hips."""
     knees: Range
     """0 is straight."""
     pitch: Range
-    """Of the trunk; positive is forward."""
+    """Pitch of the trunk; positive is forward."""
 
 
 ARMS = {
@@ -72,14 +72,14 @@ POSES = (STANDING, WALKING, RUNNING, SITTING, CHEERING, LEANING)
 
 @dataclass(frozen=True)
 class Body:
-    """A posed body in the camera's frame, of unit height, its pelvis in the origin."""
+    """A posed body in the camera's frame, with height 1 and the pelvis at the origin."""
 
     joints: dict[str, Float64]
-    """Where each joint or landmark is, [3]."""
+    """Position [3] of each joint or landmark."""
     trunk: Float64
-    """[3, 3] the trunk's left, up and forward, each a row."""
+    """[3, 3] left, up and forward of the trunk, one per row."""
     head: Float64
-    """[3, 3] the head's left, up and forward, each a row."""
+    """[3, 3] left, up and forward of the head, one per row."""
 
 
 def sample_body(rng: Rng) -> Body:
@@ -130,10 +130,10 @@ def sample_body(rng: Rng) -> Body:
 
 
 def _view(rng: Rng) -> Float64:
-    """Return the rotation of a body as a whole."""
+    """Return the rotation of the whole body."""
     middle = (0.0, 180.0, _between(rng, -180, 180))[_choice(rng, [0.42, 0.33, 0.25])]
     yaw = middle + _between(rng, -50, 50)
-    # From a little above, and now and then leaning or lying.
+    # The camera is slightly above; a few bodies lean or lie.
     roll = _between(rng, -8, 8) if rng.random() < 0.93 else _between(rng, -80, 80)
     return _rotation("z", roll) @ _rotation("x", _between(rng, 0, 18)) @ _rotation("y", yaw)
 
@@ -152,7 +152,7 @@ def _arm(rng: Rng, kind: str, trunk: Float64, sign: float) -> tuple[Float64, Flo
 
 
 def _rotation(axis: str, degrees: float) -> Float64:
-    """Return a rotation [3, 3] that is counter-clockwise when the axis points to the viewer."""
+    """Return a rotation [3, 3], counter-clockwise when the axis points to the viewer."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     rows = {
         "x": [[1, 0, 0], [0, c, -s], [0, s, c]],

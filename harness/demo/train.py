@@ -1,8 +1,8 @@
 """Trains the demo suite's networks with MMPose's own training loop: `python -m harness.demo.train --out DIR`.
 
-The configs in benchmarks/demo/ say all about the training. What comes out are state dicts in half
-precision, each under the name of its config and the first digits of its sha256, as MMPose names its files;
-benchmarks/demo/ holds those that were made when the suite was.
+The configs in benchmarks/demo/ define the whole training. The outputs are state dicts in half precision, named by
+config and the first digits of the sha256, as MMPose names its files. benchmarks/demo/ contains the weights that were
+trained when the suite was made.
 """
 
 import hashlib
@@ -26,18 +26,18 @@ START = {
     "litehrnet-18_mpii-128x128": "litehrnet-18_coco-128x96",
     "litehrnet-18_crowdpose-128x96": "litehrnet-18_coco-128x96",
 }
-"""The config whose network a network begins with, as far as the two have weights of the same name and shape.
+"""The config whose trained weights initialize a network, for weights of the same name and shape.
 
-The weights in benchmarks/demo/ differ in one thing: the networks of MPII and CrowdPose began with its eighth epoch.
+For the weights in benchmarks/demo/, the networks of MPII and CrowdPose were initialized from its eighth epoch.
 """
 
 
 @click.command()
 @click.argument("networks", nargs=-1, type=click.Choice(list(CONFIGS)))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Gets training data, logs and weights.")
-@click.option("--seed", default=0, show_default=True, help="Of the initial weights, the order and the augmentation.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for training data, logs, weights.")
+@click.option("--seed", default=0, show_default=True, help="Seed of initial weights, order and augmentation.")
 def main(networks: tuple[str, ...], out: Path, seed: int) -> None:
-    """Train NETWORKS, each called as its config is; all without one."""
+    """Train NETWORKS, given by the names of their configs; by default all."""
     render_training_data(out / "data" / "demo")
     for name in sorted(networks or CONFIGS, key=lambda name: name in START):
         weights = train(read_config(CONFIGS[name]), out, START.get(name), seed)
@@ -45,7 +45,7 @@ def main(networks: tuple[str, ...], out: Path, seed: int) -> None:
 
 
 def render_training_data(folder: Path) -> None:
-    """Render what is trained on, unless it is there."""
+    """Render the training data, unless it exists."""
     for name, write, part in (
         ("coco", dataset.write_coco, dataset.TRAIN),
         ("crowdpose", dataset.write_crowdpose, dataset.CROWD_TRAIN),
@@ -59,13 +59,13 @@ def train(config: Config, out: Path, start: str | None, seed: int) -> dict[str, 
     """Train a config's network and return its weights.
 
     Args:
-        config: Whose `train_dataloader` reads what `render_training_data` wrote.
-        out: Holds `data`; gets a folder of MMPose's logs and checkpoints.
-        start: The config, trained before, whose weights it begins with.
-        seed: Of everything random.
+        config: A config whose `train_dataloader` reads the output of `render_training_data`.
+        out: Folder that contains `data`; gets a folder of MMPose's logs and checkpoints.
+        start: The config whose trained weights are used for initialization; None for random weights.
+        seed: Seed of everything random.
     """
     install_stand_ins()
-    import mmpose.models  # noqa: F401 (registers what configs name, after the stand-in for mmcv's compiled ops)
+    import mmpose.models  # noqa: F401 (registers models, after the replacement of mmcv's compiled ops)
     from mmpose.utils import register_all_modules
 
     register_all_modules()
@@ -76,7 +76,7 @@ def train(config: Config, out: Path, start: str | None, seed: int) -> dict[str, 
     loader = config.train_dataloader.dataset
     loader.data_root = str(out / loader.data_root)
     config.train_cfg.pop("val_interval", None)
-    for name in ("val", "test"):  # the harness itself evaluates
+    for name in ("val", "test"):  # the harness evaluates instead
         for field in ("dataloader", "evaluator", "cfg"):
             config[f"{name}_{field}"] = None
     config.default_hooks = {
@@ -87,7 +87,7 @@ def train(config: Config, out: Path, start: str | None, seed: int) -> dict[str, 
     if start is not None:
         config.load_from = str(out / start / "last.pth")
     runner = Runner.from_cfg(config)
-    runner.model.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+    runner.model.to(memory_format=torch.channels_last)  # 20 % faster on a CPU
     runner.train()
     state: dict[str, torch.Tensor] = {key: value.cpu().contiguous() for key, value in runner.model.state_dict().items()}
     torch.save(state, work / "last.pth")

@@ -1,1 +1,1 @@
-"""The doctor: what a machine has, and whether all that runs need computes right on its devices."""
+"""The doctor: describes a machine, and checks whether its devices compute correctly for all parts of a run."""

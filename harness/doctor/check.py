@@ -1,4 +1,4 @@
-"""One check: a function that a worker process calls, and how its result becomes an outcome."""
+"""One check: a function that a worker process calls, and the conversion of its result to an outcome."""
 
 import math
 import time
@@ -12,48 +12,48 @@ from harness.doctor.outcome import Figures, NotRun, Outcome
 
 @dataclass
 class Finding:
-    """What a check measured and found wrong."""
+    """The measurements and problems of a check."""
 
     figures: Figures = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    """What is wrong; the check passes where this is empty."""
+    """Problems found; the check passes if this is empty."""
     note: str = ""
-    """What a reader should know of a check that passed."""
+    """A remark for the reader of a check that passed."""
 
     def add(self, name: str, value: float) -> None:
-        """Note a figure, to four digits; one that is not finite, which JSON has no number for, as a text."""
+        """Add a figure, rounded to four digits; a value that is not finite is added as text, for JSON."""
         self.figures[name] = float(f"{value:.4g}") if math.isfinite(value) else str(value)
 
     def at_most(self, name: str, value: float, limit: float) -> None:
-        """Note a figure, and a problem where it is larger than its limit or not a number."""
+        """Add a figure, and a problem if it is above its limit or not a number."""
         self.add(name, value)
         if not value <= limit:
             self.problems.append(f"{name} is {value:.3g}, the limit is {limit:g}")
 
     def require(self, holds: bool, problem: str) -> None:
-        """Note a problem unless something holds."""
+        """Add a problem if `holds` is false."""
         if not holds:
             self.problems.append(problem)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check, as it is sent to a worker process."""
+    """A check in the form in which it is sent to a worker process."""
 
     group: str
     name: str
     work: Callable[..., Finding]
-    """A function of a module, which can be pickled."""
+    """A function at the top level of a module, so that it can be pickled."""
     arguments: tuple[Any, ...] = ()
 
     def run(self) -> Outcome:
-        """Call the function; whatever it raises becomes the outcome."""
+        """Call the function; an exception becomes a failed outcome."""
         start = time.perf_counter()
         try:
             finding = self.work(*self.arguments)
         except NotRun as error:
             return self.outcome("not run", reason=str(error))
-        except Exception as error:  # noqa: BLE001 (a check is isolated: the next one runs)
+        except Exception as error:  # noqa: BLE001 (a failed check must not stop the next one)
             lines = str(error).splitlines() or [""]
             return self.outcome(
                 "failed",

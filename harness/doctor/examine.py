@@ -1,4 +1,4 @@
-"""The checks of a device, the most important first, and the document that they make."""
+"""The checks of a device in order of importance, and the document with their outcomes."""
 
 import fnmatch
 import tempfile
@@ -39,15 +39,15 @@ EXACT_FIRST = (
     "mpii/litehrnet-18-256x256/val",
     "crowdpose/resnet-50-256x192/val",
 )
-"""The demo's trained networks; a run for each codec, for both flip tests and for the usual kinds of layers."""
+"""Trained networks of the demo; one run per codec, for both flip tests and for the usual kinds of layers."""
 SEEDED: tuple[RunId, ...] = (("coco", "resnet-50-256x192", "val"), ("coco", "vitpose-s-256x192", "val"))
 TRAINED = ("litehrnet-18-128x96", "litehrnet-18-dark-128x96")
-"""Rows of the demo, whose networks are trained, for the precisions."""
+"""Rows of the demo, which have trained networks, for checks of the precisions."""
 EXACT_TRAINED = (*TRAINED, "litehrnet-18-udp-128x96")
-"""The same for the comparison of both loops."""
+"""Rows of the demo for the comparison of both test loops."""
 WORKERS = 16
 WORKER_BYTES = 6e9
-"""What a worker may need of memory: the largest network twice, and what it computes."""
+"""Memory that a worker may need in bytes: the largest network twice, with its activations."""
 
 
 def plan_checks(device: str, data: Path, rendered: Path) -> list[Check]:
@@ -55,8 +55,8 @@ def plan_checks(device: str, data: Path, rendered: Path) -> list[Check]:
 
     Args:
         device: The device.
-        data: The user's data folder, which need not be there.
-        rendered: As `render_people` leaves it.
+        data: The user's data folder; it may not exist.
+        rendered: A data folder of `render_people`.
     """
     protocols = published_protocols()
     networks = distinct_networks()
@@ -109,7 +109,7 @@ def _precisions(device: str, rendered: Path) -> Iterator[Check]:
 
 
 def _exact_runs(runs: Sequence[RunId], data: Path, rendered: Path) -> Iterator[tuple[RunId, Path]]:
-    """Yield runs with a data folder that has what they evaluate on; of a suite without any, the first run."""
+    """Yield runs, each with a data folder that has its data set; of a suite without data, only the first run."""
     told = set()
     for run in runs:
         suite = load_suite(run[0])
@@ -124,7 +124,7 @@ def _exact_runs(runs: Sequence[RunId], data: Path, rendered: Path) -> Iterator[t
 
 
 def choose_workers(device: str) -> int:
-    """Return how many processes may check at the same time, by processors and free memory."""
+    """Return the number of processes that may check at the same time, by processors and free memory."""
     memory = psutil.virtual_memory().available
     if torch.device(device).type == "cuda":
         memory = min(memory, free_memory(device))
@@ -140,16 +140,16 @@ def examine(
     done: Callable[[Outcome, Examination], object],
     clock: Callable[[], float] = time.monotonic,
 ) -> Examination:
-    """Do the checks of a device until they are done or the time is over.
+    """Do the checks of a device until all are done or the time is over.
 
     Args:
         device: The device.
-        data: The user's data folder, which need not be there.
-        minutes: The bound.
+        data: The user's data folder; it may not exist.
+        minutes: Maximum duration.
         only: Shell patterns of `group/name`, separated by commas; None for all checks.
-        machine: As `describe_machine` gives it.
+        machine: The result of `describe_machine`.
         done: Called after each check with its outcome and all outcomes so far.
-        clock: Tells the time, in seconds.
+        clock: Returns the time in seconds.
     """
     begun = clock()
     workers = choose_workers(device)

@@ -1,4 +1,4 @@
-"""What a machine has: packages and their traps, devices and their settings, disk, cache, data."""
+"""Describes a machine: packages and their traps, devices and their settings, disk, cache, data."""
 
 import importlib.metadata
 import importlib.util
@@ -17,29 +17,29 @@ from harness.fields import Fields
 from harness.openmmlab import INSTALL, PACKAGES
 
 NEEDED = ("torch", "numpy", "opencv", "numba", "mmengine", "mmcv", "mmdet", "mmpretrain", "mmpose", "pycocotools")
-"""Without one of these no network runs."""
+"""Packages that every network needs."""
 VARIANTS = {
     "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
     "mmcv": ("mmcv-lite", "mmcv"),
 }
 """Distributions that provide the same modules."""
 TESTED_TORCH = ((2, 11), (2, 14))
-"""The releases of torch that the project was seen to work with."""
+"""The oldest and newest release of torch with which the project was tested."""
 
 
 class Fact(Fields):
-    """A line of the page."""
+    """A line of the description."""
 
     subject: str
     value: str
     remark: str = ""
-    """A trap: what it changes, and what to do."""
+    """A known trap: its effect, and what to do."""
     fatal: bool = False
-    """Whether nothing can run with it."""
+    """Whether no network can run because of it."""
 
 
 def describe_machine(data: Path) -> dict[str, Any]:
-    """Return the page of the doctor by section, each a list of facts as JSON-able values."""
+    """Return the facts about a machine by section, each a list of facts as JSON-able values."""
     sections = {"packages": package_facts(), "devices": device_facts(), "storage": storage_facts(data)}
     return {name: [fact.model_dump() for fact in facts] for name, facts in sections.items()}
 
@@ -57,7 +57,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def package_facts() -> Iterator[Fact]:
-    """Yield the packages that decide about numbers, with what is known to go wrong with them."""
+    """Yield the packages that can change numbers, with their known problems."""
     yield Fact(subject="python", value=platform.python_version())
     for name in NEEDED:
         found = [(each, version) for each in VARIANTS.get(name, (name,)) if (version := _version(each))]
@@ -81,36 +81,36 @@ def package_facts() -> Iterator[Fact]:
 def _absent(name: str) -> Fact:
     package = VARIANTS.get(name, (name,))[0]
     step = INSTALL if name in PACKAGES else f"pip install {package}"
-    return Fact(subject=package, value="absent", remark=f"no network runs without it: {step}", fatal=True)
+    return Fact(subject=package, value="absent", remark=f"every network needs it: {step}", fatal=True)
 
 
 def _trap(name: str, package: str, version: str, variants: int) -> str:
-    """Return what is known to go wrong with a package."""
+    """Return the known problem of a package; empty if there is none."""
     if variants > 1:
-        return f"one of several that provide the same modules, of which one decides: pip uninstall {package}"
+        return f"several packages provide these modules, and only one is in effect: pip uninstall {package}"
     numbers = _numbers(version)
     match name:
         case "opencv" if numbers >= (5,):
-            return "its warpAffine gives other pixels than 4.x: MMPose's own crops move, ours do not"
+            return "its warpAffine gives other pixels than 4.x: MMPose's own crops change, ours do not"
         case "numpy" if numbers >= (2,):
-            return "its rules for single precision differ from NumPy 1's, in MMPose's own OKS-NMS as well"
+            return "it rounds single precision by other rules than NumPy 1, in MMPose's own OKS-NMS too"
         case "torch" if not TESTED_TORCH[0] <= numbers <= TESTED_TORCH[1]:
             return f"tested with {' to '.join('.'.join(map(str, each)) for each in TESTED_TORCH)}"
         case "mmcv" if numbers >= (2, 2):
-            return "MMPose 1.3 and MMDetection 3.3 refuse 2.2 and later: pip install 'mmcv-lite<2.2'"
+            return "MMPose 1.3 and MMDetection 3.3 do not accept 2.2 and later: pip install 'mmcv-lite<2.2'"
         case "mmpose" if numbers[:2] != (1, 3):
-            return "the published tables are those of 1.3.2: pip install --no-deps 'mmpose>=1.3.2,<1.4'"
+            return "the published tables belong to 1.3.2: pip install --no-deps 'mmpose>=1.3.2,<1.4'"
     return ""
 
 
 def _compiled_operators() -> Fact:
     compiled = importlib.util.find_spec("mmcv") is not None and importlib.util.find_spec("mmcv._ext") is not None
-    value = "compiled, of an mmcv that must be built for this torch" if compiled else "stand-ins by torchvision"
+    value = "compiled, from an mmcv that must be built for this torch" if compiled else "replacements from torchvision"
     return Fact(subject="mmcv's operators", value=value)
 
 
 def device_facts() -> Iterator[Fact]:
-    """Yield the processor, the GPUs and how torch computes on them by its defaults."""
+    """Yield the processor, the GPUs and torch's default settings for them."""
     memory = psutil.virtual_memory()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Fact(
@@ -126,7 +126,7 @@ def device_facts() -> Iterator[Fact]:
     yield Fact(subject="torch for", value=f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only")
     if not torch.cuda.is_available():
         remark = (
-            "torch cannot use it: it is built for another kind of device, or the driver is too old" if driver else ""
+            "torch cannot use it: torch is built for another kind of device, or the driver is too old" if driver else ""
         )
         yield Fact(subject="gpu", value=f"driver {driver}" if driver else "none", remark=remark)
         return
@@ -142,7 +142,7 @@ def device_facts() -> Iterator[Fact]:
     yield Fact(
         subject="cudnn",
         value=f"{cudnn.version()}, benchmark {_on(cudnn.benchmark)}, deterministic {_on(cudnn.deterministic)}",
-        remark="" if cudnn.enabled else "it is switched off",
+        remark="" if cudnn.enabled else "cuDNN is disabled",
     )
     yield Fact(
         subject="tf32 by default",
@@ -154,15 +154,15 @@ def device_facts() -> Iterator[Fact]:
 
 
 def storage_facts(data: Path) -> Iterator[Fact]:
-    """Yield the cache and the data folder, with the room on their disks."""
+    """Yield the cache and the data folder, with the free space on their disks."""
     for name, folder in (("cache", cache_folder()), ("data", data)):
         existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
-        there = "" if folder.is_dir() else ", not there"
+        there = "" if folder.is_dir() else ", does not exist"
         yield Fact(subject=name, value=f"{folder}{there}, {_gb(shutil.disk_usage(existing).free)} GB free on its disk")
 
 
 def _drivers() -> str | None:
-    """Return the version of NVIDIA's driver; None where there is none."""
+    """Return the version of NVIDIA's driver; None if there is none."""
     command = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.split()

@@ -1,4 +1,4 @@
-"""What a check of the doctor finds, and the document that all of them make."""
+"""The outcome of a check of the doctor, and the document with all outcomes."""
 
 from typing import Any, Literal
 
@@ -9,44 +9,44 @@ from harness.fields import Fields
 
 Status = Literal["passed", "failed", "not run"]
 Figures = dict[str, float | int | str | None]
-"""What a check measured, by name and unit."""
+"""The measurements of a check, by name and unit."""
 
 
 class NotRun(Exception):  # noqa: N818 (it is an outcome)
-    """Raised by a check that cannot run here; the message says what it needs."""
+    """Raised by a check that cannot run here; the message names what it needs."""
 
 
 class Outcome(Fields):
-    """What became of one check."""
+    """The outcome of one check."""
 
     group: str
     name: str
     """Unique in the group."""
     status: Status
     reason: str = ""
-    """Why it failed or did not run, in one line; of a check that passed, what a reader should know."""
+    """Why it failed or did not run, in one line; for a check that passed, a remark."""
     figures: Figures = {}
     seconds: float | None = None
-    """Wall time of the check; None where it did not begin."""
+    """Wall time of the check; None if it did not start."""
     traceback: str | None = None
-    """Of an exception that the check did not expect."""
+    """The traceback of an exception that the check did not expect."""
 
 
 class Examination(Document):
     """The document of `harness doctor --device`."""
 
     machine: dict[str, Any]
-    """As `describe_machine` gives it."""
+    """The result of `describe_machine`."""
     device: str
     minutes: float
-    """The bound that was asked for."""
+    """The requested maximum duration."""
     workers: int
     """Processes that check at the same time."""
     seconds: float = 0.0
     """Wall time so far."""
     checks: list[Outcome] = Field(default_factory=list)
-    """In the order of their importance; those that are not done yet are `not run`."""
+    """All checks in order of importance; checks that are not done yet are `not run`."""
 
     def count(self, status: Status) -> int:
-        """Return how many checks have a status."""
+        """Return the number of checks with a status."""
         return sum(check.status == status for check in self.checks)

@@ -1,6 +1,6 @@
 """Worker processes that do checks, several at a time, until the time is over.
 
-A process for each: a check that kills its process, or hangs, leaves the others running.
+Checks run in separate processes, so that a check that crashes its process or hangs does not stop the others.
 """
 
 import contextlib
@@ -18,17 +18,17 @@ from harness.doctor.outcome import Outcome
 from harness.run.process import cause_of_death, leave_ends_to_parent
 
 _PATIENCE = 10.0
-"""Seconds that a process which was killed may take to end: a driver may keep it."""
+"""Seconds to wait for the end of a killed process, which a driver may delay."""
 _CONTEXT = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
 
 
 class Pool:
-    """Processes on one device; they begin at once, so that imports overlap with what the caller does.
+    """Processes on one device. They start at once, so that their imports overlap with the caller's work.
 
     Args:
-        device: Such as `cuda:1`.
-        workers: How many processes.
-        threads: Of torch on the CPU, for each process.
+        device: A device such as `cuda:1`.
+        workers: Number of processes.
+        threads: Number of torch's CPU threads in each process.
     """
 
     def __init__(self, device: str, workers: int, threads: int) -> None:
@@ -40,19 +40,19 @@ class Pool:
     def outcomes(
         self, checks: Sequence[Check], deadline: float, clock: Callable[[], float] = time.monotonic
     ) -> Iterator[Outcome]:
-        """Yield the outcome of each check as it is done; at the deadline, those of checks that are not.
+        """Yield the outcome of each finished check; at the deadline, also those of unfinished checks.
 
         Args:
-            checks: The most important first.
-            deadline: In seconds of the clock.
-            clock: Tells the time.
+            checks: The checks in order of importance.
+            deadline: End of the checks, in seconds of the clock.
+            clock: Returns the time in seconds.
         """
         waiting, busy = deque(checks), dict[Connection, tuple[Check, float]]()
         while waiting or busy:
             for connection in [free for free in self._processes if free not in busy]:
                 if waiting:
                     busy[connection] = waiting.popleft(), clock()
-                    with contextlib.suppress(OSError):  # of a process that died: receiving from it says so below
+                    with contextlib.suppress(OSError):  # the process died; receiving from it below reports that
                         connection.send(busy[connection][0])
             left = deadline - clock()
             if left <= 0:
@@ -76,14 +76,14 @@ class Pool:
 
     def _start(self) -> None:
         ours, theirs = _CONTEXT.Pipe()
-        # Not daemons, which may have no children of their own: checks of executors start some.
+        # Not daemons, because daemons may not start processes, and checks of executors do.
         process = _CONTEXT.Process(target=_work, args=(theirs, *self._arguments))
         process.start()
         theirs.close()
         self._processes[ours] = process
 
     def _replace(self, connection: Connection) -> str:
-        """Start another process in place of one that died, and return what it died of."""
+        """Start a process that replaces a dead one, and return the cause of death."""
         process = self._processes.pop(connection)
         process.join()
         connection.close()
@@ -101,9 +101,9 @@ class Pool:
 
 
 def _work(connection: Connection, device: str, threads: int) -> None:
-    """Do checks until nobody asks for more; the life of a worker process."""
+    """Do checks until the parent closes the connection; the main function of a worker process."""
     leave_ends_to_parent()
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that checks start
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for processes that checks start
     import torch
 
     from harness.run.device import choose_device
@@ -117,5 +117,5 @@ def _work(connection: Connection, device: str, threads: int) -> None:
             return
         connection.send(check.run())
         gc.collect()
-        if device != "cpu":  # other workers want the memory
+        if device != "cpu":  # release memory for other workers
             torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Whether single precision is single precision on the device, and how far keypoints move in each other precision."""
+"""Checks the rounding of single precision on the device, and measures the effect of each other precision."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from harness.protocol import Precision, Protocol
 from harness.run.device import has_tf32, torch_defaults
 
 SINGLE = 2e-5
-"""Share of the largest value that sums of a few thousand products may be off by in single precision; TF32 is off by
-1e-4 and more."""
+"""Largest relative error of sums of a few thousand products in single precision, as a share of the largest value; in
+TF32, the error is 1e-4 and more."""
 PEOPLE = 12
 MEDIAN_PX = {"fp32-fast": 0.01, "tf32": 0.25, "fp16": 0.25, "bf16": 1.5}
-"""How far half of the keypoints of seeded networks may move, image px."""
+"""Largest median distance between keypoints of seeded networks in fp32 and in a precision, image px."""
 OTHERS = 1.5
-"""The same for precisions that are not named there."""
+"""The same limit for all other precisions."""
 
 
 def check_single_precision(device: str) -> Finding:
@@ -45,22 +45,22 @@ def check_single_precision(device: str) -> Finding:
     if has_tf32(device):
         with torch_defaults():
             finding.add("convolution_error_by_default", error(convolve(), convolved))
-        finding.note = "by torch's defaults convolutions are in TF32"
+        finding.note = "torch's default for convolutions is TF32"
     return finding
 
 
 def require_precision(precision: Precision, device: str) -> None:
-    """Make sure that a device has a precision.
+    """Check that a device supports a precision.
 
     Raises:
-        NotRun: It does not.
+        NotRun: It does not support it.
     """
     if str(precision) == "tf32" and not has_tf32(device):
         raise NotRun("needs a GPU of compute capability 8 or later")
 
 
 def check_precision(precision: Precision, run: RunId, device: str, data: Path) -> Finding:
-    """Measure how far keypoints move between exact single precision and another one, both on the device."""
+    """Measure the distances of keypoints between exact single precision and another precision, both on the device."""
     require_precision(precision, device)
     config = read_config_of(run)
     people = rendered_people(data, PEOPLE)

@@ -1,4 +1,4 @@
-"""Runs of the demo on the device: interrupted and resumed, and by two workers; the bits are those of a plain run."""
+"""Checks with runs of the demo: interrupted and resumed, and with two workers; the results must not change."""
 
 import re
 import tempfile
@@ -27,7 +27,7 @@ TASKS_BEFORE_STOP = 3
 
 
 class Unwatched:
-    """A progress that tells nobody."""
+    """A `RunProgress` that shows nothing."""
 
     def stage(self, of: str, name: str, people: int | None = None) -> None:
         """As `RunProgress.stage`."""
@@ -43,11 +43,11 @@ class Unwatched:
 
 
 class Counting(Here):
-    """An executor in this process that counts tasks, and is interrupted after some.
+    """An executor in this process that counts tasks, and simulates Ctrl-C after some.
 
     Args:
         device: The device.
-        most: Tasks that it does before Ctrl-C; None for no end.
+        most: Number of tasks before Ctrl-C; None for no interruption.
     """
 
     def __init__(self, device: str, most: int | None = None) -> None:
@@ -59,7 +59,7 @@ class Counting(Here):
         """As `Executor.next`.
 
         Raises:
-            KeyboardInterrupt: So many tasks are done.
+            KeyboardInterrupt: `most` tasks are done.
         """
         if self.done == self._most:
             raise KeyboardInterrupt
@@ -68,7 +68,7 @@ class Counting(Here):
 
 
 def demo_plan(device: str, data: Path, batch_size: int, row: str = ROW, precision: Precision = "fp32") -> Plan:
-    """Return the plan of a row of the demo on rendered people."""
+    """Return the plan of a demo row on rendered people."""
     suite = load_suite(DEMO)
     (found,) = select_rows(suite, row)
     settings = Settings.in_folder(data, device, batch_size=batch_size, precision=precision)
@@ -76,10 +76,10 @@ def demo_plan(device: str, data: Path, batch_size: int, row: str = ROW, precisio
 
 
 def predict(plan: Plan, folder: Path, executor: Executor, task_seconds: float = 0.0) -> Predictions:
-    """Predict a run in a folder, in tasks of a batch each.
+    """Predict a run in a folder, in tasks of one batch each.
 
     Raises:
-        Exception: What the run failed with.
+        Exception: The error of the run, if it failed.
     """
     with executor:
         for item in predict_in_passes(
@@ -94,7 +94,7 @@ def predict(plan: Plan, folder: Path, executor: Executor, task_seconds: float = 
 
 
 def check_interrupted(device: str, data: Path) -> Finding:
-    """Interrupt a run after some tasks; the same command does the others only, and the bits are the same."""
+    """Interrupt a run after some tasks and repeat it: only the other tasks are done, and the bits do not change."""
     plan = demo_plan(device, data, BATCH)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Counting(device)
@@ -110,27 +110,27 @@ def check_interrupted(device: str, data: Path) -> Finding:
     finding = Finding(figures={"people": len(expected), "tasks": whole.done, "tasks_after_stop": rest.done})
     finding.require(
         rest.done == whole.done - TASKS_BEFORE_STOP,
-        f"{rest.done} tasks were done after the stop, {whole.done - TASKS_BEFORE_STOP} were left",
+        f"{rest.done} tasks were done after the interruption, but {whole.done - TASKS_BEFORE_STOP} were left",
     )
     _compare_bits(finding, found, expected)
     return finding
 
 
 def check_two_workers(device: str, data: Path) -> Finding:
-    """Let two processes share the device: both work, and the bits are those of one."""
+    """Let two processes share the device: both must work, and the bits must equal those of one process."""
     plan = demo_plan(device, data, BATCH)
     with tempfile.TemporaryDirectory() as scratch:
         expected = predict(plan, Path(scratch, "one"), Counting(device))
         found = predict(plan, Path(scratch, "two"), Devices([device, device], lambda _: None))
         processes = set(re.findall(r"process (\d+) on", RunFolder(Path(scratch, "two")).log.read_text()))
     finding = Finding(figures={"people": len(expected), "workers": len(processes)})
-    finding.require(len(processes) == 2, f"{len(processes)} processes did the work, not 2")
+    finding.require(len(processes) == 2, f"{len(processes)} processes did tasks, not 2")
     _compare_bits(finding, found, expected)
     return finding
 
 
 def check_demo_precision(precision: Precision, row: str, device: str, data: Path) -> Finding:
-    """Measure how far keypoints and AP of a trained network move between exact single precision and another one."""
+    """Measure the effect of a precision on keypoints and AP of a trained network, relative to fp32."""
     require_precision(precision, device)
     limit = 1.0
     plans = [demo_plan(device, data, 32, row, each) for each in ("fp32", precision)]
@@ -148,7 +148,7 @@ def check_demo_precision(precision: Precision, row: str, device: str, data: Path
 
 
 def _compare_bits(finding: Finding, found: Predictions, expected: Predictions) -> None:
-    """Note a problem where two predictions differ by a bit."""
+    """Add a problem for each array of two predictions that differs in a bit."""
     for name in ("keypoints", "keypoint_scores"):
         ours: Any = getattr(found, name)
         other: Any = getattr(expected, name)

@@ -1,4 +1,4 @@
-"""What of each suite can run on a data folder: which files are there, row by row."""
+"""Determines which rows of each suite can run on a data folder, from the files present."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,29 +14,29 @@ ABSENT, NONE = "absent", "-"
 
 
 class SuiteState(Fields):
-    """A suite on a data folder."""
+    """The files of a suite in a data folder."""
 
     name: str
     annotations: str
-    """`there`, `absent`, or how many of several files are there."""
+    """`there`, `absent`, or the number of present files, such as `2 of 3`."""
     images: str
-    """`there` means a folder that is not empty; `harness check --data` counts."""
+    """`there` means a folder that is not empty; `harness check --data` counts the images."""
     boxes: str
     other: str
     """Further files that the evaluation reads."""
     checkpoints: str
     rows: int
     ready: int
-    """Rows all of whose files are there."""
+    """Number of rows whose files are all present."""
     seeded: int
-    """Rows that can run with seeded weights in place of their checkpoints."""
+    """Number of rows that can run with seeded weights instead of their checkpoints."""
 
 
 def suite_states(data: Path, checkpoints: Path) -> Iterator[SuiteState]:
     """Yield the state of each suite.
 
     Args:
-        data: An MMPose data/ folder; it need not be there.
+        data: An MMPose data/ folder; it may not exist.
         checkpoints: The folder of checkpoints.
     """
     for name in suite_names():
@@ -70,12 +70,12 @@ def _share(found: int, total: int) -> str:
 
 
 def _there(path: Path) -> bool:
-    """Return whether there is a file, or a folder with anything but annotations in it."""
+    """Return whether the path is a file, or a folder with any content besides annotations."""
     return path.is_file() or (path.is_dir() and any(child.name != "annotations" for child in path.iterdir()))
 
 
 def _image_folders(dataset: Dataset) -> set[str]:
-    """Return the folders of a data set's images; where their names are relative to the data folder, as published."""
+    """Return the folders of a data set's images; from the published list if `images` is the data folder itself."""
     source = source_of(dataset.annotations) if dataset.images == "." and dataset.annotations else None
     if source is None:
         return {dataset.images}

@@ -1,4 +1,4 @@
-"""Trouble that is provoked on purpose: memory that does not suffice, and numbers that are none."""
+"""Checks that provoke failures: out of memory, and values that are not numbers."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -21,20 +21,20 @@ from harness.predict.shared import crop_batches, predict_shared
 RUN: RunId = ("coco", "resnet-50-256x192", "val")
 BATCH = {"cpu": 4, "cuda": 64}
 SHARES = (0.6, 0.35, 0.2, 0.1)
-"""Of what a batch takes of a device's memory: tried in turn until it does not suffice."""
+"""Shares of the memory of a batch, tried in turn until memory runs out."""
 
 
 class Memory(Interface):
-    """A device's memory, as far as this process uses it."""
+    """The memory of a device that this process uses."""
 
     how: str
-    """How it is bounded."""
+    """How the memory is limited."""
 
     def needed(self, work: Callable[[], object]) -> tuple[int, int]:
-        """Return the bytes in use before some work, and at most during it."""
+        """Return the bytes in use before `work`, and the maximum during it."""
 
     def bounded(self, most: int) -> contextlib.AbstractContextManager[None]:
-        """Let this process use so many bytes meanwhile."""
+        """Limit this process's memory to `most` bytes within the context."""
 
 
 class CudaMemory:
@@ -68,10 +68,10 @@ class CudaMemory:
 
 
 class StandInMemory:
-    """Stands in for a device's memory on a CPU: the network fails on more people than there is room for.
+    """Simulates a device's memory on a CPU: the network fails if a batch has more people than the limit allows.
 
     Args:
-        network: Its `extract_feat` is replaced.
+        network: A network, whose `extract_feat` is replaced.
     """
 
     how = "a stand-in: the CPU's memory is not bounded"
@@ -91,7 +91,7 @@ class StandInMemory:
         network.extract_feat = extract_feat
 
     def needed(self, work: Callable[[], object]) -> tuple[int, int]:
-        """As `Memory.needed`: so many bytes a person."""
+        """As `Memory.needed`, with a fixed number of bytes per person."""
         self._largest = 0
         work()
         return 0, self._PERSON * self._largest
@@ -107,7 +107,7 @@ class StandInMemory:
 
 
 def check_out_of_memory(device: str, data: Path) -> Finding:
-    """Let a batch run out of memory: it is halved, the warnings say so, and the keypoints stay."""
+    """Let a batch run out of memory: it must be halved, warnings must report it, and the keypoints must not change."""
     config = read_config_of(RUN)
     network = seeded_network(config)
     kind = torch.device(device).type
@@ -121,7 +121,7 @@ def check_out_of_memory(device: str, data: Path) -> Finding:
         forward = Forward(network, protocol)
         return forward(torch.from_numpy(crops).to(device)), forward.warnings
 
-    run()  # what a library takes once does not count
+    run()  # excludes memory that a library allocates once
     before, most = memory.needed(run)
     whole, _ = run()
     finding = Finding(figures={"people": len(crops)}, note=memory.how)
@@ -133,7 +133,7 @@ def check_out_of_memory(device: str, data: Path) -> Finding:
         if warnings:
             break
     finding.figures |= {"bound_share": share, "halved": len(warnings)}
-    finding.require(bool(warnings), f"{SHARES[-1]:.0%} of the memory of a batch suffices: nothing ran out")
+    finding.require(bool(warnings), f"{SHARES[-1]:.0%} of a batch's memory was enough: the memory did not run out")
     mask = settled(protocol.decoder, whole.cpu().numpy())
     (points, _), (expected, _) = (
         decode(heatmaps, protocol.decoder, protocol.crop.input_size) for heatmaps in (halved, whole)
@@ -145,7 +145,7 @@ def check_out_of_memory(device: str, data: Path) -> Finding:
 
 
 def check_not_a_number(device: str, data: Path) -> Finding:
-    """Give one keypoint's last layer a NaN: the run fails and says what is wrong."""
+    """Put a NaN into the last layer of one keypoint: the run must fail with an error that reports it."""
     plan = demo_plan(device, data, 2)
     network: Any = plan.network()
     network.head.final_layer.bias[3] = float("nan")

@@ -1,5 +1,5 @@
-"""One command for a GPU that is there for minutes: everything in order of importance, kept after each step.
+"""One command for a GPU that is available for minutes: does the steps in order of importance, and saves each result.
 
-It needs nothing installed but Python, PyTorch and what `benchmarks/gpu/gather_wheels.py` gathers, and imports nothing
-but the standard library itself: a package that is missing or broken fails a step, not the session.
+It requires only Python, PyTorch and the wheels that `benchmarks/gpu/gather_wheels.py` collects. It imports only the
+standard library, so that a missing or broken package makes a step fail, not the session.
 """

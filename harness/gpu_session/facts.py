@@ -1,4 +1,4 @@
-"""What the files of the steps say, as values for summary.json and lines for the terminal."""
+"""Extracts facts from the output files of the steps, for summary.json and the terminal."""
 
 import json
 from collections import Counter
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 Facts = dict[str, Any]
-"""`lines` is for the terminal."""
+"""Facts as JSON-able values; `lines` is the text for the terminal."""
 
 
 def read(path: Path) -> Any:
-    """Return what a JSON file holds; None where it is missing or incomplete."""
+    """Return the content of a JSON file; None if it is missing or incomplete."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -28,7 +28,7 @@ def records(folder: Path, suite: str) -> dict[str, Any]:
 
 
 def demo_facts(runs: Path, results: Path) -> Facts:
-    """Compare the demo's records with those that are published with the project."""
+    """Compare the demo's records with the records published with the project."""
     found, published = records(runs, "demo"), records(results, "demo")
     reproduced = sum(record["verdict"] == "reproduced" for record in found.values())
     equal = sum(found[name]["metrics"] == published[name]["metrics"] for name in found if name in published)
@@ -52,7 +52,7 @@ def demo_facts(runs: Path, results: Path) -> Facts:
 
 
 def doctor_facts(path: Path) -> Facts:
-    """Count the checks of the doctor, name those that failed, and give the largest figure of each group in px."""
+    """Count the checks of the doctor, list the failed ones, and give the largest figure of each group in px."""
     checks = (read(path) or {}).get("checks", [])
     counts = Counter(check["status"] for check in checks)
     lines = [", ".join(f"{count} {status}" for status, count in counts.items())] if checks else []
@@ -74,7 +74,7 @@ def doctor_facts(path: Path) -> Facts:
 
 
 def bench_facts(path: Path) -> Facts:
-    """Return the targets and the times of the whole table."""
+    """Return whether the targets are met, and the times of the whole table."""
     report = read(path) or {}
     lines = [
         f"{_met(target['met'])}: {target['what']}: {_number(target['reached'])} ({target['wanted']})"

@@ -1,4 +1,4 @@
-"""Processes with an end: each has a group of its own, which is killed when its time is over."""
+"""Runs processes with a time limit; each process has its own group, which is killed when the time is over."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _GRACE_S = 3.0
-"""Between the wish to end and the end."""
+"""Seconds between the request to end and the kill."""
 _KEPT = 60_000
 """Characters of a process's output that the log keeps: half from its beginning, half from its end."""
 _POLL_S = 0.1
@@ -17,7 +17,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that ended or was ended."""
+    """A process that ended or was killed."""
 
     code: int | None
     """Its exit code; None if its time was over."""
@@ -27,7 +27,7 @@ class Ended:
 
 
 def run_within(command: Sequence[str], seconds: float, environment: Mapping[str, str], scratch: Path) -> Ended:
-    """Run a command for at most so many seconds; what it started ends with it."""
+    """Run a command for at most `seconds`; the processes that it started are ended with it."""
     path = scratch / "output.txt"
     start = time.monotonic()
     with path.open("wb") as file:
@@ -49,11 +49,11 @@ def run_within(command: Sequence[str], seconds: float, environment: Mapping[str,
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and those that it started: first by a wish, then by force."""
+    """End a process and those that it started: first by SIGTERM, then by SIGKILL."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sign)
-        except (ProcessLookupError, PermissionError):  # the latter where only zombies are left
+        except (ProcessLookupError, PermissionError):  # PermissionError if only zombies are left
             break
         deadline = time.monotonic() + _GRACE_S
         while process.poll() is None and time.monotonic() < deadline:
@@ -62,7 +62,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def shortened(text: str, most: int = _KEPT) -> str:
-    """Return a text with its middle left out where it is longer than so many characters."""
+    """Return a text; if it is longer than `most` characters, its middle is left out."""
     if len(text) <= most:
         return text
     half = most // 2

@@ -1,4 +1,4 @@
-"""The steps of a session, their share of its time, and what is kept of them."""
+"""The steps of a session, their shares of its time, and their results."""
 
 import argparse
 import json
@@ -20,16 +20,16 @@ ROOT = Path(__file__).parents[2]
 """The project's checkout, or site-packages."""
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 _SUMMARY = 9_500
-"""Characters that are printed at the end."""
+"""Maximum number of characters printed at the end."""
 _END_S = 8.0
-"""Kept for the end of the session: a step that has to be killed, and the summary."""
+"""Seconds reserved for the end of the session: to kill a step, and to print the summary."""
 _OWN_END_S = 20.0
-"""That a step with a bound of its own needs besides: imports before it, what is under way behind it."""
+"""Extra seconds for a step with its own time limit: for imports before, and for work under way at its end."""
 _LEAST_S = 5.0
-"""Less is not worth beginning a step."""
+"""Smallest number of seconds for which a step is started."""
 _LAST_LINES = 6
 _ON_CPU = ("--rows", "*128x96-msra*", "--limit", "8")
-"""What makes runs of trained networks small enough to be rehearsed on a CPU."""
+"""Options that make runs of trained networks small enough for a rehearsal on a CPU."""
 
 PIP = ("-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target")
 VERSIONS = """
@@ -41,17 +41,17 @@ print(json.dumps(describe_machine(torch.device("{device}"))))
 
 @dataclass(frozen=True)
 class SessionStep:
-    """One process, and what it leaves."""
+    """One process and its results."""
 
     name: str
     share: float
-    """Of the time that is left, against those of the steps that are to come."""
+    """Share of the remaining time, relative to the shares of the steps still to come."""
     command: Callable[[float], list[str]]
-    """Returns the command for so many seconds."""
+    """Returns the command for a number of seconds."""
     facts: Callable[[str], Facts] = lambda output: {"lines": output.strip().splitlines()[-_LAST_LINES:]}
-    """Returns what came out, from the files or from the output."""
+    """Returns the facts from the process's files or from its output."""
     lacks: str | None = None
-    """Why it cannot run."""
+    """Why it cannot run; None if it can."""
 
 
 @dataclass
@@ -76,21 +76,21 @@ class Session:
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "ignore",
             "HARNESS_CACHE": str(self.scratch / "cache"),
-            "TMPDIR": str(self.scratch / "tmp"),  # a process that is killed leaves its files
+            "TMPDIR": str(self.scratch / "tmp"),  # a killed process leaves its temporary files
         }
 
     @property
     def left(self) -> float:
-        """Seconds that are left for steps."""
+        """Seconds left for steps."""
         return self._seconds - (time.monotonic() - self.begun)
 
     @property
     def complete(self) -> bool:
-        """Whether every step ran to its end."""
+        """Whether every step is done."""
         return all(result["status"] == "done" for result in self.results.values())
 
     def run(self) -> None:
-        """Run all steps, and keep summary.json after each."""
+        """Run all steps, and write summary.json after each."""
         chosen = [name for name in self.arguments.only.split(",") if name]
         steps = [step for step in self._steps() if not chosen or step.name in chosen or step.name == "wheels"]
         for number, step in enumerate(steps):
@@ -98,7 +98,7 @@ class Session:
             self._run(step, self.left * step.share / sum(other.share for other in coming))
 
     def close(self) -> None:
-        """Remove what is of no use behind the session."""
+        """Remove the files that are not needed after the session."""
         self._scratch.cleanup()
 
     def _run(self, step: SessionStep, seconds: float) -> None:
@@ -114,7 +114,7 @@ class Session:
             try:
                 result |= step.facts(ended.output)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                result["lines"] = [f"its outcome cannot be read: {type(error).__name__}: {error}"]
+                result["lines"] = [f"the outcome cannot be read: {type(error).__name__}: {error}"]
             if ended.code != 0 or not result["lines"]:
                 result["lines"] += ended.output.strip().splitlines()[-_LAST_LINES:]
         self.results[step.name] = result
@@ -134,7 +134,7 @@ class Session:
         part.replace(self.out / "summary.json")
 
     def summary(self) -> str:
-        """Return what came out of all steps, in fewer than 10,000 characters."""
+        """Return the results of all steps, in fewer than 10,000 characters."""
         lines = []
         for name, result in self.results.items():
             code = f", exit code {result['exit_code']}" if result.get("exit_code") else ""
@@ -191,7 +191,7 @@ class Session:
         return SessionStep(name, minutes, command, lambda _: facts.doctor_facts(out))
 
     def _trained(self) -> Iterator[SessionStep]:
-        """Yield a step for each precision; the facts of each are about all so far."""
+        """Yield a step for each precision; the facts of each step cover all precisions so far."""
         given = self.arguments
         lacks = None if given.weights and given.subset else "no --weights or no --subset"
         suite = given.weights and (given.weights / "tinypose.yaml" if given.weights.is_dir() else given.weights)
@@ -212,7 +212,7 @@ class Session:
         yield from [step(precision) for precision in PRECISIONS]
 
     def _harness(self, *words: object, **options: object) -> list[str]:
-        """Return a command; an option that is None is left out."""
+        """Return a command of the harness; options that are None are left out."""
         given = [str(part) for name, value in options.items() if value is not None for part in (f"--{name}", value)]
         return [sys.executable, "-m", "harness", *map(str, words), *given]
 
@@ -233,6 +233,6 @@ class Session:
         return {"machine": found, "lines": lines if found else []}
 
     def _page(self, output: str) -> Facts:
-        """Keep the page in the log; the terminal gets what it remarks on."""
+        """Keep the full text in the log, and return its remarks for the terminal."""
         lines = output.splitlines()
         return {"lines": [f"{line} {below.strip()}" for line, below in pairwise(lines) if line.startswith("!")]}

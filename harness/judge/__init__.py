@@ -1,1 +1,1 @@
-"""From metrics and claims to verdicts."""
+"""Derives verdicts and conclusions from metrics and claims."""

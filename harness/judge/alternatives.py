@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.judge.explanation import TriedSetting
+from harness.arrays import Float32
+from harness.judge.explanation import CLAIMED_METRIC, TriedSetting
+from harness.judge.moved_keypoints import Move, keypoint_moves
 from harness.metrics.family import family_of
+from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.suites.schema import Claim
@@ -51,14 +54,11 @@ def scoring_alternatives(
                 yield Alternative(
                     TriedSetting("box score threshold", f"{used:g}", f"{threshold:g}"), _dropper(threshold)
                 )
-    heatmap_size = protocol.decoder.heatmap_size
-    strides = (1, 1) if heatmap_size is None else np.divide(protocol.crop.input_size, heatmap_size)
-    if strides[0] != strides[1]:
-        yield Alternative(TriedSetting("map back to the image", "both strides", "the width's stride"), _width_only)
-    for first, second in enumerate(protocol.flip_indices):
-        if first < second:
-            change = TriedSetting("keypoint order", "as given", f"{first} and {second} swapped")
-            yield Alternative(change, _swapper(first, second))
+        yield Alternative(TriedSetting("box scores", "the detector's", "1"), _with_scores_of_1)
+    yield Alternative(TriedSetting("area for NMS", "as saved", "the box's"), _with_areas_of_boxes)
+    yield Alternative(TriedSetting("area for NMS", "as saved", "the padded crop's"), _with_areas_of_crops)
+    for change, move in keypoint_moves(protocol):
+        yield Alternative(change, _moved(move))
 
 
 def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[TriedSetting, Metrics]]:
@@ -66,7 +66,7 @@ def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[Tr
     for metric in dict.fromkeys(claim.metric for claim in claims):
         for other, value in measured.items():
             if other != metric and _kind(other) == _kind(metric):
-                yield TriedSetting("claimed metric", metric, other), {**measured, metric: value}
+                yield TriedSetting(CLAIMED_METRIC, metric, other), {**measured, metric: value}
 
 
 def _kind(metric: str) -> str:
@@ -88,20 +88,23 @@ def _dropper(threshold: float) -> Callable[[Predictions, Protocol], Scored]:
     return apply
 
 
-def _swapper(first: int, second: int) -> Callable[[Predictions, Protocol], Scored]:
-    def apply(predictions: Predictions, protocol: Protocol) -> Scored:
-        order = np.arange(protocol.num_keypoints)
-        order[[first, second]] = second, first
-        keypoints, scores = predictions.keypoints[:, order], predictions.keypoint_scores[:, order]
-        return replace(predictions, keypoints=keypoints, keypoint_scores=scores), protocol
-
-    return apply
+def _with_scores_of_1(predictions: Predictions, protocol: Protocol) -> Scored:
+    return replace(predictions, box_scores=np.ones_like(predictions.box_scores)), protocol
 
 
-def _width_only(predictions: Predictions, protocol: Protocol) -> Scored:
-    """Map keypoints back by the width's stride in both directions, as MMPose's transform_preds did until 12a0e1e67."""
-    across, down = np.divide(protocol.crop.input_size, protocol.decoder.map_size)
-    middle = (predictions.boxes[:, 1] + predictions.boxes[:, 3])[:, None] / 2
-    keypoints = predictions.keypoints.copy()
-    keypoints[..., 1] = middle + (keypoints[..., 1] - middle) * across / down
-    return replace(predictions, keypoints=keypoints), protocol
+def _with_areas_of_boxes(predictions: Predictions, protocol: Protocol) -> Scored:
+    return replace(predictions, crop_areas=_sizes(predictions).prod(axis=1)), protocol
+
+
+def _with_areas_of_crops(predictions: Predictions, protocol: Protocol) -> Scored:
+    areas = padded_sizes(_sizes(predictions), protocol.crop).prod(axis=1)
+    return replace(predictions, crop_areas=areas), protocol
+
+
+def _sizes(predictions: Predictions) -> Float32:
+    sizes: Float32 = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
+    return sizes
+
+
+def _moved(move: Move) -> Callable[[Predictions, Protocol], Scored]:
+    return lambda predictions, protocol: (move(predictions, protocol), protocol)

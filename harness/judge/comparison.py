@@ -179,7 +179,7 @@ def _compare_run(
         return outcome("appeared", False, "the baseline does not have it")
     if baseline.broken:
         return outcome("appeared", False, f"in the baseline it is {baseline.what_became}")
-    changes = _changes(new, baseline)
+    changes = condition_changes(new, baseline)
     if reason := _incomparable(new, baseline):
         return outcome("not comparable", True, reason, changes=changes)
 
@@ -296,7 +296,7 @@ def _warnings(movements: tuple[Movement, ...], changes: tuple[Change, ...]) -> I
             )
 
 
-def _changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
+def condition_changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
     """Return the differences of protocol, weights, people and verdict; what one side does not tell is none."""
     sides = [_conditions(new), _conditions(baseline)]
     untold = [field for field in OPTIONAL if any(side[field] is None for side in sides)]
@@ -317,15 +317,20 @@ def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
     }
 
 
+def environment_differences(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
+    """Return the differences of packages, processor and what else two runs were made on."""
+    if new.environment is None or baseline.environment is None:
+        return ()
+    return tuple(_differences({**new.environment, "made": None}, {**baseline.environment, "made": None}))
+
+
 def _environment_changes(
     new: Mapping[str, RecordedRun], baseline: Mapping[str, RecordedRun]
 ) -> Iterator[EnvironmentChange]:
     runs: dict[str, tuple[Change, list[str]]] = {}
     for run in new.keys() & baseline.keys():
-        now, before = new[run].environment, baseline[run].environment
-        if now is not None and before is not None:
-            for change in _differences({**now, "made": None}, {**before, "made": None}):
-                runs.setdefault(change.model_dump_json(), (change, []))[1].append(run)
+        for change in environment_differences(new[run], baseline[run]):
+            runs.setdefault(change.model_dump_json(), (change, []))[1].append(run)
     for change, where in sorted(runs.values(), key=lambda found: found[0].field):
         yield EnvironmentChange(**change.model_dump(), runs=tuple(sorted(where)))
 

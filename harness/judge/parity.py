@@ -1,4 +1,4 @@
-"""What comparing the two engines gives."""
+"""The outcome of comparing the two engines."""
 
 from typing import Any, ClassVar
 
@@ -11,17 +11,17 @@ METRIC_TOLERANCE = 1e-6
 
 
 class Parity(Fields):
-    """How far the shared engine is from MMPose's own test loop on one run."""
+    """Differences between the shared engine and MMPose's own test loop on one run."""
 
     id: str
     """Suite, row and run."""
     people: int
     people_total: int
-    """In the data folder; a heavy network sees the first of them only."""
+    """Number of people in the data folder; a heavy network evaluates only the first of them."""
     gflop: float
-    """What the network computes for one crop."""
+    """Work of the network for one crop, GFLOP."""
     parameters: int | None = None
-    """Of the network; None in early reports."""
+    """Number of the network's parameters; None in early reports."""
     keypoints_compared: int
     """Keypoints whose heatmap has a unique maximum."""
     ties: int
@@ -29,16 +29,16 @@ class Parity(Fields):
     keypoint_max_px: float
     """Largest distance along an axis, image px, over the keypoints compared."""
     tie_max_px: float
-    """The same over the ties."""
+    """Largest distance along an axis, image px, over the ties."""
     score_max: float
     """Largest difference of a keypoint score, over the keypoints compared."""
     metric_max: float | None
-    """Largest difference of a metric, fractions, of values in px as a part of the value; 1 where only one side is
-    defined, None where MMPose's own evaluator cannot run."""
+    """Largest difference of a metric: fractions as such, values in px relative to the value. 1 if only one side is
+    defined, None if MMPose's own evaluator cannot run."""
 
     @property
     def equal(self) -> bool:
-        """Whether the engines agree within the tolerances."""
+        """Whether all differences are within the tolerances."""
         return (
             self.keypoint_max_px <= KEYPOINT_TOLERANCE
             and self.score_max <= SCORE_TOLERANCE
@@ -54,14 +54,14 @@ class Failure(Fields):
 
 
 class ParityReport(Document):
-    """What `harness parity` found."""
+    """The outcome of `harness parity`."""
 
     title: ClassVar[str] = "outcome of `harness parity`"
     remedy: ClassVar[str] = "make it with `harness parity --out FILE`, and name it with --parity FILE"
     weights: str
     """`random:SEED`, or `checkpoints`."""
     tflop: float | None
-    """Bound of a network's work for each engine on each run."""
+    """Bound of a network's work for each engine on each run, TFLOP; None without a bound."""
     environment: dict[str, Any]
     """As in a run's environment.json."""
     seconds: float
@@ -70,7 +70,7 @@ class ParityReport(Document):
     failed: tuple[Failure, ...]
 
     def continues(self, earlier: "ParityReport") -> bool:
-        """Whether runs of this report can stand beside those of an earlier one."""
+        """Whether this report can keep the runs of an earlier one: same weights, bound and packages."""
         mine, others = (
             {name: version for name, version in report.environment["packages"].items() if name != "poseval"}
             for report in (self, earlier)
@@ -78,7 +78,7 @@ class ParityReport(Document):
         return (self.weights, self.tflop, mine) == (earlier.weights, earlier.tflop, others)
 
     def added(self, outcome: Parity | Failure, seconds: float) -> "ParityReport":
-        """Return the report with one more outcome, in place of an earlier one of the same run."""
+        """Return the report with one more outcome, which replaces an earlier one of the same run."""
         runs, failed = ([each for each in group if each.id != outcome.id] for group in (self.runs, self.failed))
         if isinstance(outcome, Failure):
             failed = [*failed, outcome]
@@ -91,5 +91,5 @@ class ParityReport(Document):
 
     @property
     def unequal(self) -> tuple[Parity, ...]:
-        """The runs on which the engines differ by more than the tolerances."""
+        """The runs with a difference above the tolerances."""
         return tuple(run for run in self.runs if not run.equal)

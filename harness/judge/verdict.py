@@ -1,4 +1,4 @@
-"""Verdicts: whether a measured value is the published one.
+"""Verdicts: judges whether a measured value equals the published one.
 
 A printed 0.749 stands for every value from 0.7485 up to 0.7495, so a measured value reproduces it if it rounds to it.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.record import JudgedClaim, Noise, Record, Status, Verdict
 from harness.suites.schema import Claim, Metric, Row
 
-# From good to bad; a row is as good as the worst metric that its table prints.
+# From good to bad; a row's verdict is that of the worst metric that its table prints.
 _ORDER: list[Verdict] = ["reproduced", "within noise", "differs"]
 
 
@@ -22,8 +22,8 @@ def judge_claim(
         claim: The published value.
         metric: How the metric is published.
         measured: The measured value, in its measure's unit; None where undefined.
-        status: The run's; only a complete one can reproduce anything.
-        noise: How far the metric moves when nothing but rounding changes, in the same unit.
+        status: The run's status; only a complete run can reproduce a claim.
+        noise: The change of the metric due to rounding alone, in the same unit.
     """
     scale = metric.scale
     value = difference = None
@@ -47,14 +47,14 @@ def _claim_verdict(
         return "reproduced", None
     distance = abs(value - claim.value) - 1e-9
     if distance <= noise + 0.5 * 10.0**-metric.decimals and noise:
-        return "within noise", f"the noise floor of this run, measured to be {noise:.2g}"
+        return "within noise", f"the measured noise floor of this run, {noise:.2g}"
     if metric.tolerance is not None and distance <= metric.tolerance:
         return "within noise", f"a tolerance of {metric.tolerance:g}: {metric.reason}"
     return "differs", None
 
 
 def _round_half_up(value: float, decimals: int) -> int:
-    # To the ninth digit first: a claim such as 0.285 lies a hair below itself in binary.
+    # Round to the ninth digit first: in binary, a claim such as 0.285 lies slightly below its decimal value.
     return math.floor(round(value * 10.0**decimals, 9) + 0.5)
 
 
@@ -65,7 +65,7 @@ def judge_claims(
     status: Status,
     noises: Sequence[Noise] = (),
 ) -> list[JudgedClaim]:
-    """Judge published values of metrics that were measured, by the largest noise floor that is known."""
+    """Judge published values of measured metrics, using the largest known noise floor."""
 
     def floor(metric: str) -> float:
         return max((noise.floor(metric) for noise in noises), default=0.0)
@@ -78,9 +78,9 @@ def judge_claims(
 
 
 def overall(judged: Sequence[JudgedClaim], status: Status) -> Verdict:
-    """Sum up a run or row: each metric counts by its best-matching standing claim, the row by its worst metric.
+    """Return the verdict of a run or row: the best verdict of each metric's standing claims, then the worst metric.
 
-    A metric of several subsets counts once for each of them.
+    A metric of several subsets counts once for each subset.
     """
     if status != "complete":
         return status
@@ -101,7 +101,7 @@ def judge_run(
     status: Status,
     noise: Noise | None = None,
 ) -> tuple[list[JudgedClaim], Verdict]:
-    """Judge one run: against the row's claims if it is the only one, else against its own."""
+    """Judge one run: by the row's claims if it is the row's only run, else by its own claims."""
     alone = len(row.runs) == 1
     claims = [claim for claim in row.claims if claim.run == run or (alone and claim.run is None)]
     judged = judge_claims(claims, metrics, measured, status, [noise] if noise else [])
@@ -109,7 +109,7 @@ def judge_run(
 
 
 def judge_row(row: Row, metrics: Mapping[str, Metric], records: Sequence[Record]) -> tuple[list[JudgedClaim], Verdict]:
-    """Judge a row by the mean of its runs, or, where these are subsets, by each of them."""
+    """Judge a row by the mean of its runs or, if the runs are subsets, by each of them."""
     if len(records) < len(row.runs):
         return [], "not run"
     statuses: list[Status] = ["failed", "unobtainable", "partial", "own boxes"]

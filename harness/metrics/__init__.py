@@ -1,1 +1,1 @@
-"""From predictions to metrics. Never imports a network."""
+"""Computes metrics from predictions; imports no network."""

@@ -1,4 +1,4 @@
-"""The person AP of a detector's box file: how good the boxes are that top-down models start from."""
+"""The person AP of a detector's box file, which measures the quality of the boxes that top-down models receive."""
 
 import contextlib
 import io
@@ -19,34 +19,34 @@ from harness.datasets.columns import Integers
 from harness.errors import ObtainError, brief
 
 MAX_BOXES = 100
-"""So many boxes an image take part, by score."""
+"""Most boxes per image that are evaluated, those with the highest scores."""
 
 
 @dataclass(frozen=True)
 class PersonAP:
-    """How well a box file finds people, as fractions; None where nobody is annotated."""
+    """The AP of a box file, as fractions; None without annotated people."""
 
     ap: float | None
     """Mean over the IoU thresholds 0.5, 0.55 ... 0.95."""
     ap50: float | None
     ap75: float | None
     images: int
-    """Evaluated images; one without boxes or without people is one too."""
+    """Evaluated images, including those without boxes or without people."""
     boxes: int
     """Person boxes in them."""
     ap_of_corners: float | None = None
-    """The AP of a file whose boxes look like x1, y1, x2, y2, taken as that. MMPose's sample of Human-Art's file is one,
-    and MMPose reads it as x, y, w, h, which `ap` is of."""
+    """For a file whose boxes look like x1, y1, x2, y2: the AP with the boxes read as corners. An example is MMPose's
+    sample of Human-Art's file, which MMPose reads as x, y, w, h; `ap` is the AP of that reading."""
 
 
 def person_ap(box_file: Path, annotations: Path, image_ids: Collection[int] | None = None) -> PersonAP:
-    """Evaluate a box file as COCO does (pycocotools, `bbox`), on the category person and people of all sizes.
+    """Evaluate a box file as COCO does (pycocotools, `bbox`), for the category person and people of all sizes.
 
     The published human AP of 56.4 (COCO val2017) and 56.2 (Human-Art) are this AP in percent, over all images.
 
     Args:
-        box_file: A list of {image_id, category_id, bbox [x, y, w, h], score}; other categories are passed over.
-        annotations: A COCO-style annotation file; its people with and without keypoints count, its crowds are ignored.
+        box_file: A list of {image_id, category_id, bbox [x, y, w, h], score}; other categories are ignored.
+        annotations: A COCO-style annotation file; its people with and without keypoints count, its crowds do not.
         image_ids: The images to evaluate; None for all of the annotation file.
 
     Raises:
@@ -91,7 +91,7 @@ def person_ap(box_file: Path, annotations: Path, image_ids: Collection[int] | No
 
 @dataclass(frozen=True)
 class _Boxes:
-    """N boxes of people, of a detector with scores, or annotated."""
+    """N boxes of people: detected, with scores, or annotated."""
 
     image_ids: Int64
     """[N]"""
@@ -107,7 +107,7 @@ def _people(path: Path, people: Annotations) -> _Boxes:
     """Return the annotated boxes.
 
     Raises:
-        ObtainError: A person is of no image or has a garbled box; names it.
+        ObtainError: A person has no image or a garbled box; names the annotation.
     """
     categories = people.categories
     rows = np.flatnonzero((~categories.given | (categories.values == PERSON)) & people.boxes.given)
@@ -123,7 +123,7 @@ def _people(path: Path, people: Annotations) -> _Boxes:
 
 
 def _coco(boxes: _Boxes, image_ids: set[int]) -> COCO:
-    """Index boxes; their ids count from 1, as pycocotools takes an id of 0 for no match."""
+    """Return an index of boxes; their ids count from 1, because pycocotools treats an id of 0 as no match."""
     columns: dict[str, list[Any]] = {"image_id": boxes.image_ids.tolist(), "bbox": boxes.xywh.tolist()}
     columns["area"] = boxes.xywh[:, 2:].prod(axis=1).tolist()
     if boxes.scores is not None:
@@ -152,10 +152,10 @@ def _whole(path: Path, what: str, field: str, ids: Integers) -> Int64:
 
 
 def _precision(truth: COCO, found: COCO) -> Any:
-    """Return the precision [10 IoU thresholds, 101 recalls], -1 where nobody is to be found."""
+    """Return the precision [10 IoU thresholds, 101 recalls]; -1 without people to find."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator = COCOeval(truth, found, "bbox")
-        # All sizes only, so that areas play no part: not every data set has them.
+        # Only the range of all sizes, so that areas have no effect: some data sets lack them.
         evaluator.params.areaRng, evaluator.params.areaRngLbl = [[0, math.inf]], ["all"]
         evaluator.params.maxDets = [MAX_BOXES]
         evaluator.evaluate()

@@ -1,4 +1,4 @@
-"""COCO keypoint results files, of whatever framework; what is wrong with one is told with its entry and the way out."""
+"""Reads COCO keypoint results files of any framework; errors name the entry and the next step."""
 
 import re
 from dataclasses import dataclass
@@ -24,44 +24,45 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class CocoResults:
-    """A results file, and what of it was read in another way than it is written."""
+    """The content of a results file."""
 
     detections: Detections
     category_id: Any
-    """That of every entry; None where there is none, or several."""
+    """The category of every entry; None if there is none, or if there are several."""
     warnings: tuple[str, ...]
+    """Values that were corrected, such as ids written as text."""
 
 
 def load_results(path: Path, num_keypoints: int) -> CocoResults:
     """Read a results file.
 
     Raises:
-        ObtainError: The file is missing, is not JSON, or its entries are no poses of K keypoints.
+        ObtainError: The file is missing, is not JSON, or its entries are not poses of K keypoints.
     """
     return results_of(path, read_entries(path), num_keypoints)
 
 
 def read_entries(path: Path) -> Entries:
-    """Return the entries of a results file, whatever is in them.
+    """Return the entries of a results file, without checking their fields.
 
     Raises:
-        ObtainError: The file is missing, is not JSON, or is no list of objects.
+        ObtainError: The file is missing, is not JSON, or is not a list of objects.
     """
-    entries = read_json(path, "the results file", "it takes JSON; MMPose writes it by CocoMetric's outfile_prefix")
+    entries = read_json(path, "the results file", "use the JSON file of CocoMetric's outfile_prefix in MMPose")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ObtainError(
-            f"{path}: not a COCO results file: its top level is no list of objects",
+            f"{path}: not a COCO results file: its top level is not a list of objects",
             'it must look like [{"image_id": 1, "category_id": 1, "keypoints": [x, y, score, ...], "score": 0.9}, ...]',
         )
     return entries
 
 
 def results_of(path: Path, entries: Entries, num_keypoints: int) -> CocoResults:
-    """Return the results of some entries; `path` is for messages, the rest as of `load_results`."""
+    """Return the results of some entries; `path` is for messages, errors are those of `load_results`."""
     warnings: list[str] = []
     categories = _categories(path, entries)
     image_ids = read_image_ids(path, entries, "entry", warnings)
-    # COCO.loadRes decides by the first entry whether the results have boxes.
+    # In COCO.loadRes, the first entry decides whether the results have boxes.
     has_boxes = bool(entries and entries[0].get("bbox"))
     detections = Detections(
         image_ids=image_ids,
@@ -81,7 +82,7 @@ def results_of(path: Path, entries: Entries, num_keypoints: int) -> CocoResults:
 
 
 def _categories(path: Path, entries: Entries) -> list[Any]:
-    """Return the category of each entry; none at all for a file without any, which is one of people."""
+    """Return the category of each entry; an empty list for a file without categories, whose poses are of people."""
     stated = [entry["category_id"] for entry in entries if "category_id" in entry]
     for number, entry in enumerate(entries if stated else []):
         _require(path, number, entry, "category_id", f'add "category_id": {brief(stated[0])}, as in other entries')
@@ -91,16 +92,16 @@ def _categories(path: Path, entries: Entries) -> list[Any]:
         raise ObtainError(
             f"{path}: results of several 'category_id': {brief(stated[0])} in entry 0, {brief(stated[odd])} in entry "
             f"{odd}",
-            "write the whole number that the annotations have for each",
+            "write for each entry the whole number of its category in the annotations",
         )
     return stated
 
 
 def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str]) -> Int64:
-    """Return the image ids [N] of entries, each of which is a `what`; those written as 1.0 or as text get a warning.
+    """Return the image ids [N] of entries, which messages call `what`; adds a warning for ids written as 1.0 or text.
 
     Raises:
-        ObtainError: Names the first entry without a number, and what is there.
+        ObtainError: An id is not a whole number; names the first such entry and its value.
     """
     image_ids = np.empty(len(entries), np.int64)
     odd = []
@@ -114,7 +115,7 @@ def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str])
             slashes = " (with / for each \\)" if "\\" in str(found) else ""
             raise ObtainError(
                 f"{path}: 'image_id' of {what} {number} must be a whole number, not {brief(found)}",
-                f"map by file_name: write the 'id' that the annotations give the image {name}{slashes}",
+                f"map by file_name: write the 'id' in the annotations of the image {name}{slashes}",
             )
         if not is_number:
             odd.append(number)
@@ -129,7 +130,7 @@ def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str])
 
 
 def _keypoints(path: Path, entries: Entries, num_keypoints: int, warnings: list[str]) -> Float64:
-    """Return the keypoints [N, K, 3]; where a third number is null, there is no score, and 1 is read."""
+    """Return the keypoints [N, K, 3]; a third number that is null (no score) is read as 1."""
     keypoints = _column(path, entries, "keypoints", 3 * num_keypoints).reshape(-1, num_keypoints, 3)
     unscored = []
     for number in np.unique(np.nonzero(np.isnan(keypoints[..., 2]))[0]).tolist():
@@ -139,8 +140,8 @@ def _keypoints(path: Path, entries: Entries, num_keypoints: int, warnings: list[
             unscored.append(number)
     if unscored:
         warnings.append(
-            f"third numbers of {len(unscored)} poses are null, the first in entry {unscored[0]}, and read as 1: write "
-            "the score of each keypoint, or 1 where there is none"
+            f"third numbers of {len(unscored)} poses are null, the first in entry {unscored[0]}, and read as 1; write "
+            "the score of each keypoint, or 1 if it has none"
         )
     return keypoints
 

@@ -1,4 +1,4 @@
-"""Poses to score, as a COCO results file holds them."""
+"""Poses to score, in the form of a COCO results file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +21,15 @@ class Detections:
     scores: Float64
     """[N]"""
     boxes: Float64 | None
-    """[N, 4] x, y, width, height, image px; without boxes a pose's size is the extent of its keypoints."""
+    """[N, 4] x, y, width, height, image px; without boxes, the extent of the keypoints is a pose's size."""
     categories: Int64 | None = None
-    """[N] `category_id`; None for poses of the only category."""
+    """[N] `category_id`; None if there is only one category."""
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def take(self, chosen: Bool | Indices) -> "Detections":
-        """Return the poses of a mask [N], or of numbers [n] in their order."""
+        """Return the poses of a mask [N], or of indices [n] in their order."""
         boxes = None if self.boxes is None else self.boxes[chosen]
         categories = None if self.categories is None else self.categories[chosen]
         return Detections(
@@ -38,10 +38,10 @@ class Detections:
 
 
 def check_finite(path: Path, field: str, values: Float64) -> None:
-    """Refuse poses with numbers that are not finite, or so large that products of them are not.
+    """Check that the numbers of poses are finite, and small enough for finite products.
 
     Raises:
-        ObtainError: Names the file, the field and the first such pose and number.
+        ObtainError: A number is not; names the file, the field, the first such pose and its number.
     """
     rows = values.reshape(len(values), -1) if len(values) else np.empty((0, 1))
     broken = ~usable(rows).all(axis=1)
@@ -56,13 +56,13 @@ def check_finite(path: Path, field: str, values: Float64) -> None:
 
 
 def keypoints_advice(found: Any, num_keypoints: int) -> str | None:
-    """Return how keypoints of another form than [3 K] numbers become such."""
+    """Return the advice for keypoints that are not [3 K] numbers; None for a value that is not a list."""
     if not isinstance(found, list):
         return None
     if len(found) == 2 * num_keypoints:
-        return "add a third number, the score of the keypoint, or 1, behind each x and y"
+        return "add a third number after each x and y: the score of the keypoint, or 1"
     if any(isinstance(value, list) for value in found):
         return "write all numbers in one list: x, y, score of the first keypoint, then of the next"
     if found and len(found) % 3 == 0:
-        return f"these are {len(found) // 3} keypoints, and the data set has {num_keypoints}: score under its own suite"
+        return f"these are {len(found) // 3} keypoints, but the data set has {num_keypoints}: score under its own suite"
     return f"write x, y and score of {num_keypoints} keypoints"

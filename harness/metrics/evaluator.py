@@ -9,10 +9,10 @@ from harness.suites.yaml_file import did_you_mean
 
 
 def one_of(evaluator: Any, field: str, default: Any, known: Collection[Any]) -> Any:
-    """Return a setting that has one of the known values.
+    """Return a setting that must have one of the known values.
 
     Raises:
-        SpecError: It has another one.
+        SpecError: It has another value.
     """
     found = evaluator.get(field, default)
     if isinstance(found, bool) != isinstance(default, bool) or found not in list(known):
@@ -26,10 +26,10 @@ def one_of(evaluator: Any, field: str, default: Any, known: Collection[Any]) -> 
 
 
 def number(evaluator: Any, field: str, default: float) -> float:
-    """Return a setting that is a number.
+    """Return a setting that must be a number.
 
     Raises:
-        SpecError: It is something else.
+        SpecError: It is not a number.
     """
     found = evaluator.get(field, default)
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):

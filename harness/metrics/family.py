@@ -1,8 +1,7 @@
-"""What a family of metrics gives to the rest of the project.
+"""The interface of a family of metrics.
 
 A family is one module or package of `harness/metrics/families/`, or an entry point of another package
-(`harness.plugins`). All that is known of a metric is behind this interface: nothing outside of it asks which family
-it has before it.
+(`harness.plugins`). Everything that depends on a metric is behind this interface: no other code distinguishes families.
 """
 
 from abc import ABC, abstractmethod
@@ -28,18 +27,21 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Scoring)
 T = TypeVar("T")
 Metrics = dict[str, float | None]
-"""Values by name, in the unit of their measure; None where one is undefined."""
+"""Values by name, in the unit of their measure; None for an undefined value."""
 Identify = Callable[[str, str], DataFile]
-"""Identifies a file of the data folder, given its path there and what it is; raises ObtainError where it is missing."""
+"""Returns a file of the data folder with its sha256, from its path there and its name for messages.
+
+Raises ObtainError if the file is missing.
+"""
 
 
 @dataclass(frozen=True)
 class TruthFiles:
-    """The files that ground truth is read from, and what is needed of them."""
+    """The files of the ground truth, and the fields that are needed."""
 
     annotations: Path
     files: tuple[tuple[str, Path], ...]
-    """The files of the scoring, with their fields."""
+    """The names of the scoring's fields that hold files, with the files."""
     dataset: str
     """MMPose's class that reads them, e.g. CocoDataset."""
     num_keypoints: int
@@ -53,18 +55,18 @@ class TruthFiles:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a diagnosis calls keypoints and images."""
+    """Names of keypoints and images for a diagnosis."""
 
     names: Sequence[str]
-    """[K] of the keypoints."""
+    """[K] names of the keypoints."""
     mirror: Sequence[int]
-    """[K] for each keypoint, the one that it becomes in a mirrored image."""
+    """[K] for each keypoint, its counterpart in a mirrored image."""
     images: Mapping[int, str]
     """File names by image id."""
 
 
 class Matched(Interface):
-    """Predictions matched with the truth, once; all that is said of them follows from it."""
+    """Predictions matched with the ground truth, once for metrics, intervals and diagnosis."""
 
     @property
     def image_ids(self) -> "Int64":
@@ -74,23 +76,23 @@ class Matched(Interface):
         """Return the metrics."""
 
     def resampled(self, draws: "Draws") -> "dict[str, Float64]":
-        """Return the metrics [R] in every resample; NaN where one is undefined."""
+        """Return each metric in every resample, [R]; NaN where it is undefined."""
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the predictions."""
+        """Return the diagnosis of the predictions."""
 
 
 @dataclass(frozen=True)
 class OtherScoring:
-    """One setting of a scoring, as the run has it and as it may be meant."""
+    """An alternative value of a setting of a scoring."""
 
     setting: str
     used: str
     tried: str
     fields: Mapping[str, Any]
-    """What changes in the scoring."""
+    """The changed fields of the scoring."""
     usual: bool = False
-    """Whether what was tried is MMPose's default."""
+    """Whether the alternative is MMPose's default."""
 
 
 class Family(ABC, Generic[S, T]):
@@ -100,121 +102,121 @@ class Family(ABC, Generic[S, T]):
     """
 
     name: ClassVar[str]
-    """As `scoring.metric` has it."""
+    """The value of `scoring.metric`."""
     scoring: ClassVar[type[Scoring]]
     """S."""
     measures: ClassVar[Mapping[str, Measure]]
-    """All that it can give, the most important first; of numbers whose name has a threshold, the usual ones."""
+    """All its metrics by name, the most important first; of metrics with a threshold in their name, the usual ones."""
     evaluators: ClassVar[tuple[str, ...]]
     """MMPose's classes that compute it."""
     settings: ClassVar[frozenset[str] | None] = None
-    """Settings of its evaluators that `read_scoring` reads, any other of which is refused; None: it refuses them."""
+    """Settings of its evaluators that `read_scoring` reads; others are refused. None: `read_scoring` refuses them."""
     similarity: ClassVar[str] = "similarity"
-    """What pages call the similarity of a pose to a person in its diagnosis."""
+    """The name on pages of a diagnosis's similarity of a pose to a person."""
     files: ClassVar[Mapping[str, str]] = {}
-    """What the files of its scoring are, by field, for messages."""
+    """The names of its scoring's files, by field, for messages."""
     foreign_options: ClassVar[frozenset[str]] = frozenset()
-    """Options of `harness score --predictions` that go with it."""
+    """Options of `harness score --predictions` that the family supports."""
 
     def measure(self, name: str) -> Measure | None:
-        """Return what the number of a name is; None where it gives no such number."""
+        """Return the measure of a metric's name; None if the family has no such metric."""
         return self.measures.get(name)
 
     @abstractmethod
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> S:
-        """Read how a config scores.
+        """Return the scoring of a config.
 
         Args:
             evaluator: The config's only `test_evaluator`, of one of `evaluators`.
             dataset: The config's `test_dataloader.dataset`.
-            sigmas: [K] those of the data set.
-            identify: As above.
+            sigmas: [K] the sigmas of the data set.
+            identify: Identifies a file of the data folder.
 
         Raises:
-            SpecError: It asks for what is not evaluated here.
+            SpecError: It has a setting that the harness does not evaluate.
         """
 
     def read_evaluators(
         self, evaluators: Sequence[Any], dataset: Any, sigmas: tuple[float, ...], identify: Identify
     ) -> S:
-        """Read how a config scores by all its evaluators, which are of this family; by default there may be one.
+        """Return the scoring of a config from all its evaluators, which are of this family; by default there is one.
 
         Raises:
-            SpecError: There are several that are not one scoring, or as `read_scoring`.
+            SpecError: Several evaluators do not form one scoring, or as in `read_scoring`.
         """
         if len(evaluators) > 1:
             raise SpecError(
                 f"config field test_evaluator: one metric is evaluated, not several: "
                 f"{', '.join(evaluator.type for evaluator in evaluators)}",
-                "leave one of them in a config, and write a row for each",
+                "keep one of them in each config, and write a row for each",
             )
         return self.read_scoring(evaluators[0], dataset, sigmas, identify)
 
     @abstractmethod
     def read_truth(self, source: TruthFiles) -> T:
-        """Read the truth of all images.
+        """Read the ground truth of all images.
 
         Raises:
             ObtainError: A file is missing or malformed; the message names it and the field.
         """
 
     def restricted(self, truth: T, image_ids: "Int64") -> T:
-        """Return the truth of some images, for a partial run; by default all of it, where nobody else counts."""
+        """Return the ground truth of some images, for a partial run; by default all, for metrics of predictions."""
         return truth
 
     @abstractmethod
     def match(self, predictions: "Predictions", scoring: S, truth: T) -> Matched:
-        """Match predictions with the truth.
+        """Match predictions with the ground truth.
 
         Raises:
-            RunError: They cannot be scored.
+            RunError: The predictions cannot be scored.
         """
 
     @abstractmethod
     def score_foreign(self, file: "ForeignFile[S]") -> "ForeignOutcome":
-        """Score predictions of another framework.
+        """Score external predictions.
 
         Raises:
-            UsageError: An option that does not go with them, or that has to be given.
-            ObtainError: They are missing, malformed or do not fit the annotations.
+            UsageError: An option is not supported for them, or a required option is missing.
+            ObtainError: They are missing, malformed or do not match the annotations.
         """
 
     def foreign_scoring(self, scoring: S, options: Mapping[str, Any]) -> S:
-        """Return how predictions of another framework are scored, given the options of `harness score`."""
+        """Return the scoring of external predictions for the options of `harness score`."""
         return scoring
 
     def needs(self, scoring: S) -> frozenset[str]:
-        """Return the fields of annotations and images that it needs, besides those that each data set has."""
+        """Return the fields of annotations and images that the metric needs besides those of every data set."""
         return frozenset()
 
     def alternatives(self, scoring: S, dataset: str, sigmas: Mapping[str, tuple[float, ...]]) -> Iterator[OtherScoring]:
-        """Yield other ways to score, which people mistake for this one.
+        """Yield alternative scorings that are often confused with this one.
 
         Args:
-            scoring: The run's.
+            scoring: The scoring of the run.
             dataset: The data set's name, as in `sigmas`.
-            sigmas: Those of data sets with as many keypoints, by data set.
+            sigmas: The sigmas of all data sets with as many keypoints, by name.
         """
         yield from ()
 
     def charts(self, diagnosis: "Diagnosis") -> "Sequence[Chart]":
-        """Return the figures of a row's page that it has besides those of every diagnosis."""
+        """Return the family's figures for a row's page, in addition to those of every diagnosis."""
         return ()
 
     metafile_names: ClassVar[tuple[Mapping[str, str], ...]] = ({},)
-    """What MMPose's metafiles call its metrics, where that is not our own name, and what we call them; one for each
-    result that a metafile states of a model on one data set."""
+    """The harness's names of metrics by those in MMPose's metafiles, where the two differ; one mapping for each result
+    that a metafile states for a model on one data set."""
     upstream_names: ClassVar[Mapping[str, str]]
-    """What MMPose's evaluators call its metrics, without their prefix, and what we call them."""
+    """The harness's names of metrics by those of MMPose's evaluators, which are without prefix."""
     upstream_unit: ClassVar[float] = 1.0
-    """What a 1 of MMPose's evaluator is: 0.01 where it states percent."""
+    """The unit of MMPose's evaluator: 0.01 for percent."""
 
     def our_name(self, upstream_name: str, scoring: S) -> str:
-        """Return what we call a metric of MMPose's evaluators, whose name is without its prefix."""
+        """Return the harness's name of a metric from the name in MMPose's evaluators, which is without prefix."""
         return self.upstream_names[upstream_name]
 
     def why_upstream_cannot(self, limited: bool) -> str | None:
-        """Return why MMPose's own evaluator cannot run here, perhaps on a part of the images; None where it can."""
+        """Return why MMPose's evaluator cannot run here; None if it can. `limited` runs have a part of the images."""
         return None
 
 
@@ -225,7 +227,7 @@ def family_of(scoring: Scoring) -> Family[Any, Any]:
 
 
 class Scored(Interface):
-    """What says how people are scored: a protocol, or that of foreign predictions."""
+    """The scoring part of a protocol, of a run or of external predictions."""
 
     @property
     def dataset(self) -> str:
@@ -237,15 +239,15 @@ class Scored(Interface):
 
     @property
     def num_keypoints(self) -> int:
-        """Keypoints of a person."""
+        """Number of keypoints per person."""
 
     @property
     def scoring(self) -> Scoring:
-        """How they are scored."""
+        """The rules of scoring."""
 
 
 def truth_files(protocol: Scored, locate: Callable[[DataFile, str], Path]) -> TruthFiles:
-    """Return the files that ground truth is read from; `locate` finds a file, given what it is."""
+    """Return the files of the ground truth; `locate` returns the path of a file, and has its name for messages."""
     scoring, family = protocol.scoring, family_of(protocol.scoring)
     return TruthFiles(
         annotations=locate(protocol.annotations, "the annotation file"),

@@ -1,10 +1,9 @@
-"""Scores what another framework predicted, under a suite's own ground truth; needs annotations, no images.
+"""Scores external predictions, those of another framework, on a suite's ground truth; needs annotations, no images.
 
-OKS suites take a COCO results file, whole-body suites one with the keypoints of each part in a field of its own or with
-all in one list. PCK, AUC and EPE take a COCO results file in which each pose is that of one annotation;
-PoseTrack18 takes its official files, one for each sequence; MPII, JHMDB and the faces, which NME scores, take an array
-of keypoints in the order of the annotations. Poses and their scores count as they are: no rescoring and no NMS unless
-asked for.
+OKS suites use a COCO results file; whole-body suites use one with the keypoints of each part in a separate field, or
+with all in one list. PCK, AUC and EPE use a COCO results file in which each pose belongs to one annotation. PoseTrack18
+uses its official files, one for each sequence. MPII, JHMDB and the faces, which NME scores, use an array of keypoints
+in the order of the annotations. Poses and their scores are not changed: rescoring and NMS are options.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ Nms = Literal["oks", "soft-oks", "none"]
 
 
 class ForeignProtocol(Fields):
-    """What moves the number of predictions that were made elsewhere."""
+    """The settings that affect the metrics of external predictions."""
 
     dataset: str
     """MMPose's class that reads it, e.g. CocoDataset."""
@@ -39,12 +38,12 @@ class ForeignProtocol(Fields):
     one_based: bool
     """The predictions count pixels from 1."""
     scoring: AnyScoring
-    """A pose's own score stands for its box's: with score_mode bbox and no NMS, poses count as they are."""
+    """A pose's score replaces the score of its box: with score_mode bbox and no NMS, poses are not changed."""
 
 
 @dataclass(frozen=True)
 class ForeignFile(Generic[S]):
-    """Predictions of another framework, to be scored."""
+    """External predictions to score."""
 
     path: Path
     """The file, or the folder with a file for each sequence."""
@@ -55,27 +54,27 @@ class ForeignFile(Generic[S]):
 
     @property
     def scoring(self) -> S:
-        """The scoring, of its family's class."""
+        """The scoring, in its family's class."""
         return cast(S, self.protocol.scoring)
 
     @property
     def source(self) -> TruthFiles:
-        """What the predictions are compared with."""
+        """The files of the ground truth."""
         return truth_files(self.protocol, lambda file, _: self.data / file.path)
 
 
 class Coverage(Fields):
-    """How much of the truth the predictions cover."""
+    """The part of the ground truth that the predictions cover."""
 
     people: int
-    """Who are to be found."""
+    """Number of people to find."""
     people_without_pose: int
-    """Of them, those in images without any pose; in an array, those whose row has none."""
+    """People to find in images without poses; in an array, people whose row has no pose."""
     images: int | None
-    """With people who are to be found; None where a person stands for itself."""
+    """Images with people to find; None where predictions are listed by person."""
     images_without_pose: int | None
     metrics: Metrics | None
-    """On the images, or people, with poses only; None where that is all or none of them."""
+    """Metrics on the images, or people, with poses only; None if these are all or none."""
 
     def __str__(self) -> str:
         if self.images is None:
@@ -88,7 +87,7 @@ class Coverage(Fields):
 
 @dataclass(frozen=True)
 class ForeignOutcome:
-    """What predictions score, and what was found in them."""
+    """The metrics of external predictions, with warnings and coverage."""
 
     metrics: Metrics
     warnings: tuple[str, ...] = ()
@@ -96,7 +95,7 @@ class ForeignOutcome:
 
 
 class ForeignScore(Fields):
-    """What a file of predictions scores."""
+    """The score of a file of predictions."""
 
     schema_version: int = SCHEMA_VERSION
     suite: str
@@ -104,14 +103,14 @@ class ForeignScore(Fields):
     predictions: str
     """The file, or the folder with a file for each sequence."""
     sha256: str
-    """Of the file, or over the names and contents of the folder's *.json files."""
+    """sha256 of the file, or of the names and contents of the folder's *.json files."""
     protocol: ForeignProtocol
     metrics: Metrics
-    """On all images: where there is no pose, people are missed."""
+    """On all images: people in images without a pose count as missed."""
     coverage: Coverage | None = None
-    """None where the metric does not tell."""
+    """None if the metric does not determine it."""
     warnings: tuple[str, ...] = ()
-    """What was read in another way than it is written, or does not count, and what to do."""
+    """Values that were corrected or that do not count, with the next step."""
 
 
 def score_foreign(
@@ -128,18 +127,18 @@ def score_foreign(
     """Score a file of predictions under a suite.
 
     Args:
-        suite: Says how to score, by the config of its first row with such a run.
+        suite: The suite; the config of its first row with the run defines the scoring.
         path: The predictions.
         data: The data folder; only its annotations are read.
-        run: Which run, and so which annotations; None where the rows' runs have one name.
+        run: The name of the run, which decides the annotations; None if all runs have one name.
         array: The name of the keypoints in a file with several arrays.
-        one_based: Keypoints count pixels from 1; where an array is taken.
-        score_mode: Score poses anew as MMPose's CocoMetric does, each pose's own score in place of its box's.
-        nms: Drop duplicates as MMPose's CocoMetric does, at the suite's threshold.
+        one_based: Keypoints count pixels from 1; for arrays only.
+        score_mode: Rescore poses as MMPose's CocoMetric does, with each pose's score in place of its box's.
+        nms: Remove duplicates as MMPose's CocoMetric does, at the suite's threshold.
 
     Raises:
-        UsageError: An option that does not go with the suite, or that has to be given.
-        ObtainError: Predictions or annotations are missing, malformed or do not fit each other.
+        UsageError: The suite does not support an option, or a required option is missing.
+        ObtainError: Predictions or annotations are missing, malformed or do not match each other.
     """
     run, row = _run(suite, run)
     spec = row.runs[run]
@@ -148,7 +147,7 @@ def score_foreign(
     options = {"array": array, "one_based": one_based, "score_mode": score_mode, "nms": nms}
     for option, value in options.items():
         if value and option not in family.foreign_options:
-            raise UsageError(f"--{option.replace('_', '-')} does not go with {suite.name}")
+            raise UsageError(f"--{option.replace('_', '-')} is not supported for {suite.name}")
     scoring = family.foreign_scoring(protocol.scoring, options)
     protocol = protocol.model_copy(update={"one_based": one_based, "scoring": scoring})
     sha256 = _sha256(path)
@@ -170,10 +169,10 @@ def score_foreign(
 
 
 def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> ForeignProtocol:
-    """Read how the config of a row's run scores.
+    """Return the scoring of the config of a row's run.
 
     Raises:
-        SpecError: The config cannot be loaded, or asks for what is not evaluated here.
+        SpecError: The config cannot be loaded, or has a setting that the harness does not evaluate.
         ObtainError: Annotations are missing.
     """
     config = load_config(suite, row, run)
@@ -195,7 +194,7 @@ def _run(suite: Suite, name: str | None) -> tuple[str, Row]:
     """Return a run's name, and the first row that has such a run.
 
     Raises:
-        UsageError: There is none of that name; or without one, there are several.
+        UsageError: No run has the name; or without a name, there are several runs.
     """
     rows: dict[str, Row] = {}
     for row in suite.rows:
@@ -214,4 +213,4 @@ def _sha256(path: Path) -> str:
     try:
         return sha256_folder(path, "*.json") if path.is_dir() else sha256_file(path)
     except OSError as error:
-        raise ObtainError(f"there are no predictions: {path} ({error.strerror})") from error
+        raise ObtainError(f"predictions cannot be read: {path} ({error.strerror})") from error

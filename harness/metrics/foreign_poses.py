@@ -1,4 +1,4 @@
-"""Predictions of other frameworks in the form in which ours are: what several families read."""
+"""Converts external predictions to the form of the harness's own, and checks them; used by several families."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,41 +15,44 @@ from harness.metrics.keypoint_arrays import read_keypoints
 from harness.predictions import Predictions
 
 TINY = (-1, 2)
-"""Px: what coordinates in 0..1, or in -1..1, stay within; a pose in pixels does not."""
+"""px; coordinates in 0..1 or -1..1 stay within this range, a pose in pixels does not."""
 
 
 def check_images(path: Path, images: Int64, known: Int64, truth: Path) -> None:
-    """Refuse poses in images that the truth does not have.
+    """Check that the ground truth has the images of all poses.
 
     Raises:
-        ObtainError: Counts the images, and names the first.
+        ObtainError: It lacks some; the message has their number, and names the first.
     """
     strays = np.setdiff1d(images, known)
     if len(strays):
         entry = int(np.flatnonzero(images == strays[0])[0])
         raise ObtainError(
             f"{path}: poses in {len(strays)} images that {truth} does not have, such as {strays[0]} (entry {entry})",
-            "map by file_name: write the 'id' that the annotations give the image, and leave out those of other sets",
+            "map by file_name: write the 'id' in the annotations of the image, and remove poses of other data sets",
         )
 
 
 def has_pose(keypoints: Float64) -> Bool:
-    """Return who was predicted, [N], from keypoints [N, K, 2]: whose numbers are not all the same, 0 or negative."""
+    """Return which of N people have a pose, [N], from keypoints [N, K, 2].
+
+    A row is not a pose if all its numbers are equal and not above 0.
+    """
     number = keypoints[:, :1, :1]
     predicted: Bool = ~((keypoints == number) & (number <= 0)).all(axis=(1, 2))
     return predicted
 
 
 def check_pixels(path: Path, keypoints: Float64, truth: Floating) -> tuple[str, ...]:
-    """Return a warning of poses in other units than pixels.
+    """Return a warning about poses that are not in pixels.
 
     Args:
         path: The predictions.
         keypoints: [N, K, 2]
-        truth: Coordinates of the truth, of any shape.
+        truth: Coordinates of the ground truth, of any shape.
 
     Raises:
-        ObtainError: No pose is in pixels: the metrics would be those of no poses at all.
+        ObtainError: No pose is in pixels, so that all people would be missed.
     """
     shown = has_pose(keypoints)
     tiny = shown & ((keypoints >= TINY[0]) & (keypoints <= TINY[1])).all(axis=(1, 2))
@@ -65,10 +68,10 @@ def check_pixels(path: Path, keypoints: Float64, truth: Floating) -> tuple[str, 
 
 
 def coverage(people_images: Int64, predicted: Int64, metrics: Callable[[], Metrics]) -> Coverage:
-    """Return how many people are in images without a pose.
+    """Return the coverage: the numbers of people and of images without a pose.
 
     Args:
-        people_images: [M] the image of each person who is to be found.
+        people_images: [M] the image of each person to find.
         predicted: The images of poses, in any order.
         metrics: Computes the metrics on the predicted images.
     """
@@ -85,13 +88,13 @@ def coverage(people_images: Int64, predicted: Int64, metrics: Callable[[], Metri
 def score_people(
     found: Predictions, predicted: Bool, warnings: tuple[str, ...], match: Callable[[Predictions], Matched]
 ) -> ForeignOutcome:
-    """Score an array of people, all of them and, where some have no pose, the others alone.
+    """Score an array of people: all of them and, if some have no pose, also the others alone.
 
     Args:
         found: N people.
-        predicted: [N] who has a pose.
-        warnings: What else was found.
-        match: Matches people with the truth.
+        predicted: [N] which people have a pose.
+        warnings: Further warnings.
+        match: Matches people with the ground truth.
     """
     count, missed = len(predicted), int((~predicted).sum())
     return ForeignOutcome(
@@ -108,10 +111,10 @@ def score_people(
 
 
 def scored_poses(image_ids: Int64, boxes: Float64 | None, keypoints: Float64, scores: Float64) -> Predictions:
-    """Return poses with [N, K, 3] keypoints for rescoring and NMS, which MMPose does in single precision.
+    """Return poses with [N, K, 3] keypoints for rescoring and NMS, which MMPose computes in single precision.
 
-    A pose's scale in the NMS, which MMPose takes from the crop, is the area of its box, or of the extent of its
-    keypoints, which is what MMPose takes where there is no crop.
+    In the NMS, the scale of a pose is the area of its box, or of the extent of its keypoints, which MMPose uses if
+    there is no crop. MMPose's scale of a pose with a crop is the area of the crop.
     """
     points = keypoints[..., :2]
     if boxes is None:
@@ -121,7 +124,7 @@ def scored_poses(image_ids: Int64, boxes: Float64 | None, keypoints: Float64, sc
 
 
 def as_predictions(person_ids: Int64, image_ids: Int64, boxes: Float32, keypoints: Float64) -> Predictions:
-    """Return poses [N, K, 2] whose scores are all 1, of boxes [N, 4] x1, y1, x2, y2."""
+    """Return poses [N, K, 2] with scores of 1, in boxes [N, 4] x1, y1, x2, y2."""
     return Predictions(
         person_ids=person_ids,
         image_ids=image_ids,
@@ -138,15 +141,15 @@ def read_people(file: ForeignFile[Any], count: int, truth: Floating) -> tuple[Fl
 
     Args:
         file: The predictions.
-        count: How many people there are.
-        truth: Their coordinates, of any shape.
+        count: The number of people.
+        truth: Coordinates of the ground truth, of any shape.
 
     Returns:
-        Keypoints [count, K, 2], px counted from 0; who has a pose, [count], see `has_pose`; and warnings.
+        Keypoints [count, K, 2], px counted from 0; which people have a pose, [count], see `has_pose`; and warnings.
 
     Raises:
-        UsageError: Another kind of file, or several arrays that fit.
-        ObtainError: There is no such array, or it cannot be read.
+        UsageError: The kind of file is not supported, or several arrays fit.
+        ObtainError: The file has no such array, or cannot be read.
     """
     protocol = file.protocol
     keypoints = read_keypoints(file.path, (count, protocol.num_keypoints, 2), file.array)

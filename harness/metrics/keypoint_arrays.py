@@ -1,4 +1,4 @@
-"""Keypoints of people as one plain array, in the containers that frameworks save it in."""
+"""Reads keypoints of people as one array, from the file formats that frameworks use."""
 
 import contextlib
 from pathlib import Path
@@ -14,24 +14,24 @@ from harness.files import read_json
 from harness.mat_file import read_mat
 
 NOWHERE = -1e6
-"""Px: where somebody stands of whom an array has NaN alone, and so is never found."""
+"""px; coordinates for a person whose row is all NaN, so that the person is never found."""
 EXTENSIONS = (".npy", ".mat", ".h5", ".json")
 
 
 def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = None) -> Float64:
-    """Read the only array of a shape, or the one of a name.
+    """Return the only array of a shape, or the array of a name.
 
     Args:
-        path: An .npy, .mat (5 and 7.3), .h5 or .json file; in .json nested lists, or an object that holds them by name.
+        path: An .npy, .mat (5 and 7.3), .h5 or .json file; in .json nested lists, or an object with them by name.
         shape: People, keypoints, 2.
-        name: Which array to take.
+        name: The name of the array.
 
     Returns:
-        [people, keypoints, 2], finite; somebody of whom there is NaN alone was not predicted, and is NOWHERE.
+        [people, keypoints, 2], finite; a person whose row is all NaN has no pose, and is at NOWHERE.
 
     Raises:
-        UsageError: Another kind of file, no array of this name, or several that fit.
-        ObtainError: The file cannot be read, has no such array, or it is not finite.
+        UsageError: The kind of file is not supported, no array has this name, or several fit.
+        ObtainError: The file cannot be read, has no such array, or has numbers that are not finite.
     """
     if path.suffix.lower() not in EXTENSIONS:
         raise UsageError(f"{path}: the keypoints must be in one of {', '.join(EXTENSIONS)}, not '{path.suffix}'")
@@ -40,7 +40,7 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
             keypoints = _choose(path, _open(path, stack), shape, name)
     except HarnessError:
         raise
-    except Exception as error:  # a reader of damaged or foreign data raises anything
+    except Exception as error:  # readers of damaged or unknown data raise any exception
         raise ObtainError(f"the keypoints cannot be read: {path}: {error}") from error
     keypoints[np.isnan(keypoints).all(axis=(1, 2))] = NOWHERE
     broken = ~usable(keypoints).all(axis=(1, 2))
@@ -48,13 +48,13 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
         first = int(np.flatnonzero(broken)[0])
         raise ObtainError(
             f"{path}: keypoints of {broken.sum()} people are not finite, the first is number {first}",
-            "write 0, 0 for a keypoint that was not predicted; NaN throughout says that a person was not",
+            "write 0, 0 for a keypoint that was not predicted, or NaN for all keypoints of a person without a pose",
         )
     return keypoints
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
-    """Return the arrays of a file by name; those of .npy and HDF5, whatever they claim to be, are not read yet."""
+    """Return the arrays of a file by name; those of .npy and HDF5 are not loaded yet, as stated sizes may be huge."""
     kind = path.suffix.lower()
     if kind == ".json":
         document = read_json(path, "the keypoint file")
@@ -93,7 +93,7 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
             f"{path}: expected numbers of shape {shape} (annotated people, keypoints, x and y), found {found}",
             "leave out the scores: keypoints[..., :2]"
             if scored
-            else "it takes a row for each annotated person, in their order; NaN for those who were not predicted",
+            else "write a row for each annotated person, in their order, with NaN for people without a pose",
         )
     if len(fitting) > 1:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Saved predictions and the ground truth of their run, matched: the value that all measures are taken of."""
+"""Matches saved predictions with the ground truth of their run; all metrics are computed from the result."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.protocol import Protocol
 def match(predictions: Predictions, protocol: Protocol, data: Path) -> Matched:
     """Match predictions with the ground truth of the data folder, by the protocol's rules.
 
-    A partial run is scored on the images that it covers, and on those only.
+    A partial run is scored on its images only.
 
     Raises:
         ObtainError: The annotations are missing, malformed or not those of the run.
@@ -30,7 +30,7 @@ def match(predictions: Predictions, protocol: Protocol, data: Path) -> Matched:
 
 
 def read_truth(protocol: Protocol, data: Path) -> Any:
-    """Read the truth of all images, of the type that the family of the protocol's scoring has.
+    """Return the ground truth of all images, in the type of the family of the protocol's scoring.
 
     Raises:
         ObtainError: The annotations are missing, malformed or not those of the run.
@@ -43,19 +43,19 @@ def read_truth(protocol: Protocol, data: Path) -> Any:
 
 @lru_cache(maxsize=1)
 def _read_truth(family: str, source: TruthFiles, digests: tuple[str, ...]) -> Any:
-    """Read once for all rows of a table; the digests tell files from later ones of their names."""
+    """Read the ground truth once for all rows of a table; `digests` make sure that a changed file is read again."""
     return plugin("metrics", family, "scoring.metric").read_truth(source)
 
 
 def evaluate(predictions: Predictions, protocol: Protocol, data: Path) -> Metrics:
-    """Return the metrics of predictions; raises as `match`."""
+    """Return the metrics of predictions; raises the errors of `match`."""
     return match(predictions, protocol, data).stats()
 
 
 def difference(a: float | None, b: float | None) -> float:
-    """Return how far two values of a metric are apart; 1, more than any tolerance, where only one is defined.
+    """Return the distance of two values of a metric; 1, which is above every tolerance, if only one is defined.
 
-    Of fractions it is their difference; of values above 1, which are in px, the difference as a part of the larger one:
-    MMPose sums px in single precision, and with NumPy 2 rounds the mean to it.
+    For fractions, it is the absolute difference. For values above 1, which are in px, it is relative to the larger one:
+    MMPose sums px in single precision, and with NumPy 2 also rounds the mean to single precision.
     """
     return float(a is not b) if a is None or b is None else abs(a - b) / max(1, abs(a), abs(b))

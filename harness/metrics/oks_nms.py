@@ -1,11 +1,11 @@
 """Non-maximum suppression of poses by object keypoint similarity (OKS), all images at once.
 
-Both follow mmpose/evaluation/functional/nms.py, value by value and type by type (as under NumPy 1.26: arithmetic in the
-type of the keypoints, similarities and thresholds in float32). In two points MMPose is left behind on purpose:
+Both functions give the values and types of mmpose/evaluation/functional/nms.py (under NumPy 1.26: arithmetic in the
+type of the keypoints, similarities and thresholds in float32). There are two intended differences from MMPose:
 
-- It ranks with an unstable sort, so the order of equal scores depends on the CPU. Here the sort is stable and, as in
-  MMPose's `argsort()[::-1]`, the later of two equal scores comes first.
-- It walks through the images one by one. Here each round takes the best remaining pose of every image.
+- MMPose ranks with an unstable sort, so that the order of equal scores depends on the CPU. Here the sort is stable and,
+  as in MMPose's `argsort()[::-1]`, the later of two equal scores comes first.
+- MMPose processes the images one by one. Here each round processes the best remaining pose of every image.
 """
 
 from collections.abc import Callable
@@ -18,25 +18,25 @@ from harness.arrays import Float32, Floating, Indices, Int64
 def oks_nms(
     image_ids: Int64, keypoints: Floating, scores: Floating, areas: Float32, sigmas: Float32, threshold: float
 ) -> Indices:
-    """Keep the poses that resemble no better pose of their image.
+    """Suppress the poses that are similar to a better pose of their image.
 
     Args:
         image_ids: [N]
-        keypoints: [N, K, 2] image px; all of them count, whatever their scores.
+        keypoints: [N, K, 2] image px; all keypoints count, with any score.
         scores: [N] finite
-        areas: [N] each pose's scale, px². MMPose takes the padded crop's, though the evaluation takes other areas.
+        areas: [N] each pose's scale, px²: MMPose uses the area of the padded crop, unlike in the evaluation.
         sigmas: [K]
-        threshold: A pose that is more similar than this to a better one is dropped.
+        threshold: A pose whose OKS with a better one is above this is removed.
 
     Returns:
         Indices of the poses kept, by image id, then best first.
     """
     similarity = _similarity(keypoints, areas, sigmas)
-    # Most pairs are far apart, which a few keypoints tell: even if all others were equal, the threshold is not reached.
+    # A few keypoints rule out most pairs: the threshold is not reached even if all other keypoints are equal.
     count = len(sigmas)
     few = min(int(2 * count * max(1 - threshold, 0)) + 1, count)
     similarity_of_few = _similarity(keypoints[:, :few], areas, sigmas[:few])
-    needed = np.float32(1 - (1 - threshold) * count / few - 1e-3)  # less what rounding can do
+    needed = np.float32(1 - (1 - threshold) * count / few - 1e-3)  # with a margin for rounding
     remaining = _ranked(np.arange(len(scores)), scores, image_ids)
     kept = []
     while len(remaining):
@@ -57,13 +57,13 @@ def soft_oks_nms(
     threshold: float,
     max_per_image: int = 20,
 ) -> Indices:
-    """Rank poses again and again, decaying the scores of those that resemble one already taken.
+    """Select poses in rounds, in which the scores of poses similar to a selected one decay.
 
-    Arguments as of `oks_nms`; the decay is exp(-OKS² / threshold).
+    The arguments are those of `oks_nms`; the decay is exp(-OKS² / threshold). At most `max_per_image` poses are kept.
 
     Returns:
-        Indices of the poses kept, by image id, then as taken. Their scores stay as they were: MMPose uses the decayed
-        ones for the ranking only.
+        Indices of the poses kept, by image id, then in the order of selection. Scores are not changed: MMPose uses the
+        decayed scores for the ranking only.
     """
     similarity = _similarity(keypoints, areas, sigmas)
     decayed = scores.copy()
@@ -78,7 +78,7 @@ def soft_oks_nms(
 
 
 def _ranked(poses: Indices, scores: Floating, image_ids: Int64) -> Indices:
-    """Order poses by image, then best first, then last first."""
+    """Return the poses sorted by image, then best first, then last first."""
     poses = poses[::-1]
     ranked: Indices = poses[np.lexsort((-scores[poses], image_ids[poses]))]
     return ranked
@@ -99,8 +99,8 @@ def _by_image(rounds: list[Indices], image_ids: Int64) -> Indices:
 
 
 def _similarity(keypoints: Floating, areas: Float32, sigmas: Float32) -> Callable[[Indices, Indices], Float32]:
-    """Return a function that gives the OKS of pairs of poses, float32."""
-    keypoints = np.ascontiguousarray(keypoints)  # NumPy sums in another order where the memory order is another
+    """Return a function that returns the OKS of pairs of poses, float32."""
+    keypoints = np.ascontiguousarray(keypoints)  # the memory order decides the order of NumPy's sum
     variances = (sigmas * 2) ** 2
 
     def similarity(first: Indices, second: Indices) -> Float32:

@@ -1,4 +1,4 @@
-"""The poses that CocoMetric evaluates: people once each, rescored, after NMS.
+"""Selects the poses that CocoMetric evaluates: each person once, rescored, after NMS.
 
 Source: mmpose/evaluation/metrics/coco_metric.py.
 """
@@ -15,20 +15,20 @@ from harness.protocol import PoseSelection
 
 
 def select_detections(predictions: Predictions, scoring: PoseSelection, categories: Int64 | None = None) -> Detections:
-    """Return what CocoMetric writes to its results file: people once each, rescored, after NMS.
+    """Return the poses that CocoMetric writes to its results file: each person once, rescored, after NMS.
 
     Args:
-        predictions: Of N people.
-        scoring: How they are rescored.
-        categories: [N] theirs, where there are several.
+        predictions: Predictions of N people.
+        scoring: The rules of rescoring and NMS.
+        categories: [N] categories of the predictions, if there are several.
 
     Raises:
-        RunError: Predictions that are not finite or of another number of keypoints.
+        RunError: Predictions are not finite or have another number of keypoints.
     """
     check_num_keypoints("predictions", predictions.keypoints.shape[1], scoring)
     for name in ("keypoints", "keypoint_scores", "boxes", "box_scores", "crop_areas"):
         check_finite(name, getattr(predictions, name))
-    # By image and person. A person that is there twice, as a distributed run pads its last batch, counts once.
+    # By image and person. A person that occurs twice, since a distributed run pads its last batch, counts once.
     people = np.lexsort((predictions.person_ids, predictions.image_ids))
     identity = np.stack([predictions.image_ids[people], predictions.person_ids[people]], axis=1)
     first = np.ones(len(people), bool)
@@ -60,16 +60,16 @@ def select_detections(predictions: Predictions, scoring: PoseSelection, categori
 
 
 def check_num_keypoints(what: str, count: int, scoring: PoseSelection) -> None:
-    """Refuse poses of another number of keypoints than the scoring has sigmas; `what` has them, in the RunError."""
+    """Check that the number of keypoints is the number of sigmas; `what` names the poses in the RunError."""
     if count != len(scoring.sigmas):
         raise RunError(f"{what}: {count} keypoints a person, but the protocol has {len(scoring.sigmas)} sigmas")
 
 
 def check_finite(what: str, values: Floating) -> None:
-    """Refuse values [N, ...] that are not finite numbers; `what` they are is in the RunError."""
+    """Check that values, [N, ...], are finite; `what` names them in the RunError."""
     broken = np.unique(np.nonzero(~np.isfinite(values))[0])
     if len(broken):
         raise RunError(
             f"predictions: the {what} of {len(broken)} people are not finite, the first at index {broken[0]}",
-            "a network that gives NaN has the wrong weights or precision",
+            "a network that returns NaN has wrong weights or too low a precision",
         )

@@ -12,18 +12,18 @@ from harness.datasets.columns import Integers, Numbers
 from harness.errors import ObtainError, RunError, brief
 
 HINTS = {
-    "keypoints": "write x, y, visibility of each keypoint, or an empty list for somebody without keypoints",
+    "keypoints": "write x, y, visibility of each keypoint, or an empty list for a person without keypoints",
     "bbox": "write x, y, width, height",
-    "area": "write the area in px², or have the evaluator take 0.53 times the box: use_area=False of CocoMetric",
+    "area": "write the area in px², or let the evaluator use 0.53 times the box: use_area=False of CocoMetric",
 }
-"""The next step where a field of an annotation cannot be read."""
+"""The next step if a field of an annotation cannot be read."""
 
 
 @dataclass(frozen=True)
 class Truth:
     """I images and M annotated people with K keypoints each.
 
-    Within an image the people stand in the order in which the COCO evaluators take them, which decides ties.
+    Within an image, people are in the order of the COCO evaluators, which decides ties.
     """
 
     path: Path
@@ -31,7 +31,7 @@ class Truth:
     image_ids: Int64
     """[I] in file order, each once."""
     crowd_indices: Float64
-    """[I] CrowdPose's crowd index; NaN where the file gives none."""
+    """[I] CrowdPose's crowd index; NaN where the file has none."""
     annotation_ids: Int64
     """[M]"""
     annotation_image_ids: Int64
@@ -41,16 +41,16 @@ class Truth:
     boxes: Float64
     """[M, 4] x, y, width, height, image px."""
     areas: Float64
-    """[M] px²; NaN where the file gives none."""
+    """[M] px²; NaN where the file has none."""
     is_crowd: Bool
-    """[M] one annotation for a crowd of people; missing in the file means no."""
+    """[M] whether the annotation is of a crowd of people; False if the file does not state it."""
     num_keypoints: Int64
-    """[M] as the file counts them, which need not be the number of labelled keypoints; -1 where it does not."""
+    """[M] the file's `num_keypoints`, which can differ from the number of labelled keypoints; -1 where it has none."""
     categories: Int64
     """[M] `category_id`; 0 throughout where the file has none."""
 
     def restrict(self, image_ids: Iterable[int]) -> "Truth":
-        """Return the truth of some images only, in file order, for a partial run.
+        """Return the ground truth of some images only, in file order, for a partial run.
 
         Raises:
             ObtainError: The annotation file has no such image.
@@ -77,14 +77,14 @@ class Truth:
 
     @property
     def all_categories(self) -> Int64:
-        """[C] ascending; one where nobody is annotated."""
+        """[C] ascending; a single 0 without annotations."""
         return np.unique(self.categories) if len(self.categories) else np.zeros(1, np.int64)
 
     def categories_of(self, annotation_ids: Int64) -> Int64 | None:
-        """Return the categories of people by the ids of their annotations, [N]; None where there is only one category.
+        """Return the categories of people by the ids of their annotations, [N]; None if there is only one category.
 
         Raises:
-            RunError: There is no such annotation.
+            RunError: An annotation does not exist.
         """
         if len(self.all_categories) == 1:
             return None
@@ -113,7 +113,7 @@ def load_truth(path: Path, num_keypoints: int, *, areas: bool = False, crowd: bo
 
 
 def truth_of(path: Path, coco: CocoFile, num_keypoints: int, *, areas: bool = False, crowd: bool = False) -> Truth:
-    """Return the ground truth of what is in a file; `path` is for messages, the rest as of `load_truth`."""
+    """Return the ground truth from the content of a file; `path` is for messages, the rest is as for `load_truth`."""
     images, people = coco.images, coco.annotations
     for field, found in (("images", images), ("annotations", people)):
         if not len(found):
@@ -171,15 +171,15 @@ def _ids(path: Path, what: str, field: str, column: Integers) -> Int64:
 
 
 def _last_of_each(ids: Int64) -> Indices:
-    """Return the last row of each id, in the order of first occurrence: COCO's index is a dict by id."""
+    """Return the last row of each id, in the order of first occurrence, as in COCO's index, which is a dict by id."""
     _, first, group = np.unique(ids, return_index=True, return_inverse=True)
     return _last_rows(group)[np.argsort(first, kind="stable")]
 
 
 def _effective(ids: Int64, image_ids: Int64) -> Indices:
-    """Return the rows of annotations that an evaluator gets to see, in its order: by image, then as in the file.
+    """Return the rows of annotations that an evaluator uses, in its order: by image, then in file order.
 
-    COCO's index is a dict by annotation id, so where several annotations share an id, each of them becomes the last.
+    COCO's index is a dict by annotation id, so that the last of several annotations with one id replaces the others.
     """
     _, group = np.unique(ids, return_inverse=True)
     rows: Indices = _last_rows(group)[group][np.argsort(image_ids, kind="stable")]
@@ -187,14 +187,14 @@ def _effective(ids: Int64, image_ids: Int64) -> Indices:
 
 
 def _last_rows(group: Indices) -> Indices:
-    """Return the last row of each group, by the groups' numbers."""
+    """Return the last row of each group; `group` has the group's index of each row."""
     last = np.empty(int(group.max()) + 1, np.intp)
-    last[group] = np.arange(len(group))  # of an index that occurs several times NumPy keeps the last value
+    last[group] = np.arange(len(group))  # NumPy keeps the last value of a repeated index
     return last
 
 
 def _categories(path: Path, column: Numbers, rows: Indices) -> Int64:
-    """Return the categories of annotations, [M]; those of a file with one category need not be numbers."""
+    """Return the categories of annotations, [M]; the only category of a file need not be a number."""
     values = column.values[rows]
     whole = column.known[rows] & (np.abs(values) < 2**53) & (values == np.trunc(values))
     if whole.all():
@@ -217,15 +217,15 @@ def _numbers(
     default: float | None = None,
     hint: str | None = None,
 ) -> Float64:
-    """Return a field of some records, [records] or [records, length]; without default it must be there.
+    """Return a field of some records, [records] or [records, length]; without a default the field is required.
 
     Args:
         where: Names the field in an error, with {} for the id of the record.
         ids: [records]
         column: The field of all records.
-        rows: [records] which of them.
-        length: How many numbers it holds; None for one that is no list.
-        default: What stands for a field that is not there.
+        rows: [records] indices of the records.
+        length: The length of the list; None for a single number.
+        default: The value of a missing field.
         hint: The next step, for an error.
     """
     values, given, known = column.values[rows], column.given[rows], column.known[rows]
@@ -254,5 +254,5 @@ def _numbers(
 
 
 def _counts(numbers: Float64) -> Int64:
-    """Return counts as integers; what matters of them is whether they are negative, 0 or more."""
+    """Return counts as integers, clipped: only negative, 0 and positive are distinguished."""
     return np.clip(numbers, -1, 2**31).astype(np.int64)

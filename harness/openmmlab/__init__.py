@@ -1,4 +1,4 @@
-"""The packages of OpenMMLab, which a person installs with one line of their own."""
+"""The packages of OpenMMLab, which the user installs with a separate command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,15 +7,15 @@ from harness.errors import ObtainError
 
 PACKAGES = ("mmcv", "mmdet", "mmengine", "mmpose", "mmpretrain")
 INSTALL = "pip install --no-deps mmcv-lite==2.1.0 mmdet==3.3.0 mmengine==0.10.7 mmpose==1.3.2 mmpretrain==1.2.0"
-"""What to type where they are missing; with their dependencies, pip fails to build chumpy, which nothing here uses."""
+"""The command that installs them, without dependencies: pip fails to build chumpy, which is not used here."""
 
 
 @contextmanager
 def openmmlab_needed() -> Iterator[None]:
-    """Turn the failed import of one of the packages into an error that says how to install them.
+    """Turn the failed import of one of the packages into an error with the command that installs them.
 
     Raises:
-        ObtainError: One of them is not installed.
+        ObtainError: A package is not installed.
     """
     try:
         yield

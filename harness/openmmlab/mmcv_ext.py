@@ -1,8 +1,8 @@
-"""Stands in for mmcv's compiled extension where only mmcv-lite is installed.
+"""Replaces mmcv's compiled extension if only mmcv-lite is installed.
 
-`import mmpose.models` and `import mmdet.models` import `mmcv.ops`, which demands the compiled module `mmcv._ext`,
-although none of the benchmarked networks calls an op of it. mmdet's detectors call two, NMS and RoIAlign, which
-torchvision has as well.
+`import mmpose.models` and `import mmdet.models` import `mmcv.ops`, which needs the compiled module `mmcv._ext`,
+although the benchmarked networks call none of its ops. mmdet's detectors call two, NMS and RoIAlign, which torchvision
+has as well.
 """
 
 import importlib
@@ -21,9 +21,9 @@ _NAME = "mmcv._ext"
 
 
 def install() -> Literal["mmcv", "stand-in"]:
-    """Make `mmcv.ops` importable, and say whose ops it has; call it before the first import of mmpose or mmdet models.
+    """Make `mmcv.ops` importable, and return the source of its ops; call it before importing mmpose or mmdet models.
 
-    A compiled mmcv is used untouched. Calling it again changes nothing.
+    A compiled mmcv is not changed. A second call has no effect.
     """
     loaded = sys.modules.get(_NAME)
     if isinstance(loaded, _Ops):
@@ -31,7 +31,7 @@ def install() -> Literal["mmcv", "stand-in"]:
     if loaded is not None or importlib.util.find_spec(_NAME) is not None:
         return "mmcv"
     stand_in = _Ops(_NAME, "Stand-in for mmcv's compiled ops.")
-    # Without a loader, so that mmcv's own `check_ops_exist` still answers no.
+    # Without a loader, so that mmcv's `check_ops_exist` still returns False.
     stand_in.__spec__ = ModuleSpec(_NAME, loader=None, origin=__name__)
     sys.modules[_NAME] = stand_in
     importlib.import_module("mmcv")._ext = stand_in  # type: ignore[attr-defined]
@@ -39,7 +39,7 @@ def install() -> Literal["mmcv", "stand-in"]:
 
 
 class _Ops(ModuleType):
-    """Has every op that `mmcv.ops` asks for at import; those not written below fail when they are called."""
+    """Has every op that `mmcv.ops` imports; ops that are not implemented below fail when they are called."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
@@ -47,7 +47,7 @@ class _Ops(ModuleType):
 
         def missing(*args: object, **kwargs: object) -> NoReturn:
             raise RunError(
-                f"mmcv's compiled op `{name}` was called, and mmcv-lite has no compiled ops",
+                f"mmcv's compiled op `{name}` was called, but mmcv-lite has no compiled ops",
                 "replace mmcv-lite by an mmcv 2.1 that was built for your torch: pip install mmcv==2.1.0",
             )
 
@@ -55,13 +55,13 @@ class _Ops(ModuleType):
 
     @staticmethod
     def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int) -> torch.Tensor:
-        """Return the indices [M] of the boxes [N, 4] kept, by falling score (mmcv/ops/csrc/pytorch/cpu/nms.cpp).
+        """Return the indices [M] of the kept boxes, of [N, 4], by decreasing score (mmcv/ops/csrc/pytorch/cpu/nms.cpp).
 
-        A side is x2 - x1 + offset; an IoU equal to the threshold is kept, which mmcv holds in single precision.
+        A side is x2 - x1 + offset. A box whose IoU equals the threshold is kept; mmcv's threshold is single precision.
         """
         grown = boxes + boxes.new_tensor([0, 0, offset, offset])
         single = torch.tensor(iou_threshold, dtype=torch.float32).item()
-        from torchvision.ops import nms  # its import takes a second, and no benchmarked network needs it
+        from torchvision.ops import nms  # the import takes a second, and benchmarked networks do not need it
 
         kept: torch.Tensor = nms(grown, scores, single)
         return kept
@@ -87,7 +87,7 @@ class _Ops(ModuleType):
         """
         if pool_mode == 0:
             raise RunError(
-                "mmcv's compiled op `roi_align_forward` was called with max pooling, which torchvision has not",
+                "mmcv's compiled op `roi_align_forward` was called with max pooling, which torchvision lacks",
                 "replace mmcv-lite by an mmcv 2.1 that was built for your torch: pip install mmcv==2.1.0",
             )
         size = (aligned_height, aligned_width)

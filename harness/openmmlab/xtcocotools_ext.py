@@ -1,8 +1,8 @@
-"""Makes `import xtcocotools` work where the package is missing, or where its compiled part does not fit.
+"""Makes `import xtcocotools` work if the package is missing or its compiled module does not load.
 
 MMPose's data sets read annotations with `xtcocotools.coco.COCO`, and its CocoMetric evaluates with
-`xtcocotools.cocoeval.COCOeval`. The wheels of xtcocotools are for Python 3.11 and NumPy 1; the compiled part,
-`xtcocotools._mask`, is that of pycocotools under another name.
+`xtcocotools.cocoeval.COCOeval`. The wheels of xtcocotools are for Python 3.11 and NumPy 1. Its compiled module,
+`xtcocotools._mask`, is the one of pycocotools under another name.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from harness.errors import RunError
 
 Provider = Literal["xtcocotools", "xtcocotools with the masks of pycocotools", "stand-in"]
-"""What answers `import xtcocotools`."""
+"""The provider of `import xtcocotools`."""
 
 INSTALL = (
     "pip install --no-deps xtcocotools==1.14.3 --target DIR --python-version 3.11 --only-binary :all: "
@@ -27,10 +27,10 @@ _NAME = "xtcocotools"
 
 
 def install() -> Provider:
-    """Make `xtcocotools` importable and return what provides it; call it before the first import of mmpose's parts.
+    """Make `xtcocotools` importable and return its provider; call it before the first import of mmpose's modules.
 
-    An installed package is used, with pycocotools' compiled masks where its own do not load. Otherwise a stand-in reads
-    annotations and refuses to evaluate. Calling it again changes nothing.
+    An installed package is used, with pycocotools' compiled masks if its own do not load. Otherwise a stand-in reads
+    annotations and raises an error on evaluation. A second call has no effect.
     """
     loaded = sys.modules.get(_NAME)
     if isinstance(loaded, _StandIn):
@@ -54,7 +54,7 @@ def _installed_masks() -> Provider:
 
 
 class _StandIn(ModuleType):
-    """The package `xtcocotools`, or a module of it, where it is not installed."""
+    """Replaces the package `xtcocotools`, or a module of it, if it is not installed."""
 
 
 def _install_stand_in() -> None:
@@ -62,7 +62,7 @@ def _install_stand_in() -> None:
     mask = importlib.import_module("pycocotools.mask")
     vars(coco)["COCO"] = _coco_class()
     vars(cocoeval)["COCOeval"] = _NoEvaluation
-    vars(package).update(coco=coco, cocoeval=cocoeval, mask=mask, __path__=[])  # a path makes it a package
+    vars(package).update(coco=coco, cocoeval=cocoeval, mask=mask, __path__=[])  # `__path__` makes it a package
     for module in (package, coco, cocoeval):
         module.__spec__ = ModuleSpec(module.__name__, loader=None, origin=__name__)
         sys.modules[module.__name__] = module
@@ -85,7 +85,7 @@ def _coco_class() -> type:
 
 
 class _NoEvaluation:
-    """`COCOeval`, which the stand-in does not have: another evaluator would give other numbers under this name."""
+    """Raises an error in place of `COCOeval`, since another evaluator would give other numbers under this name."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise RunError("MMPose's own OKS evaluator needs the package xtcocotools", INSTALL)

@@ -1,1 +1,1 @@
-"""From people to keypoints: crops, networks, heatmaps, decoding; two engines, the shared one and MMPose's own."""
+"""From people to keypoints: crops, networks, heatmaps, decoding. Two engines: the shared one and MMPose's own loop."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.arrays import Image, Indices
 from harness.datasets.people import People
-from harness.predict.crops import crop_regions, read_image, warp
+from harness.predict.crops import CutOut, crop_regions, read_image, warp
 from harness.predict.uploads import HostUploads, Uploads
 from harness.protocol import Crop
 
@@ -23,7 +23,12 @@ _THREADS = 16
 
 
 def crop_stream(
-    people: People, crops: Sequence[Crop], size: int, threads: int | None = None, uploads: Uploads | None = None
+    people: People,
+    crops: Sequence[Crop],
+    size: int,
+    threads: int | None = None,
+    uploads: Uploads | None = None,
+    cut_out: CutOut = warp,
 ) -> Generator[tuple[Indices, list[Image]], None, None]:
     """Cut everybody out, image by image, in the order of the images whatever the threads do.
 
@@ -36,6 +41,7 @@ def crop_stream(
         threads: None for one on each processor that this process may use.
         uploads: Where crops go from here; None for a CPU. Those that it has begun to copy by the time the next crops
             are asked for stay as they are until they are copied.
+        cut_out: Cuts a crop.
 
     Yields:
         The numbers [n] of people and, for each geometry, their crops [n, H, W, 3] BGR, which are theirs until the next
@@ -58,7 +64,7 @@ def crop_stream(
         for place in range(first, end):
             block, person = blocks[place // size], order[place]
             for shape, maps, filled in zip(shapes, matrices, block, strict=True):
-                warp(image, maps[person], shape, out=filled[place % size])
+                cut_out(image, maps[person], shape, filled[place % size])
         return end
 
     threads = threads or min(_THREADS, processors())

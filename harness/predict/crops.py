@@ -4,6 +4,7 @@ Bit-identical to MMPose's LoadImage, GetBBoxCenterScale and TopdownAffine
 (mmpose/datasets/transforms/topdown_transforms.py, mmpose/structures/bbox/transforms.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from harness.errors import RunError
 from harness.image_file import ADVICE, image_fault
 from harness.predict.warp import warp_affine
 from harness.protocol import Crop
+
+CutOut = Callable[[Image, Floating, tuple[int, int], Image], object]
+"""Fills the last argument, a crop [h, w, 3], from an image [H, W, 3] by a map [2, 3] from image px to crop px;
+the third argument is the width and height of the crop."""
 
 
 def read_image(path: Path) -> Image:
@@ -55,14 +60,18 @@ class Regions:
 
 def crop_regions(people: People, crop: Crop) -> Regions:
     """Pad the people's boxes, fit them to the input's aspect ratio and find their affine maps."""
-    width, height = crop.input_size
-    aspect = width / height
-    w, h = np.hsplit(people.sizes * np.float32(crop.padding), 2)
-    sizes = np.where(
-        w > h * np.float32(aspect), np.hstack([w, w / np.float32(aspect)]), np.hstack([h * np.float32(aspect), h])
-    )
+    sizes = padded_sizes(people.sizes, crop)
     matrices = _udp_matrices if crop.affine == "udp" else _plain_matrices
     return Regions(people.centers, sizes, matrices(people.centers, sizes, crop.input_size))
+
+
+def padded_sizes(sizes: Float32, crop: Crop) -> Float32:
+    """Return the widths and heights [N, 2] of the crops of boxes of some widths and heights, px of the image."""
+    width, height = crop.input_size
+    aspect = np.float32(width / height)
+    w, h = np.hsplit(sizes * np.float32(crop.padding), 2)
+    padded: Float32 = np.where(w > h * aspect, np.hstack([w, w / aspect]), np.hstack([h * aspect, h]))
+    return padded
 
 
 def warp(image: Image, matrix: Floating, size: tuple[int, int], out: Image | None = None) -> Image:

@@ -1,7 +1,7 @@
-"""CUDA graphs: all kernels of a batch in one launch, where launching them one by one takes longer than they do.
+"""CUDA graphs: launch all kernels of a batch at once, because launching them one by one may take longer than they do.
 
-A graph is recorded for one shape of batch. It reads its input from the place in memory where that was at the time, and
-writes its outputs to one place, so that both are copied at each replay.
+A graph is recorded for one shape of batch. It reads its input from a fixed place in memory and writes its outputs to
+another, so that each replay copies both.
 """
 
 import contextlib
@@ -18,29 +18,29 @@ from harness.predict.switches import switched
 Outputs = tuple[Tensor, ...]
 
 _TOLERANCE = 1e-2
-"""The share of an output's maximum by which a replay may differ where rounding may: a library may choose other kernels
-in a graph. A network whose computation depends on the values of a batch differs by more, or cannot be recorded."""
+"""Largest difference of a replay as a share of the output's maximum, in precisions that allow rounding: a library may
+choose other kernels in a graph. If the computation depends on the values of a batch, the difference is larger."""
 
 
 class Recorder(Interface):
-    """What records graphs."""
+    """Records graphs."""
 
     def record(self, compute: Callable[[], Outputs]) -> tuple[Callable[[], object], Outputs]:
         """Record a computation.
 
         Returns:
-            What replays it, and its outputs, which are there after a replay and until the next one of any graph.
+            A function that replays it, and its outputs, which are valid from a replay to the next one of any graph.
 
         Raises:
-            torch.OutOfMemoryError: Memory does not suffice.
+            torch.OutOfMemoryError: The memory is too small.
             RuntimeError: It cannot be recorded.
         """
 
 
 class CudaRecorder:
-    """Records graphs on a GPU. They share the memory for what is between inputs and outputs.
+    """Records graphs on a GPU. They share the memory for intermediate values.
 
-    So a graph's outputs must be read, on the stream of its replay, before another graph of this recorder is replayed.
+    A graph's outputs must be read, on the stream of its replay, before another graph of this recorder is replayed.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -54,16 +54,16 @@ class CudaRecorder:
         stream.wait_stream(torch.cuda.current_stream(self._device))
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.stream(stream):  # also the way back from it where `graph` fails at its end
-                compute()  # what libraries do the first time on a stream cannot be recorded
-                # Other threads may allocate pinned memory meanwhile.
+            with torch.cuda.stream(stream):  # also restores the stream if `graph` fails at its end
+                compute()  # libraries initialize on the first call on a stream, which cannot be recorded
+                # Other threads may allocate pinned memory during the recording.
                 with torch.cuda.graph(graph, self._memory, stream, capture_error_mode="thread_local"):
                     outputs = compute()
         except RuntimeError as error:
-            self._memory = torch.cuda.graph_pool_handle()  # the other one may be in any state
+            self._memory = torch.cuda.graph_pool_handle()  # the state of the old pool is undefined
             with contextlib.suppress(RuntimeError):
                 torch.cuda.synchronize(self._device)
-            cause = error.__context__  # the end of a recording fails with an error of its own
+            cause = error.__context__  # leaving a failed recording raises another error
             if not is_out_of_memory(error) and cause and is_out_of_memory(cause):
                 raise torch.OutOfMemoryError(str(cause)) from error
             raise
@@ -77,9 +77,9 @@ def _cuda_recorder(device: torch.device) -> CudaRecorder:
 
 
 def recorder_for(device: torch.device, exact: bool) -> Recorder | None:
-    """Return what records graphs on a device; None where batches are computed kernel by kernel.
+    """Return a recorder of graphs for a device; None if batches are computed without graphs.
 
-    Exact precision has graphs only if they are switched on.
+    In exact precision, graphs are used only if they are enabled (`switches.py`).
     """
     if device.type != "cuda" or switched("nographs") or (exact and not switched("exactgraphs")):
         return None
@@ -87,12 +87,12 @@ def recorder_for(device: torch.device, exact: bool) -> Recorder | None:
 
 
 class Replays:
-    """Computes batches of one size by replays of a graph, once it has been seen that these give the same.
+    """Computes batches of one size by replaying a graph, after a check that replays give the same outputs.
 
     Args:
-        compute: From crops [n, H, W, 3] to outputs.
+        compute: Computes outputs from crops [n, H, W, 3].
         recorder: Records graphs.
-        exact: Whether replays have to give the same to the last bit.
+        exact: Whether replays must give the same bits.
     """
 
     def __init__(self, compute: Callable[[Tensor], Outputs], recorder: Recorder, exact: bool) -> None:
@@ -101,13 +101,13 @@ class Replays:
         self._tolerance = 0.0 if exact else _TOLERANCE
         self._graph: tuple[Tensor, Callable[[], object], Outputs] | None = None
         self.failure: str | None = None
-        """Why batches cannot be replayed, once one was tried."""
+        """Why batches cannot be replayed; None if they can, or before the first attempt."""
 
     def __call__(self, crops: Tensor) -> Outputs:
-        """Return the outputs, a copy.
+        """Return a copy of the outputs.
 
         Raises:
-            torch.OutOfMemoryError: Memory does not suffice.
+            torch.OutOfMemoryError: The memory is too small.
         """
         if self._graph is None:
             outputs = self._compute(crops)
@@ -125,17 +125,17 @@ class Replays:
         return tuple(output.clone() for output in outputs)
 
     def forget(self) -> None:
-        """Give up the graph; the next batch may have another size."""
+        """Drop the graph; the next batch may have another size."""
         self._graph = None
 
     def _recorded(self, crops: Tensor, expected: Outputs) -> tuple[Tensor, Callable[[], object], Outputs] | None:
-        """Return a graph, its input and its outputs; None if a replay does not give the outputs expected of crops."""
+        """Return a graph, its input and its outputs; None if a replay on the crops does not give `expected`."""
         batch = crops.clone()
         replay, outputs = self._recorder.record(lambda: self._compute(batch))
         replay()
         for found, right in zip(outputs, expected, strict=True):
             difference, maximum = float((found - right).abs().max()), float(right.abs().max())
             if not difference <= self._tolerance * maximum:
-                self.failure = f"a replay differs by {difference:.2g}, where {maximum:.2g} is the maximum"
+                self.failure = f"a replay differs by {difference:.2g}, with a maximum of {maximum:.2g}"
                 return None
         return batch, replay, outputs

@@ -1,6 +1,6 @@
-"""People found by an mmdet detector: boxes of one's own, where a published box file cannot be had.
+"""Detects people with an mmdet detector: custom boxes for data without a published box file.
 
-As mmdet tests a detector: its test pipeline, its data preprocessor, its post-processing (mmdet/apis/inference.py).
+Follows mmdet's test: its test pipeline, its data preprocessor, its post-processing (mmdet/apis/inference.py).
 """
 
 import copy
@@ -30,26 +30,26 @@ from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.seeded import synthetic_crops
 
 _SYNTHETIC, _SIDE = 2, 320
-"""How many synthetic images set the scale of random weights, and their side, px."""
+"""Number and side (px) of synthetic images that set the scale of random weights."""
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector, ready to run."""
+    """A detector that is ready to run."""
 
     network: Any
     """An mmdet model in evaluation mode, on its device."""
     pipeline: Callable[[dict[str, Any]], Any]
     """The config's test pipeline."""
     person: int
-    """The label of people."""
+    """The label of the class person."""
 
 
 def zoo() -> Path:
-    """Return the configs folder of the installed mmdet.
+    """Return the folder of the installed mmdet's configs.
 
     Raises:
-        ObtainError: mmdet is not installed, or without its configs.
+        ObtainError: mmdet is not installed, or its configs are missing.
     """
     found = importlib.util.find_spec("mmdet")
     folder = Path(found.origin).parent / ".mim" / "configs" if found and found.origin else None
@@ -59,11 +59,11 @@ def zoo() -> Path:
 
 
 def load_detector_config(name: str) -> Config:
-    """Read a detector's config: a file, or one of mmdet's zoo by name, such as faster-rcnn_r50_fpn_1x_coco.
+    """Read a detector's config: a file, or a config of mmdet's zoo by name, such as faster-rcnn_r50_fpn_1x_coco.
 
     Raises:
-        ObtainError: mmdet is not installed, or without its configs.
-        SpecError: There is no such config, or it cannot be read or tests nothing.
+        ObtainError: mmdet is not installed, or its configs are missing.
+        SpecError: The config does not exist, cannot be read or has no test settings.
     """
     stem = name.removesuffix(".py")
     in_zoo = [
@@ -76,16 +76,16 @@ def load_detector_config(name: str) -> Config:
         raise SpecError(f"there is no detector config {name}", hint)
     try:
         config = Config.fromfile(path, import_custom_modules=False)
-    except Exception as error:  # a config is a program, which can fail in any way
+    except Exception as error:  # a config is a program, which can raise any error
         raise SpecError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
     for field in ("model", "test_dataloader"):
         if not config.get(field):
-            raise SpecError(f"config {path} has no {field}: it is no detector's")
+            raise SpecError(f"config {path} has no {field}, so it is not a detector's config")
     return config
 
 
 def zoo_weights(config: Config) -> str | None:
-    """Return the address of the weights that mmdet publishes of a config of its zoo; None for any other config."""
+    """Return the URL of mmdet's published weights of a config of its zoo; None for any other config."""
     path = Path(config.filename)
     metafile = path.parent / "metafile.yml"
     if not metafile.is_file():
@@ -95,14 +95,14 @@ def zoo_weights(config: Config) -> str | None:
 
 
 def build_detector(config: Config, weights: Path | int, device: str, *, trusted: bool = False) -> Detector:
-    """Build a config's detector with the weights of a checkpoint, or with random ones of a seed.
+    """Build a config's detector with the weights of a checkpoint, or with random weights from a seed.
 
-    No initialiser of the config runs, so nothing is downloaded. Torch's global random state is left as it was.
+    The config's initialisers do not run, so nothing is downloaded. Torch's global random state is preserved.
 
     Raises:
         RunError: mmdet cannot build it.
-        SpecError: It does not find people.
-        ObtainError: The checkpoint is missing, is for another network, or wants to run code.
+        SpecError: It does not detect people.
+        ObtainError: The checkpoint is missing, belongs to another network, or needs to execute code.
     """
     install_stand_ins()
     # mmdet uses a name that torch has moved and a default that torch will change.
@@ -125,10 +125,10 @@ def build_detector(config: Config, weights: Path | int, device: str, *, trusted:
             if isinstance(weights, int):
                 _calibrate(network, weights)
             pipeline = Compose(get_test_pipeline_cfg(config))
-            # Labels are numbered as the data set of the config names them, like in mmdet's own test.
+            # Labels have the order of the classes in the config's data set, as in mmdet's own test.
             dataset = config.test_dataloader.dataset
             meta = {**getattr(DATASETS.get(dataset.type), "METAINFO", {}), **(dataset.get("metainfo") or {})}
-    except Exception as error:  # what a config names can fail in any way
+    except Exception as error:  # the modules of a config can raise any error
         raise RunError(f"mmdet cannot build the detector of {config.filename}: {error}") from error
     classes = list(meta.get("classes", ()))
     if "person" not in classes:
@@ -139,7 +139,7 @@ def build_detector(config: Config, weights: Path | int, device: str, *, trusted:
 
 
 def _calibrate(network: Any, seed: int) -> None:
-    """Set the batch norms by one pass over synthetic images: random weights would drive the boxes to infinity."""
+    """Set the batch norms by one pass over synthetic images; with random weights, boxes would become infinite."""
     from mmdet.structures import DetDataSample
 
     norms = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
@@ -155,10 +155,10 @@ def _calibrate(network: Any, seed: int) -> None:
 
 
 def listed_images(annotations: Path, folder: Path, limit: int | None = None) -> dict[int, Path]:
-    """Return the file of each image id of an annotation file, in file order, or of the first `limit`.
+    """Return the file of each image id of an annotation file, in file order; only the first `limit` if given.
 
     Raises:
-        ObtainError: The annotation file is missing or not of its form, or images are missing.
+        ObtainError: The annotation file is missing or malformed, or images are missing.
     """
     ids, names = read_coco(annotations).listed(annotations)
     images = {image: folder / name for image, name in zip(ids[:limit].tolist(), names[:limit], strict=True)}
@@ -175,21 +175,21 @@ def detect_people(
     score_threshold: float = 0.0,
     advance: Callable[[int], object],
 ) -> list[dict[str, Any]]:
-    """Find people in images.
+    """Detect people in images.
 
     Args:
-        detector: From `build_detector`.
+        detector: A detector of `build_detector`.
         images: The file of each image id.
-        batch_size: Images a batch; in a batch smaller images are padded, which moves their boxes a little.
-        score_threshold: Boxes with a lower score are dropped, beside those that the config's test drops.
-        advance: Is told how many more images are done.
+        batch_size: Images per batch; smaller images in a batch are padded, which moves their boxes slightly.
+        score_threshold: Boxes with a lower score are removed, in addition to those that the config removes.
+        advance: Called with the number of images done since the last call.
 
     Returns:
-        Detections as COCO results hold them, bbox [x, y, w, h] in image px; by image, then by falling score.
+        Detections as in COCO results, bbox [x, y, w, h] in image px; by image, then by descending score.
 
     Raises:
         ObtainError: An image cannot be read.
-        RunError: The detector gives something other than numbers.
+        RunError: The detector gives values that are not finite.
     """
     numbered = list(images.items())
     boxes = []
@@ -215,5 +215,5 @@ def detect_people(
 def _load(detector: Detector, image_id: int, path: Path) -> Any:
     try:
         return detector.pipeline({"img_path": str(path), "img_id": image_id})
-    except Exception as error:  # a decoder of damaged data raises anything
+    except Exception as error:  # a decoder of damaged data can raise any error
         raise ObtainError(f"the detector's pipeline cannot read {path}: {type(error).__name__}: {error}") from error

@@ -49,6 +49,7 @@ class Forward:
         self._format = torch.contiguous_format
         self._precision: Precision = "fp32"
         self._one_batch = False
+        self._rounding: Callable[[torch.Tensor], torch.Tensor] | None = None
         self._piece = protocol.compute.batch_size
         self._replays = self._recording(exact=True)
         self._clock = Stopwatch(self.device)
@@ -107,6 +108,10 @@ class Forward:
                 self._replays.forget()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
+
+    def round_inputs(self, rounding: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+        """Round normalised inputs [n, 3, H, W] from here on, as a computation with fewer digits begins, or do not."""
+        self._rounding = rounding
 
     def quicken(self) -> None:
         """Turn from exact single precision to the protocol's.
@@ -183,6 +188,8 @@ class Forward:
 
     def _computed(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, ...]:
         inputs = normalise(self._network, crops, self._format)
+        if self._rounding:
+            inputs = self._rounding(inputs)
         if not mirrored:
             return (self._run(inputs),)
         if self._one_batch:

@@ -1,11 +1,11 @@
-"""Memory that does not suffice."""
+"""Recognizes out-of-memory errors."""
 
 import torch
 
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
-"""How errors say it that have no class of their own."""
+"""Parts of the messages of out-of-memory errors without a class of their own."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the CPU's memory, was too small for what was asked of it."""
+    """Return whether an error means that the memory of a device or of the CPU was too small."""
     return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)

@@ -13,7 +13,7 @@ from harness.codecs.interface import codec_of
 from harness.datasets.people import People
 from harness.errors import RunError
 from harness.predict.crop_stream import crop_stream
-from harness.predict.crops import Regions, crop_regions
+from harness.predict.crops import CutOut, Regions, crop_regions, warp
 from harness.predict.decoding import Decoding, begin_decoding
 from harness.predict.sources.interface import HeatmapSource
 from harness.predict.uploads import Uploads, uploads_to
@@ -42,8 +42,15 @@ class Estimator:
         return self.protocol.crop, self.protocol.compute.batch_size
 
 
-def predict_together(estimators: Sequence[Estimator], people: People) -> list[Predictions | Exception]:
+def predict_together(
+    estimators: Sequence[Estimator], people: People, cut_out: CutOut = warp
+) -> list[Predictions | Exception]:
     """Estimate the pose of everybody in `people` with each of several networks on one device.
+
+    Args:
+        estimators: The networks.
+        people: N people.
+        cut_out: As of `crop_stream`.
 
     Returns:
         For each network its predictions, or what it failed with; that leaves the others running.
@@ -65,7 +72,7 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
         except Exception as error:  # noqa: BLE001 (whatever one network fails with is told of it alone)
             failures[number] = error
 
-    for input_, index, crops in crop_batches(people, list(takers), uploads):
+    for input_, index, crops in crop_batches(people, list(takers), uploads, cut_out):
         running = [number for number in takers[input_] if number not in failures]
         if running:
             loaded = uploads.load(crops)
@@ -80,15 +87,20 @@ def predict_together(estimators: Sequence[Estimator], people: People) -> list[Pr
 
 
 def crop_batches(
-    people: People, inputs: Sequence[tuple[Crop, int]], uploads: Uploads | None = None
+    people: People,
+    inputs: Sequence[tuple[Crop, int]],
+    uploads: Uploads | None = None,
+    cut_out: CutOut = warp,
 ) -> Iterator[tuple[tuple[Crop, int], Indices, Image]]:
     """Cut people out in batches [n, H, W, 3] for each input, a geometry and a batch size; the last may be smaller.
 
-    A batch's crops are its reader's until the next batch is asked for, and as `crop_stream` says of uploads.
+    A batch's crops are its reader's until the next batch is asked for, and as `crop_stream` says of uploads
+    and `cut_out`.
     """
     geometries = list(dict.fromkeys(crop for crop, _ in inputs))
     batchers = {(crop, size): _Batcher(size) for crop, size in inputs}
-    for index, cuts in crop_stream(people, geometries, max(size for _, size in inputs), uploads=uploads):
+    largest = max(size for _, size in inputs)
+    for index, cuts in crop_stream(people, geometries, largest, uploads=uploads, cut_out=cut_out):
         for (crop, size), batcher in batchers.items():
             for batch in batcher.add(index, cuts[geometries.index(crop)]):
                 yield (crop, size), *batch

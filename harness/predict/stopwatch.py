@@ -1,4 +1,4 @@
-"""Time on a device."""
+"""Measures time on a device."""
 
 import time
 
@@ -6,7 +6,7 @@ import torch
 
 
 class Stopwatch:
-    """Adds up time on a device; on a GPU without waiting for it before the sum is asked for."""
+    """Adds up time on a device; on a GPU, it waits for the device only when the sum is read."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -30,7 +30,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """The sum so far."""
+        """The sum so far, seconds."""
         if self._events:
             torch.cuda.synchronize(self._device)
             self._seconds += sum(float(start.elapsed_time(end)) for start, end in self._events) / 1000

@@ -1,4 +1,4 @@
-"""How many threads torch has on a CPU; they decide in which order it adds, and so the last digit."""
+"""Sets torch's number of threads on a CPU, which determines the order of sums, and so the last digit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch have so many threads meanwhile."""
+    """Use this number of torch threads within the context."""
     threads = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

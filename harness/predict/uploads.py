@@ -1,4 +1,4 @@
-"""Crops on their way to a device: the memory that they are cut into, and the copies from there."""
+"""Copies crops to a device, and allocates the memory for crops."""
 
 from collections.abc import Callable
 from typing import Protocol as Interface
@@ -11,16 +11,16 @@ from harness.predict.switches import switched
 
 
 class Uploads(Interface):
-    """What brings crops to a device."""
+    """Copies crops to a device."""
 
     def empty(self, shape: tuple[int, ...]) -> Image:
-        """Return memory for crops, from which they can be copied without another copy on the way."""
+        """Return memory for crops from which they can be copied directly."""
 
     def load(self, crops: Image) -> torch.Tensor:
-        """Return crops [n, H, W, 3] on the device, as the current stream sees them; the copy may still be under way."""
+        """Return crops [n, H, W, 3] on the device, for use on the current stream; the copy may still be running."""
 
     def fence(self) -> Callable[[], object]:
-        """Return what waits for all copies that are begun so far: only then may what they read be overwritten."""
+        """Return a function that waits for all copies started so far; their sources must not change before."""
 
 
 class HostUploads:
@@ -35,19 +35,19 @@ class HostUploads:
         return torch.from_numpy(crops)
 
     def fence(self) -> Callable[[], object]:
-        """Return what does nothing."""
+        """Return a function that does nothing."""
         return lambda: None
 
 
 class CudaUploads:
-    """Copies from pinned memory, on a stream of their own beside the one that computes."""
+    """Copies from pinned memory, on a separate stream beside the computing one."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pinned = not switched("nopinned")
         self._stream = None if switched("nostreams") else torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._copied: torch.cuda.Event | None = None
-        """The end of the copies that are begun."""
+        """The end of the copies started so far."""
 
     def empty(self, shape: tuple[int, ...]) -> Image:
         """As `Uploads.empty`."""
@@ -57,7 +57,7 @@ class CudaUploads:
     def load(self, crops: Image) -> torch.Tensor:
         """As `Uploads.load`."""
         source = torch.from_numpy(crops)
-        if not source.is_pinned():  # such as crops of two blocks that were put together
+        if not source.is_pinned():  # such as crops that were joined from two blocks
             source = source.pin_memory()
         computing = torch.cuda.current_stream(self._device)
         stream = self._stream or computing
@@ -66,7 +66,7 @@ class CudaUploads:
             self._copied = stream.record_event()
         if stream is not computing:
             computing.wait_event(self._copied)
-            loaded.record_stream(computing)  # its memory is not given away before the computation is done with it
+            loaded.record_stream(computing)  # its memory is not reused before the computation has finished with it
         return loaded
 
     def fence(self) -> Callable[[], object]:
@@ -75,5 +75,5 @@ class CudaUploads:
 
 
 def uploads_to(device: torch.device) -> Uploads:
-    """Return what brings crops to a device."""
+    """Return the uploads for a device."""
     return CudaUploads(device) if device.type == "cuda" else HostUploads()

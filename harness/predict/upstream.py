@@ -1,7 +1,7 @@
-"""The upstream engine: MMPose's own test loop, the reference that the shared engine is measured against.
+"""The upstream engine: MMPose's own test loop, the reference for the shared engine.
 
-mmengine's Runner with the config's own data loader, pipeline, decoder and metric; only the data folder, the boxes and
-overrides of the row, the batch size and the weights are ours.
+It uses mmengine's Runner with the config's own data loader, pipeline, decoder and metric. Only the data folder, the
+boxes, the row's overrides, the batch size and the weights are set by the harness.
 """
 
 import contextlib
@@ -41,19 +41,19 @@ def predict_upstream(
     progress: Callable[[int], object],
     log: Path,
 ) -> tuple[Predictions, dict[str, float | None] | None]:
-    """Run MMPose's test loop over everybody in `people`.
+    """Run MMPose's test loop on all people.
 
     Args:
-        network: From `build_network`, with weights.
-        config: The row's config, its paths pointing into the data folder.
-        people: Who is to be evaluated. Without a limit that is everybody in the config's data set; with one, the others
-            are left out of it, and the images without any of these people out of the evaluation.
+        network: A network of `build_network`, with weights.
+        config: The row's config, with paths into the data folder.
+        people: The people to evaluate. Without a limit, these are all people of the config's data set. With a limit,
+            the others are removed from it, and images without any of these people from the evaluation.
         protocol: The batch size, the device, and whether the run is limited to some images.
         progress: Called with the number of people done, batch by batch.
-        log: Where mmengine's and the evaluator's output goes.
+        log: File for the output of mmengine and the evaluator.
 
     Returns:
-        The predictions, and the metrics that MMPose's own evaluator gives; None in their place where it cannot run
+        The predictions, and the metrics of MMPose's own evaluator; None instead of metrics if it cannot run
         (`why_not_evaluated`).
     """
     install_stand_ins()
@@ -73,9 +73,9 @@ def predict_upstream(
     ):
         loader = config.test_dataloader
         loader.batch_size = protocol.compute.batch_size
-        # The loop runs once. Workers kept beyond it die in a garbage collection, which waits ten seconds for them.
+        # The loop runs once. Persistent workers would end in a garbage collection, which waits ten seconds for them.
         loader.persistent_workers = False
-        if "ray" in sys.modules:  # gRPC, which Ray brings, crashes in processes that are forked
+        if "ray" in sys.modules:  # gRPC, which Ray loads, crashes in forked processes
             loader.num_workers = 0
         with DefaultScope.overwrite_default_scope("mmpose"):
             dataset = DATASETS.build(loader.dataset)
@@ -100,12 +100,12 @@ def predict_upstream(
 
 
 class _NoMetric(BaseMetric):  # type: ignore[misc]
-    """Stands where a loop must have a metric."""
+    """Replaces the metric, which a loop must have."""
 
     default_prefix = "none"
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
-        """Keep nothing of a batch but that there was one."""
+        """Count the batch only."""
         self.results.append(len(data_samples))
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
@@ -114,14 +114,14 @@ class _NoMetric(BaseMetric):  # type: ignore[misc]
 
 
 class _Recorder(Hook):  # type: ignore[misc]
-    """Keeps every prediction that passes through the loop."""
+    """Keeps every prediction of the loop."""
 
     def __init__(self, progress: Callable[[int], object]) -> None:
         self._progress = progress
         self._columns: dict[str, list[Any]] = {}
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Take one batch of mmpose's PoseDataSample."""
+        """Add one batch of mmpose's PoseDataSample."""
         for sample in outputs:
             found, given = sample.pred_instances, sample.gt_instances
             columns = {
@@ -138,12 +138,12 @@ class _Recorder(Hook):  # type: ignore[misc]
         self._progress(len(outputs))
 
     def predictions(self) -> Predictions:
-        """Return all of them, in the order of the data loader."""
+        """Return all predictions, in the order of the data loader."""
         return Predictions(**{name: np.stack(values) for name, values in self._columns.items()})
 
 
 def _limit_evaluator(config: Config, image_ids: set[int], scratch: Path) -> None:
-    """Give evaluators that read the annotation file one with the wanted images only."""
+    """Let evaluators that read the annotation file read a copy with the wanted images only."""
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     for evaluator in evaluators:
         if evaluator.get("ann_file"):
@@ -156,13 +156,13 @@ def _limit_evaluator(config: Config, image_ids: set[int], scratch: Path) -> None
 
 @contextlib.contextmanager
 def _quiet(log: Any) -> Iterator[None]:
-    """Send what mmengine and the evaluator print to the log: standard output is for results."""
+    """Redirect the output of mmengine and the evaluator to the log, because standard output is for results."""
     with contextlib.redirect_stdout(log), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
         finally:
-            # mmengine keeps a logger for each experiment, with the stream that was standard output at its making.
+            # mmengine keeps a logger for each experiment, with the standard output at the time of its creation.
             for logger in MMLogger._instance_dict.values():
                 if isinstance(logger, logging.Logger):
                     logger.handlers.clear()
@@ -170,7 +170,7 @@ def _quiet(log: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _device(protocol: Protocol) -> Iterator[None]:
-    """Make mmengine's Runner use the protocol's device; by itself it takes the first GPU that it finds."""
+    """Make mmengine's Runner use the protocol's device; by default it takes the first GPU."""
     chosen, mmengine.device.utils.DEVICE = mmengine.device.utils.DEVICE, protocol.compute.device
     try:
         yield

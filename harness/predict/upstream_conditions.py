@@ -1,4 +1,4 @@
-"""What the installed packages mean for MMPose's own test loop: which evaluators run, and which numbers move."""
+"""Effects of the installed packages on MMPose's own test loop: evaluators that can run, and numbers that change."""
 
 import cv2
 import numpy as np
@@ -23,12 +23,12 @@ NUMPY_2_CROPS = (
 
 
 def upstream_warp() -> Warp:
-    """Return whose arithmetic MMPose's own crops have."""
+    """Return the version of OpenCV whose arithmetic MMPose's own crops follow."""
     return "opencv-5" if _major(cv2.__version__) >= 5 else "opencv-4"
 
 
 def moved_by_packages(protocol: Protocol) -> list[str]:
-    """Return what a reader of the numbers of MMPose's own loop should know of the installed packages."""
+    """Return warnings about installed packages for a reader of numbers of MMPose's own loop."""
     found = [OPENCV_5] if upstream_warp() == "opencv-5" else []
     if has_numpy_2() and isinstance(protocol.scoring, PoseSelection):
         found.append(NUMPY_2)
@@ -38,7 +38,7 @@ def moved_by_packages(protocol: Protocol) -> list[str]:
 
 
 def has_numpy_2() -> bool:
-    """Return whether NumPy 2 or later is installed, which promotes numbers of single precision in another way."""
+    """Return whether NumPy 2 or later is installed, which promotes single precision differently."""
     return _major(np.__version__) >= 2
 
 
@@ -47,7 +47,7 @@ def _major(version: str) -> int:
 
 
 def why_not_evaluated(protocol: Protocol) -> str | None:
-    """Return why MMPose's own evaluator of a run cannot run here; None where it can."""
+    """Return why MMPose's own evaluator of a run cannot run here; None if it can."""
     family = plugin("metrics", protocol.scoring.metric, "scoring.metric")
     reason: str | None = family.why_upstream_cannot(limited=protocol.limit is not None)
     return reason

@@ -1,4 +1,4 @@
-"""What MMPose's evaluators state, under our names."""
+"""Converts the metrics of MMPose's evaluators to our names."""
 
 import math
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from harness.protocol import Scoring
 
 
 def our_names(values: Mapping[str, float], scoring: Scoring) -> dict[str, float | None]:
-    """Return upstream's metrics under our names and in our units; None where upstream has -1 or NaN: undefined.
+    """Return upstream's metrics under our names and in our units; None if upstream has -1 or NaN, i.e. undefined.
 
     Args:
-        values: What mmengine's Runner returns: `<prefix>/<name>` and value.
-        scoring: How upstream scored.
+        values: The result of mmengine's Runner: values by `<prefix>/<name>`.
+        scoring: The settings of upstream's scoring.
     """
     family = plugin("metrics", scoring.metric, "scoring.metric")
     stated = {family.our_name(key.rpartition("/")[2], scoring): float(value) for key, value in values.items()}

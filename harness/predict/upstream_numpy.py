@@ -1,10 +1,10 @@
 """MMPose's own crops with the arithmetic of NumPy 1, with which the published numbers were made.
 
-Two places compute with single numbers of single precision. NumPy 1 turns these into doubles beside a Python number,
-NumPy 2 does not:
+In two places, MMPose computes with scalars of single precision. NumPy 1 converts them to double precision when they
+are combined with a Python number, NumPy 2 does not:
 
 - MpiiDataset lowers a centre by `15. / 200. * scale[1]`, which moves a crop by up to 0.0001 px;
-- get_udp_warp_matrix divides by a width and a height, which moves up to 1 % of a crop's pixels by a level or two.
+- get_udp_warp_matrix divides by a width and a height, which changes up to 1 % of a crop's pixels by one or two levels.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from harness.predict.upstream_conditions import has_numpy_2
 
 @contextlib.contextmanager
 def numpy_1_crops(config: Config | None = None) -> Iterator[None]:
-    """Let MMPose's data sets and pipelines place crops as under NumPy 1 meanwhile; under NumPy 1 nothing changes.
+    """Make MMPose's data sets and pipelines place crops as under NumPy 1 within the context; no effect under NumPy 1.
 
     Args:
-        config: Its test data loader reads in this process from here on: others might not see the change.
+        config: Its test data loader reads in this process from now on, because workers might not see the change.
     """
     if not has_numpy_2():
         yield
@@ -58,7 +58,7 @@ def numpy_1_crops(config: Config | None = None) -> Iterator[None]:
 
 
 class _DoubleScalars(np.ndarray[Any, Any]):
-    """An array of single precision whose single numbers are doubles."""
+    """An array of single precision whose scalars are doubles."""
 
     def __getitem__(self, index: Any) -> Any:
         value = super().__getitem__(index)

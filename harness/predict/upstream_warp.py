@@ -1,4 +1,4 @@
-"""MMPose's own crops with our warp: the pixels of OpenCV 4, whatever OpenCV is installed."""
+"""MMPose's own crops with our warp: the pixels of OpenCV 4, with any installed OpenCV."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from harness.predict.crops import warp
 
 @contextlib.contextmanager
 def our_warp(config: Config) -> Iterator[None]:
-    """Let MMPose's TopdownAffine cut its crops with `harness.predict.crops.warp` meanwhile.
+    """Make MMPose's TopdownAffine cut its crops with `harness.predict.crops.warp` within the context.
 
     Args:
-        config: Its test data loader reads in this process from here on: others might not see which warp is used.
+        config: Its test data loader reads in this process from now on, because workers might not use our warp.
     """
     install_stand_ins()
     from mmpose.datasets.transforms import topdown_transforms as module

@@ -1,10 +1,9 @@
 """Warps images as cv2.warpAffine of OpenCV 4 does, to the last bit, with any version of OpenCV and on any processor.
 
-OpenCV 5 computes positions in another way, which changes 7 % of a crop's pixels. The published numbers were made with
-the arithmetic of OpenCV 4: positions in 1/32 px, from sums of numbers in 1/1024 px, and weights whose products are
-whole numbers of 1/1024. OpenCV looks up four pixels and four weights for every pixel of the result. A map that scales
-and moves but does not turn, as those of nearly all crops, is computed along y and then along x, the former a vector of
-pixels at a time.
+OpenCV 5 computes positions differently, which changes 7 % of a crop's pixels. The published numbers were made with the
+arithmetic of OpenCV 4: positions in 1/32 px, from sums of numbers in 1/1024 px, and integer weights with products in
+1/1024. OpenCV looks up four pixels and four weights for every pixel of the result. A map without rotation, as for
+nearly all crops, is computed along y and then along x; the computation along y handles a vector of pixels at a time.
 Source: OpenCV 4.11, modules/imgproc/src/imgwarp.cpp (`warpAffine`, `WarpAffineInvoker`, `remapBilinear`).
 """
 
@@ -18,7 +17,7 @@ from harness.arrays import Float64, Image
 def warp_affine(image: Image, matrix: Float64, out: Image) -> None:
     """Fill `out` [h, w, 3] from `image` [H, W, 3], both contiguous, by the map [2, 3] from image px to out px.
 
-    Bilinear; outside the image it is black.
+    Bilinear interpolation; the outside of the image is black.
     """
     inverse = _inverted(matrix)
     if not _warp_upright(image, inverse, out):
@@ -27,7 +26,7 @@ def warp_affine(image: Image, matrix: Float64, out: Image) -> None:
 
 @njit(nogil=True, cache=True)
 def _inverted(matrix):  # type: ignore[no-untyped-def]
-    """Return the map [2, 3] from out px to image px; zeros in place of a map that does not exist."""
+    """Return the map [2, 3] from out px to image px; zeros if the map cannot be inverted."""
     determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
     inverse = 1.0 / determinant if determinant != 0 else 0.0
     xx, xy = matrix[1, 1] * inverse, matrix[0, 1] * -inverse
@@ -62,7 +61,7 @@ def _warp_turned(image, inverse, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _warp_upright(image, inverse, out):  # type: ignore[no-untyped-def]
-    """As `warp_affine`; returns False, and leaves `out` alone, where the map turns."""
+    """As `warp_affine`; returns False, and does not change `out`, if the map contains a rotation."""
     height, width = out.shape[:2]
     rows, columns = image.shape[:2]
     xx, xy, x0, yx, yy, y0 = inverse
@@ -74,7 +73,7 @@ def _warp_upright(image, inverse, out):  # type: ignore[no-untyped-def]
         if np.rint((xy * y + x0) * 1024.0) != start:
             return False
 
-    # For each column the two bytes to begin at and their weights; pixels outside the image weigh nothing.
+    # For each column: the two first bytes and their weights; pixels outside the image have weight 0.
     left, right = np.empty(width, np.uint32), np.empty(width, np.uint32)
     left_weight, right_weight = np.empty(width, np.float32), np.empty(width, np.float32)
     for x in range(width):
@@ -85,8 +84,8 @@ def _warp_upright(image, inverse, out):  # type: ignore[no-untyped-def]
         left[x] = 3 * min(max(column, 0), columns - 1)
         right[x] = 3 * min(max(column + 1, 0), columns - 1)
 
-    # Each row of the result is interpolated along y first, over the columns that it needs, and that then along x. These
-    # are whole numbers below 2**24, which single precision holds exactly, and of which eight go into a vector.
+    # Each row of the result is interpolated along y first, over the necessary columns, and then along x. The values
+    # are integers below 2**24, which single precision holds exactly, so that a vector holds eight of them.
     pixels, result = image.reshape(rows, 3 * columns), out.reshape(height, 3 * width)
     first, last = min(left.min(), right.min()), max(left.max(), right.max()) + 3
     mixed = np.empty(3 * columns, np.float32)

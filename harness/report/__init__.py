@@ -1,1 +1,1 @@
-"""From records to what people read."""
+"""Renders records and conclusions as text, Markdown, HTML pages and exports."""

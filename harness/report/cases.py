@@ -1,6 +1,6 @@
-"""Pictures of single people: the image around them, small, with the predicted and the labelled skeleton on it.
+"""Pictures of single people: a small part of the image with the predicted and the annotated skeleton.
 
-The images are files beside the page, which a browser loads when they come into view; the skeletons are in the page.
+The images are separate files, which a browser loads when they come into view; the skeletons are part of the page.
 """
 
 import io
@@ -17,26 +17,26 @@ from harness.metrics.diagnosis.model import Case, Diagnosis, Kind, Point
 from harness.openmmlab import openmmlab_needed
 
 MARGIN = 0.2
-"""Of the longer side, around box and keypoints."""
+"""Margin around box and keypoints, as a share of the longer side."""
 REACH = 1.6
-"""A keypoint further from the box's centre than so many times its longer side does not widen the picture."""
+"""Keypoints further from the box's centre than this many times its longer side do not enlarge the picture."""
 
 FIGURE = 600
-"""Bytes of a picture in the page besides its skeletons."""
+"""Bytes of a picture in the page without its skeletons."""
 
-NO_ROOM = "there is no room for it in a site of so many rows"
+NO_ROOM = "the site has too many rows to include it"
 
 Limb = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Room:
-    """How large the pictures of one run may be."""
+    """Limits on the pictures of one run."""
 
     side: int
     """Longer side of a picture, px."""
     bytes: int
-    """What all of them together may add to a page that has one without its image."""
+    """Maximum number of bytes that all pictures of a page may add."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,18 @@ class Picture:
 
     case: Case
     rank: str
-    """Which case it is, such as `worst 1`."""
+    """Rank of the case, such as `worst 1`."""
     width: int
     height: int
     image: bytes | None
-    """The image as WebP; None where there is none."""
+    """The image as WebP; None if it is not available."""
     problem: str | None
-    """Why there is none."""
+    """Why it is not available."""
     predicted: str
     """The limbs as an SVG path."""
     labelled: str
     joints: tuple[tuple[Kind, str], ...]
-    """Predicted keypoints that are labelled, by what became of them, as an SVG path of dots."""
+    """Annotated keypoints as predicted, by kind of error, as an SVG path of dots."""
     description: str
 
     @property
@@ -66,7 +66,7 @@ class Picture:
 
     @property
     def drawn(self) -> int:
-        """Bytes that it takes in the page."""
+        """Number of bytes in the page."""
         return FIGURE + len(self.predicted) + len(self.labelled) + sum(len(dots) for _, dots in self.joints)
 
 
@@ -76,13 +76,13 @@ class Gallery:
 
     pictures: tuple[Picture, ...]
     left_out: int
-    """Cases without a picture, for want of room."""
+    """Number of cases without a picture because of the limits."""
 
 
 def limbs(dataset: str, names: Sequence[str]) -> tuple[Limb, ...]:
-    """Return which keypoints MMPose joins with a line, as pairs of indices into `names`.
+    """Return the pairs of keypoints that MMPose joins with a line, as pairs of indices into `names`.
 
-    None are known of a data set that MMPose has no metainfo of, or where MMPose is not installed.
+    Empty for a data set without metainfo in MMPose, or if MMPose is not installed.
     """
     return tuple((names.index(a), names.index(b)) for a, b in _links(dataset) if a in names and b in names)
 
@@ -99,13 +99,13 @@ def _links(dataset: str) -> tuple[tuple[str, str], ...]:
 
 
 def gallery(diagnosis: Diagnosis, joined: Sequence[Limb], images: Path | None, room: Room) -> Gallery:
-    """Draw the worst and the median cases, in turn, until there is no more room.
+    """Draw the worst and the median cases, alternately, up to the limits.
 
     Args:
-        diagnosis: Of one run.
+        diagnosis: The diagnosis of one run.
         joined: The limbs.
-        images: The folder that file names are relative to; None where it is not at hand.
-        room: For all of them.
+        images: The folder that file names are relative to; None if it is not available.
+        room: The limits for all pictures together.
     """
     pictures: list[Picture] = []
     spent = 0
@@ -129,7 +129,7 @@ def _in_turn(diagnosis: Diagnosis) -> Iterator[tuple[str, Case]]:
 
 
 def draw(case: Case, rank: str, joined: Sequence[Limb], images: Path | None, side: int) -> Picture:
-    """Draw one case; without an image the skeletons alone."""
+    """Draw one case; without an image only the skeletons."""
     left, top, right, bottom = _region(case)
     scale = side / max(right - left, bottom - top)
     width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
@@ -156,7 +156,7 @@ def draw(case: Case, rank: str, joined: Sequence[Limb], images: Path | None, sid
 
 
 def _region(case: Case) -> tuple[float, float, float, float]:
-    """Return what of the image is shown: box and keypoints with a margin, but no keypoint far from all others."""
+    """Return the region to show (x1, y1, x2, y2): box and keypoints with a margin, without keypoints far away."""
     x1, y1, x2, y2 = case.box
     reach = REACH * max(x2 - x1, y2 - y1, 1.0)
     middle_x, middle_y = (x1 + x2) / 2, (y1 + y2) / 2
@@ -173,11 +173,11 @@ def _region(case: Case) -> tuple[float, float, float, float]:
 def _cut(
     images: Path | None, name: str | None, region: tuple[float, float, float, float], size: tuple[int, int]
 ) -> tuple[bytes | None, str | None]:
-    """Return a part of an image as WebP, or why there is none; what is outside of the image is grey."""
+    """Return a part of an image as WebP, or the reason why there is none; the outside of the image is grey."""
     if images is None:
-        return None, "the images are not at hand: name the data folder with --data DIR"
+        return None, "the images are not available: name the data folder with --data DIR"
     if name is None:
-        return None, "the annotations do not name its image"
+        return None, "the annotations do not name the image"
     path = (images / name).resolve()
     if not path.is_relative_to(images.resolve()):
         return None, f"{name} is outside of {images}"

@@ -1,4 +1,4 @@
-"""The command that makes a run again."""
+"""The command that reproduces a run."""
 
 import shlex
 
@@ -8,7 +8,7 @@ from harness.suites.load import BENCHMARKS
 
 
 def reproduce_command(standing: Standing, result: Result | None = None) -> str:
-    """Return the command for a row; with a result, the options that make the same of it."""
+    """Return the command for a row; with a result, it has the options that reproduce this result."""
     suite = standing.suite
     own = suite.path is None or suite.path.parent == BENCHMARKS
     parts = ["harness", "run", suite.name if own else str(suite.path), "--rows", standing.row.id, "--data", "DIR"]

@@ -1,4 +1,4 @@
-"""The outcome of `harness compare`: for a terminal, as Markdown for a pull request, as JUnit XML."""
+"""Renders the outcome of `harness compare` for a terminal, as Markdown for a pull request, and as JUnit XML."""
 
 import html
 import re
@@ -17,7 +17,7 @@ HASH_DIGITS = 8
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Return a line for every run, more where something is not as it was, and the verdict last."""
+    """Return a line for every run, details of runs that changed, and the verdict at the end."""
     width = max((len(run.id) for run in comparison.runs), default=0)
     lines = []
     for run in comparison.runs:
@@ -28,16 +28,16 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """Return a page: the verdict, what is red, warnings, and all the rest in parts that unfold."""
+    """Return a page: the verdict, red runs, warnings, and details in sections that unfold."""
     runs = comparison.runs
     lines = ["## Comparison with the baseline", "", _verdict(comparison)]
     lines += _list(f"{run.id} {_headed(run)}" for run in runs if run.red and run.state != "moved")
     if moved := [run for run in runs if run.state == "moved"]:
-        heads = ("run", "metric", "baseline", "new", "difference", "noise floor", "p", "metrics moved")
+        heads = ("run", "metric", "baseline", "new", "difference", "noise floor", "p", "changed metrics")
         lines += ["", *_table(heads, "llrrrrrr", map(_headline, moved))]
     lines += _list(f"Warning: {run.id}: {warning}" for run in runs for warning in run.warnings)
     lines += _list(f"{run.id} {_headed(run)}" for run in runs if not run.red and run.reason)
-    lines += _folded("Every metric that moved", _all_movements(runs))
+    lines += _folded("All changed metrics", _all_movements(runs))
     lines += _folded(
         "Protocol, weights and verdicts", _list(f"{run.id}: {line}" for run in runs for line in _protocol(run))
     )
@@ -46,9 +46,9 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def comparison_junit(comparison: Comparison) -> str:
-    """Return JUnit XML with a test case for every run: a failure where numbers are red, an error where there are none.
+    """Return JUnit XML with a test case for every run: a failure for red numbers, an error if there are no numbers.
 
-    As the common readers of it (Jenkins, GitLab, pytest) understand it: github.com/testmoapp/junitxml.
+    The format follows its common readers (Jenkins, GitLab, pytest): github.com/testmoapp/junitxml.
     """
     root = ElementTree.Element("testsuites", {"name": "harness compare", **_counts(comparison.runs)})
     for name, group in groupby(sorted(comparison.runs, key=_suite), key=_suite):
@@ -84,7 +84,7 @@ def _headed(run: RunComparison) -> str:
 
 
 def _details(run: RunComparison) -> Iterator[str]:
-    """Yield a line for each metric that is not the same, each field that changed and each warning."""
+    """Yield a line for each changed metric, each changed field and each warning."""
     for movement in run.metrics:
         if movement.state != "same":
             difference, noise = _difference(movement), f"{movement.noise_floor:.3g} {movement.noise_source}"
@@ -134,7 +134,7 @@ def _value(field: str, value: JsonValue) -> str:
 
 
 def _headline(run: RunComparison) -> Sequence[str]:
-    """Show a run by the first of its metrics that is red: tables print the most important one first."""
+    """Return the cells of a run's first red metric; suites list the most important metric first."""
     red = [movement for movement in run.metrics if movement.red]
     first = red[0]
     return (
@@ -228,10 +228,10 @@ def _folded(summary: str, lines: list[str]) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """Return text that Markdown, and the HTML in it, show as it is."""
+    """Return text escaped for Markdown and for HTML in it."""
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", html.escape(_clean(text), quote=False))
 
 
 def _clean(text: str) -> str:
-    """Return text in one line, without what neither terminals nor XML can bear."""
+    """Return text in one line, without control characters, which terminals and XML do not accept."""
     return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""A suite's table for spreadsheets, programs, Markdown and LaTeX; text from outside is text in each of them."""
+"""Exports a suite's table as CSV, JSON, Markdown and LaTeX; text from outside is escaped in each of them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ PARTS = ("published", "source", "measured", "difference", "low", "high", "verdic
 
 
 def as_csv(suite: Suite, standings: Sequence[Standing]) -> str:
-    """Return a line a row, with seven columns a metric; what was measured has one decimal more than was published."""
+    """Return one line per row, with seven columns per metric; measured values have one decimal more than published."""
     heads = ["suite", "row", "boxes", "label", "input_size"]
     heads += [f"{name} {part}" for name in table_columns(suite) for part in PARTS]
     heads += ["verdict", "reason", "parameters", "gflop", "people_per_s", "device", "precision", "checkpoint_sha256"]
@@ -38,7 +38,7 @@ def as_csv(suite: Suite, standings: Sequence[Standing]) -> str:
 
 
 class _Number(str):
-    """Digits, which a spreadsheet may take as a number."""
+    """Digits that a spreadsheet may read as a number."""
 
 
 def _plain(value: float | None, cell: Cell, more: int) -> _Number | None:
@@ -49,7 +49,7 @@ def _plain(value: float | None, cell: Cell, more: int) -> _Number | None:
 
 
 def _spreadsheet(value: Any) -> Any:
-    """Guard text that a spreadsheet would take as a formula (OWASP: CSV injection); line breaks become spaces."""
+    """Escape text that a spreadsheet would run as a formula (OWASP: CSV injection); line breaks become spaces."""
     if not isinstance(value, str) or isinstance(value, _Number):
         return value
     text = " ".join(value.split())
@@ -57,7 +57,7 @@ def _spreadsheet(value: Any) -> Any:
 
 
 def as_json(suite: Suite, standings: Sequence[Standing]) -> str:
-    """Return everything that the suite's page shows; full precision, in the metrics' units."""
+    """Return all values of the suite's page in full precision, in the metrics' units."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "suite": suite.name,
@@ -112,18 +112,18 @@ def as_latex(suite: Suite, standings: Sequence[Standing]) -> str:
 
 
 def _frame(heads: Sequence[str], lines: Sequence[Sequence[Any]]) -> "pd.DataFrame":
-    import pandas as pd  # half a second
+    import pandas as pd  # here, because its import takes half a second
 
     return pd.DataFrame(lines, columns=list(heads), dtype=object)
 
 
 def _alignment(heads: Sequence[str]) -> str:
-    """Return a letter for each column of the table that people read: those of metrics have numbers."""
+    """Return the alignment of each column of the short table: `r` for metrics."""
     return "".join("r" if " " in head else "l" for head in heads)
 
 
 def _short(suite: Suite, standings: Sequence[Standing]) -> tuple[list[str], list[list[str]]]:
-    """Return head and lines of the table that people read."""
+    """Return heads and lines of the short table, for Markdown and LaTeX."""
     heads = ["boxes", "model", "input"]
     heads += [f"{name} {part}" for name in table_columns(suite) for part in ("published", "measured")]
     lines = []
@@ -150,7 +150,7 @@ _LATEX = {
 
 
 def latex_text(text: str) -> str:
-    """Return text that LaTeX takes as text; on one line, without characters that it cannot print at all."""
+    """Return text escaped for LaTeX, on one line, without characters that LaTeX cannot print."""
     text = BIDI.sub("", " ".join(text.split()))
     return "".join(_LATEX.get(sign, sign) for sign in text if sign.isprintable())
 
@@ -161,4 +161,4 @@ FORMS: dict[str, Callable[[Suite, Sequence[Standing]], str]] = {
     "md": as_markdown,
     "tex": as_latex,
 }
-"""By the ending of the file's name."""
+"""The exports by file name extension."""

@@ -1,4 +1,4 @@
-"""Records as a table for notebooks."""
+"""Loads records as a table for notebooks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,37 +46,42 @@ COLUMNS: dict[str, str] = {
 
 
 def load_results(*folders: str | Path) -> "pd.DataFrame":
-    """Return the records below some results folders: a line for each metric of each run.
+    """Return the records below some results folders, with a line for each metric of each run.
 
-    A run without metrics, since it failed or could not be obtained, has one line without a metric. Missing values are
+    A run without metrics, because it failed or could not be obtained, has one line without a metric. Missing values are
     NaN or NA.
 
-    | column | what |
+    | column | content |
     |---|---|
-    | results | the folder that was named |
-    | suite, row, run | which run; together with `folder` they tell lines of different records apart |
-    | label | the model as published |
+    | results | the results folder as given |
+    | suite, row, run | identify the run; together with `folder` they identify the record |
+    | label | the published name of the model |
     | metric | such as `AP`; missing for a run without metrics |
-    | measured, low, high | a fraction, also where it is published in percent; the ends of its confidence interval |
-    | published, source | the claim that is closest, of those that nothing refutes, in its own unit; where it is from |
+    | measured, low, high | a fraction, even if published in percent; the bounds of its confidence interval |
+    | published, source | the closest claim that is not refuted, in its own unit; its source |
     | difference | measured minus published, in the claim's unit |
-    | verdict | of that claim; missing for a metric that nobody published |
-    | run_verdict, status, reason | of the whole run |
-    | images, people | how many were evaluated |
-    | checkpoint_sha256, boxes_sha256 | of the files that were used; missing for seeded weights and annotated boxes |
-    | engine, precision, device | what computed it |
-    | people_per_s | through the network |
+    | verdict | the verdict of that claim; missing for a metric without a published value |
+    | run_verdict, status, reason | those of the whole run |
+    | images, people | number of evaluated images and people |
+    | checkpoint_sha256, boxes_sha256 | hashes of the files used; missing for seeded weights and annotated boxes |
+    | engine, precision, device | those of the computation |
+    | people_per_s | speed of the network |
     | parameters, gflop | of the network; GFLOP for one person |
-    | made | when the predictions were |
+    | made | time at which the predictions were made |
     | commit, torch, mmpose | versions |
     | folder | the run's folder |
 
     Args:
-        folders: As for `harness report`; in the order in which they are to come.
+        folders: Results folders as for `harness report`; the lines keep their order.
 
     Raises:
-        UsageError: One of the folders is not there.
+        UsageError: A folder does not exist.
         ObtainError: A record cannot be read.
+
+    >>> import harness
+    >>> results = harness.load_results("runs")
+    >>> results[["row", "metric", "run_verdict"]].iloc[0].to_list()
+    ['litehrnet-18-mpii-128x128', 'PCKh@0.5', 'partial']
     """
     import pandas as pd
 

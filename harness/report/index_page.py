@@ -1,4 +1,4 @@
-"""The first page: where to find a row, by what its keypoints are of, by data set and by metric; then all rows."""
+"""The first page: links to the suites by kind of keypoints, data set and metric; then all rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PARTS: dict[Group | None, str] = {
     "fashion": "Fashion",
     None: "Others",
 }
-"""Headings of the groups, in the order of the page; suites without a group come last."""
+"""Headings of the groups, in the page's order; suites without a group come last."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class DataSet:
-    """What some suites evaluate on."""
+    """A data set and the suites that evaluate on it."""
 
     name: str
     metrics: tuple[str, ...]
@@ -53,11 +53,11 @@ class GroupEntry:
 
 @dataclass(frozen=True)
 class MetricEntry:
-    """Metrics that are printed in the same suites."""
+    """Metrics that the same suites print."""
 
     names: tuple[str, ...]
     remark: str
-    """Of a metric that is no fraction, or lower where it is better."""
+    """Unit of a metric that is not a fraction, and whether lower is better."""
     suites: tuple[Suite, ...]
 
 
@@ -65,9 +65,9 @@ def index_page(tables: Sequence[Table], sources: Sequence[str], problems: Sequen
     """Return the first page.
 
     Args:
-        tables: The suites and their rows, in any order; a group's keep theirs.
+        tables: The suites and their rows; the suites of a group keep their order.
         sources: The results folders.
-        problems: What could not be read.
+        problems: Files that could not be read, with reasons.
     """
     order = list(PARTS)
     tables = sorted(tables, key=lambda table: order.index(table[0].group))
@@ -103,7 +103,7 @@ def parts(tables: Sequence[Table]) -> list[GroupEntry]:
 
 
 def _data_sets(tables: Sequence[Table]) -> list[DataSet]:
-    """Return the data sets of a group: a suite is below each data set that rows of it are evaluated on."""
+    """Return the data sets of a group; a suite is listed below each data set that its rows are evaluated on."""
     rows_on: dict[str, dict[str, list[Standing]]] = {}
     for suite, standings in tables:
         for standing in standings:
@@ -124,7 +124,7 @@ def _printed(standings: Sequence[Standing]) -> list[str]:
 
 
 def metric_index(suites: Sequence[Suite]) -> list[MetricEntry]:
-    """Return all metrics that the suites print; those of the same suites are together, the most frequent first."""
+    """Return all metrics that the suites print, grouped by the suites that print them, the most frequent first."""
     printed_in: dict[tuple[str, str], list[Suite]] = {}
     for suite in suites:
         for name in dict.fromkeys(suite.column(column).metric for column in table_columns(suite)):

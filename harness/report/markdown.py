@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Marks that reorder the text around them."""
+"""Characters that reorder the text around them."""
 
 
 def markdown_table(heads: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table.
 
     Args:
-        heads: The columns' heads.
-        align: A letter a column: `r` for numbers, any other for text.
-        rows: The cells of each line, with nothing in them that ends a cell.
+        heads: Heads of the columns.
+        align: One letter per column: `r` for numbers, any other for text.
+        rows: The cells of each line, already escaped.
     """
     yield f"| {' | '.join(heads)} |"
     yield f"|{'|'.join('---:' if side == 'r' else '---' for side in align)}|"
@@ -21,6 +21,6 @@ def markdown_table(heads: Sequence[str], align: str, rows: Iterable[Sequence[str
 
 
 def markdown_text(text: str) -> str:
-    """Return text that Markdown, and HTML in it, takes as text; on one line."""
+    """Return text escaped for Markdown and for HTML in it, on one line."""
     text = BIDI.sub("", " ".join(text.split()))
     return re.sub(r"([\\`*_{}\[\]<>#|~&@])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""A record in the form of model cards: the `model-index` of Hugging Face's metadata."""
+"""Exports a record for model cards: the `model-index` of Hugging Face's metadata."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PROJECT = "pose-harness"
 
 
 def model_index(standing: Standing) -> str:
-    """Return the YAML of what a row's whole runs measured, in the units of the published table.
+    """Return YAML with the metrics of a row's complete runs, in the units of the published table.
 
     Source: the model card specification, https://github.com/huggingface/hub-docs/blob/main/modelcard.md
     """

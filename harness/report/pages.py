@@ -1,4 +1,4 @@
-"""From templates to HTML: one environment for all pages, in which text from outside is always escaped."""
+"""Renders templates to HTML, with one environment for all pages, which always escapes text from outside."""
 
 import hashlib
 import re
@@ -22,22 +22,22 @@ POLICY = (
     "default-src 'none'; style-src 'self' file: 'unsafe-inline'; script-src 'self' file:; img-src 'self' file: data:; "
     "base-uri 'none'; form-action 'none'"
 )
-"""A page loads files of its own site, runs no script that stands in it, and loads nothing from anywhere else."""
+"""Content security policy: a page loads only files of its own site, and runs no inline script."""
 
 LEFT_OUT = re.compile(r"</(?:td|th|tr|thead|tbody|li|dt|dd|option)>")
-"""Tags that HTML closes by itself, a tenth of the site; escaped text has none."""
+"""End tags that HTML allows to omit; they are a tenth of the site. Escaped text contains none."""
 TAG = re.compile(r"<[a-z][^<>]*>")
 QUOTED = re.compile(r'="([\w.:;,%#()+-]+)"(?=[\s>])')
-"""An attribute's value that HTML takes without quotes, too. Escaped text has neither tags nor quotes."""
+"""An attribute value for which HTML needs no quotes. Escaped text contains neither tags nor quotes."""
 
 
 def render(template: str, root: str, **values: Any) -> str:
     """Return a page.
 
     Args:
-        template: Its file's name.
-        root: The way from the page's folder to the site's, such as `../`.
-        values: What the template names.
+        template: File name of the template.
+        root: Relative path from the page's folder to the site's, such as `../`.
+        values: Values for the names in the template.
     """
     html = LEFT_OUT.sub("", _environment().get_template(template).render(root=root, **values))
     return TAG.sub(lambda tag: QUOTED.sub(r"=\1", tag[0]), html)
@@ -66,7 +66,7 @@ def _environment() -> jinja2.Environment:
 
 
 def shared_files() -> dict[str, str]:
-    """Return the files that all pages load, by name; they are beside the first page."""
+    """Return the files that all pages load, by name; they are in the folder of the first page."""
     css = re.sub(r"/\*.*?\*/", "", _template(STYLE), flags=re.DOTALL)
     style = re.sub(r"\s*([{};,>])\s*|\s+", lambda found: found[1] or " ", css).strip() + "\n"
     return {STYLE: style} | {name: _template(name) for name in SCRIPTS}
@@ -77,7 +77,7 @@ def _template(name: str) -> str:
 
 
 def _short(value: Any) -> Any:
-    """Print coordinates and shares without zeros behind the point."""
+    """Return a coordinate or share without trailing zeros."""
     return f"{value:g}" if isinstance(value, float) else value
 
 
@@ -86,12 +86,12 @@ def _file_name(path: str) -> str:
 
 
 def linkable(url: str | None) -> bool:
-    """Return whether a link to it can only lead to a web page."""
+    """Return whether a URL is safe as a link, i.e. leads to a web page."""
     return url is not None and url.startswith(("https://", "http://"))
 
 
 def slug(identifier: str) -> str:
-    """Return a file name for an id; ids are lower-case letters, digits and hyphens, but may be long."""
+    """Return a file name for an id; ids contain lower-case letters, digits and hyphens, but may be long."""
     return (
         identifier
         if len(identifier) <= 100

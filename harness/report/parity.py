@@ -1,4 +1,4 @@
-"""The outcome of `harness parity`: for a terminal and as Markdown."""
+"""Renders the outcome of `harness parity` for a terminal and as Markdown."""
 
 from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE, Parity, ParityReport
 from harness.report.markdown import markdown_table
@@ -8,24 +8,24 @@ COLUMNS = ("run", "GFLOP", "people", "compared", "ties", "keypoint px", "tie px"
 
 
 def parity_heads(width: int) -> str:
-    """Return the heads of `parity_line`'s columns; `width` is that of the longest id."""
+    """Return the heads of `parity_line`'s columns; `width` is the length of the longest id."""
     return "  ".join(["run".ljust(width), *(head.rjust(11) for head in COLUMNS[2:-1])])
 
 
 def parity_line(run: Parity, width: int) -> str:
-    """Return a line for a terminal; `width` is that of the longest id."""
+    """Return a line for a terminal; `width` is the length of the longest id."""
     counts = (run.people, run.keypoints_compared, run.ties)
     cells = [f"{cell:>11}" for cell in (*counts, *_differences(run))]
     return "  ".join([run.id.ljust(width), *cells, "equal" if run.equal else "DIFFERS"])
 
 
 def parity_markdown(report: ParityReport) -> str:
-    """Return a page with a line for every run, and what it was made with."""
+    """Return a page with a line for every run, and the conditions of the comparison."""
     equal = len(report.runs) - len(report.unequal)
     packages = report.environment["packages"]
     versions = ", ".join(f"{name} {packages[name]}" for name in PACKAGES if name in packages)
     bound = (
-        f" Each network computes at most {report.tflop:g} TFLOP an engine, so the heavy ones see only the first people."
+        f" Each network computes at most {report.tflop:g} TFLOP per engine: heavy ones evaluate only the first people."
         if report.tflop is not None
         else ""
     )
@@ -39,9 +39,9 @@ def parity_markdown(report: ParityReport) -> str:
         f"Made by `harness parity` with weights {report.weights} in {report.seconds / 60:.0f} min on "
         f"{report.environment['cpu']}, {report.environment['threads']} threads ({versions}).{bound}",
         "",
-        "Compared are the keypoints whose heatmap, or vectors, have a unique maximum; at the others, ties, rounding "
+        "Only keypoints whose heatmap, or vectors, have a unique maximum are compared; at the others, ties, rounding "
         "may choose between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, "
-        "a multiplication and an addition counting two.",
+        "and counts a multiplication and an addition as two.",
         *_about_posetrack(report),
         "",
         *markdown_table(COLUMNS, f"l{'r' * (len(COLUMNS) - 2)}l", map(_cells, report.runs)),
@@ -59,7 +59,7 @@ def _about_posetrack(report: ParityReport) -> list[str]:
             "A metric of `-`: MMPose's evaluator could not run. OKS needs the package xtcocotools, PoseTrack poseval.",
         ]
     if any(run.id.startswith("posetrack18/") for run in report.runs):
-        return ["", "PoseTrack18's metrics were compared with the package poseval beside the locked ones."]
+        return ["", "For PoseTrack18's metrics, the package poseval was installed in addition to the locked packages."]
     return []
 
 

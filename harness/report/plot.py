@@ -1,4 +1,4 @@
-"""Drawings as values: what `templates/figures.html` turns into SVG that follows the page's colours."""
+"""Drawings as values, which `templates/figures.html` renders as SVG in the page's colours."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from harness.report.numbers import with_minus
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 76, 14, 12, 48
 _CHARACTER = 8.0
-"""Mean width of a label's character, px, in the largest font that the style sheet takes."""
+"""Mean width of a label's character, px, in the largest font of the style sheet."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """Return the place of a value; what is outside of the axis is put at its end."""
+        """Return the place of a value in px; values outside of the axis are put at its end."""
         low, high, value = (math.log(v) if self.log else v for v in (self.low, self.high, value))
         share = (value - low) / (high - low)
         return round(self.start + min(1.0, max(0.0, share)) * (self.end - self.start), 1)
@@ -37,10 +37,10 @@ class Mark:
     x: float
     y: float
     look: str
-    """Class of the style sheet."""
+    """CSS class."""
     title: str
     shape: Literal["dot", "up", "down"] = "dot"
-    """Arrows stand for points beyond the axis."""
+    """Arrows mark points beyond the axis."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Shape:
-    """Lines of some width, as the data of an SVG path."""
+    """Lines of one width, as the data of an SVG path."""
 
     data: str
     look: str
@@ -74,7 +74,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Text:
-    """A label, around its place."""
+    """A label, centred at its place."""
 
     x: float
     y: float
@@ -87,9 +87,9 @@ class Plot:
 
     title: str
     description: str
-    """What it shows, in words: also for a reader who cannot see it."""
+    """A description in words, also for readers who cannot see the drawing."""
     speaks: bool = False
-    """Whether the drawing has these words, too, so that they are only to be heard."""
+    """Whether the drawing contains the description as text, so that the page only gives it to screen readers."""
     x_label: str = ""
     y_label: str = ""
     x_ticks: list[tuple[float, str]] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Plot:
     marks: list[Mark] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     legend: list[tuple[str, str]] = field(default_factory=list)
-    """Class and meaning."""
+    """CSS class and meaning."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Bar:
     value: str
     """Printed."""
     start: float
-    """Percent of the axis, as is the width."""
+    """Percent of the axis, like the width."""
     width: float
     look: str
     title: str
@@ -119,17 +119,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """A chart of bars, one below the other: a table, so that it fits on any screen and can be read aloud."""
+    """A chart of horizontal bars in a table, which fits on any screen and can be read by a screen reader."""
 
     title: str
     description: str
     zero: float
-    """Percent of the axis, as are the ends of the band."""
+    """Percent of the axis, like the ends of the band."""
     bars: tuple[Bar, ...]
     ticks: tuple[tuple[float, str], ...]
     band: tuple[float, float] | None = None
     legend: tuple[tuple[str, str], ...] = ()
-    """Class and meaning."""
+    """CSS class and meaning."""
 
 
 def x_scale(low: float, high: float, log: bool = False) -> Scale:
@@ -150,8 +150,8 @@ def _wider(low: float, high: float, log: bool) -> tuple[float, float]:
 
 
 def ticks(scale: Scale, wanted: int = 6) -> list[tuple[float, str]]:
-    """Return round values within a scale: their places and labels."""
-    if scale.log and scale.high / scale.low > 10:  # else steps of one length are rounder
+    """Return round values within a scale as (value, label)."""
+    if scale.log and scale.high / scale.low > 10:  # for smaller ranges, equal steps give rounder values
         values = [
             base * 10.0**power
             for power in range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
@@ -168,12 +168,12 @@ def ticks(scale: Scale, wanted: int = 6) -> list[tuple[float, str]]:
 
 
 def polyline(points: Sequence[tuple[float, float]]) -> str:
-    """Return points as SVG wants them."""
+    """Return points in SVG's format."""
     return " ".join(f"{x:g},{y:g}" for x, y in points)
 
 
 def place_labels(points: Sequence[tuple[float, float, str]], taken: Sequence[tuple[float, float]]) -> list[Text]:
-    """Put a label beside each point, where it covers neither another label nor a mark; drop those without a place.
+    """Put a label next to each point where it covers neither a label nor a mark; leave out labels without space.
 
     Args:
         points: Place and text of each label.
@@ -190,7 +190,7 @@ def place_labels(points: Sequence[tuple[float, float, str]], taken: Sequence[tup
             if box[0] < LEFT or box[2] > WIDTH or any(_overlap(box, other) for other in boxes):
                 continue
             boxes.append(box)
-            # Anchored at the middle, a label of another font stays about where it was put.
+            # Anchored at its middle, a label in another font covers about the same place.
             placed.append(Text(round(left + width / 2, 1), round(baseline, 1), text))
             break
     return placed
@@ -201,6 +201,6 @@ def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float,
 
 
 def shorten(text: str, length: int) -> str:
-    """Return a text of at most so many characters, on one line."""
+    """Return a text shortened to at most `length` characters, on one line."""
     text = " ".join(text.split())
     return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,4 +1,4 @@
-"""The protocol ledger as lines, and which of them set a row apart from the others of its suite."""
+"""The protocol as lines of a table, marked where a row differs from most rows of its suite."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from harness.protocol import Protocol
 from harness.report.standings import Standing
 
 OF_A_RUN = ("schema_version", "limit", "compute")
-"""What a config does not say."""
+"""Fields that a config does not state."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,20 @@ class Line:
     """As in protocol.json, with dots between the levels."""
     value: str
     usual: str | None
-    """What most rows of the suite have; None where nothing is known of them."""
+    """The value of most runs of the suite; None if unknown."""
 
     @property
     def unusual(self) -> bool:
-        """Whether most rows have something else."""
+        """Whether most runs have another value."""
         return self.usual is not None and self.value != self.usual
 
 
 def fields(protocol: Protocol, recorded: bool) -> dict[str, str]:
-    """Return a protocol's fields, printed.
+    """Return a protocol's fields as text.
 
     Args:
-        protocol: Of a run.
-        recorded: Whether it is that of a record; else it is a config's, which knows no content and no computing.
+        protocol: The protocol of a run.
+        recorded: Whether it comes from a record. A protocol from a config has no hashes and no compute settings.
     """
     lines = dict(_flat("", protocol.model_dump(mode="json")))
     lines.pop("schema_version")
@@ -80,7 +80,7 @@ def usual_fields(standings: Sequence[Standing]) -> dict[str, str]:
 
 
 def ledger(standing: Standing, run: str, usual: Mapping[str, str]) -> list[Line]:
-    """Return the lines of one run's protocol; none where neither a record nor a config tells it."""
+    """Return the lines of one run's protocol; empty if neither a record nor a config gives it."""
     protocol, recorded = standing.protocol(run)
     if protocol is None:
         return []

@@ -1,4 +1,4 @@
-"""The run folders below some results folders, as they are on disk."""
+"""Reads the run folders below some results folders."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from harness.run_folder import RunFolder
 
 
 class Gpu(BaseModel):
-    """The GPU that a run was on."""
+    """The GPU of a run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,7 @@ class Gpu(BaseModel):
 
 
 class Environment(BaseModel):
-    """What a run ran on, as `environment.json` has it."""
+    """The content of a run's `environment.json`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,39 +35,39 @@ class Environment(BaseModel):
     packages: dict[str, str] = {}
     """Versions by name."""
     mmcv_ops: str | None = None
-    """Whose compiled operators were there: mmcv's own, or the stand-in."""
+    """The implementation of mmcv's operators: mmcv's own, or the replacement."""
     xtcocotools: str | None = None
-    """What answered MMPose's import of xtcocotools; records of early versions do not tell."""
+    """The implementation of xtcocotools that MMPose imported; None in records of early versions."""
     commit: str | None = None
-    """Of this project."""
+    """Commit of this project."""
     dirty: bool = False
-    """Whether the checkout had changes that no commit has."""
+    """Whether the checkout had uncommitted changes."""
     cpu: str | None = None
     threads: int | None = None
     gpu: Gpu | None = None
     cuda: str | None = None
     tf32: bool | None = None
     made: datetime | None = None
-    """When the predictions were; records of early versions do not tell."""
+    """Time at which the predictions were made; None in records of early versions."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One run, with its record and what lies beside it."""
+    """One run, with its record and the files next to it."""
 
     source: Path
-    """The results folder that it was found below, as it was named."""
+    """The results folder above it, as given."""
     folder: RunFolder
     record: Record
     protocol: Protocol | None
-    """None where the run failed before it had one."""
+    """None if the run failed before it had a protocol."""
     environment: Environment | None
-    """None likewise."""
+    """None if the run failed before it had an environment."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """All runs that were found, and what could not be read."""
+    """All runs found, and the files that could not be read."""
 
     found: tuple[Result, ...]
     """Folder by folder in the order given, within a folder by path."""
@@ -79,7 +79,7 @@ def read_results(folders: Sequence[Path]) -> Results:
     """Read the records below some folders, at any depth.
 
     Raises:
-        UsageError: One of the folders is not there.
+        UsageError: A folder does not exist.
     """
     found, problems = [], []
     for folder in folders:
@@ -111,13 +111,13 @@ def read_results(folders: Sequence[Path]) -> Results:
 
 
 def _place(path: Path) -> tuple[Path, bool, str]:
-    """Sort by path, but runs that were moved aside, `<run>.<key>`, before the one that took their place."""
+    """Sort key: by path, but runs that were moved aside, `<run>.<key>`, come before the run that replaced them."""
     name = path.parent.name
     return path.parent.parent, "." not in name, name
 
 
 def current(results: Sequence[Result]) -> dict[str, Result]:
-    """Return one result a run, by the run's name: the last whole one, or, where there is none, the last."""
+    """Return one result per run, by the run's name: the last complete one or, if there is none, the last one."""
     chosen: dict[str, Result] = {}
     for result in results:
         present = chosen.get(result.record.run)
@@ -135,10 +135,10 @@ def by_row(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def speed_of(results: Sequence[Result]) -> Iterator[tuple[int, float]]:
-    """Yield people and the seconds that they took the network, for those of some results of which that is known."""
+    """Yield the number of people and the seconds in the network, for results that contain both."""
     for result in results:
         record = result.record
-        # A pass that several networks shared says nothing of one of them, but each network's own seconds do.
+        # The time of a pass with several networks is not that of one network, but its own seconds in the network are.
         seconds = record.timings.get("forward") or (record.timings.get("predict") if record.together == 1 else None)
         if record.people and seconds:
             yield record.people, seconds

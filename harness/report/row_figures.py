@@ -1,4 +1,4 @@
-"""The figures of a row's page: precision over recall, OKS, what corrections would gain, and the row's history."""
+"""The figures of a row's page: precision over recall, OKS, gains by correction, and the row's history."""
 
 import itertools
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from harness.suites.schema import Metric
 
 
 def chart_figures(charts: Sequence[Chart]) -> list[Plot | Bars]:
-    """Return the figures that a family of metrics adds."""
+    """Return the figures that a metric family adds."""
     return [_curves(chart) if isinstance(chart, CurveChart) else _gains(chart) for chart in charts]
 
 
@@ -52,7 +52,7 @@ def _curves(chart: CurveChart) -> Plot:
 
 
 def _corners(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Drop points that lie on the line between the last one kept and the next, to a third of a px."""
+    """Remove points within a third of a px of the line between their neighbours."""
     kept = points[:1]
     for (x, y), (next_x, next_y) in itertools.pairwise(points[1:]):
         last_x, last_y = kept[-1]
@@ -62,7 +62,7 @@ def _corners(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def histogram_figure(diagnosis: Diagnosis, what: str) -> Plot:
-    """Return how many people are how similar to their pose; `what` the similarity is called."""
+    """Return a histogram of people by similarity to their pose; `what` is the name of the similarity."""
     counts = diagnosis.histogram
     x, y = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1.06 * max(1, *counts), HEIGHT - BOTTOM, 12)
     width = 1 / len(counts)
@@ -92,7 +92,7 @@ def _gains(chart: GainChart) -> Bars:
 
 
 def history_figure(history: Sequence[Result], name: str, metric: Metric, claimed: float | None) -> Plot | None:
-    """Return a metric over the whole records of one run, the oldest first; None for fewer than two."""
+    """Return a metric over the complete records of one run, the oldest first; None if there are fewer than two."""
     points = [
         (number, value, result)
         for number, result in enumerate(history, 1)

@@ -1,4 +1,4 @@
-"""The page of a row: everything behind its numbers, or why there are none."""
+"""The page of a row: its numbers with all details, or the reason why there are none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from harness.report.upstream_issue import upstream_issue
 from harness.suites.schema import Claim, Column, Metric, Row, Run
 
 MANY, FEW = 30, 20
-"""Of more keypoints than the first a page shows only the second: faces have 98, whole bodies 133, clothes 294."""
+"""If a run has more than MANY keypoints, its page shows only FEW: faces have 98, whole bodies 133, clothes 294."""
 
 
 @dataclass(frozen=True)
 class ClaimLine:
-    """A published value with what was measured of it."""
+    """A published value with its measured value."""
 
     claim: Claim
     metric: Metric
@@ -34,14 +34,14 @@ class ClaimLine:
     difference: str
     verdict: str
     reason: str | None
-    """What makes it `within noise`."""
+    """Why the verdict is `within noise`."""
     unconfirmed: str | None
-    """Why MMPose's metafiles do not state it."""
+    """Why MMPose's metafiles do not state the value."""
 
 
 @dataclass(frozen=True)
 class MetricLine:
-    """A measured metric of one run, printed."""
+    """A measured metric of one run as text."""
 
     name: str
     value: str
@@ -53,13 +53,13 @@ class MetricLine:
 
 @dataclass(frozen=True)
 class Errors:
-    """The diagnosis of one run, drawn."""
+    """The diagnosis of one run with its figures."""
 
     diagnosis: Diagnosis
     keypoints: tuple[Keypoint, ...]
-    """All, or of many those that are found least."""
+    """All keypoints or, if there are many, those found least."""
     similarity: str
-    """What the similarity of a pose to a person is called."""
+    """Name of the similarity between a pose and a person."""
     figures: tuple[Plot | Bars, ...]
     gallery: Gallery
 
@@ -72,12 +72,12 @@ class Section:
     run: Run
     result: Result | None
     is_mmpose: bool
-    """Whether the config is one of MMPose's, rather than a file beside the suite."""
+    """Whether the config is one of MMPose's, not a file next to the suite."""
     metrics: tuple[MetricLine, ...]
     ledger: tuple[Line, ...]
     command: str
     history: tuple[tuple[Result, str, str], ...]
-    """Each record with its first metric and how that moved from the whole record before."""
+    """Each record with its first metric, and the metric's change since the previous complete record."""
     history_plot: Plot | None
     errors: Errors | None
     no_errors: str | None
@@ -86,7 +86,7 @@ class Section:
 
 @dataclass(frozen=True)
 class RowPage:
-    """The page of a row and the files that it shows."""
+    """The page of a row and its pictures."""
 
     html: str
     images: Mapping[str, bytes]
@@ -99,9 +99,9 @@ def row_page(standing: Standing, usual: Mapping[str, str], data: Path | None, ro
     Args:
         standing: The row and its records.
         usual: The suite's usual protocol.
-        data: An MMPose data/ folder, for pictures.
-        room: For the pictures of each run.
-        has_card: Whether a file for model cards lies beside the page.
+        data: An MMPose data/ folder, for pictures; None for pages without.
+        room: Limits on the pictures of each run.
+        has_card: Whether a file for model cards lies next to the page.
     """
     sections = [_section(standing, name, usual, data, room) for name in standing.row.runs]
     html = render(
@@ -125,7 +125,7 @@ def row_page(standing: Standing, usual: Mapping[str, str], data: Path | None, ro
 
 
 def _claim_lines(standing: Standing) -> list[ClaimLine]:
-    # Those of splits as recorded: a row is judged afresh, its runs are where the mean comes from.
+    # Claims of splits come from their records; only the row's claims, which are about the mean, are judged again.
     of_runs = [j for result in standing.results.values() for j in result.record.claims if j.claim.run]
     judged = {j.claim: j for j in (*of_runs, *standing.claims)}
     lines = []
@@ -218,7 +218,7 @@ def _history(history: Sequence[Result], name: str, metric: Metric) -> list[tuple
 def _errors(
     standing: Standing, result: Result | None, data: Path | None, room: Room
 ) -> tuple[Errors | None, str | None]:
-    """Return the diagnosis of a run, drawn, or why there is none."""
+    """Return the diagnosis of a run with its figures, or the reason why there is none."""
     if result is None:
         return None, None
     path = result.folder.diagnosis
@@ -238,7 +238,7 @@ def _errors(
 
 
 def _least_found(diagnosis: Diagnosis) -> tuple[Keypoint, ...]:
-    """Return all keypoints in their order, or of more than a page has room for those that are found least."""
+    """Return all keypoints in their order or, if they are too many for a page, those found least."""
     if len(diagnosis.keypoints) <= MANY:
         return diagnosis.keypoints
     labelled = [keypoint for keypoint in diagnosis.keypoints if keypoint.tally.found is not None]

@@ -1,4 +1,4 @@
-"""The whole site: the first page, a page a suite, a page a row, and downloads beside them."""
+"""Writes the whole site: the first page, a page per suite, a page per row, and downloads."""
 
 import json
 import tempfile
@@ -22,40 +22,39 @@ from harness.report.suite_page import suite_page
 from harness.suites.schema import Suite
 
 MARKER = "site.json"
-"""Says that a folder is a site, which a new one may replace."""
-
+"""File that marks a folder as a site, which a new site may replace."""
 SITE = 7_900_000
-"""Bytes of a site that has pictures: they get what the pages and tables leave of it, so that it is under 8 MB."""
+"""Maximum size of a site with pictures in bytes; pictures use what pages and tables leave, to stay below 8 MB."""
 SIDES = (220, 140, 80)
-"""Lengths of a picture's longer side, px; the first of which six pictures fit."""
+"""Lengths of a picture's longer side, px; the first one at which six pictures fit is used."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """What was written."""
+    """The outcome of writing a site."""
 
     path: Path
     """The first page."""
     standings: tuple[Standing, ...]
     bytes: int
     problems: tuple[str, ...]
-    """What could not be read, also said on the first page."""
+    """Files that could not be read; the first page lists them too."""
 
 
 def write_site(
     out: Path, suites: Sequence[Suite], results: Results, sizes: Mapping[str, Size], data: Path | None
 ) -> Site:
-    """Write the site; while that goes on, and if it fails, the former one stays as it is.
+    """Write the site; an existing site stays unchanged until the new one is complete.
 
     Args:
-        out: Its folder.
-        suites: In the order in which they are shown.
-        results: Of any suites; those of others are named among the problems.
-        sizes: As `read_sizes` gives them.
-        data: An MMPose data/ folder, for pictures of cases; None to do without.
+        out: Folder for the site.
+        suites: The suites in the order of the page.
+        results: Results of any suites; results of suites that are not shown are listed as problems.
+        sizes: The result of `read_sizes`.
+        data: An MMPose data/ folder, for pictures of cases; None for a site without.
 
     Raises:
-        UsageError: There is something else in the folder.
+        UsageError: The folder contains other files.
     """
     _refuse_others(out)
     problems = [*results.problems, *_strangers(suites, results)]
@@ -75,13 +74,13 @@ def write_site(
 
 
 def _refuse_others(out: Path) -> None:
-    """Make sure that nothing but a former site is replaced."""
+    """Check that only an earlier site is replaced."""
     if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"--out {out} holds something else than a site", "name another --out DIR")
+        raise UsageError(f"--out {out} contains other files than a site", "name another --out DIR")
 
 
 def _strangers(suites: Sequence[Suite], results: Results) -> list[str]:
-    """Say which records belong to no row that is shown."""
+    """Return a message for each record that belongs to no row shown."""
     known = {suite.row_id(row): set(row.runs) for suite in suites for row in suite.rows}
     return [
         f"a record of {record.full_id}, run {record.run}, which no suite here has: {result.folder.record}"
@@ -111,7 +110,7 @@ def _write(
     every = [standing for _, standings in tables for standing in standings]
     for standing in every:
         _put_row(folder, standing, usual[standing.suite.name], None, Room(SIDES[0], 0))
-    # Now that it is known what room is left for pictures, once more the pages that have some.
+    # The room left for pictures is known now: write the pages with pictures again.
     diagnosed = {standing.id: count for standing in every if (count := _diagnoses(standing))}
     room = _room(SITE - _size(folder), sum(diagnosed.values()))
     for standing in every:
@@ -120,7 +119,7 @@ def _write(
 
 
 def _put_row(folder: Path, standing: Standing, usual: Mapping[str, str], data: Path | None, room: Room) -> None:
-    """Write the page of a row, and what lies beside it."""
+    """Write the page of a row, and its files."""
     here = folder / slug(standing.suite.name) / slug(standing.row.id)
     has_card = any(result.record.whole for result in standing.results.values())
     page = row_page(standing, usual, data, room, has_card)
@@ -132,7 +131,7 @@ def _put_row(folder: Path, standing: Standing, usual: Mapping[str, str], data: P
 
 
 def _put(path: Path, text: str) -> None:
-    """Write a file of the new site, which nobody reads before it is whole."""
+    """Write a file of the new site; not atomic, because no reader sees the site before it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -143,19 +142,19 @@ def _size(folder: Path) -> int:
 
 
 def _diagnoses(standing: Standing) -> int:
-    """Return how many runs of a row have a diagnosis."""
+    """Return the number of runs of a row with a diagnosis."""
     return sum(result.folder.diagnosis.is_file() for result in standing.results.values())
 
 
 def _room(left: int, runs: int) -> Room:
-    """Share out the bytes for pictures: with few diagnosed runs there are more pictures, and larger ones."""
+    """Divide the bytes for pictures: fewer diagnosed runs get more and larger pictures each."""
     share = max(0, left) // max(1, runs)
     side = next((side for side in SIDES if 6 * (2 * FIGURE + side**2 // 5) <= share), SIDES[-1])
     return Room(side, share)
 
 
 def _swap(new: Path, out: Path, old: Path) -> None:
-    """Put the new site in place; if that fails, the former one comes back."""
+    """Move the new site into place; if that fails, restore the earlier one."""
     if out.exists():
         out.rename(old)
     try:

@@ -1,4 +1,4 @@
-"""How large networks are: parameters and operations, from records or from what `harness parity` counted."""
+"""Sizes of networks: parameters and operations, from records or from the outcome of `harness parity`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,24 +9,24 @@ from harness.record import Record
 
 @dataclass(frozen=True)
 class Size:
-    """One network."""
+    """The size of one network."""
 
     parameters: int | None = None
     gflop: float | None = None
-    """For one crop, a multiplication and an addition counting two."""
+    """For one crop; a multiplication and an addition count as two operations."""
 
 
 def read_sizes(path: Path) -> dict[str, Size]:
     """Return the networks' sizes by the run's full id, such as `coco/alexnet-256x192/val`.
 
     Raises:
-        ObtainError: There is no report of `harness parity` at the path, or it is none.
+        ObtainError: The path does not exist or is not a report of `harness parity`.
     """
     return {run.id: Size(run.parameters, run.gflop) for run in ParityReport.load(path).runs}
 
 
 def size_of(record: Record | None, counted: Size | None) -> Size:
-    """Return a network's size by its record, or by what parity counted where that does not tell."""
+    """Return a network's size from its record or, if the record lacks it, from `counted`."""
     if record is None or record.network is None:
         return counted or Size()
     return Size(record.network.parameters, record.network.gflop)

@@ -1,4 +1,4 @@
-"""Where each row stands: what was published of it, what was measured, and what a leaderboard may say of that."""
+"""The state of each row: its published values, its measured values, and those that a leaderboard may show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from harness.report.sizes import Size, size_of
 from harness.suites.schema import Claim, Metric, Row, Suite
 
 NUMBERLESS: tuple[Verdict, ...] = ("partial", "unobtainable", "failed", "not run")
-"""Verdicts whose rows have no place among numbers: what such a run measured, if anything, is on the row's page only."""
+"""Verdicts whose rows do not show numbers in tables; the row's page shows what such a run measured."""
 
 
 @dataclass(frozen=True)
@@ -25,34 +25,34 @@ class Cell:
     """One metric of one row; values are in the metric's unit."""
 
     name: str
-    """Of the column: the metric, and the subset of the row where it is of one."""
+    """Name of the column: the metric, and the subset of the row if it has several."""
     of: str
     """The metric's name."""
     metric: Metric
     printed: Claim | None
-    """What the suite's table prints, or where it prints nothing the next best source."""
+    """The value in the suite's table or, if the table has none, from the next best source."""
     held: JudgedClaim | None
-    """What the measured value is held against: of the claims that nothing refutes, the closest."""
+    """The claim that the measured value is compared with: the closest one that is not refuted."""
     rivals: tuple[Claim, ...]
     """Claims of this metric with another value than `printed`."""
     measured: float | None
-    """None where nothing was measured, or nothing that a leaderboard may show."""
+    """None if nothing was measured, or a leaderboard may not show it."""
     interval: tuple[float, float] | None
 
     @property
     def difference(self) -> float | None:
-        """Measured minus the claim that it is held against."""
+        """Measured minus the claim `held`."""
         return self.held.difference if self.held and self.measured is not None else None
 
     @property
     def standing(self) -> float | None:
-        """The published value that nothing refutes."""
+        """The published value that is not refuted."""
         return next((c.value for c in (self.printed, *self.rivals) if c and not c.refuted), None)
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a row's network is."""
+    """Speed of a row's network."""
 
     people_per_s: float
     device: str
@@ -66,14 +66,14 @@ class Standing:
     suite: Suite
     row: Row
     history: tuple[Result, ...]
-    """Every result of it, the oldest first."""
+    """All results of the row, the oldest first."""
     results: Mapping[str, Result]
-    """What counts of them, by run."""
+    """The current results, by run."""
     claims: tuple[JudgedClaim, ...]
-    """Of the row as a whole."""
+    """Claims about the whole row."""
     verdict: Verdict
     declared: Mapping[str, Protocol]
-    """By run, what the configs say; files without a hash, and nothing of how the network is run."""
+    """The protocol from the configs, by run: files without a hash, and no compute settings."""
     size: Size
 
     @property
@@ -83,31 +83,31 @@ class Standing:
 
     @property
     def has_numbers(self) -> bool:
-        """Whether its numbers may stand among others'."""
+        """Whether its numbers may be shown among others'."""
         return self.verdict not in NUMBERLESS
 
     @property
     def reasons(self) -> list[str]:
-        """Why runs are not complete, each reason once."""
+        """The distinct reasons why runs are not complete."""
         return list(dict.fromkeys(r.record.reason for r in self.results.values() if r.record.reason))
 
     @property
     def contradicted(self) -> bool:
-        """Whether a value that the table prints is known to be wrong."""
+        """Whether a value in the table is known to be wrong."""
         return any(claim.refuted for claim in self.row.claims if claim.source == self.row.printed_source)
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """One for each metric of the suite's table."""
+        """One cell for each metric of the suite's table."""
         return [self.cell(name) for name in table_columns(self.suite)]
 
     @property
     def headline(self) -> Cell:
-        """The first metric that was published of it."""
+        """The first metric with a published value."""
         return next((cell for cell in self.cells if cell.printed), self.cells[0])
 
     def cell(self, name: str) -> Cell:
-        """Return what is known of one column of the suite's table."""
+        """Return the cell of one column of the suite's table."""
         column = self.suite.column(name)
         claims = [claim for claim in self.row.claims if (claim.metric, claim.run) == (column.metric, column.run)]
         printed = next(iter(claims), None)
@@ -125,10 +125,10 @@ class Standing:
         )
 
     def interval(self, name: str, subset: str | None = None) -> tuple[float, float] | None:
-        """Return a metric's confidence interval: of a mean of runs, the mean of their intervals' ends.
+        """Return a metric's confidence interval; for a mean of runs, the means of the runs' lower and upper bounds.
 
         Runs of one row share videos (JHMDB's three splits do), so their errors are not independent. The standard
-        deviation of a mean is at most the mean of the standard deviations, however much they share.
+        deviation of a mean is at most the mean of the standard deviations, for any dependence.
         """
         runs = self.row.runs if subset is None else [subset]
         found = [self.results[run].record.intervals.get(name) for run in runs if run in self.results]
@@ -142,7 +142,7 @@ class Standing:
 
     @property
     def speed(self) -> Speed | None:
-        """People a second through the network, of runs that a leaderboard may show."""
+        """Speed in people per second, from runs that a leaderboard may show."""
         results = list(self.results.values())
         pairs = list(speed_of(results))
         if not self.has_numbers or not pairs or len(pairs) < len(results):
@@ -153,7 +153,7 @@ class Standing:
 
     @property
     def checkpoints(self) -> list[str]:
-        """The runs' weights, each once: the first eight digits of the sha256, of the file used or else as published."""
+        """The runs' distinct weights: the first eight digits of the sha256, of the file used or else as published."""
         shown = []
         for name, run in self.row.runs.items():
             result = self.results.get(name)
@@ -162,7 +162,7 @@ class Standing:
         return list(dict.fromkeys(shown))
 
     def protocol(self, run: str) -> tuple[Protocol | None, bool]:
-        """Return the protocol of a run, and whether it is that of the record rather than what the config says."""
+        """Return the protocol of a run, and whether it comes from the record instead of the config."""
         result = self.results.get(run)
         if result and result.protocol:
             return result.protocol, True
@@ -171,17 +171,17 @@ class Standing:
 
 NO_PRECISION = "unknown precision"
 NO_HASH = "no hash"
-"""Of a checkpoint that nobody published a sha256 of, and that was not used."""
+"""Shown for a checkpoint without a published sha256 that was not used."""
 
 
 def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:
-    """Return the claim that a metric is held against: the closest, of those that nothing refutes; gating ones first."""
+    """Return the claim to compare a metric with: the closest one that is not refuted, gating claims first."""
     standing = [judged for judged in claims if judged.claim.metric == metric and not judged.claim.refuted]
     return min(standing, key=lambda judged: (not judged.claim.gates, abs(judged.difference or 0.0)), default=None)
 
 
 def device(result: Result) -> str:
-    """Return what a run was computed on, for a reader."""
+    """Return a description of the device that a run was computed on."""
     environment, on = result.environment, result.protocol.compute.device if result.protocol else "unknown device"
     if environment and on.startswith("cuda") and environment.gpu:
         return environment.gpu.name
@@ -192,7 +192,7 @@ def device(result: Result) -> str:
 
 
 def printed_like(suite: Suite, name: str) -> Metric:
-    """Return how a metric is printed; one that nobody published as the suite's first metric of the same unit."""
+    """Return the format of a metric; a metric without published values uses the suite's first metric of that unit."""
     if name in suite.metrics:
         return suite.metrics[name]
     measure = measure_of(name) if is_measured(name) else Measure()
@@ -201,22 +201,22 @@ def printed_like(suite: Suite, name: str) -> Metric:
 
 
 def table_columns(suite: Suite) -> list[str]:
-    """Return the columns of the suite's table, or all metrics where it prints none."""
+    """Return the columns of the suite's table, or all metrics if it has none."""
     return list(suite.columns or suite.metrics)
 
 
 def read_standings(
     suite: Suite, results: Sequence[Result], sizes: Mapping[str, Size]
 ) -> tuple[list[Standing], list[str]]:
-    """Judge all rows of a suite afresh: claims are corrected more often than runs are repeated.
+    """Judge all rows of a suite again, because claims change more often than runs are repeated.
 
     Args:
-        suite: Whose rows.
-        results: Of any suites.
-        sizes: Of networks by the run's full id, for rows whose records do not tell.
+        suite: The suite of the rows.
+        results: Results of any suites.
+        sizes: Sizes of networks by the run's full id, for rows whose records lack them.
 
     Returns:
-        The rows in the suite's order, and why there are configs that could not be read.
+        The rows in the suite's order, and the reasons for configs that could not be read.
     """
     grouped = by_row([result for result in results if result.record.suite == suite.name])
     standings, problems = [], []
@@ -237,10 +237,10 @@ def read_standings(
 
 
 def _declared(suite: Suite, row: Row, results: Mapping[str, Result]) -> dict[str, Protocol]:
-    """Return what the configs of a row's runs say, of those runs that no record tells it of."""
+    """Return the protocol from the configs, for the runs of a row whose records have none."""
     if row.cannot_run:
         return {}
-    # Here, not above: mmengine is half a second, and unused where every run has its record.
+    # Imported here, because mmengine takes half a second and is not needed if every run has its record.
     with openmmlab_needed():
         from harness.suites.configs import load_config
         from harness.suites.ledger import protocol_without_files

@@ -1,4 +1,4 @@
-"""The figures of a suite's page: accuracy against cost, published against measured, difference by row."""
+"""The figures of a suite's page: accuracy over cost, published and measured values, difference by row."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,25 +27,25 @@ from harness.report.standings import Cell, Standing
 from harness.suites.schema import Metric
 
 CLIP = 12.0
-"""Differences beyond so many times the rounding are drawn at the edge, so that the rounding can still be seen."""
+"""Differences above this many times the rounding are drawn at the edge, so that the rounding stays visible."""
 
 
 @dataclass(frozen=True)
 class _Point:
-    """A row with what it costs and what it reaches."""
+    """A row with its cost and its accuracy."""
 
     standing: Standing
     cost: float
     accuracy: float
     measured: bool
-    """Whether the accuracy was measured, rather than published."""
+    """Whether the accuracy was measured; else it is the published one."""
 
 
 def cost_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
-    """Return accuracy against speed, parameters and operations, for what is known of them.
+    """Return accuracy over speed, parameters and operations, for rows with known values.
 
-    Rows on other people, detected or annotated, or of another data set, are not comparable and share no figure; one row
-    alone has none.
+    Rows with other people (detected or annotated boxes) or another data set are not comparable and get separate
+    figures; a figure needs two rows.
     """
     figures = []
     everybody = [_people(standing) for standing in standings]
@@ -56,9 +56,9 @@ def cost_figures(standings: Sequence[Standing], name: str) -> list[Plot]:
         if speeds:
             where, count = speeds.most_common(1)[0]
             elsewhere = sum(speeds.values()) - count
-            left_out = f"; {elsewhere} on something else left out" if elsewhere else ""
+            left_out = f"; {elsewhere} on another device or precision left out" if elsewhere else ""
             same = [(s, s.speed.people_per_s) for s in rows if s.speed and (s.speed.device, s.speed.precision) == where]
-            figure = _cost(same, name, f"speed{which}", "people a second", "{:,.3g} people/s", faster=True)
+            figure = _cost(same, name, f"speed{which}", "people per second", "{:,.3g} people/s", faster=True)
             figure.description = f"On {shorten(where[0], 60)}, {where[1]}{left_out}. {figure.description}"
             figures.append(figure)
         sized = [(s, s.size.parameters / 1e6) for s in rows if s.size.parameters]
@@ -108,7 +108,7 @@ def _cost(
 
 
 def _point(standing: Standing, cost: float, name: str) -> _Point | None:
-    """Return a row's place; its published value counts where it was not measured on the published boxes."""
+    """Return a row's point; uses the published value unless the value was measured on the published boxes."""
     cell = standing.cell(name)
     if cell.measured is not None and standing.verdict != "own boxes":
         return _Point(standing, cost, cell.measured, measured=True)
@@ -116,7 +116,7 @@ def _point(standing: Standing, cost: float, name: str) -> _Point | None:
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the indices of points (cost, value) that no other point beats: none has more value at no more cost."""
+    """Return the indices of points (cost, value) that are optimal: no other point has more value at no more cost."""
     front: list[int] = []
     for index in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
         if not front or points[index][1] > points[front[-1]][1]:
@@ -125,14 +125,14 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def difference_figures(standings: Sequence[Standing], name: str) -> list[Plot | Bars]:
-    """Return measured minus published, by the published value and by row; none where nothing was measured."""
+    """Return measured minus published, over the published value and by row; empty if nothing was measured."""
     rows = [(s, cell) for s in standings if (cell := s.cell(name)).difference is not None]
     figures: list[Plot | Bars] = [_agreement(rows, name)] if len(rows) > 1 else []
     return [*figures, _by_row(rows, name)] if rows else []
 
 
 def _agreement(rows: Sequence[tuple[Standing, Cell]], name: str) -> Plot:
-    """Return the difference over the published value, with the rounding band: on a diagonal nobody could see either."""
+    """Return the difference over the published value, with the band of rounding, which a diagonal would not show."""
     metric = rows[0][1].metric
     half, limit = _half(metric), _limit(rows, metric)
     values = [cell.held.claim.value for _, cell in rows if cell.held]
@@ -198,7 +198,7 @@ def _half(metric: Metric) -> float:
 
 
 def _limit(rows: Sequence[tuple[Standing, Cell]], metric: Metric) -> float:
-    """Return the largest difference that is drawn in full."""
+    """Return the largest difference that is not clipped."""
     largest = max(abs(cell.difference) for _, cell in rows if cell.difference is not None)
     return min(CLIP * _half(metric), max(3 * _half(metric), metric.tolerance or 0, largest))
 
@@ -209,5 +209,5 @@ def _reproduced(rows: Sequence[tuple[Standing, Cell]]) -> str:
 
 
 def look(verdict: str) -> str:
-    """Return the style sheet's class of a verdict."""
+    """Return the CSS class of a verdict."""
     return f"v-{verdict.replace(' ', '-')}"

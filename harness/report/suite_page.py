@@ -16,7 +16,7 @@ from harness.suites.schema import Claim, Suite
 
 @dataclass(frozen=True)
 class NumberlessRows:
-    """Rows that are not numbers for the same reason."""
+    """Rows without numbers for the same reason."""
 
     verdict: Verdict
     reason: str
@@ -25,13 +25,13 @@ class NumberlessRows:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A value of the published table that is known to be wrong, or a label that is."""
+    """A value or label of the published table that is known to be wrong."""
 
     standing: Standing
     claim: Claim | None
     """None for a label."""
     right: tuple[Claim, ...]
-    """What other sources say."""
+    """The values of other sources."""
     reason: str
 
 
@@ -61,13 +61,13 @@ def suite_page(suite: Suite, standings: Sequence[Standing], usual: Mapping[str, 
 
 
 def verdict_counts(standings: Sequence[Standing]) -> list[tuple[Verdict, int]]:
-    """Return how many rows have each verdict that occurs, from good to bad."""
+    """Return the number of rows for each verdict that occurs, from good to bad."""
     counts = Counter(standing.verdict for standing in standings)
     return [(verdict, counts[verdict]) for verdict in get_args(Verdict) if counts[verdict]]
 
 
 def numberless(standings: Sequence[Standing]) -> list[NumberlessRows]:
-    """Group the rows whose runs are not complete by the reason, most rows first."""
+    """Group the rows whose runs are not complete by the reason, largest group first."""
     groups: dict[tuple[Verdict, str], list[Standing]] = {}
     for standing in standings:
         for reason in standing.reasons:
@@ -77,7 +77,7 @@ def numberless(standings: Sequence[Standing]) -> list[NumberlessRows]:
 
 
 def chosen_metrics(standings: Sequence[Standing]) -> list[str]:
-    """Return which metrics a reader sees first: two of the table, and one of each row that has none of these."""
+    """Return the metrics shown first: two of the table, and one for each row that has neither."""
     metrics = table_columns(standings[0].suite)
     chosen = metrics[:2]
     for standing in standings:
@@ -87,7 +87,7 @@ def chosen_metrics(standings: Sequence[Standing]) -> list[str]:
 
 
 def printed_as(suite: Suite) -> dict[str, str]:
-    """Return the names that the published table prints, for metrics that are something else."""
+    """Return the printed names of metrics whose name in the table is wrong."""
     return {
         claim.metric: claim.published_as
         for row in suite.rows
@@ -97,7 +97,7 @@ def printed_as(suite: Suite) -> dict[str, str]:
 
 
 def contradictions(standing: Standing) -> list[Contradiction]:
-    """Return what is wrong in the published table about a row."""
+    """Return the errors of the published table about a row."""
     row = standing.row
     found = [Contradiction(standing, None, (), row.label_note)] if row.label_note else []
     for claim in row.claims:
@@ -108,7 +108,7 @@ def contradictions(standing: Standing) -> list[Contradiction]:
 
 
 def shared_protocol(standings: Sequence[Standing], usual: Mapping[str, str]) -> list[tuple[str, str, int, int]]:
-    """Return each field's usual value, how many runs have it, and of how many it is known."""
+    """Return for each field its usual value, the number of runs with it, and the number of runs with the field."""
     known: Counter[str] = Counter()
     same: Counter[str] = Counter()
     for standing in standings:
@@ -121,7 +121,7 @@ def shared_protocol(standings: Sequence[Standing], usual: Mapping[str, str]) -> 
 
 
 def peculiarities(standing: Standing, usual: Mapping[str, str]) -> list[Line]:
-    """Return the lines of a row's protocol that set it apart, those aside that follow from its size or data set."""
+    """Return the unusual lines of a row's protocol, without those that follow from its size or data set."""
     lines = [line for run in standing.row.runs for line in ledger(standing, run, usual) if line.unusual]
     own: tuple[str, ...] = ("crop.input_size", "decoder.heatmap_size", "decoder.blur_kernel_size")
     if len(standing.row.runs) > 1:

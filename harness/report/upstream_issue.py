@@ -1,4 +1,4 @@
-"""What to tell upstream of a row that does not reproduce, in Markdown, ready to paste."""
+"""An issue for upstream about a row that does not reproduce, in Markdown, ready to paste."""
 
 from harness.record import JudgedClaim
 from harness.report import numbers
@@ -10,11 +10,11 @@ from harness.report.standings import Standing
 PACKAGES = ("torch", "mmpose", "mmengine", "mmcv", "mmcv-lite", "numpy", "xtcocotools", "poseval")
 HEADS = ("metric", "published", "where", "measured", "difference", "95% interval")
 LEDGER = ("boxes", "crop", "flip", "decoder", "scoring")
-"""Parts of the protocol that explain most gaps."""
+"""Parts of the protocol that explain most differences."""
 
 
 def upstream_issue(standing: Standing) -> str | None:
-    """Return the text for a row that differs from what was published; None for any other."""
+    """Return the text for a row that differs from the published value; None for any other row."""
     if standing.verdict != "differs":
         return None
     off = [j for j in standing.claims if j.verdict == "differs" and j.claim.gates and j.measured is not None]
@@ -84,5 +84,5 @@ def _run(standing: Standing, name: str, result: Result) -> list[str]:
 
 
 def _code(text: str) -> str:
-    """Return text for between backticks."""
+    """Return text that can stand between backticks."""
     return " ".join(text.replace("`", "'").split())

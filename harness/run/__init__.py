@@ -1,1 +1,1 @@
-"""Where runs go: this process, several devices, a cluster."""
+"""Planning and execution of runs: in this process, on several devices, or on a cluster."""

@@ -1,4 +1,4 @@
-"""Whether a run's detector boxes are the published ones, and how good they are."""
+"""Identifies a run's detector boxes as published or not, and measures their person AP."""
 
 from functools import cache
 from pathlib import Path
@@ -15,10 +15,11 @@ from harness.suites.sources import source_of
 
 
 def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[BoxesUsed | None, list[str]]:
-    """Return which boxes a run took, and warnings; None for ground-truth boxes.
+    """Return the boxes that a run used, and warnings; None for ground-truth boxes.
 
-    A published file is known by its sha256, or else by the person AP claimed of it, which is of all images, and of
-    boxes that are read as their detector meant them. One that the user named is not, unless one of these shows it.
+    A published file is identified by its sha256. Without a published sha256, it is identified by the claimed person AP,
+    which is computed on all images and from correctly read boxes. A file named on the command line counts as not
+    published, unless one of these identifies it.
     """
     protocol, data = plan.protocol, plan.settings.data
     if protocol.boxes.file is None:
@@ -28,7 +29,7 @@ def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tu
     images = None if protocol.limit is None else tuple(np.unique(predictions.image_ids).tolist())
     try:
         measured = _measure(data / protocol.boxes.file.path, data / protocol.annotations.path, images, sha256)
-    except ObtainError as error:  # the run itself does with less than this needs
+    except ObtainError as error:  # the run itself needs less than this measurement
         warnings.append(f"the person AP of the boxes cannot be measured: {error}")
     source = source_of(dataset.boxes) if dataset.boxes else None
     published = None
@@ -39,7 +40,7 @@ def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tu
     elif plan.settings.boxes is not None:
         published = False
     elif not plan.settings.partial:
-        warnings.append("nobody published a hash or a person AP of this box file, so nothing tells it from another one")
+        warnings.append("no hash or person AP of this box file is published, so another file would not be noticed")
     return BoxesUsed(
         sha256=sha256,
         person_ap=measured.ap if measured else None,
@@ -50,5 +51,5 @@ def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tu
 
 @cache
 def _measure(box_file: Path, annotations: Path, images: tuple[int, ...] | None, sha256: str) -> PersonAP:
-    """Measure once for all rows of a table; `sha256` tells the file from a later one of its name."""
+    """Measure once for all rows of a table; `sha256` distinguishes the file from a later one with the same name."""
     return person_ap(box_file, annotations, images)

@@ -1,4 +1,4 @@
-"""Reads run folders for a comparison, and resamples both sides of a run; without torch or MMPose."""
+"""Reads run folders for a comparison, and resamples both runs of a pair; needs neither torch nor MMPose."""
 
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DifferenceError, ObtainError, UsageError
 from harness.files import read_json
-from harness.judge.comparison import Pair, Paired, RecordedRun
+from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, compare
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run_folder import RunFolder
@@ -17,34 +17,59 @@ if TYPE_CHECKING:
 
 
 AGREEMENT = 1e-9
-"""How far a metric of a record may be from that of its predictions: sums on another machine round otherwise."""
-MEND = "make the record again from its predictions with `harness score RUN_DIR`, or run it again"
+"""Largest difference between a recorded metric and the one recomputed from its predictions, caused by rounding."""
+MEND = "recompute the record from its predictions with `harness score RUN_DIR`, or repeat the run"
+
+
+def compare_folders(
+    new: Path,
+    baseline: Path,
+    suites: Collection[str] = (),
+    glob: str | None = None,
+    *,
+    data: Path | None = None,
+    noise_floor: float | None = None,
+    resamples: int = 1000,
+) -> Comparison:
+    """Compare the runs of two folders; with a data folder, what moved is resampled for p-values.
+
+    Raises:
+        UsageError: A folder has no such run.
+        ObtainError: A file of a run or its annotations is missing or damaged.
+        DifferenceError: A record does not agree with its own predictions.
+    """
+    return compare(
+        read_outcomes(new, suites, glob),
+        read_outcomes(baseline, suites, glob),
+        noise_floor,
+        pair_by_resampling(new, baseline, data, resamples) if data else None,
+    )
 
 
 def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = None) -> dict[str, RecordedRun]:
-    """Return the runs below a folder by id, `suite/row/run`; not those that were moved aside for others.
+    """Return the runs below a folder by id, `suite/row/run`, without those that were moved aside.
 
     Args:
-        out: Where `harness run` has put run folders.
-        suites: Only these; all where there is none.
+        out: Folder in which `harness run` puts run folders.
+        suites: Only these suites; all if empty.
         glob: Only rows whose id, with or without the suite, matches one of these shell patterns, separated by commas.
 
     Raises:
-        UsageError: There is no such run.
-        ObtainError: A file of a run is missing or damaged, or in the folder of another run.
+        UsageError: There is no matching run.
+        ObtainError: A file of a run is missing or damaged, or lies in the folder of another run.
     """
-    # Names of runs have no dot; `val.1a2b3c4d` is a run that was moved aside.
+    # Names of runs contain no dot; `val.1a2b3c4d` is a run that was moved aside.
     records = [path for path in sorted(out.glob("*/*/*/record.json")) if "." not in path.parent.name]
     if not records:
         raise UsageError(
             f"no records of runs in {out}",
-            f"make them with `harness run SUITE --out {out}`; what is named is the folder above those of the suites",
+            f"make them with `harness run SUITE --out {out}`, and name the folder that contains the suites' folders",
         )
     chosen = [path for path in records if _chosen(path, suites, glob)]
     if not chosen:
         wanted = " ".join([*suites, *(["--rows", glob] if glob else [])])
         there = ", ".join(sorted({path.parts[-4] for path in records}))
-        raise UsageError(f"no record in {out} matches {wanted}", f"it has runs of {there}")
+        raise UsageError(f"no record in {out} matches {wanted}", f"it contains runs of {there}")
     return {"/".join(path.parts[-4:-1]): _read(RunFolder(path.parent)) for path in chosen}
 
 
@@ -61,16 +86,16 @@ def _read(folder: RunFolder) -> RecordedRun:
     record = Record.load(folder.record)
     if (record.suite, record.row, record.run) != folder.path.parts[-3:]:
         raise ObtainError(
-            f"{folder.record} is the record of {record.full_id}/{record.run}", "a run's folder has the name of the run"
+            f"{folder.record} is the record of {record.full_id}/{record.run}", "name the folder like its run"
         )
     if broken := folder.broken_seal(record):
         raise ObtainError(broken, MEND)
     outcome = RecordedRun(record)
-    if outcome.broken:  # what else is in its folder may be of an earlier run
+    if outcome.broken:  # other files in its folder may be from an earlier run
         return outcome
     environment: Any = read_json(folder.environment, "the environment", "make the run with `harness run`")
     if not isinstance(environment, dict):
-        raise ObtainError(f"the environment is damaged: {folder.environment}", "run it again")
+        raise ObtainError(f"the environment is damaged: {folder.environment}", "repeat the run")
     return RecordedRun(record, Protocol.load(folder.protocol), environment)
 
 
@@ -78,15 +103,15 @@ def _predictions(folder: RunFolder) -> "Predictions":
     from harness.predictions import Predictions
 
     if Predictions.saved_key(folder.predictions) != Record.load(folder.record).predictions_key:
-        raise ObtainError(f"no predictions that belong to the record: {folder.path}", "run it again")
+        raise ObtainError(f"no predictions that match the record: {folder.path}", "repeat the run")
     return Predictions.load(folder.predictions)
 
 
 def _check_agreement(folder: RunFolder, measured: Mapping[str, float | None]) -> None:
-    """Make sure that a record has the metrics of its own predictions.
+    """Check that a record's metrics equal those computed from its predictions.
 
     Raises:
-        DifferenceError: It has not.
+        DifferenceError: A metric differs by more than `AGREEMENT`.
     """
     from harness.metrics.match import difference
 
@@ -94,32 +119,32 @@ def _check_agreement(folder: RunFolder, measured: Mapping[str, float | None]) ->
     for name, value in measured.items():
         if name in stored and difference(stored[name], value) > AGREEMENT:
             raise DifferenceError(
-                f"{folder.record} does not agree with its own predictions: {name} is {stored[name]}, "
-                f"and {value} from them",
+                f"{folder.record} does not match its own predictions: {name} is {stored[name]} in the record, "
+                f"and {value} from the predictions",
                 MEND,
             )
 
 
 def pair_by_resampling(new: Path, baseline: Path, data: Path, resamples: int, seed: int = 0) -> Pair:
-    """Return what resamples the images of a run, the same ones for both sides.
+    """Return a function that resamples the images of a run, the same images for both sides.
 
     Args:
-        new: Where the run folders are.
-        baseline: The same.
+        new: Folder of the new runs.
+        baseline: Folder of the baseline's runs.
         data: The data folder with the annotations of the runs.
-        resamples: How many.
-        seed: Of the draws.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
     """
 
     def pair(run: str) -> Mapping[str, Paired]:
         from harness.metrics.match import match
-        from harness.metrics.resample import (  # numba: not where nothing moved
+        from harness.metrics.resample import (  # imports numba, only if a metric changed
             draw,
             paired_difference,
             resampled_metrics,
         )
 
-        # Ground truth is the same on both sides, so either says which images there are.
+        # Both sides have the same ground truth, so either gives the list of images.
         folders = RunFolder(new / run), RunFolder(baseline / run)
         sides = [(_predictions(folder), Protocol.load(folder.protocol)) for folder in folders]
         matched = [match(*side, data) for side in sides]

@@ -1,4 +1,4 @@
-"""Whether a run saw the whole data set: on a part of it, no number is comparable with a published one."""
+"""Checks whether a run covered the whole data set: numbers of a part do not compare with published ones."""
 
 from harness.datasets.lookup import file_names
 from harness.predictions import Predictions
@@ -7,9 +7,10 @@ from harness.suites.schema import Dataset
 
 
 def part_of(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[str | None, list[str]]:
-    """Return how much of the data set a run without a limit saw, if less than all, and warnings.
+    """Return the covered part of the data set if a run without a limit covered less than all, and warnings.
 
-    Told by the sizes that the suite states: the images of the annotation file and, on annotated boxes, the people.
+    Compares with the sizes that the suite states: the number of images in the annotation file and, with annotated
+    boxes, of people.
     """
     protocol, counts = plan.protocol, dataset.counts
     if plan.settings.partial:
@@ -21,4 +22,4 @@ def part_of(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[str
         return (f"{listed:,} of {counts.images:,} images" if listed < counts.images else None), []
     if counts and counts.people is not None:
         return None, []
-    return None, ["the suite states no size of its data set (dataset.counts), so nothing tells the whole from a part"]
+    return None, ["the suite states no size of its data set (dataset.counts), so a partial data set is not noticed"]

@@ -1,4 +1,4 @@
-"""Which device to run on, and that it computes in single precision."""
+"""Chooses the device of a run, and sets it to single precision."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from harness.errors import UsageError
 
 
 def choose_device(name: str | None) -> str:
-    """Return the named device after making sure that it is there; without a name the first GPU, else the CPU.
+    """Return the named device after checking that it exists; without a name the first GPU, else the CPU.
 
-    From here on TF32 is off in this process, which torch uses for convolutions by default and which costs about three
+    This also disables TF32 in this process. torch enables it for convolutions by default, at the cost of about three
     digits.
 
     Raises:
-        UsageError: There is no such device.
+        UsageError: The device does not exist.
     """
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -25,18 +25,18 @@ def choose_device(name: str | None) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {name} is not here: {str(error).splitlines()[0]}", "use --device cpu") from error
+        raise UsageError(f"--device {name} cannot be used: {str(error).splitlines()[0]}", "use --device cpu") from error
     return name
 
 
 def has_tf32(device: str) -> bool:
-    """Return whether a device is a GPU with TF32: one of compute capability 8 or later."""
+    """Return whether a device is a GPU that supports TF32, i.e. has compute capability 8 or later."""
     return torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
 
 
 @contextlib.contextmanager
 def torch_defaults() -> Iterator[None]:
-    """Let convolutions run in TF32 meanwhile, which is torch's default; matrix products stay in single precision."""
+    """Enable TF32 for convolutions within the context, as torch does by default; matrix products stay in fp32."""
     allowed = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = True
     try:
@@ -46,7 +46,7 @@ def torch_defaults() -> Iterator[None]:
 
 
 def free_memory(device: str) -> int:
-    """Return the bytes of a device's memory that nobody uses now."""
+    """Return the free bytes of a device's memory."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""What a run ran on: packages, commit, processor, GPU and driver."""
+"""Describes the environment of a run: packages, commit, processor, GPU and driver."""
 
 import importlib.metadata
 import platform
@@ -29,7 +29,7 @@ PACKAGES = [
     "pyarrow",
     "poseval",
 ]
-"""The packages that can move a number."""
+"""The packages whose version can change a number."""
 
 
 def describe_environment(device: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _version(package: str) -> str | None:
 
 
 def _output(*command: str) -> str | None:
-    """Return what a command prints; None where it is not installed or fails, as git does outside a checkout."""
+    """Return the output of a command; None if it is not installed or fails, as git does outside a repository."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
     except (OSError, subprocess.SubprocessError):

@@ -1,43 +1,29 @@
 """Explains a gap: scores a run's predictions in other ways and, if asked to, makes others with the same network."""
 
-import tempfile
+import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
 
-from harness.assets.dataset import data_file
-from harness.codecs.interface import codec_of
 from harness.datasets.lookup import dataset_class
-from harness.datasets.people import check_images
-from harness.errors import DifferenceError, ObtainError
-from harness.files import content_key
+from harness.errors import DifferenceError, HarnessError, ObtainError
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
-from harness.judge.explanation import Explanation, Trial, TriedSetting, make_trial, rank
+from harness.judge.coincidence import with_chances
+from harness.judge.explanation import Explanation, Skipped, Trial, TriedSetting, make_trial, rank
 from harness.metrics.match import evaluate
-from harness.plugins import plugins
-from harness.predict.forward import SharedForward
-from harness.predict.shared import Estimator, predict_together
-from harness.predict.sources.mmpose import Mmpose
-from harness.predict.upstream import predict_upstream
-from harness.predict.upstream_numpy import numpy_1_crops
-from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
-from harness.protocol import Boxes, Decoder, Protocol
+from harness.protocol import Protocol
 from harness.run.comparison import MEND
-from harness.run.device import has_tf32, torch_defaults
+from harness.run.device import has_tf32
+from harness.run.evidence import evidence
 from harness.run.plan import Plan, Settings, make_plan
 from harness.run.progress import RunProgress
+from harness.run.reruns import reruns
 from harness.run_folder import RunFolder
 from harness.suites.configs import configs_folder
-from harness.suites.ledger import point_at
 from harness.suites.metainfo import metainfo_of_file
 from harness.suites.schema import Claim, Row, Suite
 
-PADDING = 1.25
-"""MMPose's default."""
-PADDINGS = (1.0, 1.1, 1.2, 1.25, 1.3, 1.5)
 PAIRED = 5
 """If nothing alone lands on the claims, so many of the closest trials are combined with every other way to score."""
 NEEDS_NETWORK = [
@@ -48,7 +34,11 @@ NEEDS_NETWORK = [
     "decoder",
     "padding",
     "affine",
+    "place of crops",
+    "resampling",
     "colours",
+    "mean and std",
+    "precision of inputs and heatmaps",
     "convolutions in TF32",
 ]
 NEEDS_TF32 = ["convolutions in TF32 (on a GPU that has it)"]
@@ -56,7 +46,7 @@ NEEDS_TF32 = ["convolutions in TF32 (on a GPU that has it)"]
 
 @dataclass(frozen=True)
 class _Tried:
-    """Predictions made with changed settings, and what they score."""
+    """Predictions, scored, with the settings changed that led to them."""
 
     changes: tuple[TriedSetting, ...]
     predictions: Predictions
@@ -90,44 +80,86 @@ def explain(
     name = suite.row_id(row)
     progress.stage(name, "score")
     as_run = _Tried((), predictions, protocol, evaluate(predictions, protocol, settings.data))
-    tried = [as_run]
+    skipped: list[Skipped] = []
+    tried: list[_Tried] = []
     if rerun:
-        tried += _reruns(suite, row, run, settings, folder, progress)
+        again, skipped = reruns(suite, row, _same_plan(suite, row, run, settings, folder), progress)
         progress.stage(name, "score")
+        for one in again:
+            try:
+                measured = evaluate(one.predictions, one.protocol, settings.data)
+            except HarnessError as error:
+                skipped.append(Skipped(change=one.change, reason=str(error.args[0])))
+                continue
+            tried.append(_Tried((one.change,), one.predictions, one.protocol, measured))
+
+    alternatives = []
+    for alternative in alternatives_of(protocol):
+        try:
+            tried.append(_scored(as_run, alternative, settings))
+            alternatives.append(alternative)
+        except HarnessError as error:
+            skipped.append(Skipped(change=alternative.change, reason=str(error.args[0])))
 
     def judged(changes: Sequence[TriedSetting], measured: Metrics) -> Trial:
         return make_trial(changes, claims, suite.metrics, measured)
 
-    own = str(dataset_class(protocol.dataset).metainfo)
-    alternatives = list(scoring_alternatives(protocol, own, _sigmas(protocol.num_keypoints)))
-    trials = [judged(one.changes, one.measured) for one in tried[1:]]
+    run_itself = judged((), as_run.measured)
+    trials = [judged(one.changes, one.measured) for one in tried]
     trials += [judged([change], measured) for change, measured in misreadings(claims, as_run.measured)]
-    scored = [_scored(as_run, alternative, settings) for alternative in alternatives]
-    trials += [judged(one.changes, one.measured) for one in scored]
-    if not any(trial.lands for trial in (judged((), as_run.measured), *trials)):
-        moved = [one for one in (*tried[1:], *scored) if one.measured != as_run.measured]
-        closest = sorted(moved, key=lambda one: judged(one.changes, one.measured).distance)[:PAIRED]
-        for first in closest:
-            for alternative in alternatives:
-                if alternative.change.setting != first.changes[0].setting:
-                    both = _scored(first, alternative, settings)
-                    trials.append(judged(both.changes, both.measured))
-            trials += [
-                judged([*first.changes, change], measured) for change, measured in misreadings(claims, first.measured)
-            ]
+    if not any(trial.lands for trial in (run_itself, *trials)):
+        singles = [one for one in tried if one.measured != as_run.measured]
+        singles.sort(key=lambda one: judged(one.changes, one.measured).distance)
+        trials += [judged(changes, measured) for changes, measured in _pairs(singles, alternatives, claims, settings)]
     return Explanation(
         row=name,
         run=run,
-        as_run=judged((), as_run.measured),
-        trials=rank(trials),
+        as_run=run_itself,
+        seen=evidence(predictions, protocol, settings.data),
+        trials=rank(with_chances(run_itself, trials, suite.metrics)),
+        skipped=skipped,
         not_tried=NEEDS_NETWORK if not rerun else [] if has_tf32(settings.device) else NEEDS_TF32,
     )
+
+
+def alternatives_of(protocol: Protocol) -> Iterator[Alternative]:
+    """Yield other ways to read and score predictions that were made under a protocol."""
+    own = str(dataset_class(protocol.dataset).metainfo)
+    return scoring_alternatives(protocol, own, _sigmas(protocol.num_keypoints))
 
 
 def _scored(tried: _Tried, alternative: Alternative, settings: Settings) -> _Tried:
     predictions, protocol = alternative.apply(tried.predictions, tried.protocol)
     measured = evaluate(predictions, protocol, settings.data)
     return _Tried((*tried.changes, alternative.change), predictions, protocol, measured)
+
+
+def _pairs(
+    singles: Sequence[_Tried], alternatives: Sequence[Alternative], claims: Sequence[Claim], settings: Settings
+) -> Iterator[tuple[Sequence[TriedSetting], Metrics]]:
+    """Yield pairs of changes to different settings, each pair once, of which either changes what the other gives.
+
+    Args:
+        singles: The trials of one change that moves a metric, the closest to the claims first.
+        alternatives: Those that can be scored.
+        claims: What is to be explained.
+        settings: Those of the run.
+    """
+    alone = {one.changes[0]: one.measured for one in singles}
+    first: set[TriedSetting] = set()
+    for tried in singles[:PAIRED]:
+        change = tried.changes[0]
+        first.add(change)
+        for alternative in alternatives:
+            second = alternative.change
+            if second not in alone or second in first or second.setting == change.setting:
+                continue
+            with contextlib.suppress(HarnessError):  # where both together leave nothing that can be scored
+                both = _scored(tried, alternative, settings)
+                if both.measured not in (tried.measured, alone[second]):
+                    yield both.changes, both.measured
+        for misread, measured in misreadings(claims, tried.measured):
+            yield [change, misread], measured
 
 
 @cache
@@ -141,10 +173,8 @@ def _sigmas(num_keypoints: int) -> dict[str, tuple[float, ...]]:
     return found
 
 
-def _reruns(
-    suite: Suite, row: Row, run: str, settings: Settings, folder: RunFolder, progress: RunProgress
-) -> list[_Tried]:
-    """Predict with one setting changed at a time."""
+def _same_plan(suite: Suite, row: Row, run: str, settings: Settings, folder: RunFolder) -> Plan:
+    """Return the plan of a run; raises DifferenceError if its predictions were made from other content."""
     plan = make_plan(suite, row, run, settings)
     if plan.predictions_key != Predictions.saved_key(folder.predictions):
         raise DifferenceError(
@@ -152,99 +182,4 @@ def _reruns(
             "config, checkpoint or data",
             "give the options of that run, or make the run again with `harness run`",
         )
-    changed = list(_changed_plans(suite, row, plan))
-    groups: dict[str, list[tuple[TriedSetting, Plan]]] = {}
-    for change, other in changed:
-        groups.setdefault(other.people_key, []).append((change, other))
-    tried = []
-    for group in groups.values():
-        people = group[0][1].people()
-        check_images(people.images)
-        networks: dict[str, SharedForward] = {}
-        estimators = []
-        for _, other in group:
-            protocol = other.protocol
-            # One for each geometry, since each computes the batch at hand once; the weights are the same.
-            key = content_key(protocol.crop.model_dump(mode="json"), other.source.content(other.config))
-            if key not in networks:
-                progress.stage(suite.row_id(row), "network")
-                networks[key] = SharedForward(other.model())
-            estimators.append(Estimator(networks[key].of(protocol), protocol, progress.advance))
-        progress.stage(suite.row_id(row), "predict", len(people) * len(group))
-        for (change, other), predictions in zip(group, predict_together(estimators, people), strict=True):
-            if isinstance(predictions, Exception):
-                raise predictions
-            measured = evaluate(predictions, other.protocol, settings.data)
-            tried.append(_Tried((change,), predictions, other.protocol, measured))
-    if isinstance(plan.source, Mmpose) and plan.protocol.compute.exact and has_tf32(settings.device):
-        tried.append(_in_tf32(suite.row_id(row), plan, progress))
-    return tried
-
-
-def _in_tf32(name: str, plan: Plan, progress: RunProgress) -> _Tried:
-    """Predict with MMPose's own loop as its scripts run it on such a GPU, where torch computes convolutions in TF32."""
-    people, protocol = plan.people(), plan.protocol
-    config = point_at(plan.config, str(plan.settings.data))
-    progress.stage(name, "predict", len(people))
-    with torch_defaults(), numpy_1_crops(config), our_warp(config), tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch, "log.txt")
-        predictions, _ = predict_upstream(plan.network(), config, people, protocol, progress.advance, log)
-    change = TriedSetting("convolutions", "single precision", "TF32", usual=True)
-    return _Tried((change,), predictions, protocol, evaluate(predictions, protocol, plan.settings.data))
-
-
-def _changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[tuple[TriedSetting, Plan]]:
-    protocol = plan.protocol
-
-    def changed(setting: str, used: str, tried: str, usual: bool = False, **fields: Any) -> tuple[TriedSetting, Plan]:
-        return TriedSetting(setting, used, tried, usual), replace(plan, protocol=protocol.model_copy(update=fields))
-
-    box_file = suite.dataset_of(row).boxes
-    if protocol.boxes.source == "detector":
-        yield changed("boxes", "detector", "ground-truth", boxes=Boxes(source="ground-truth"))
-    elif box_file and (plan.settings.data / box_file).is_file():
-        boxes = Boxes(source="detector", file=data_file(plan.settings.data, box_file, "the box file"))
-        yield changed("boxes", "ground-truth", "detector", boxes=boxes)
-
-    decoder, flip = protocol.decoder, protocol.flip
-    own = codec_of(decoder)
-    for enabled, shift in ((False, False), (True, False), (True, True)):
-        if shift and not own.shift_setting:
-            continue
-        other = flip.model_copy(update={"enabled": enabled, "shift": shift})
-        if enabled != flip.enabled:
-            tried = "off" if not enabled else f"on, {'shifted' if shift else 'not shifted'}"
-            yield changed("flip test", "on" if flip.enabled else "off", tried, enabled, flip=other)
-        elif enabled and shift != flip.shift:
-            shifts = ("on", "off") if flip.shift else ("off", "on")
-            yield changed(f"shift of the mirrored {own.form}", *shifts, flip=other)
-    if flip.enabled:
-        of_network = flip.indices or protocol.flip_indices
-        for first, second in enumerate(of_network):
-            if first < second:
-                pairs = list(of_network)
-                pairs[first], pairs[second] = first, second
-                other = flip.model_copy(update={"indices": tuple(pairs)})
-                yield changed("mirror pairs", "all", f"not {first} and {second}", flip=other)
-
-    for codec in plugins("codecs").values():
-        for alternative in codec.alternatives(decoder) if codec.form == own.form else ():
-            other_decoder = alternative.model_copy(update={"kept": decoder.kept})
-            if other_decoder != decoder:
-                yield changed("decoder", _name(decoder), _name(other_decoder), decoder=other_decoder)
-
-    crop = protocol.crop
-    for padding in PADDINGS:
-        if padding != crop.padding:
-            other_crop = crop.model_copy(update={"padding": padding})
-            yield changed("padding", f"{crop.padding:g}", f"{padding:g}", padding == PADDING, crop=other_crop)
-    affine: Literal["plain", "udp"] = "plain" if crop.affine == "udp" else "udp"
-    yield changed("affine", crop.affine, affine, crop=crop.model_copy(update={"affine": affine}))
-
-    for one in plan.source.alternatives(plan.config):
-        yield TriedSetting(one.setting, one.used, one.tried, one.usual), replace(plan, config=one.config)
-
-
-def _name(decoder: Decoder) -> str:
-    kernel = "" if decoder.blur_kernel_size is None else f", kernel {decoder.blur_kernel_size}"
-    return f"{decoder.codec}{kernel}"
+    return plan

@@ -1,4 +1,4 @@
-"""What is wrong with the data of a run, in the words of `harness check --data`, before anybody is predicted."""
+"""Reports problems in the data of a run, with the texts of `harness check --data`, before the prediction starts."""
 
 from harness.datasets.findings import find_problems, find_wrong_sizes, scored_files, usable
 from harness.datasets.interface import DataFiles
@@ -9,17 +9,17 @@ from harness.suites.metainfo import read_metainfo
 
 
 def data_warnings(plan: Plan) -> list[str]:
-    """Return what a reader of the number should know of the annotations and boxes.
+    """Return warnings about the annotations and boxes that a reader of the number should see.
 
     Raises:
-        ObtainError: The number would mean nothing, or a file is missing or not of its form.
+        ObtainError: The number would have no meaning, or a file is missing or malformed.
     """
     _, problems = find_problems(_files(plan), plan.settings.data, _digests(plan))
     return usable(problems)
 
 
 def size_warnings(plan: Plan, people: People) -> list[str]:
-    """Return what a reader of the number should know of the images of people, which are there; raises as above."""
+    """Return warnings about the sizes of people's images, which must exist; raises as above."""
     files, data = _files(plan), plan.settings.data
     annotated, _ = find_problems(files, data, _digests(plan))
     return usable(find_wrong_sizes(files, data, annotated.images, list(people.images)))

@@ -1,4 +1,4 @@
-"""What a run is going to do: files to fetch, people to evaluate, and about how long that takes on this device."""
+"""Forecasts the work of a run: files to download, people to evaluate, and the approximate time on this device."""
 
 import contextlib
 import time
@@ -25,33 +25,33 @@ from harness.suites.ledger import data_paths
 from harness.suites.schema import Row, Run, Suite
 
 LONG = 2000
-"""People from which on a forecast of the time is worth the time that it takes itself."""
+"""Smallest number of people for which the time is forecast; for fewer, the forecast itself would take longer."""
 _FEWEST, _MOST = 2, 32
-"""People that the short measurement takes: a GPU, and a small network, need many at once to be as fast as they are."""
+"""Number of people in the short measurement; GPUs and small networks reach their full speed only with many."""
 _GFLOP = 20.0
-"""What a CPU is given to compute, as far as these allow."""
+"""Work of the measurement on a CPU in GFLOP, within the bounds above."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is going to be done."""
+    """The expected work."""
 
     missing: list[Item]
-    """What has to be fetched."""
+    """Files to download."""
     people: int
-    """To be evaluated over all rows, as far as the data is there or its size published."""
+    """People to evaluate over all rows, if the data exists or its size is published."""
     left: int
-    """Of them, those whose predictions are not in the output folder yet."""
+    """Those of `people` whose predictions are not in the output folder yet."""
     seconds: float | None
-    """About how long these take, downloads aside; None where it is short."""
+    """Approximate time for `left` in seconds, without downloads; None if it is short."""
 
 
 def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
-    """Look ahead, without changing anything.
+    """Return a forecast; changes no file.
 
-    Networks are built without weights to count their operations; the speed is that of the network that has the most to
-    do and of crops, on a few people, so that it is right to a factor of two or so. A row that cannot be run counts
-    nothing.
+    Networks are built without weights to count their operations. The speed of crops and of the network with the most
+    work is measured on a few people, so the time is right to a factor of about two. Rows that cannot be run are not
+    counted.
     """
     missing: dict[str, Item] = {}
     everybody = 0
@@ -63,12 +63,12 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
             try:
                 config = run_config(suite, row, spec, settings)
                 absent = _missing(config, spec, settings)
-            except HarnessError:  # the run itself will say so, in its record
+            except HarnessError:  # the run itself reports it in its record
                 continue
             try:
                 plan = make_plan(suite, row, run, replace(settings, seed=0))
                 people = seen[plan.people_key] if plan.people_key in seen else plan.people()
-            except HarnessError:  # not there yet
+            except HarnessError:  # the data does not exist yet
                 published = suite.dataset_of(row).counts
                 count = (published and (published.boxes if row.boxes == "detector" else published.people)) or 0
                 share = 0.0
@@ -88,7 +88,7 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
 
 
 def _share_done(folder: RunFolder, protocol: Protocol, seed: int | None) -> float:
-    """Return the share of a run's people that are predicted; another checkpoint than before is not noticed."""
+    """Return the share of a run's people that are predicted; does not check whether the checkpoint changed."""
     record = folder.saved_record()
     if record and record.metrics and record.weights and record.weights.seed == seed:
         with contextlib.suppress(ObtainError):
@@ -106,7 +106,7 @@ def _missing(config: Config, run: Run, settings: Settings) -> list[Item]:
 def _seconds(
     measured: tuple[Plan, People] | None, counts: list[tuple[ModelKind, Config, int]], settings: Settings
 ) -> float:
-    """Return about how long people take, by a measurement with some people of one run, if they are there."""
+    """Return the approximate seconds for all counts, measured with some people of one run, if their images exist."""
     sizes = network_sizes([(kind, config) for kind, config, _ in counts])
     work = [
         count * size.gflop * (2 if config.model.test_cfg.get("flip_test") else 1)
@@ -131,7 +131,7 @@ def _crop(plan: Plan, people: People, sample: int) -> None:
 
 
 def _time(work: Callable[[], object]) -> float:
-    """Return the seconds that something takes when it is done for the second time."""
+    """Return the seconds of a second execution of `work`, after a first one as warm-up."""
     work()
     start = time.perf_counter()
     work()

@@ -1,4 +1,4 @@
-"""How sure the metrics of a run are, for its record."""
+"""Confidence intervals of a run's metrics, for its record."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,17 +9,17 @@ from harness.protocol import Protocol
 from harness.record import Resampling
 
 FEWEST = 20
-"""With fewer images or videos, the intervals would come out too short."""
+"""Smallest number of images or videos; with fewer, the intervals would be too narrow."""
 
 
 def measure_intervals(
     matched: Matched, protocol: Protocol, data: Path
 ) -> tuple[dict[str, tuple[float, float]], Resampling | None]:
-    """Return the confidence intervals of all metrics, and how they were made.
+    """Return the confidence intervals of all metrics as (low, high) by metric, and the method of resampling.
 
     Raises:
         ObtainError: The annotations are missing or malformed.
-        RunError: There is nothing to score.
+        RunError: There are no people to score.
     """
     if len(matched.image_ids) < FEWEST:
         return {}, None

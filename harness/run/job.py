@@ -1,4 +1,4 @@
-"""One run on its way to its record."""
+"""A run together with its folder, lock and record."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from harness.suites.schema import Row, Suite
 
 @dataclass
 class Job:
-    """One run, and where it is kept."""
+    """One run with its suite, row, settings and output folder."""
 
     suite: Suite
     row: Row
@@ -22,17 +22,17 @@ class Job:
 
     @property
     def folder(self) -> RunFolder:
-        """Where what comes of it is kept."""
+        """The run folder."""
         return RunFolder(self.settings.out / self.suite.name / self.row.id / self.run)
 
     @cached_property
     def lock(self) -> RunLock:
-        """Held by the process that works on it."""
+        """The lock that the process working on this run holds."""
         return RunLock(self.folder.path)
 
     @property
     def name(self) -> str:
-        """What progress calls it."""
+        """Name of the run in progress messages."""
         return self.suite.row_id(self.row)
 
     def record(self, **fields: Any) -> Record:

@@ -1,7 +1,7 @@
-"""Locks of run folders: of several processes with one output folder, one works on a run.
+"""Locks of run folders: several processes can share an output folder, and each run is done by one of them.
 
-The system lets go of a dead process's lock, so none is ever stale; on a network file system that takes one on which
-`flock` works between nodes (NFS 4, Lustre with -o flock).
+The operating system releases the lock of a dead process, so no lock becomes stale. A network file system must support
+`flock` between nodes (NFS 4, Lustre with -o flock).
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from harness.fields import Fields
 
 
 class Holder(Fields):
-    """Who works on a run."""
+    """The process that holds a run's lock."""
 
     process: int
     node: str
@@ -28,10 +28,10 @@ class Holder(Fields):
 
 
 class RunLock:
-    """The lock of one run, in a hidden file beside its folder.
+    """The lock of one run, in a hidden file next to its folder.
 
     Args:
-        folder: The run folder, which need not exist yet.
+        folder: The run folder; it may not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,27 +39,27 @@ class RunLock:
         self._lock = FileLock(self._path)
 
     def acquire(self) -> bool:
-        """Take the lock unless somebody else has it; whether it is ours now."""
+        """Acquire the lock unless another process holds it; return whether this object holds it now."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
             return False
         holder = Holder(process=os.getpid(), node=socket.gethostname(), since=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-        with contextlib.suppress(OSError):  # it only tells others
+        with contextlib.suppress(OSError):  # the content only informs other processes
             self._path.write_text(holder.model_dump_json())
         return True
 
     def release(self) -> None:
-        """Let go of the lock, if it is ours, and of its file."""
+        """Release the lock, if this object holds it, and remove its file."""
         if self._lock.is_locked:
-            # Whoever waits for this file notices that it is gone, and locks a new one.
+            # A process that waits for this file notices its removal, and locks a new one.
             with contextlib.suppress(OSError):
                 self._path.unlink()
             self._lock.release()
 
     def holder(self) -> Holder | None:
-        """Return who else has the lock; None where nobody has."""
+        """Return the other process that holds the lock; None if there is none."""
         if not self._path.is_file():
             return None
         probe = FileLock(self._path)

@@ -1,4 +1,4 @@
-"""Everything that is measured of a run's predictions, without torch: other processes do it as well."""
+"""Measures a run's predictions; needs no torch, so that other processes can do it too."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from harness.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Measures:
-    """What of it goes into the record."""
+    """The measurements that go into the record."""
 
     metrics: dict[str, float | None]
     intervals: dict[str, tuple[float, float]]
@@ -33,11 +33,11 @@ def measure(
     """Score the predictions of a run folder, and write their diagnosis there.
 
     Args:
-        folder: Of the run.
-        protocol: What they were made and are scored by.
+        folder: The run folder.
+        protocol: The protocol of the predictions and their scoring.
         data: An MMPose data/ folder.
-        names: Of the keypoints.
-        predictions: Those of the folder, where they are at hand.
+        names: Names of the keypoints.
+        predictions: The predictions of the folder, if already loaded.
 
     Raises:
         ObtainError: The predictions or annotations are missing, malformed or not those of the run.

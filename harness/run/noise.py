@@ -1,4 +1,4 @@
-"""The noise floor of a run: how far its metrics move when what should not matter is changed."""
+"""Measures the noise floor of a run: the change of its metrics when only numerically irrelevant settings change."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,17 +18,17 @@ from harness.run.progress import RunProgress
 def measure_noise(
     plan: Plan, predictions: Predictions, measured: Mapping[str, float | None], name: str, progress: RunProgress
 ) -> Noise:
-    """Run a plan again with half the batch size, with sums in another order and, on a CPU, with another thread count.
+    """Repeat a run with half the batch size, with sums in another order and, on a CPU, with another thread count.
 
     Args:
-        plan: Of the run.
-        predictions: What it gave.
-        measured: What that scored, fractions by metric.
-        name: What the progress calls it.
-        progress: Told of the work.
+        plan: The plan of the run.
+        predictions: The run's predictions.
+        measured: The run's metrics, fractions by metric.
+        name: The run's name in progress messages.
+        progress: Receives the progress.
 
     Raises:
-        HarnessError: A variant of the run fails.
+        HarnessError: A repetition fails.
     """
     people = plan.people()
     assert len(people) == len(predictions)

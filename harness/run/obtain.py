@@ -1,4 +1,4 @@
-"""Downloads what a run needs and is not there, just before it is needed."""
+"""Downloads the missing files of a run, just before they are needed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,16 +16,16 @@ from harness.suites.schema import Run
 
 
 def needed_items(paths: list[str], run: Run, settings: Settings) -> list[Item]:
-    """Return what a run needs: what stands behind paths of the data folder, and its checkpoint unless it is seeded."""
+    """Return the items that a run needs: those of the data folder's paths, and its checkpoint unless it is seeded."""
     items = data_items(paths, settings.data)
     return items if settings.seed is not None else [*items, checkpoint_item(run.checkpoint, settings.checkpoints)]
 
 
 def obtain_files(config: Config, run: Run, settings: Settings, progress: OnFileBytes) -> None:
-    """Download a run's annotations, boxes and checkpoint where they are missing.
+    """Download a run's annotations, boxes and checkpoint if they are missing.
 
     Raises:
-        ObtainError: Something cannot be downloaded, or only a person can.
+        ObtainError: A file cannot be downloaded, or must be downloaded by hand.
     """
     paths = [path for path in data_paths(config) if path != image_folder(config)]
     for item in needed_items(paths, run, settings):
@@ -34,10 +34,10 @@ def obtain_files(config: Config, run: Run, settings: Settings, progress: OnFileB
 
 
 def check_files(plan: Plan) -> None:
-    """Make sure that this node has the files that a plan was made from, perhaps on another one.
+    """Check that this node has the same files as the node that made the plan.
 
     Raises:
-        ObtainError: One is missing and not to be downloaded, or is another file.
+        ObtainError: A file is missing and cannot be downloaded, or has other content.
     """
     files = {"the annotation file": plan.protocol.annotations, "the box file": plan.protocol.boxes.file}
     wanted = [plan.settings.data / file.path for file in files.values() if file]
@@ -51,17 +51,17 @@ def check_files(plan: Plan) -> None:
         found = identify_checkpoint(plan.checkpoint.path, plan.spec.checkpoint)
         if found.sha256 != plan.checkpoint.sha256:
             raise ObtainError(
-                f"checkpoint {found.path} has sha256 {found.sha256[:8]} here, and {plan.checkpoint.sha256[:8]} where "
-                "the run was begun",
-                "give all nodes the same one",
+                f"checkpoint {found.path} has sha256 {found.sha256[:8]} on this node, and {plan.checkpoint.sha256[:8]} "
+                "on the node that started the run",
+                "copy the same file to all nodes",
             )
 
 
 def obtain_images(plan: Plan, images: Mapping[int, Path], progress: OnFileBytes) -> None:
-    """Make sure that all images are there; where some are not, download the data set's, if that is wanted.
+    """Check that all images exist; if some are missing and downloads are enabled, download the data set's images.
 
     Raises:
-        ObtainError: Images are missing and cannot be downloaded, or are missing from what was.
+        ObtainError: Images are missing and cannot be downloaded, or are missing in the download.
     """
     data = plan.settings.data
     try:
@@ -69,7 +69,7 @@ def obtain_images(plan: Plan, images: Mapping[int, Path], progress: OnFileBytes)
     except ObtainError as missing:
         if not plan.settings.fetch:
             raise
-        # The annotations name their data set, where the folder of its images is the data folder itself.
+        # If the image folder is the data folder itself, the annotation file identifies the data set.
         for item in data_items([image_folder(plan.config), plan.protocol.annotations.path], data):
             if item.folder and any(path.is_relative_to(item.target) and not path.is_file() for path in images.values()):
                 try:

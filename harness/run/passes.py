@@ -1,7 +1,7 @@
-"""Passes: runs on the same people are predicted together, as many at a time as a device's memory takes.
+"""Passes: runs on the same people are predicted together, as many at a time as fit into a device's memory.
 
-A pass is cut into tasks of some people each, for an executor to do. What a task gives is kept as shards, so that after
-a death only the tasks under way are done again.
+A pass is divided into tasks of some people each, which an executor does. The result of a task is stored as shards, so
+that only unfinished tasks are repeated after a crash.
 """
 
 import errno
@@ -29,16 +29,16 @@ from harness.run.worker import WEIGHTS_SHARE, NoRoomError, Result, Task
 from harness.run_folder import RunFolder
 
 Outcome = tuple[Predictions, Estimation] | Exception
-"""Predictions and how they came about, or what the run failed with."""
+"""The predictions and notes about their computation, or the error of a failed run."""
 
 TRIES = 3
-"""How often something is done that may have failed by chance."""
+"""Number of attempts at work that may have failed by chance."""
 TASK_SECONDS = 30.0
-"""What a task should take: so much work is lost with a worker."""
+"""Target duration of a task in seconds; this much work is lost if a worker is lost."""
 PASS_SECONDS = 60.0
-"""What the smallest task of a pass may be expected to take; more, and there are several passes."""
+"""Largest expected duration of the smallest task of a pass in seconds; if it is longer, the pass is divided."""
 PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOMEM, errno.ENETUNREACH, errno.EHOSTDOWN}
-"""System errors that may be gone the next time."""
+"""System errors that may be temporary."""
 
 
 def predict_in_passes(
@@ -52,15 +52,15 @@ def predict_in_passes(
     """Predict runs that have the same people.
 
     Args:
-        runs: What the progress calls each run, its plan and its folder.
-        people: The people of all of them, with their images there.
+        runs: Each run's name in progress messages, its plan and its folder.
+        people: The people of all runs; their images must exist.
         executor: Does the work.
-        progress: Told of each pass.
-        task_seconds: What a task should take, of one batch at least; None for `TASK_SECONDS`.
+        progress: Receives the progress.
+        task_seconds: Target duration of a task in seconds, at least one batch; None for `TASK_SECONDS`.
         image_content: A digest of the images. Shards that were predicted from other images are not used.
 
     Yields:
-        Each run's place in `runs` and its outcome; those of one pass come together, and None after them.
+        Each run's index in `runs` and its outcome, pass by pass; None after each pass.
 
     Raises:
         RunError: The executor has no worker left.
@@ -87,7 +87,7 @@ def predict_in_passes(
 
 
 def _fitting(waiting: Sequence[RunInPass], room: float, block: int) -> list[RunInPass]:
-    """Return as many as weights have room for and a minute suffices for, one at least."""
+    """Return the next runs that fit into memory and, with a block of people each, `PASS_SECONDS`; at least one run."""
     fitting: list[RunInPass] = []
     seconds = 0.0
     for run in waiting:
@@ -121,20 +121,20 @@ class _Pass:
         self._progress = progress
         self._task_seconds = task_seconds
         self.pace = pace
-        """How many times longer than expected tasks take."""
+        """Ratio of measured to expected duration of tasks."""
 
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Do the work and yield each run's outcome."""
         self._compare_exactly()
         waiting = list(self._runs.values())
-        for last in (False,) * (TRIES - 1) + (True,):  # a shard that is damaged when it is read again is made again
+        for last in (False,) * (TRIES - 1) + (True,):  # shards that are damaged on reading are computed again
             self._compute()
             waiting = [run for run in waiting if not run.put_off]
             for run in sorted(waiting, key=lambda run: not run.failed):
                 outcome = run.failed or run.assembled(self._order)
                 if not outcome and last:
-                    outcome = RunError("its shards are damaged again and again", "make sure that the disk is sound")
-                if outcome:  # handed over at once, for the predictions of all runs together may be large
+                    outcome = RunError("its shards are damaged repeatedly", "check the disk for errors")
+                if outcome:  # yielded at once, because the predictions of all runs together may be large
                     waiting.remove(run)
                     yield run.number, outcome
 
@@ -149,7 +149,7 @@ class _Pass:
         return [self._runs[number] for number in task.runs]
 
     def _compare_exactly(self) -> None:
-        """Predict a sample of runs that are not exact as if they were."""
+        """Predict a sample in exact precision for runs that use a faster precision."""
         few = len(sample(self._people))
         inexact = [run for run in self._runs.values() if not run.plan.protocol.compute.exact]
         if inexact:
@@ -164,7 +164,7 @@ class _Pass:
             self._do(tasks)
 
     def _missing(self) -> deque[Task]:
-        """Return all that is to be done, in the order of the people; the same runs lack people all through a task."""
+        """Return the tasks to do, in the order of the people; all runs of a task lack all its people."""
         running = self._running()
         total = len(self._people)
         tasks: deque[Task] = deque()
@@ -178,7 +178,7 @@ class _Pass:
         return tasks
 
     def _do(self, tasks: deque[Task]) -> None:
-        """Have an executor do tasks, cut to size, and keep what comes of them."""
+        """Let the executor do tasks of suitable size, and store their results."""
         under_way = 0
         while True:
             while tasks and under_way < self._executor.depth:
@@ -200,13 +200,13 @@ class _Pass:
                 self._learn(task, results)
 
     def _cut(self, tasks: deque[Task]) -> Task:
-        """Take the next task, cut to a size that a worker has done in time."""
+        """Take the next task, limited to a size that a worker does within the target duration."""
         task = tasks.popleft()
         if task.exact:
             return task
         a_person = self.pace * sum(run.seconds for run in self._of(task))
         blocks = int(min(self._task_seconds / (a_person * self._block), len(self._people)))
-        if self._executor.workers > 1:  # smaller to the end, so that all workers come to it together
+        if self._executor.workers > 1:  # smaller towards the end, so that all workers finish at about the same time
             left = sum(map(len, tasks)) + len(task)
             blocks = min(blocks, left // (2 * self._executor.workers * self._block))
         middle = min(task.start + max(blocks, 1) * self._block, task.end)
@@ -215,14 +215,14 @@ class _Pass:
         return replace(task, end=middle)
 
     def _learn(self, task: Task, results: Sequence[Result]) -> None:
-        """Compare what was expected of a task's time with what it took."""
+        """Update `pace` from the measured duration of a task."""
         shards = [result for result in results if isinstance(result, Shard)]
         if shards and len(shards) == len(task.runs):
             expected = len(task) * sum(run.seconds for run in self._of(task))
             self.pace = shards[0].notes.predict_seconds / expected
 
     def _again(self, task: Task, lost: Lost) -> Iterator[Task]:
-        """Return what to do after a worker was lost: of several runs, one may be what kills it, so they are parted."""
+        """Return the tasks to repeat after a worker was lost; runs are divided, as one of them may be the cause."""
         runs = self._of(task)
         for run in runs:
             run.folder.note(f"people {task.start} to {task.end} are lost: {lost}")
@@ -236,10 +236,10 @@ class _Pass:
             if run.failures[task.start] < TRIES:
                 yield task
             else:
-                run.failed = RunError(f"{TRIES} workers were lost over it; the last time {lost}")
+                run.failed = RunError(f"{TRIES} workers were lost during this run; the last one: {lost}")
 
     def _take(self, run: RunInPass, task: Task, result: Result) -> bool:
-        """Keep what became of a run in a task; return whether to try again."""
+        """Store the result of a task for a run; return whether to try again."""
         if isinstance(result, Shard) and task.exact:
             run.exact = replace(result, predictions=in_place([result], sample(self._people).by_image()))
         elif isinstance(result, Shard):
@@ -248,7 +248,7 @@ class _Pass:
             run.put_off = True
         elif _may_pass(result) and run.failures[task.start] + 1 < TRIES:
             run.failures[task.start] += 1
-            run.folder.note(f"tried again after {type(result).__name__}: {result}")
+            run.folder.note(f"trying again after {type(result).__name__}: {result}")
             time.sleep(run.failures[task.start])
             return True
         else:
@@ -257,7 +257,7 @@ class _Pass:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether what failed may work the next time."""
+    """Return whether an error may be temporary."""
     causes = [error, error.__cause__]
     return any(isinstance(cause, MemoryError) or getattr(cause, "errno", None) in PASSING for cause in causes)
 

@@ -1,4 +1,4 @@
-"""Resolves a run before any work: its config, its protocol, its weights, and the keys that name its content."""
+"""Resolves a run before the work starts: its config, protocol, weights, and the keys that identify its content."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Any, Literal, Self
 import torch
 from mmengine.config import Config
 
-import harness
 from harness.assets.checkpoint_files import Identified, find_checkpoint, identify_checkpoint
 from harness.assets.dataset import data_file
 from harness.datasets.people import People, load_people
 from harness.errors import UsageError
 from harness.files import content_key
+from harness.predict.revision import REVISION
 from harness.predict.sources.interface import Model, ModelKind, model_kind
 from harness.predict.sources.mmpose import Mmpose
 from harness.predict.upstream_conditions import upstream_warp
@@ -24,84 +24,84 @@ from harness.suites.overrides import stated
 from harness.suites.schema import Row, Run, Suite
 
 LARGE_BATCH = 128
-"""People a batch on a GPU where the precision is not exact: fewer do not keep a large one busy with a small network."""
+"""Default people per batch on a GPU in faster precisions; smaller batches leave a large GPU idle in small networks."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line says about how to run."""
+    """The settings of a run from the command line."""
 
     data: Path
     checkpoints: Path
     out: Path
     device: str
     seed: int | None = None
-    """Use seeded weights in place of the checkpoints."""
+    """Seed of the weights that replace the checkpoints; None for checkpoints."""
     limit: int | None = None
-    """Evaluate only the first so many images."""
+    """Evaluate only the first N images; None for all."""
     engine: Literal["shared", "upstream"] = "shared"
     batch_size: int | None = None
-    """People a batch; None for the config's own, or `LARGE_BATCH` on a GPU where the precision is not exact."""
+    """People per batch; None for the config's own, or `LARGE_BATCH` on a GPU in a faster precision."""
     fetch: bool = False
-    """Download what is missing."""
+    """Download missing files."""
     boxes: Path | None = None
-    """A detector's boxes in place of the published ones."""
+    """A detector's boxes that replace the published ones."""
     trust_checkpoint: bool = False
-    """Let checkpoints run code of their own."""
+    """Allow checkpoints to execute code."""
     precision: Precision = "fp32"
     compiled: bool = False
     """Compile the networks with torch.compile."""
     noise: bool = False
-    """Measure the noise floor of each run, too."""
+    """Also measure the noise floor of each run."""
 
     @classmethod
     def in_folder(cls, folder: Path, device: str, **fields: Any) -> Self:
-        """Return settings of the shared engine with one folder for data, checkpoints and outcome."""
+        """Return settings of the shared engine with the same folder for data, checkpoints and output."""
         return cls(data=folder, checkpoints=folder, out=folder, device=device, **fields)
 
     @property
     def partial(self) -> bool:
-        """Whether runs can only be partial: not all images, or not the published weights."""
+        """Whether all runs are partial: not all images, or not the published weights."""
         return self.limit is not None or self.seed is not None
 
 
 _people_read: dict[str, People] = {}
-"""The people last read, by their content and place."""
+"""The people read last, by their content and place."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that one run needs, found and identified."""
+    """Everything that one run needs, found and identified."""
 
     spec: Run
-    """As its row has it."""
+    """The run as its row states it."""
     config: Config
-    """With the row's overrides, paths still those of MMPose's `data/`."""
+    """The config with the row's overrides; paths are relative to MMPose's `data/`."""
     protocol: Protocol
     settings: Settings
     checkpoint: Identified | None
     """None for seeded weights."""
     weights: Weights
     predictions_key: str
-    """Names the content that the predictions are made from."""
+    """Identifies the content that the predictions are made from."""
     score_key: str
-    """Names the content that the metrics are made from."""
+    """Identifies the content that the metrics are made from."""
 
     @property
     def people_key(self) -> str:
-        """Names the people and their images: plans with the same key have the same ones."""
+        """Identifies the people and their images: plans with the same key have the same people."""
         people = self.protocol.model_dump(mode="json", include={"dataset", "annotations", "boxes", "limit"})
         return content_key(people, image_folder(self.config))
 
     def people(self) -> People:
-        """Return the people to be evaluated; whether their images are there is another question.
+        """Return the people to evaluate; does not check whether their images exist.
 
         Raises:
-            ObtainError: Annotations or boxes are missing or not of their form.
+            ObtainError: Annotations or boxes are missing or malformed.
         """
         key = f"{self.people_key} {self.settings.data.absolute()}"
         if key not in _people_read:
-            _people_read.clear()  # those of one data set are enough
+            _people_read.clear()  # keeps the people of one data set only, to limit memory
             _people_read[key] = self._read_people()
         return _people_read[key]
 
@@ -117,7 +117,7 @@ class Plan:
         return people if protocol.limit is None else people.first_images(protocol.limit)
 
     def of_a_node(self) -> "Plan":
-        """Return the plan as it holds on any node that has the same files, wherever a process was started."""
+        """Return the plan with absolute paths, valid on any node with the same files and in any working directory."""
         data, checkpoint = self.settings.data.absolute(), self.checkpoint
         if checkpoint:
             checkpoint = replace(checkpoint, path=checkpoint.path.absolute())
@@ -126,14 +126,14 @@ class Plan:
 
     @property
     def source(self) -> ModelKind:
-        """What builds the source of heatmaps."""
+        """The plugin that builds the source of heatmaps."""
         return model_kind(self.spec)
 
     def model(self, protocol: Protocol | None = None) -> Model:
         """Build the source of heatmaps, with its weights, for the plan's protocol or another one.
 
         Raises:
-            ObtainError: The checkpoint cannot be loaded, or is another network's.
+            ObtainError: The checkpoint cannot be loaded, or belongs to another network.
         """
         return self.source.build(self.config, protocol or self.protocol, **self._weights_from())
 
@@ -141,11 +141,11 @@ class Plan:
         """Build MMPose's network, with its weights, for MMPose's own loop.
 
         Raises:
-            ObtainError: The checkpoint cannot be loaded, or is another network's.
-            UsageError: The heatmaps are not from a network of MMPose.
+            ObtainError: The checkpoint cannot be loaded, or belongs to another network.
+            UsageError: The heatmaps do not come from a network of MMPose.
         """
         if not isinstance(self.source, Mmpose):
-            raise UsageError(f"MMPose's own loop has no source of heatmaps {self.source.name!r}", "use our engine")
+            raise UsageError(f"MMPose's own loop cannot run the heatmap source {self.source.name!r}", "use our engine")
         return self.source.network(self.config, **self._weights_from())
 
     def _weights_from(self) -> dict[str, Any]:
@@ -170,8 +170,8 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     """Find and identify everything that a run needs.
 
     Raises:
-        SpecError: The config cannot be loaded, or asks for what is not evaluated here.
-        ObtainError: Annotations, boxes or the checkpoint are missing, or the checkpoint is another file.
+        SpecError: The config cannot be loaded, or asks for something that is not supported.
+        ObtainError: Annotations, boxes or the checkpoint are missing, or the checkpoint has other content.
     """
     spec = row.runs[run]
     config = run_config(suite, row, spec, settings)
@@ -190,7 +190,7 @@ def make_plan(suite: Suite, row: Row, run: str, settings: Settings) -> Plan:
     checkpoint, weights = _weights(spec, settings)
     estimated = protocol.model_dump(mode="json", exclude={"scoring", "overrides"})
     content = model_kind(spec).content(config)
-    predictions_key = content_key(harness.__version__, content, weights.sha256, weights.seed, estimated)
+    predictions_key = content_key(REVISION, content, weights.sha256, weights.seed, estimated)
     return Plan(
         spec=spec,
         config=config,

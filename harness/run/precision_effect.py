@@ -1,4 +1,4 @@
-"""What a faster precision changes, measured on the first images."""
+"""Measures the effect of a faster precision on the first images."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from harness.run.plan import Plan
 
 _PEOPLE = 256
 _SHARE = 0.02
-"""The sample is so many people, but no larger share of all, and at least one image."""
+"""Bounds of the sample: number of people, and share of all people. It has at least one image."""
 
 
 def sample(people: People) -> People:
@@ -22,7 +22,7 @@ def sample(people: People) -> People:
 
 
 def measure_effect(plan: Plan, exact: Predictions, faster: Predictions) -> Effect:
-    """Compare exact predictions of a sample with the faster ones of everybody."""
+    """Return the differences between exact predictions of a sample and the faster predictions of all people."""
     images = set(exact.image_ids.tolist())
     faster = faster.of_images(images)
     alone = plan.protocol.model_copy(update={"limit": len(images)})

@@ -1,4 +1,4 @@
-"""How a process behaves that works for another one."""
+"""Signal handling of worker processes, and the causes of their death."""
 
 import multiprocessing
 import os
@@ -7,7 +7,7 @@ import threading
 
 
 def leave_ends_to_parent() -> None:
-    """Let Ctrl-C, which reaches children as well, be the parent's to handle, and end when the parent does."""
+    """Ignore Ctrl-C, which reaches child processes too, and exit when the parent process exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
@@ -20,8 +20,8 @@ def _die_with_parent() -> None:
 
 
 def cause_of_death(exit_code: int | None) -> str:
-    """Return what ended a process, from its exit code: the name of a signal, or the code itself."""
+    """Return the cause of a process's end from its exit code: the name of a signal, or the code itself."""
     if exit_code is not None and exit_code < 0:
         killed = signal.Signals(-exit_code).name
-        return f"{killed}{', perhaps for want of memory' if killed == 'SIGKILL' else ''}"
+        return f"{killed}{', perhaps out of memory' if killed == 'SIGKILL' else ''}"
     return f"exit code {exit_code}"

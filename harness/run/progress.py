@@ -1,19 +1,35 @@
-"""Who is told how the work on rows goes on."""
+"""Interface for reporting the progress of the work on rows."""
 
 from typing import Protocol as Interface
 
 
 class RunProgress(Interface):
-    """Is told how the work goes on."""
+    """Receives the progress of the work."""
 
     def stage(self, of: str, name: str, people: int | None = None) -> None:
-        """Begin a stage of the work on one row or several; `people` is how many there are, where it counts them."""
+        """Begin a stage of the work on one or several rows; `people` is the number to count, None if not counted."""
 
     def advance(self, people: int) -> None:
-        """Count so many more people as done."""
+        """Count this many more people as done."""
 
     def warn(self, of: str, text: str) -> None:
-        """Tell what a reader of a row's number should know, before it is computed."""
+        """Report a warning about a row's number, before the number is computed."""
 
     def download(self, name: str, done: int, total: int | None) -> None:
-        """Tell how many bytes of a file are done."""
+        """Report how many bytes of a file are done, of `total` if known."""
+
+
+class SilentProgress:
+    """A `RunProgress` that shows nothing."""
+
+    def stage(self, of: str, name: str, people: int | None = None) -> None:
+        """Ignore a stage."""
+
+    def advance(self, people: int) -> None:
+        """Ignore people."""
+
+    def warn(self, of: str, text: str) -> None:
+        """Ignore a warning."""
+
+    def download(self, name: str, done: int, total: int | None) -> None:
+        """Ignore a download."""

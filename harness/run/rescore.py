@@ -1,4 +1,4 @@
-"""Scores the saved predictions of a run folder again, without torch or MMPose."""
+"""Scores the saved predictions of a run folder again; needs neither torch nor MMPose."""
 
 from pathlib import Path
 
@@ -15,21 +15,21 @@ from harness.run_folder import RunFolder, RunSpec
 
 
 def rescore(folder: RunFolder, data: Path) -> Record:
-    """Recompute a run's metrics, intervals, diagnosis and verdict, and save them.
+    """Recompute a run's metrics, intervals, diagnosis and verdict, and save and return its record.
 
     Args:
-        folder: A folder that `harness run` has made.
+        folder: A run folder of `harness run`.
         data: The data folder with the annotations of the run.
 
     Raises:
-        ObtainError: A file of the run or its annotations is missing, damaged or not the one that the run used.
+        ObtainError: A file of the run or its annotations is missing, damaged or different from the one the run used.
     """
     record = Record.load(folder.record)
     spec = RunSpec.load(folder.spec)
     if record.predictions_key is None or Predictions.saved_key(folder.predictions) != record.predictions_key:
-        raise ObtainError(f"the record and the predictions are of different runs: {folder.path}", "run it again")
+        raise ObtainError(f"the record and the predictions belong to different runs: {folder.path}", "repeat the run")
     if changed := folder.changed_source(record):
-        raise ObtainError(changed, "run it again")
+        raise ObtainError(changed, "repeat the run")
     protocol = Protocol.load(folder.protocol)
     names = spec.keypoints or _former_names(folder, protocol.num_keypoints)
     warnings = _warnings(protocol, data, names)
@@ -49,10 +49,10 @@ def rescore(folder: RunFolder, data: Path) -> Record:
 
 
 def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[str]:
-    """Return what a reader of the number should know of the annotations.
+    """Return warnings about the annotations that a reader of the number should see.
 
     Raises:
-        ObtainError: They are missing, malformed, not the run's, or leave the number without a meaning.
+        ObtainError: They are missing, malformed, not those of the run, or make the number meaningless.
     """
     same_file(data, protocol.annotations, "the annotation file")
     files = scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes)
@@ -61,7 +61,7 @@ def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[st
 
 
 def _former_names(folder: RunFolder, count: int) -> tuple[str, ...]:
-    """Return the names of keypoints for a run of a version that did not write them: of its diagnosis, or numbers."""
+    """Return the keypoints' names of a run whose version did not save them: from its diagnosis, or numbered."""
     try:
         names = tuple(keypoint.name for keypoint in Diagnosis.load(folder.diagnosis).keypoints)
     except ObtainError:

@@ -1,6 +1,6 @@
-"""Runs rows: predict, score, judge, record, each only where it is missing.
+"""Runs rows: predicts, scores, judges and records, each step only if its result is missing.
 
-What has the same people is predicted in one pass (`passes.py`).
+Runs with the same people are predicted in one pass (`passes.py`).
 """
 
 import time
@@ -33,14 +33,14 @@ from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Row, Suite
 
 WAIT = 1.0
-"""Seconds after which it is looked again whether another process is done with a run."""
+"""Seconds between two checks whether another process has finished a run."""
 
 
 def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
-    """Make sure that no partial run would replace a complete one.
+    """Check that no partial run would replace a complete one.
 
     Raises:
-        UsageError: One would.
+        UsageError: A partial run would replace a complete one.
     """
     for run in row.runs if settings.partial else ():
         folder = Job(suite, row, run, settings).folder
@@ -51,12 +51,12 @@ def refuse_to_replace(suite: Suite, row: Row, settings: Settings) -> None:
 def run_rows(
     rows: Sequence[tuple[Suite, Row]], settings: Settings, executor: Executor, progress: RunProgress
 ) -> Iterator[tuple[Suite, Row, list[Record]]]:
-    """Do all runs of rows; a failure becomes a record with its reason, never an exception.
+    """Do all runs of rows; a failure becomes a record with its reason instead of an exception.
 
-    Runs that another process works on are left to it, and taken from it when it is done.
+    A run that another process works on is left to that process, and its record is read afterwards.
 
     Yields:
-        Each row when the last of its runs is done: those that are there already first, the others pass by pass.
+        Each row when the last of its runs is done: first the rows with existing results, then the others by pass.
     """
     records: dict[str, dict[str, Record]] = {}
     made = _locked([Job(suite, row, run, settings) for suite, row in rows for run in row.runs], executor, progress)
@@ -68,7 +68,7 @@ def run_rows(
 
 
 def _with_noise(made: Iterator[tuple[Job, Plan | None, Record]], progress: RunProgress) -> Iterator[tuple[Job, Record]]:
-    """Measure the noise floor of runs that have been made; it needs their networks again, several times."""
+    """Measure the noise floor of finished runs; this predicts each of them several times more."""
     for job, plan, record in made:
         if plan and record.metrics and not record.noise:
             try:
@@ -77,7 +77,7 @@ def _with_noise(made: Iterator[tuple[Job, Plan | None, Record]], progress: RunPr
                 )
                 record = judged(record.model_copy(update={"noise": noise}), job)
                 record = job.folder.save_record(record)
-            except Exception as error:  # noqa: BLE001 (the run itself stands)
+            except Exception as error:  # noqa: BLE001 (the run itself stays valid)
                 warning = f"the noise floor could not be measured: {error}"
                 record = record.model_copy(update={"warnings": [*record.warnings, warning]})
         yield job, record
@@ -86,20 +86,20 @@ def _with_noise(made: Iterator[tuple[Job, Plan | None, Record]], progress: RunPr
 def _locked(
     jobs: Sequence[Job], executor: Executor, progress: RunProgress
 ) -> Iterator[tuple[Job, Plan | None, Record]]:
-    """Yield as `_records` does, each run while nobody else works on it; none is waited for with another one held."""
+    """Yield as `_records` does, each run under its lock; never wait for a lock while holding another one."""
     waiting = list(jobs)
     try:
         while waiting:
             ours = [job for job in waiting if job.lock.acquire()]
             if not ours:
-                progress.stage(waiting[0].name, f"is with {waiting[0].lock.holder() or 'another process'}: waiting")
+                progress.stage(waiting[0].name, f"waiting for {waiting[0].lock.holder() or 'another process'}")
                 time.sleep(WAIT)
                 continue
             waiting = [job for job in waiting if job not in ours]
             for job, plan, record in _records(ours, executor, progress):
                 yield job, plan, record
                 job.lock.release()
-    finally:  # also when a signal comes while locks are being acquired
+    finally:  # also if a signal arrives while locks are being acquired
         for job in jobs:
             job.lock.release()
 
@@ -107,7 +107,7 @@ def _locked(
 def _records(
     jobs: Sequence[Job], executor: Executor, progress: RunProgress
 ) -> Iterator[tuple[Job, Plan | None, Record]]:
-    """Yield each run with its plan, which a run that failed may lack, and its record."""
+    """Yield each run with its plan, None if it failed early, and its record."""
     groups: dict[str, list[tuple[Job, Plan]]] = {}
     with Scorer(len(jobs), progress) as scoring:
         for job in jobs:
@@ -118,13 +118,13 @@ def _records(
                 estimation = job.folder.saved_estimation()
                 there = estimation and job.folder.has_predictions(plan.predictions_key)
                 if not estimation or not there or _has_other_images(plan, estimation, job):
-                    # MMPose's loop takes one run; in a pass of ours, all with the same people take part.
+                    # MMPose's loop takes one run; a pass of our engine takes all runs with the same people.
                     key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
                     groups.setdefault(key, []).append((job, plan))
                     continue
-                job.folder.clear_shards()  # of a process that died just then
+                job.folder.clear_shards()  # left by a process that died before removing them
                 progress.advance(scoring.again(job, plan, estimation))
-            except Exception as error:  # noqa: BLE001 (a bug on one row is recorded and leaves the others running)
+            except Exception as error:  # noqa: BLE001 (an error in one row is recorded, and the others continue)
                 yield job, made, failed(job, error)
         yield from scoring.done()
         environment = executor.environment() if groups else {}
@@ -144,12 +144,12 @@ def _records(
 
 
 def _has_other_images(plan: Plan, estimation: Estimation, job: Job) -> bool:
-    """Whether images have changed since the predictions were made; images that are absent tell nothing."""
+    """Return whether images have changed since the predictions were made; missing images are not compared."""
     images = plan.people().images
     if estimation.image_content is None or not all(map(is_file, images.values())):
         return False
     if changed := images_digest(images) != estimation.image_content:
-        job.folder.note("images have changed since the predictions were made: predicted anew")
+        job.folder.note("images have changed since the predictions were made: predicting again")
     return changed
 
 
@@ -166,7 +166,7 @@ def _plan(job: Job, progress: RunProgress) -> Plan:
 def _predicted(
     group: Sequence[tuple[Job, Plan]], executor: Executor, progress: RunProgress
 ) -> Iterator[tuple[Job, Plan, Outcome] | None]:
-    """Predict runs with the same people; None comes after each pass."""
+    """Predict runs with the same people; yields None after each pass."""
     start = time.perf_counter()
     sound: list[tuple[Job, Plan]] = []
     for job, plan in group:
@@ -176,7 +176,7 @@ def _predicted(
             plan.people()
             read_truth(plan.protocol, plan.settings.data)
             sound.append((job, plan))
-        except Exception as error:  # noqa: BLE001 (what one metric cannot take leaves the other rows running)
+        except Exception as error:  # noqa: BLE001 (an error in one run leaves the other rows running)
             yield job, plan, error
     group, left = sound, list(range(len(sound)))
     try:
@@ -210,7 +210,7 @@ def _predicted(
                 }
                 outcome = predictions, estimation.model_copy(update=update)
             yield *group[number], outcome
-    except Exception as error:  # noqa: BLE001 (of what they share, such as an image that cannot be read)
+    except Exception as error:  # noqa: BLE001 (an error in shared data, such as an unreadable image)
         for number in left:
             yield *group[number], error
     yield None
@@ -247,5 +247,5 @@ def _save(
     made = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder.environment, {**environment, "made": made})
     estimation.save(folder.estimation)
-    predictions.save(folder.predictions, plan.predictions_key)  # it vouches for the other files
+    predictions.save(folder.predictions, plan.predictions_key)  # saved last: it marks the other files as valid
     folder.clear_shards()

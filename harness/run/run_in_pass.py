@@ -1,4 +1,4 @@
-"""A run in a pass: what of it is there, how long the rest may take, and what it comes to in the end."""
+"""A run in a pass: its finished people, the expected time for the rest, and its assembled predictions."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,14 +16,14 @@ from harness.run.shards import Shard, ShardStore, covered
 from harness.run_folder import RunFolder
 
 OPERATIONS = {"cpu": 5e10, "cuda": 2e13}
-"""A second that a thread of a CPU, or a GPU, is expected to do before it has been seen at work."""
+"""Expected operations per second of one CPU thread and of one GPU, before a measurement exists."""
 OVERHEAD = 5e-4
-"""Seconds a person that the rest is expected to take."""
+"""Expected seconds per person for everything except the network."""
 
 
 @dataclass(eq=False)
 class RunInPass:
-    """One run of those that have the same people."""
+    """One run of a group with the same people."""
 
     number: int
     name: str
@@ -32,32 +32,32 @@ class RunInPass:
     network: Network
     store: ShardStore
     block: int
-    """People that batches of all runs begin with together."""
+    """Number of people after which batches of all runs begin together: a common multiple of the batch sizes."""
     done: Bool = field(init=False)
-    """[N] people whose shards are kept, image by image."""
+    """[N] whether each person's shard is stored, image by image."""
     held: list[Shard] = field(default_factory=list)
-    """Shards that are not on disk."""
+    """Shards in memory only."""
     exact: Shard | None = None
-    """The sample, in the order in which its people were listed, where the run itself is not exact."""
+    """The sample in exact precision, in the order of its list of people; None for runs in exact precision."""
     failures: Counter[int] = field(default_factory=Counter)
-    """That may have been chance, by the first of the people."""
+    """Number of failures that may be temporary, by the index of a task's first person."""
     failed: Exception | None = None
     put_off: bool = False
-    """It does not fit beside the others of the pass."""
+    """Whether the run does not fit into memory together with the others of the pass."""
 
     def __post_init__(self) -> None:
         self.done = self._there(self.store.load())
 
     @property
     def seconds(self) -> float:
-        """What a person is expected to take."""
+        """Expected seconds per person."""
         compute, flips = self.plan.protocol.compute, 2 if self.plan.protocol.flip.enabled else 1
         kind = torch.device(compute.device).type
         threads = torch.get_num_threads() if kind == "cpu" else 1
         return flips * self.network.gflop * 1e9 / (OPERATIONS.get(kind, OPERATIONS["cuda"]) * threads) + OVERHEAD
 
     def keep(self, shard: Shard) -> None:
-        """Keep what a task gave, on disk where it is a part only."""
+        """Store the result of a task; on disk unless it is the whole run."""
         self.done[shard.start : shard.end] = True
         try:
             if len(shard.predictions) < self.store.total:
@@ -73,10 +73,10 @@ class RunInPass:
         )
 
     def assembled(self, order: Indices) -> tuple[Predictions, Estimation] | None:
-        """Return the predictions and how they came about; None if shards are missing.
+        """Return the predictions and notes about their computation; None if shards are missing.
 
         Args:
-            order: Where in the list of people the first, second ... image by image is [N].
+            order: [N] positions in the list of people of the first, second, ... person in image-by-image order.
         """
         shards = [*self.held, *self.store.load()]
         self.done = self._there(shards)
@@ -100,14 +100,14 @@ class RunInPass:
         )
 
     def _there(self, shards: Iterable[Shard]) -> Bool:
-        """Return which people shards have, of blocks that are there as a whole: batches begin where blocks do."""
+        """Return [N] whether shards cover each person, in complete blocks only, because batches begin with blocks."""
         there = covered([(shard.start, shard.end) for shard in shards], self.store.total)
         starts = np.arange(0, len(there), self.block)
         return np.repeat(np.logical_and.reduceat(there, starts), np.diff([*starts, len(there)]))
 
 
 def in_place(shards: Sequence[Shard], order: Indices) -> Predictions:
-    """Return the predictions of shards in the order in which the people were listed."""
+    """Return the predictions of shards in the order of the list of people; `order` as in `assembled`."""
     columns = {}
     for name, values in vars(shards[0].predictions).items():
         columns[name] = np.empty((len(order), *values.shape[1:]), values.dtype)

@@ -1,6 +1,6 @@
-"""Runs are scored side by side: a process each, where several have so many people that it pays.
+"""Scores runs in parallel, with one process per run, if several runs have many people.
 
-Processes, not threads: scoring is many small steps of numpy, for each of which threads would wait for each other.
+It uses processes instead of threads, because scoring consists of many short numpy calls that hold Python's global lock.
 """
 
 import multiprocessing
@@ -23,20 +23,20 @@ from harness.run.to_record import begun, completed, failed, kept
 from harness.suites.metainfo import read_metainfo
 
 MANY = 20_000
-"""People of a run from which on it is scored in a process of its own: that takes a second to start, they take two."""
+"""Runs with at least this many people are scored in a separate process: its start takes 1 s, their scoring 2 s."""
 MEMORY = 3 * 2**29
-"""Bytes of free memory for each process; COCO's 104,125 people take 1.36 GB."""
+"""Free memory required per process in bytes; scoring COCO's 104,125 people takes 1.36 GB."""
 
 Scored = tuple[Job, Plan, Record]
 """A run, its plan and its record."""
 
 
 class Scorer:
-    """Scores runs and saves their records; what goes wrong in a process is in the record of its run.
+    """Scores runs and saves their records; an error in a process is recorded for its run.
 
     Args:
-        runs: How many there are at most.
-        progress: Is told of each.
+        runs: Maximum number of runs.
+        progress: Receives the progress.
     """
 
     def __init__(self, runs: int, progress: RunProgress) -> None:
@@ -54,7 +54,7 @@ class Scorer:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def add(self, job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> None:
-        """Score predictions, which are in the run's folder, or have a process do it."""
+        """Score predictions, which are saved in the run's folder, here or in another process."""
         self._progress.stage(job.name, "score")
         record = begun(job, plan, predictions, estimation)
         if self._several and len(predictions) >= MANY:
@@ -63,29 +63,29 @@ class Scorer:
             self._finish(job, plan, completed(record, _measuring(job, plan)(predictions=predictions), job))
 
     def again(self, job: Job, plan: Plan, estimation: Estimation) -> int:
-        """Do the same for predictions of an earlier time, where their record does not hold; return its people."""
+        """Score predictions of an earlier time whose record is no longer valid; return the number of people."""
         if record := kept(job, plan):
             self._finish(job, plan, record)
             return record.people or 0
-        plan.protocol.save(job.folder.protocol)  # whatever has become of it
+        plan.protocol.save(job.folder.protocol)  # the saved file may be missing or outdated
         predictions = Predictions.load(job.folder.predictions)
         self.add(job, plan, predictions, estimation)
         return len(predictions)
 
     def done(self) -> Iterator[Scored]:
-        """Wait for what was added, and yield it."""
+        """Wait for the added runs, and yield them."""
         for future in as_completed(list(self._under_way)):
             job, plan, record = self._under_way.pop(future)
             try:
                 try:
                     measures = future.result()
                 except BrokenProcessPool:
-                    again = "a process that scored died, perhaps for want of memory: scored once more, in the first one"
+                    again = "a scoring process died, perhaps out of memory; the main process scored the run again"
                     record = record.model_copy(update={"warnings": [*record.warnings, again]})
                     self._pool = None
                     measures = _measuring(job, plan)()
                 self._finish(job, plan, completed(record, measures, job))
-            except Exception as error:  # noqa: BLE001 (a bug on one run is recorded and leaves the others running)
+            except Exception as error:  # noqa: BLE001 (an error in one run is recorded, and the others continue)
                 self._done.append((job, plan, failed(job, error)))
             yield from self._taken()
         yield from self._taken()

@@ -1,7 +1,7 @@
-"""Shards: what is predicted of some people of a run, kept in its folder until the run is whole.
+"""Shards: predictions for some people of a run, stored in its folder until the run is complete.
 
-A shard's name has the content that it is made from and the people that it is of, so that it is the same whoever makes
-it, and need not be made twice. Its file begins with the sha256 of all that follows.
+A shard's name contains the key of its content and the range of its people. Any process gives the same shard the same
+name, so it need not be computed twice. The file begins with the sha256 of its remaining bytes.
 """
 
 import hashlib
@@ -23,23 +23,23 @@ _NAME = re.compile(r"(\d+)-(\d+)-of-(\d+)\.shard")
 
 
 class ShardNotes(Fields):
-    """How a shard came about."""
+    """Notes about the computation of a shard."""
 
     worker: str
     """Device, process and node."""
     network_seconds: float
-    """What building the network took, if that was done for this shard."""
+    """Seconds for building the network; 0 if it was already built."""
     predict_seconds: float
-    """Of all that was predicted together."""
+    """Seconds for all runs that were predicted together."""
     forward_seconds: float
     together: int
-    """Runs that were predicted together."""
+    """Number of runs that were predicted together."""
     warnings: list[str]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Predictions of the people from `start` to before `end`, counted image by image (`People.by_image`)."""
+    """Predictions of people `start` (included) to `end` (excluded), counted image by image (`People.by_image`)."""
 
     start: int
     end: int
@@ -49,12 +49,12 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardStore:
-    """The shards of one run's content.
+    """The shards of one content of a run.
 
     Args:
-        folder: For all shards of the run.
-        key: Names the content: the plan's `predictions_key` and the images.
-        total: How many people the run has.
+        folder: Folder of all shards of the run.
+        key: Identifies the content: the plan's `predictions_key` and the images.
+        total: Number of the run's people.
     """
 
     folder: Path
@@ -62,7 +62,7 @@ class ShardStore:
     total: int
 
     def save(self, shard: Shard) -> None:
-        """Keep a shard."""
+        """Write a shard to its file."""
         arrays = io.BytesIO()
         np.savez(arrays, **vars(shard.predictions))
         body = shard.notes.model_dump_json().encode() + b"\n" + arrays.getvalue()
@@ -70,7 +70,7 @@ class ShardStore:
             part.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
     def load(self) -> Iterator[Shard]:
-        """Yield the shards that are there, in order; one whose content is not what was written is removed.
+        """Yield the existing shards in order; a file with a wrong checksum is removed.
 
         Raises:
             ObtainError: A shard cannot be read.
@@ -79,7 +79,7 @@ class ShardStore:
             try:
                 digest, _, body = path.read_bytes().partition(b"\n")
             except OSError as error:
-                raise ObtainError(f"a shard cannot be read: {path}: {error.strerror}", "delete it") from error
+                raise ObtainError(f"shard {path} cannot be read: {error.strerror}", "delete it") from error
             if total != self.total or digest.decode(errors="replace") != hashlib.sha256(body).hexdigest():
                 path.unlink(missing_ok=True)
                 continue
@@ -96,7 +96,7 @@ class ShardStore:
 
 
 def covered(ranges: Sequence[tuple[int, int]], total: int) -> Bool:
-    """Return which of so many people [N] ranges cover."""
+    """Return [total] whether each person is in one of the ranges."""
     mask = np.zeros(total, bool)
     for start, end in ranges:
         mask[start:end] = True
@@ -104,7 +104,7 @@ def covered(ranges: Sequence[tuple[int, int]], total: int) -> Bool:
 
 
 def share_done(folder: Path) -> float:
-    """Return the share of the people of a run whose shards are in a folder, of the content that has most of them."""
+    """Return the share of a run's people whose shards are in a folder, for the content with the most people."""
     shares = [0.0]
     for content in folder.iterdir() if folder.is_dir() else ():
         ranges = [(start, end, total) for _, start, end, total in _listed(content)]

@@ -1,4 +1,4 @@
-"""How large networks are; counted once, and remembered in the cache."""
+"""Parameters and operations of networks; counted once, then cached."""
 
 import contextlib
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ _REMEMBERED = TypeAdapter(dict[str, Network])
 
 
 def network_sizes(models: Sequence[tuple[ModelKind, Config]]) -> list[Network]:
-    """Return the parameters and operations of each config's model; to count them takes half a second each."""
+    """Return the parameters and operations of each config's model; counting takes half a second per model."""
     memory = cache_folder() / "network_sizes.json"
     try:
         known = _REMEMBERED.validate_json(memory.read_bytes())
-    except (OSError, ValueError):  # nothing is lost with it
+    except (OSError, ValueError):  # the cache only saves time
         known = {}
     keys = [content_key(kind.name, kind.release, kind.content(config)) for kind, config in models]
     new = {key: _count(*model) for key, model in zip(keys, models, strict=True) if key not in known}
     if new:
-        with contextlib.suppress(OSError):  # a cache that cannot be written to is said where it is needed
+        with contextlib.suppress(OSError):  # downloads, which need the cache, report that it cannot be written
             write_json(memory, _REMEMBERED.dump_python(known | new, mode="json"))
     return [(known | new)[key] for key in keys]
 

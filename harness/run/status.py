@@ -1,4 +1,4 @@
-"""How far the runs of an output folder are, without looking into data, checkpoints or networks."""
+"""Reports the state of the runs in an output folder, without reading data, checkpoints or networks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ State = Literal["done", "failed", "running", "begun", "to do"]
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far one run is."""
+    """The state of one run."""
 
     id: str
-    """Suite, row and, where a row has several, run."""
+    """Suite, row and, if a row has several runs, run."""
     state: State
-    """`begun`: some of its people are done, and nobody is at it."""
+    """`begun`: some of its people are done, and no process works on it."""
     share: float
-    """Of the people that are done."""
+    """Share of its people that are done, 0 to 1."""
     detail: str
-    """The verdict, the reason of a failure, or who is at it."""
+    """The verdict, the reason of a failure, or the process that works on it."""
 
 
 def run_status(rows: Sequence[tuple[Suite, Row]], out: Path) -> list[RunStatus]:

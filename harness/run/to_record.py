@@ -1,4 +1,4 @@
-"""From predictions, or a failure, to a run's record."""
+"""Makes the record of a run from its predictions, or from its failure."""
 
 import errno
 import traceback
@@ -18,11 +18,11 @@ from harness.run.measure import Measures
 from harness.run.plan import Plan, Settings
 
 AGREEMENT = 1e-6
-"""MMPose's evaluator and ours may differ by this much (see `difference`); more is a warning in the record."""
+"""Largest difference between the metrics of MMPose's evaluator and ours (see `difference`) without a warning."""
 
 
 def kept(job: Job, plan: Plan) -> Record | None:
-    """Return the record that is there, where its measures still hold."""
+    """Return the existing record if its measurements are still valid, else None."""
     earlier = job.folder.saved_record()
     if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
         return None
@@ -30,7 +30,7 @@ def kept(job: Job, plan: Plan) -> Record | None:
 
 
 def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
-    """Return the record of predictions without what is measured of them."""
+    """Return the record of predictions before they are measured."""
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions)
     part, unknown = part_of(plan, dataset, predictions)
@@ -58,7 +58,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
 
 
 def completed(record: Record, measures: Measures, job: Job) -> Record:
-    """Return a begun record with what was measured, judged."""
+    """Return a begun record with its measurements and verdict."""
     update: dict[str, Any] = {
         "metrics": measures.metrics,
         "intervals": measures.intervals,
@@ -73,7 +73,7 @@ def completed(record: Record, measures: Measures, job: Job) -> Record:
 
 
 def failed(job: Job, error: Exception) -> Record:
-    """Return, and keep unless a complete run is there, the record of a failure."""
+    """Return the record of a failure, and save it unless the folder has a complete run."""
     folder = job.folder
     status: Literal["failed", "unobtainable"] = "unobtainable" if isinstance(error, ObtainError) else "failed"
     if isinstance(error, HarnessError):
@@ -82,7 +82,7 @@ def failed(job: Job, error: Exception) -> Record:
         reason = f"the disk is full: {error.filename or folder.path}"
     else:
         folder.note("".join(traceback.format_exception(error)))
-        reason = f"{type(error).__name__}: {error}\n  the traceback is in {folder.log}"
+        reason = f"{type(error).__name__}: {error}\n  see the traceback in {folder.log}"
     record = job.record(status=status, reason=reason, verdict=status)
     if not folder.is_complete():
         try:
@@ -93,7 +93,7 @@ def failed(job: Job, error: Exception) -> Record:
 
 
 def judged(record: Record, job: Job) -> Record:
-    """Judge afresh: it takes no time, and claims are corrected more often than runs are repeated."""
+    """Judge the record again, because claims change more often than runs are repeated."""
     claims, verdict = judge_run(job.row, job.run, job.suite.metrics, record.metrics, record.status, record.noise)
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 
@@ -101,12 +101,12 @@ def judged(record: Record, job: Job) -> Record:
 def _status(
     settings: Settings, part: str | None, boxes: BoxesUsed | None, claimed: float | None
 ) -> tuple[Status, str | None]:
-    """Return whether a run is comparable with what was published, and why not."""
+    """Return whether a run is comparable with published values, and if not, why."""
     reasons = []
     if settings.limit is not None:
         reasons.append(f"only the first {settings.limit} images (--limit)")
     if settings.seed is not None:
-        reasons.append(f"seeded weights in place of the checkpoint (--weights random:{settings.seed})")
+        reasons.append(f"seeded weights instead of the checkpoint (--weights random:{settings.seed})")
     elif part is not None:
         reasons.append(f"a part of the data set: {part}")
     if reasons:

@@ -1,4 +1,4 @@
-"""Tasks and who does them, in this process or elsewhere."""
+"""Tasks, and the worker that does them, in this process or another one."""
 
 import gc
 import os
@@ -20,47 +20,47 @@ from harness.run.plan import Plan
 from harness.run.shards import Shard, ShardNotes
 
 WEIGHTS_SHARE = 0.5
-"""Of a device's free memory that weights may fill; the rest is for what a network computes between its layers."""
+"""Share of a device's free memory for weights; the rest is for the activations of the network."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Some people of some runs, which have the same people."""
+    """Some people of some runs with the same people."""
 
     runs: tuple[int, ...]
-    """The number that each run has for the giver of the task."""
+    """Numbers by which the code that created the task identifies the runs."""
     plans: tuple[Plan, ...]
-    """One a run."""
+    """One plan per run."""
     start: int
-    """Counted image by image (`People.by_image`); a multiple of each run's batch size, so that batches are the same."""
+    """Index of the first person, image by image (`People.by_image`); a multiple of each batch size, to keep batches."""
     end: int
     exact: bool
-    """Whether to compute in exact single precision whatever the plans say."""
+    """Whether to compute in exact single precision regardless of the plans."""
     threads: int
-    """Of torch on a CPU, where they may move the last digit."""
+    """Number of torch's threads on a CPU; it may change the last digit."""
 
     def __len__(self) -> int:
         return self.end - self.start
 
     def of(self, runs: Collection[int]) -> "Task":
-        """Return the same for those of its runs that are among these."""
+        """Return the task for those of its runs that are in `runs`."""
         kept = [(run, plan) for run, plan in zip(self.runs, self.plans, strict=True) if run in runs]
         return replace(self, runs=tuple(run for run, _ in kept), plans=tuple(plan for _, plan in kept))
 
 
 class NoRoomError(MemoryError):
-    """A network does not fit on the device beside the others of a task."""
+    """A network does not fit on the device together with the others of a task."""
 
 
 Result = Shard | Exception
-"""What becomes of one run of a task."""
+"""The result of one run of a task."""
 
 
 class Worker:
-    """Does tasks on one device; keeps networks and people from one to the next.
+    """Does tasks on one device; keeps networks and people between tasks.
 
     Args:
-        device: Such as `cuda:1`.
+        device: A device such as `cuda:1`.
         progress: Called with the number of people done, batch by batch.
     """
 
@@ -76,22 +76,22 @@ class Worker:
         return f"{self._device}, process {os.getpid()} on {socket.gethostname()}"
 
     def free_memory(self) -> int:
-        """Return the bytes of the device's memory that nobody uses, or only networks that could go."""
+        """Return the device's memory in bytes that is free or occupied by networks that can be dropped."""
         return free_memory(self._device) + sum(network.bytes for network in self._networks.values())
 
     def do(self, task: Task) -> list[Result]:
-        """Return what becomes of each run of a task."""
+        """Return the result of each run of a task."""
         torch.set_num_threads(task.threads)
         results: dict[int, Result] = {}
         networks: dict[int, _Network] = {}
         try:
             people = self._people_of(task.plans[0])
-        except Exception as error:  # noqa: BLE001 (of what the runs share; it leaves those of other tasks running)
+        except Exception as error:  # noqa: BLE001 (an error in shared data; other tasks continue)
             return [error] * len(task.plans)
         for number, plan in enumerate(task.plans):
             try:
                 networks[number] = self._network(plan, task)
-            except Exception as error:  # noqa: BLE001 (a network that cannot be built leaves the others running)
+            except Exception as error:  # noqa: BLE001 (a network that cannot be built; the other runs continue)
                 results[number] = NoRoomError(str(error)) if networks and is_out_of_memory(error) else error
         results |= self._predict(task, networks, people.take(people.by_image()[task.start : task.end]))
         return [results[number] for number in range(len(task.plans))]
@@ -143,7 +143,7 @@ class Worker:
         return found
 
     def _built(self, plan: Plan, task: Task) -> "_Network":
-        """Build a network; where it may need, or needs, the place of others that the task does not, let go of them."""
+        """Build a network; first drop networks that the task does not need, if their memory may be needed."""
         others = self._networks.keys() - {plan.predictions_key for plan in task.plans}
         if sum(network.bytes for network in self._networks.values()) > WEIGHTS_SHARE * free_memory(self._device):
             self._drop(others)
@@ -164,7 +164,7 @@ class Worker:
 
 
 class _Network:
-    """A network that a worker keeps."""
+    """A network on a device, with the time that building it took."""
 
     def __init__(self, plan: Plan, device: str) -> None:
         start = time.perf_counter()
@@ -177,12 +177,12 @@ class _Network:
         self._seconds = time.perf_counter() - start
 
     def quicken(self) -> None:
-        """Turn to the precision of the plan."""
+        """Switch from exact to the plan's precision."""
         if not self.quick and not self._exact:
             self.forward.quicken()
             self.quick = True
 
     def fresh_seconds(self) -> float:
-        """Return what building it took, the first time, and 0 later."""
+        """Return the seconds of building the network on the first call, 0 afterwards."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds

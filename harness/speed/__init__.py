@@ -1,1 +1,1 @@
-"""Measures the shared engine beside upstream's own code on the same input, one module a measurement."""
+"""Measures the shared engine beside upstream's own code on the same input; one module per measurement."""

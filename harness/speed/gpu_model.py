@@ -1,4 +1,4 @@
-"""A model of what COCO's whole table takes on a GPU: from costs measured on this machine and stated assumptions."""
+"""A model of the time for COCO's whole table on a GPU, from costs measured on this machine and stated assumptions."""
 
 import math
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ STARTUP_S = 90.0
 
 
 class AssumedSpeed(NamedTuple):
-    """What a GPU does."""
+    """Assumed speed of a GPU in one precision."""
 
     peak: float
-    """Dense, of the data sheet, TFLOP/s."""
+    """Dense peak from the data sheet, TFLOP/s."""
     share: float
-    """Of the peak that networks are assumed to reach."""
+    """Assumed share of the peak that networks reach."""
     transformer_share: float
-    """The same of plain vision transformers, nearly all of whose work is large matrix products."""
+    """The same for plain vision transformers, whose work consists mostly of large matrix products."""
 
 
 PRECISIONS = {
@@ -37,20 +37,20 @@ PRECISIONS = {
     "tf32": AssumedSpeed(495.0, 0.15, 0.45),
     "bf16": AssumedSpeed(989.0, 0.15, 0.45),
 }
-"""fp32 without TF32."""
+"""fp32 here means without TF32."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """What a row asks for."""
+    """A row and its work."""
 
     id: str
     crop: Crop
     codec: str
     passes: int
-    """Forward passes a person: two with the flip test."""
+    """Forward passes per person: two with the flip test."""
     transformer: bool = False
-    """Whether it is a plain vision transformer."""
+    """Whether the network is a plain vision transformer."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class Table:
 
     @property
     def geometries(self) -> tuple[Crop, ...]:
-        """Each geometry once."""
+        """The distinct geometries."""
         return tuple(dict.fromkeys(row.crop for row in self.rows))
 
 
 def read_table() -> Table:
-    """Return COCO's table, as suite and configs declare it.
+    """Return COCO's table, as stated by suite and configs.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -93,19 +93,19 @@ def read_gflop(parity: Path) -> dict[str, float]:
     """Return the work of each row of COCO for one crop, from a report of `harness parity`.
 
     Raises:
-        ObtainError: There is no such file, or it is none.
+        ObtainError: The file does not exist, or is not a report of `harness parity`.
     """
     runs = ParityReport.load(parity).runs
     return {run.id.split("/")[1]: run.gflop for run in runs if run.id.startswith("coco/")}
 
 
 def forward_flop(table: Table, gflop: Mapping[str, float]) -> dict[TableRow, float]:
-    """Return the operations of each row for all boxes, from those for one crop in 10⁹."""
+    """Return the operations of each row for all boxes; `gflop` is in 10⁹ operations for one crop."""
     return {row: table.boxes * gflop[row.id] * row.passes * 1e9 for row in table.rows}
 
 
 def forward_minutes(flop: Mapping[TableRow, float], speed: AssumedSpeed) -> float:
-    """Return the minutes that the operations of rows take at the shares of the peak that are assumed."""
+    """Return the minutes of the rows' operations at the assumed shares of the peak."""
     shares = {row: speed.transformer_share if row.transformer else speed.share for row in flop}
     return sum(flop[row] / (speed.peak * 1e12 * shares[row]) for row in flop) / 60
 
@@ -124,26 +124,26 @@ def model_gpu(
 
     Args:
         table: The rows and their data.
-        gflop: What each row's network computes for one crop, a multiplication and an addition counting two.
-        prepare: What an image and a crop cost on one core here.
-        decode: What a person costs here, by codec.
-        score: What a prediction costs here.
-        cores_here: Of this machine.
-        cores: Of the machine with the GPU.
-        startup_s: Imports, building the networks and loading their weights.
+        gflop: GFLOP of each row's network for one crop; a multiplication and an addition count as two operations.
+        prepare: Measured cost of an image and of a crop on one core of this machine.
+        decode: Measured cost of a person on this machine, by codec.
+        score: Measured cost of a prediction on this machine.
+        cores_here: Number of cores of this machine.
+        cores: Number of cores of the machine with the GPU.
+        startup_s: Seconds for imports, building the networks and loading their weights.
 
     Raises:
-        ObtainError: The work of a row is not known.
+        ObtainError: The work of a row is unknown.
     """
     if missing := [row.id for row in table.rows if row.id not in gflop]:
-        raise ObtainError(f"the forward work of {len(missing)} rows is not known, such as {missing[0]}")
+        raise ObtainError(f"the forward work of {len(missing)} rows is unknown, such as {missing[0]}")
     names = tuple(map(geometry_name, table.geometries))
     flop = forward_flop(table, gflop)
     all_flop = sum(flop.values())
     crops_s = (table.images * prepare.image_ms + table.boxes * sum(map(prepare.warp_ms.__getitem__, names))) / 1000
     crops_min = crops_s / cores / 60
     decoding_min = table.boxes * sum(1 / decode[row.codec].comparison.our_rate for row in table.rows) / 60
-    # Of the three only the intervals are made by threads, of which there is then one a process.
+    # Of the three steps only the intervals use several threads; the model has one thread per process.
     besides_s = score.intervals_s * cores_here + score.diagnosis_s
     row_s = table.boxes * (1 / score.comparison.our_rate + besides_s / score.comparison.work)
     scoring_min = math.ceil(len(table.rows) / cores) * row_s / 60
@@ -180,20 +180,20 @@ def model_gpu(
         startup_min=startup_s / 60,
         estimates=tuple(estimates),
         assumptions=(
-            "the weights of all networks fit into the GPU's memory together, so that there is one pass; each further "
-            "pass makes the crops again",
-            "crops, forward passes and decoding go on at the same time, so that the longest of them counts; start-up "
-            "and scoring come on top",
-            f"{cores} cores make crops, each as fast as one core here, and hold no other work up",
+            "the weights of all networks fit into the GPU's memory together, so that one pass is enough; each further "
+            "pass would make the crops again",
+            "crops, forward passes and decoding run at the same time, so that the longest of them counts; start-up "
+            "and scoring are added",
+            f"{cores} cores make crops, each as fast as one core here, and delay no other work",
             "decoding is as fast as on the CPU here, one batch after the other; on the GPU it is faster",
-            f"scoring, intervals and error analysis take what they take here, of {cores} rows at a time, a core each",
+            f"scoring, intervals and error analysis take the same time as here, of {cores} rows at a time",
             f"start-up (imports, building {len(table.rows)} networks, loading their weights) takes {startup_s:g} s",
             "fp32 is without TF32",
             "in bf16 plain vision transformers reach 45 % of the GPU's dense peak, other networks 15 %: on an RTX 4090 "
             "(timm's published benchmark, PyTorch 2.4, AMP) ViT-H/14 reaches 71 %, HRNet-W48 31 % and ResNet-50 25 % "
-            "of that GPU's; the latter are bound by memory, and an H100 has 6 times the operations at 3.3 times the "
+            "of its peak; the latter two are bound by memory, and an H100 has 6 times the operations at 3.3 times the "
             "bandwidth",
-            "TF32 reaches the same shares of its peak, which is half as high: its numbers have twice the bytes",
+            "TF32 reaches the same shares of its peak, which is half as high, because its numbers have twice the bytes",
             "images come from a local disk or the page cache",
         ),
     )

@@ -1,4 +1,4 @@
-"""Peak memory of whole runs, from reading the boxes to the record, against the number of boxes."""
+"""Measures the peak memory of whole runs, from reading the boxes to the record, for several numbers of boxes."""
 
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from harness.speed.workload import RUN, Documents, find_row, save_checkpoint, wi
 from harness.suites.configs import load_config
 
 ROW = "resnet-50-256x192"
-"""Whose config, its network aside, the runs have."""
+"""The row whose config, with another network, the runs use."""
 SIZES = (2_000, 20_000, 100_000)
 IMAGES = 5000
 BOXES_PER_IMAGE = 20
@@ -28,9 +28,9 @@ def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGE
     """Measure runs of `harness run` with a small network, each in a fresh process.
 
     Args:
-        data: An MMPose data/ folder, whose images serve under many ids.
-        sizes: Numbers of boxes, rising.
-        images: In the annotation file; the boxes are on the first of them.
+        data: An MMPose data/ folder; its images are repeated under several ids.
+        sizes: Numbers of boxes, ascending.
+        images: Number of images in the annotation file; the boxes are on the first of them.
 
     Raises:
         ObtainError: Annotations or boxes are missing.
@@ -59,7 +59,7 @@ def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGE
 
 
 def multiply(documents: Documents, images: int) -> Documents:
-    """Repeat the images and their people under new ids until there are so many images; without boxes."""
+    """Repeat the images and their people under new ids until there are `images` of them; without boxes."""
     given = documents.annotations
     people: dict[int, list[dict[str, Any]]] = {}
     for annotation in given["annotations"]:
@@ -75,7 +75,7 @@ def multiply(documents: Documents, images: int) -> Documents:
 
 
 def draw_boxes(images: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """Return detections in the first images, twenty in each, or more where the images do not suffice."""
+    """Return detections in the first images: twenty per image, or more if there are too few images."""
     rng = np.random.default_rng(0)
     used = min(-(-count // BOXES_PER_IMAGE), len(images))
     sizes = np.array([[image["width"], image["height"]] for image in images[:used]])[np.arange(count) * used // count]
@@ -91,7 +91,7 @@ def draw_boxes(images: Sequence[dict[str, Any]], count: int) -> list[dict[str, A
 
 
 def small_config(config: Config) -> Config:
-    """Return a config with a network of two convolutions in place of its own, whose heatmaps have the same size."""
+    """Return a config whose network is replaced by one of two convolutions; the heatmaps keep their size."""
     small = config.copy()
     small.custom_imports = {"imports": ["harness.speed.small_network"], "allow_failed_imports": False}
     small.model.backbone = {"type": "OneConvolution"}

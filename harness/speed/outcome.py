@@ -1,4 +1,4 @@
-"""What the measurements give: the value of results/bench.json."""
+"""The outcome of the measurements: the content of results/bench.json."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ from harness.document import Document
 from harness.fields import Fields
 
 SCORING_TOLERANCE = 1e-12
-"""Both sides' metrics of the same predictions differ by no more, fractions."""
+"""Largest difference between both sides' metrics of the same predictions, fractions."""
 
 
 class Spread(Fields):
-    """A ratio, or what a task costs, over the rounds."""
+    """A ratio or a cost over the rounds."""
 
     rounds: tuple[float, ...]
     median: float
@@ -23,26 +23,26 @@ class Spread(Fields):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """Sum up one value a round."""
+        """Summarize one value per round."""
         return cls(rounds=tuple(values), median=statistics.median(values), min=min(values), max=max(values))
 
 
 class Circumstances(Fields):
-    """When a part was measured."""
+    """The state of the checkout and the machine when a part was measured."""
 
     commit: str | None
     dirty: bool
-    """Whether files differed from the commit."""
+    """Whether the checkout had uncommitted changes."""
     load: float | None
-    """Processes that were at work on the machine, averaged over the minute before; None where it is not counted."""
+    """Mean number of running processes in the minute before; None if the system does not count them."""
 
 
 class SideBySide(Fields):
-    """Both sides on the same work, in turn."""
+    """Both sides on the same work, in alternation."""
 
     unit: str
     work: int
-    """So many units a round."""
+    """Number of units per round."""
     upstream_s: tuple[float, ...]
     """Seconds of each round."""
     ours_s: tuple[float, ...]
@@ -52,36 +52,36 @@ class SideBySide(Fields):
 
     @classmethod
     def of(cls, unit: str, work: int, upstream_s: Sequence[float], ours_s: Sequence[float]) -> Self:
-        """Sum up the seconds of both sides, round by round."""
+        """Summarize the seconds of both sides, round by round."""
         ratio = Spread.of([theirs / ours for theirs, ours in zip(upstream_s, ours_s, strict=True)])
         return cls(unit=unit, work=work, upstream_s=tuple(upstream_s), ours_s=tuple(ours_s), ratio=ratio)
 
     @property
     def upstream_rate(self) -> float:
-        """Upstream's units a second, in the median round."""
+        """Upstream's units per second, in the median round."""
         return self.work / statistics.median(self.upstream_s)
 
     @property
     def our_rate(self) -> float:
-        """Our units a second, in the median round."""
+        """Our units per second, in the median round."""
         return self.work / statistics.median(self.ours_s)
 
 
 class Preparation(Fields):
-    """Boxes to batches of crops, on one core; bit-identical, or there would be no outcome."""
+    """Boxes to batches of crops, on one core; the crops are bit-identical, else the measurement fails."""
 
     measured: Circumstances
     images: int
     pinned: bool
-    """Whether the system could be told to use one core only."""
+    """Whether the process could be bound to one core."""
     comparison: SideBySide
-    """Against MMPose's data loader, as its test loop gets its batches."""
+    """Comparison with MMPose's data loader, as its test loop uses it."""
     pipeline: SideBySide
-    """Against its data set alone, in one process: reading and transforms, without workers and what they send."""
+    """Comparison with its data set alone, in one process: reading and transforms, without workers."""
     image_ms: float
-    """What decoding an image takes us."""
+    """Our time for decoding an image."""
     warp_ms: dict[str, float]
-    """What cutting out one crop takes us, by geometry."""
+    """Our time for one crop, by geometry."""
 
 
 class DecodingSpeed(Fields):
@@ -102,23 +102,23 @@ class ScoringSpeed(Fields):
     annotations: int
     comparison: SideBySide
     metrics: dict[str, float | None]
-    """What both sides give, so that it is seen to be no trivial case."""
+    """Metrics of both sides, which show that the case is not trivial."""
     metric_max: float
     """Largest difference of a metric, fractions."""
     intervals_s: float = 0.0
-    """Seconds that the confidence intervals take besides, which MMPose does not give."""
+    """Seconds for the confidence intervals, which MMPose does not compute."""
     diagnosis_s: float = 0.0
-    """Seconds of the error analysis."""
+    """Seconds for the error analysis, which MMPose does not have."""
 
 
 class RowTimes(Fields):
-    """One row of the rows at once."""
+    """One of the rows that are run together."""
 
     id: str
     upstream_wall_s: tuple[float, ...]
-    """Seconds of MMPose's test script, of each round."""
+    """Seconds of MMPose's test script in each round."""
     upstream_forward_s: tuple[float, ...]
-    """Seconds of it from crops to heatmaps."""
+    """Seconds of these from crops to heatmaps."""
     ours_forward_s: tuple[float, ...]
     """Our seconds from crops to heatmaps."""
     metric_max: float
@@ -128,7 +128,7 @@ class RowTimes(Fields):
 
 
 class TenRows(Fields):
-    """Small rows, ours in one process, upstream's one after the other."""
+    """Small rows: ours in one process, upstream's one after the other."""
 
     measured: Circumstances
     images: int
@@ -136,17 +136,17 @@ class TenRows(Fields):
     precision: str
     rows: tuple[RowTimes, ...]
     ours_wall_s: tuple[float, ...]
-    """Seconds of our process, of each round."""
+    """Seconds of our process in each round."""
     ours_extra_s: tuple[float, ...]
-    """Seconds of it for intervals and the error analysis, which upstream does not make."""
+    """Seconds of these for intervals and the error analysis, which upstream does not compute."""
     ratio: Spread
     """Upstream's wall time over ours."""
     besides_network: Spread
-    """The same of what is left without the time from crops to heatmaps, and without what upstream does not make."""
+    """The same ratio without the time from crops to heatmaps, and without the work that upstream does not do."""
 
 
 class OneRow(Fields):
-    """One row, against nothing but the forward passes of its batches."""
+    """One whole run, compared with the forward passes of its batches alone."""
 
     measured: Circumstances
     id: str
@@ -154,11 +154,11 @@ class OneRow(Fields):
     people: int
     precision: str
     wall_s: tuple[float, ...]
-    """Seconds of the whole process, of each round."""
+    """Seconds of the whole process in each round."""
     forward_s: tuple[float, ...]
-    """Seconds from crops to heatmaps of the same batches, in a process that does nothing else meanwhile."""
+    """Seconds from crops to heatmaps for the same batches, in a process without other work."""
     ratio: Spread
-    """Wall over forward."""
+    """Wall time over forward time."""
 
 
 class PeakMemory(Fields):
@@ -167,63 +167,63 @@ class PeakMemory(Fields):
     measured: Circumstances
     boxes: tuple[int, ...]
     peak_mb: tuple[float, ...]
-    """Of each run, in 10⁶ bytes."""
+    """Peak of each run, in 10⁶ bytes."""
     seconds: tuple[float, ...]
 
     @property
     def growth_mb(self) -> float:
-        """From the fewest boxes to the most."""
+        """Growth of the peak from the fewest boxes to the most, in 10⁶ bytes."""
         return self.peak_mb[-1] - self.peak_mb[0]
 
 
 class Workers(Fields):
-    """Several workers on this machine, against this process; each of them with one thread for the network."""
+    """Several workers on this machine, compared with this process; each worker uses one thread for the network."""
 
     workers: int
     startup_s: float
-    """Seconds until each had read the people, built the network and done a batch; before the first round."""
+    """Seconds until each worker had read the people, built the network and done a batch; before the first round."""
     here_s: tuple[float, ...]
-    """Seconds of this process, of each round."""
+    """Seconds of this process in each round."""
     workers_s: tuple[float, ...]
-    """Seconds of the workers, of each round."""
+    """Seconds of the workers in each round."""
     efficiency: Spread
-    """How many times faster they are than this process, by how many they are."""
+    """Speed-up over this process, divided by the number of workers."""
 
 
 class Shards(Fields):
-    """One row predicted in tasks, with one thread; bit-identical, or there would be no outcome."""
+    """One row predicted in tasks, with one thread; results are bit-identical, else the measurement fails."""
 
     measured: Circumstances
     id: str
     images: int
     people: int
     tasks: int
-    """Batches, each of which is a task where there are many."""
+    """Number of batches, which is the number of tasks in the second case."""
     one_s: tuple[float, ...]
-    """Seconds of everything as one task in this process, of each round."""
+    """Seconds of everything as one task in this process, in each round."""
     many_s: tuple[float, ...]
-    """Seconds of a task for each batch in this process, of each round."""
+    """Seconds of one task per batch in this process, in each round."""
     overhead_ms: Spread
-    """What each task beyond the first adds: a network that waits for crops, a shard that is kept and read again."""
+    """Extra time per further task: the network waits for crops, and a shard is written and read."""
     workers: dict[Literal["processes", "ray"], Workers]
-    """Ray's only where it is installed."""
+    """Ray's entry exists only if Ray is installed."""
 
 
 class GpuEstimate(Fields):
-    """The whole table in one precision."""
+    """The time of the whole table in one precision."""
 
     precision: str
     peak_tflops: float
     efficiency: float
-    """Share of the peak that is assumed to be reached, by all networks together."""
+    """Share of the peak that all networks together are assumed to reach."""
     forward_min: float
     total_min: float
     binds: Literal["GPU", "crops", "decoding"]
-    """What takes longest of what goes on at the same time."""
+    """The slowest of the steps that run at the same time."""
 
 
 class GpuModel(Fields):
-    """What the whole COCO table would take on a GPU: computed, not measured."""
+    """The expected time of the whole COCO table on a GPU: computed, not measured."""
 
     device: str
     rows: int
@@ -231,7 +231,7 @@ class GpuModel(Fields):
     boxes: int
     geometries: tuple[str, ...]
     forward_pflop: float
-    """Of all rows together, 10¹⁵ operations; a multiplication and an addition count two, the flip test is in it."""
+    """10¹⁵ operations of all rows with the flip test; a multiplication and an addition count as two."""
     cores: int
     crops_min: float
     decoding_min: float
@@ -242,7 +242,7 @@ class GpuModel(Fields):
 
 
 class Details(Fields):
-    """The parts, each None until it is measured."""
+    """The parts; a part is None until it is measured."""
 
     prepare: Preparation | None = None
     decode: dict[str, DecodingSpeed] | None = None
@@ -255,11 +255,11 @@ class Details(Fields):
 
 
 class Ratios(Fields):
-    """The medians, each None until it is measured."""
+    """The medians; a median is None until it is measured."""
 
     prepare: float | None
     decode: dict[str, float] | None
-    """By codec."""
+    """Ratio by codec."""
     score: float | None
     ten_rows: float | None
     ten_rows_besides_network: float | None
@@ -268,7 +268,7 @@ class Ratios(Fields):
     @model_validator(mode="before")
     @classmethod
     def _gather_codecs(cls, fields: Any) -> Any:
-        """Read a file that has a field `decode_NAME` for each codec."""
+        """Convert the fields `decode_NAME` of a file to the field `decode`."""
         prefix = "decode_"
         if not isinstance(fields, dict) or "decode" in fields:
             return fields
@@ -277,7 +277,7 @@ class Ratios(Fields):
         return {**others, "decode": {name: value for name, value in decode.items() if value is not None} or None}
 
     def named(self) -> Iterator[tuple[str, float | None]]:
-        """Yield each ratio with its name, those of codecs as `decode_NAME`."""
+        """Yield each ratio with its name; ratios of codecs are named `decode_NAME`."""
         for name, value in self:
             if isinstance(value, dict):
                 yield from ((f"{name}_{codec}", ratio) for codec, ratio in value.items())
@@ -286,14 +286,14 @@ class Ratios(Fields):
 
 
 class SpeedReport(Document):
-    """What a measurement of speed found, on one machine."""
+    """The outcome of a speed measurement on one machine."""
 
     machine: dict[str, Any]
-    """As in a run's environment.json, with the number of cores."""
+    """The content of a run's environment.json, and the number of cores."""
 
 
 class BenchReport(SpeedReport):
-    """What `harness bench` found."""
+    """The outcome of `harness bench`."""
 
     title: ClassVar[str] = "outcome of `harness bench`"
     ratios: Ratios
@@ -302,7 +302,7 @@ class BenchReport(SpeedReport):
 
     @classmethod
     def of(cls, machine: dict[str, Any], details: Details) -> Self:
-        """Take the headline numbers out of the details."""
+        """Return a report with the headline numbers computed from the details."""
         ratios: dict[str, Any] = dict.fromkeys(Ratios.model_fields)
         if details.decode:
             ratios["decode"] = {codec: part.comparison.ratio.median for codec, part in details.decode.items()}
@@ -319,7 +319,7 @@ class BenchReport(SpeedReport):
         return cls(machine=machine, ratios=Ratios(**ratios), memory_growth_mb=growth, details=details)
 
     def same_machine(self, machine: dict[str, Any]) -> bool:
-        """Whether parts that are measured on a machine may stand beside the ones that are here."""
+        """Whether parts measured on a machine may be combined with the parts of this report."""
         mine, others = (
             {k: v for k, v in each.items() if k not in ("commit", "dirty")} for each in (self.machine, machine)
         )

@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def peak_memory() -> int:
-    """Return the most memory that was resident so far, bytes."""
+    """Return the peak of resident memory of this process, bytes."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not ru_maxrss, which on Linux starts from the memory of the process that started this one.
+        # Not ru_maxrss, because on Linux it includes the memory of the parent process before exec.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     if sys.platform == "win32":

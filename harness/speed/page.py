@@ -1,4 +1,4 @@
-"""The outcome of `harness bench` as Markdown."""
+"""Renders the outcome of `harness bench` as Markdown."""
 
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -22,7 +22,7 @@ PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-head
 
 
 def bench_markdown(report: BenchReport) -> str:
-    """Return a page with a line for every ratio, and what it was measured on."""
+    """Return a page with a line for every ratio, and the conditions of the measurement."""
     machine, details = report.machine, report.details
     versions = ", ".join(f"{name} {machine['packages'][name]}" for name in PACKAGES if name in machine["packages"])
     gpu = f", {machine['gpu']['name']}" if machine["gpu"] else ""
@@ -33,13 +33,13 @@ def bench_markdown(report: BenchReport) -> str:
         f"Measured by `harness bench` on {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads{gpu} "
         f"({commit}{versions}).",
         "",
-        "Both sides did the same work in turn, in one run, and gave the same results: crops bit for bit, keypoints "
+        "Both sides did the same work in alternation and gave the same results: crops bit for bit, keypoints "
         f"within {KEYPOINT_TOLERANCE} px, metrics of the same predictions within {SCORING_TOLERANCE:g}, of whole runs "
-        f"within {METRIC_TOLERANCE:g}. A ratio is upstream's time over ours, taken within each round; the table has "
-        "its median, least and most. Rates are those of the median round.",
+        f"within {METRIC_TOLERANCE:g}. A ratio is upstream's time over ours within one round; the table shows "
+        "its median, minimum and maximum. Rates are those of the median round.",
         "",
         *markdown_table(
-            ("what", "ratio", "least", "most", "rounds", "upstream", "ours"), "lrrrrrr", _comparisons(details)
+            ("what", "ratio", "minimum", "maximum", "rounds", "upstream", "ours"), "lrrrrrr", _comparisons(details)
         ),
     ]
     if details.ten_rows:
@@ -58,9 +58,9 @@ def bench_markdown(report: BenchReport) -> str:
 def _comparisons(details: Details) -> Iterator[Sequence[str]]:
     if part := details.prepare:
         core = "on one core" if part.pinned else "in one thread"
-        many = f"{part.comparison.work / part.images:.0f} boxes an image"
+        many = f"{part.comparison.work / part.images:.0f} boxes per image"
         yield _line(f"boxes to batches of crops, {core}, {many}", part.comparison)
-        yield _line("the same beside its data set alone, without a loader", part.pipeline)
+        yield _line("the same, against its data set alone without a loader", part.pipeline)
     for codec, decoding in (details.decode or {}).items():
         yield _line(f"heatmaps to keypoints, {codec}", decoding.comparison)
     if scoring := details.score:
@@ -75,7 +75,7 @@ def _comparisons(details: Details) -> Iterator[Sequence[str]]:
         what = f"{len(ten.rows)} rows, start to end"
         yield _cells(what, ten.ratio, f"{walls:.1f} s", f"{wall:.1f} s")
         rest = wall - ours - extra
-        yield _cells(f"{what}, besides the network", ten.besides_network, f"{walls - forwards:.1f} s", f"{rest:.1f} s")
+        yield _cells(f"{what}, without the network", ten.besides_network, f"{walls - forwards:.1f} s", f"{rest:.1f} s")
         yield _ours_alone("their intervals and error analyses", len(ten.ours_extra_s), extra)
 
 
@@ -94,14 +94,14 @@ def _cells(what: str, ratio: Spread, upstream: str, ours: str) -> Sequence[str]:
 
 
 def _ten_rows(part: TenRows) -> Iterator[str]:
-    yield "## Several rows at once"
+    yield "## Several rows together"
     yield ""
     yield (
         f"{part.people:,} boxes in {part.images} images, seeded checkpoints. Upstream: MMPose's test script, a process "
-        f"a row, with its published settings. Ours: one process, precision {part.precision}. Forward is from crops to "
-        "heatmaps, flip test included, ours with that of the sample that tells the effect of the precision. Seconds "
-        "are those of the median round; metric and keypoint the largest differences: seeded heatmaps may have ties, "
-        "which rounding decides, and seeded networks find hardly anybody, so that equal metrics say little."
+        f"per row, with its published settings. Ours: one process, precision {part.precision}. Forward is from crops "
+        "to heatmaps with the flip test; ours includes the sample that measures the effect of the precision. "
+        "Seconds are those of the median round; metric and keypoint are the largest differences. Seeded heatmaps may "
+        "have ties, which rounding decides, and seeded networks find few people, so that equal metrics prove little."
     )
     yield ""
     rows = []
@@ -129,9 +129,9 @@ def _shards(part: Shards) -> Iterator[str]:
     yield "## Work in tasks, and several workers"
     yield ""
     yield (
-        f"{part.id}, {part.people:,} boxes in {part.images} images, one thread a worker for the network, with the same "
-        f"results to the last bit. Seconds are the medians of {len(part.one_s)} rounds. Efficiency is how many times "
-        "faster workers are than this process, once begun, by how many they are."
+        f"{part.id}, {part.people:,} boxes in {part.images} images, one thread per worker for the network, with the "
+        f"same results to the last bit. Seconds are the medians of {len(part.one_s)} rounds. Efficiency is the "
+        "speed-up of the workers over this process, after their start, divided by their number."
     )
     yield ""
     cost = part.overhead_ms
@@ -144,14 +144,14 @@ def _shards(part: Shards) -> Iterator[str]:
         gain = each.efficiency
         follows, begun = f"efficiency {gain.median:.2f}", f"{each.startup_s:.1f} s"
         rows.append((f"{each.workers} {name}", *seconds, follows, f"{gain.min:.2f}", f"{gain.max:.2f}", begun))
-    heads = ("what", "seconds", "against", "seconds", "what follows", "least", "most", "begun in")
+    heads = ("what", "seconds", "against", "seconds", "result", "minimum", "maximum", "started in")
     yield from markdown_table(heads, "lrlrlrrr", rows)
 
 
 def _memory(part: PeakMemory) -> Iterator[str]:
     yield "## Peak memory"
     yield ""
-    yield "A whole run with a small network: reading, predicting, saving and scoring, each in a fresh process."
+    yield "A whole run with a small network: reading, predicting, saving and scoring; each run in a new process."
     yield ""
     runs = zip(part.boxes, part.peak_mb, part.seconds, strict=True)
     rows = ((f"{boxes:,}", f"{peak:.0f}", f"{seconds:.1f}") for boxes, peak, seconds in runs)
@@ -181,9 +181,9 @@ def _gpu_model(model: GpuModel) -> Iterator[str]:
         )
         for each in model.estimates
     )
-    heads = ("precision", "peak TFLOP/s", "reached", "forward, minutes", "what binds", "whole table, minutes")
+    heads = ("precision", "peak TFLOP/s", "reached", "forward, minutes", "slowest step", "whole table, minutes")
     yield from markdown_table(heads, "lrrrlr", rows)
     yield ""
-    yield "It assumes:"
+    yield "Assumptions:"
     yield ""
     yield from (f"- {assumption}" for assumption in model.assumptions)

@@ -1,4 +1,4 @@
-"""Preparation: from boxes to batches of crops, against MMPose's data loader as a test loop has it, on one core."""
+"""Measures preparation, from boxes to batches of crops, against MMPose's data loader of a test loop, on one core."""
 
 import io
 import os
@@ -29,13 +29,13 @@ from harness.suites.ledger import point_at
 
 
 def measure_preparation(plan: Plan, images: int, rounds: int, geometries: Sequence[Crop]) -> Preparation:
-    """Compare boxes a second.
+    """Compare both sides in boxes per second.
 
     Args:
-        plan: Names the people, the images and the config.
-        images: The people of the first so many images make a round.
-        rounds: How often.
-        geometries: For these it is measured what we need for an image and for a crop.
+        plan: The plan with the people, the images and the config.
+        images: A round takes the people of this many first images.
+        rounds: Number of rounds.
+        geometries: Geometries for which our costs per image and per crop are measured.
 
     Raises:
         ObtainError: Boxes or images are missing.
@@ -89,13 +89,13 @@ def check_crops(upstream: Sequence[Any], ours: Image) -> None:
 
 
 def geometry_name(crop: Crop) -> str:
-    """Name a geometry, e.g. `192x256 plain`."""
+    """Return the name of a geometry, e.g. `192x256 plain`."""
     width, height = crop.input_size
     return f"{width}x{height} {crop.affine}"
 
 
 def _upstream_dataset(plan: Plan, people: People) -> Any:
-    """Return MMPose's data set of these people, in their order."""
+    """Return MMPose's data set with these people, in their order."""
     install_stand_ins()
     import mmpose.datasets  # noqa: F401 (registers the data sets)
     from mmpose.registry import DATASETS
@@ -110,15 +110,15 @@ def _upstream_dataset(plan: Plan, people: People) -> Any:
 
 
 def _upstream_loader(plan: Plan, dataset: Any) -> Any:
-    """Return the config's own data loader, with its own workers; they stay from one round to the next."""
+    """Return the config's own data loader with its own workers, which persist between rounds."""
     config = plan.config.test_dataloader
     with DefaultScope.overwrite_default_scope("mmpose"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it finds two workers too many for one core
+        warnings.simplefilter("ignore")  # it warns that two workers are too many for one core
         return Runner.build_dataloader({**config, "dataset": dataset, "persistent_workers": config.num_workers > 0})
 
 
 def _costs(people: People, geometries: Sequence[Crop]) -> tuple[float, dict[str, float]]:
-    """Return the milliseconds of decoding an image, and by geometry those of cutting out a crop."""
+    """Return the milliseconds for decoding an image, and for one crop by geometry."""
     matrices = [crop_regions(people, geometry).matrices for geometry in geometries]
     reading, warping = 0.0, np.zeros(len(geometries))
     for image_id, path in people.images.items():
@@ -138,14 +138,14 @@ def _costs(people: People, geometries: Sequence[Crop]) -> tuple[float, dict[str,
 
 @contextmanager
 def _one_core() -> Iterator[bool]:
-    """Meanwhile, compute on one core with one thread; says whether the system takes such a wish."""
+    """Use one core and one thread within the context; yield whether the system supports this."""
     threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
         if sys.platform == "linux":
             cores = os.sched_getaffinity(0)
-            os.sched_setaffinity(0, {max(cores)})  # threads that are started from here on inherit it
+            os.sched_setaffinity(0, {max(cores)})  # threads started later inherit it
             try:
                 yield True
             finally:

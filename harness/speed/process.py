@@ -1,4 +1,4 @@
-"""Processes that are measured from outside."""
+"""Runs and times processes from outside."""
 
 import contextlib
 import subprocess
@@ -10,22 +10,22 @@ from pathlib import Path
 from harness.errors import RunError
 
 _LOGGED = 2000
-"""Characters of a failed process's output that an error shows."""
+"""Maximum number of characters of a failed process's output in an error message."""
 
 
 def run_python(
     arguments: Sequence[str], log: Path, accepted: Sequence[int] = (0,), seconds: float | None = None
 ) -> float:
-    """Run Python in the folder of a log, and return its wall time in seconds.
+    """Run Python in the folder of a log file, and return its wall time in seconds.
 
     Args:
-        arguments: Of the interpreter.
-        log: Where its output goes; not to a terminal, which might slow it down.
-        accepted: The exit codes that are no failure.
-        seconds: After which it is ended; None for never.
+        arguments: Arguments of the interpreter.
+        log: File for its output, because a terminal might slow it down.
+        accepted: Exit codes that are not failures.
+        seconds: Time limit; None for no limit.
 
     Raises:
-        RunError: It fails or is ended; shows the end of what it printed.
+        RunError: It fails or exceeds the limit; the message contains the end of its output.
     """
     with log.open("w") as file:
         start = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Times nothing but one row's forward passes, in a process of its own: `pure_forward SUITE DATA PRECISION`.
+"""Times only one row's forward passes, in a separate process: `pure_forward SUITE DATA PRECISION`.
 
-All crops are made first, then the network runs on the batches that a run would give it. Prints the seconds.
+All crops are made first, then the network processes the batches of a run. Prints the seconds.
 """
 
 import sys
@@ -14,7 +14,7 @@ from harness.suites.load import load_suite
 
 
 def forward_seconds(suite_file: Path, data: Path, precision: str) -> float:
-    """Return what the first row of a suite takes from crops to heatmaps."""
+    """Return the seconds of a suite's first row from crops to heatmaps."""
     suite = load_suite(suite_file)
     row = suite.rows[0]
     settings = Settings.in_folder(data, choose_device(None), precision=precision)

@@ -1,4 +1,4 @@
-"""How both sides of a comparison are measured: in turn, on the same work, with the results compared."""
+"""Measures both sides of a comparison: in alternation, on the same work, with a comparison of the results."""
 
 import gc
 import os
@@ -26,12 +26,12 @@ def compare(
     """Time both sides in each round.
 
     Args:
-        unit: What the work is counted in.
-        work: How much of it there is in a round.
-        upstream: Does it upstream's way.
-        ours: Does it ours.
-        rounds: How often.
-        check: Compares the results of a round, and raises where they differ.
+        unit: Unit of the work.
+        work: Number of units in a round.
+        upstream: Does the work with upstream's code.
+        ours: Does the work with our code.
+        rounds: Number of rounds.
+        check: Compares the results of a round, and raises an error if they differ.
     """
     return compare_timed(unit, work, partial(timed, upstream), partial(timed, ours), rounds, check)
 
@@ -44,7 +44,7 @@ def compare_timed(
     rounds: int,
     check: Callable[[Theirs, Ours], object],
 ) -> SideBySide:
-    """Do the same as `compare` where both sides say themselves how many seconds they took, beside their results."""
+    """Do the same as `compare`, with sides that return their own seconds together with their results."""
     upstream_s, ours_s = [], []
     for number in range(rounds):
         (seconds, theirs), (our_seconds, mine) = in_turn(number, upstream, ours)
@@ -55,7 +55,7 @@ def compare_timed(
 
 
 def in_turn(number: int, upstream: Callable[[], Theirs], ours: Callable[[], Ours]) -> tuple[Theirs, Ours]:
-    """Do both, upstream first in rounds 0, 2 and so on and last in the others, and return what they give."""
+    """Call both, upstream first in even rounds and last in odd rounds, and return their results."""
     if number % 2 == 0:
         theirs = upstream()
         return theirs, ours()
@@ -64,7 +64,7 @@ def in_turn(number: int, upstream: Callable[[], Theirs], ours: Callable[[], Ours
 
 
 def timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    """Return the seconds that something takes, and what it gives; garbage of before is not collected at its cost."""
+    """Return the seconds of a call and its result; earlier garbage is collected before the measurement."""
     gc.collect()
     start = time.perf_counter()
     result = work()
@@ -72,7 +72,7 @@ def timed(work: Callable[[], Result]) -> tuple[float, Result]:
 
 
 def circumstances() -> Circumstances:
-    """Describe this moment, before a part is measured."""
+    """Return the circumstances at this moment, before a part is measured."""
     environment = describe_environment("cpu")
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     return Circumstances(commit=environment["commit"], dirty=environment["dirty"], load=load)

@@ -1,4 +1,4 @@
-"""Scoring: from predictions to metrics, against MMPose's CocoMetric with its NMS, its JSON and xtcocotools."""
+"""Measures scoring, from predictions to metrics, against MMPose's CocoMetric with its NMS, its JSON and xtcocotools."""
 
 import contextlib
 import io
@@ -30,13 +30,13 @@ from harness.suites.ledger import annotation_path, point_at, read_protocol
 from harness.suites.metainfo import read_metainfo
 
 BATCH = 64
-"""People that MMPose's loop hands to its metric at a time."""
+"""Number of people that MMPose's loop passes to its metric at a time."""
 KEYPOINTS = 17
 
 
 @dataclass(frozen=True)
 class ScoredData:
-    """How much is scored; that of COCO val2017 with the published boxes."""
+    """Sizes of the scored data; by default those of COCO val2017 with the published boxes."""
 
     images: int = 5000
     annotations: int = 11004
@@ -44,14 +44,14 @@ class ScoredData:
 
 
 def measure_scoring(config: Config, scale: ScoredData, rounds: int) -> ScoringSpeed:
-    """Compare predictions a second on synthetic annotations.
+    """Compare predictions per second on synthetic annotations.
 
-    MMPose reads them for every row of a table, we do once, before the first round.
+    MMPose reads annotations for every row of a table; we read them once, before the first round.
 
     Args:
-        config: A row of COCO.
-        scale: How much there is to score.
-        rounds: How often.
+        config: The config of a COCO row.
+        scale: Sizes of the data to score.
+        rounds: Number of rounds.
 
     Raises:
         DifferenceError: A metric differs by more than 1e-12.
@@ -111,17 +111,17 @@ def check_metrics(upstream: Mapping[str, float | None], ours: Mapping[str, float
     """Return the largest difference between metrics, fractions.
 
     Raises:
-        DifferenceError: It is larger than the tolerance.
+        DifferenceError: A difference is larger than the tolerance.
     """
     differences = {name: difference(ours[name], value) for name, value in upstream.items()}
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= tolerance:
-        raise DifferenceError(f"{worst} is {ours[worst]}, upstream's {upstream[worst]}")
+        raise DifferenceError(f"{worst} is {ours[worst]} with our code and {upstream[worst]} with upstream's")
     return differences[worst]
 
 
 def _upstream_samples(predictions: Predictions) -> list[list[dict[str, Any]]]:
-    """Return the batches that MMPose's loop would hand to its metric."""
+    """Return the batches that MMPose's loop passes to its metric."""
     # The metric takes the area as the product of a width and a height.
     scales = np.stack([predictions.crop_areas, np.ones_like(predictions.crop_areas)], axis=1)
     samples = [
@@ -161,7 +161,7 @@ def _upstream_metrics(evaluator: Any, scoring: OksScoring, batches: list[list[di
 
 
 def draw_annotations(rng: np.random.Generator, scale: ScoredData) -> dict[str, Any]:
-    """Return a COCO-style document: people in half of the images, six in ten with keypoints, one in fifty a crowd."""
+    """Return annotations in COCO's form: people in half of the images, 60 % with keypoints, 2 % of them crowds."""
     count = scale.annotations
     image_ids = rng.choice(np.arange(1, scale.images + 1, 2), count)
     heights = np.clip(rng.lognormal(4.5, 0.8, count), 12, 470)
@@ -206,7 +206,7 @@ def draw_annotations(rng: np.random.Generator, scale: ScoredData) -> dict[str, A
 
 
 def draw_predictions(rng: np.random.Generator, document: dict[str, Any], count: int) -> Predictions:
-    """Return predictions in the order of the images: some near an annotated person of their image, others far off."""
+    """Return predictions in the order of the images: some near an annotated person of their image, others far away."""
     annotated: dict[int, list[int]] = {}
     for number, annotation in enumerate(document["annotations"]):
         annotated.setdefault(annotation["image_id"], []).append(number)

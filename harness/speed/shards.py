@@ -1,4 +1,4 @@
-"""Shards: what it costs to cut the work into tasks, and what several workers gain, on one row with seeded weights."""
+"""Measures the cost of dividing work into tasks, and the gain of several workers, on one row with seeded weights."""
 
 import importlib.util
 import logging
@@ -25,27 +25,28 @@ from harness.run.executors.here import Here
 from harness.run.executors.ray_cluster import RayCluster
 from harness.run.passes import TRIES, predict_in_passes
 from harness.run.plan import Plan
+from harness.run.progress import SilentProgress
 from harness.run.worker import Task
 from harness.run_folder import RunFolder
 from harness.speed.outcome import Shards, Spread, Workers
 from harness.speed.rounds import circumstances, compare
 
 ROW = "litehrnet-18-256x192"
-"""A small network, beside which all else shows."""
+"""A row with a small network, so that other costs are visible."""
 WORKERS = 2
 
 
 def measure_shards(plan: Plan, rounds: int) -> Shards:
-    """Compare one task with one for each batch, and workers with this process.
+    """Compare one task with one task per batch, and workers with this process.
 
     Args:
-        plan: Names the row, the people and the images; on a CPU.
-        rounds: How often.
+        plan: The plan with the row, the people and the images; on a CPU.
+        rounds: Number of rounds.
 
     Raises:
         UsageError: There are fewer batches than workers.
         ObtainError: Boxes or images are missing.
-        RunError: Workers do not begin, or are lost.
+        RunError: Workers do not start, or are lost.
         DifferenceError: Results are not bit-identical.
     """
     measured = circumstances()
@@ -53,7 +54,7 @@ def measure_shards(plan: Plan, rounds: int) -> Shards:
     check_images(people.images)
     tasks = math.ceil(len(people) / plan.protocol.compute.batch_size)
     if tasks < WORKERS:
-        raise UsageError(f"{len(people)} people are {tasks} batch for {WORKERS} workers", "let it have more images")
+        raise UsageError(f"{len(people)} people are {tasks} batch for {WORKERS} workers", "use more images")
     with torch_threads(1), tempfile.TemporaryDirectory() as folder, Here("cpu", _ignore) as here:
         work = _Work(plan, people, RunFolder(Path(folder)))
         work.begin(here)
@@ -87,7 +88,7 @@ def check_same(ours: Predictions, others: Predictions) -> None:
     for name, values in vars(ours).items():
         other = getattr(others, name)
         if (values.dtype, values.shape, values.tobytes()) != (other.dtype, other.shape, other.tobytes()):
-            raise DifferenceError(f"{name} are not bit-identical when the work is cut otherwise")
+            raise DifferenceError(f"{name} are not bit-identical if the work is divided differently")
 
 
 @dataclass(frozen=True)
@@ -97,23 +98,23 @@ class _Work:
     folder: RunFolder
 
     def predict(self, executor: Executor, task_seconds: float | None = None) -> Predictions:
-        """Predict everybody as a run does, until its shards are removed."""
+        """Predict all people as a run does, and remove the shards."""
         runs = [(ROW, self.plan, self.folder)]
-        ((_, outcome),) = filter(None, predict_in_passes(runs, self.people, executor, _Silent(), task_seconds))
+        ((_, outcome),) = filter(None, predict_in_passes(runs, self.people, executor, SilentProgress(), task_seconds))
         self.folder.clear_shards()
         if isinstance(outcome, Exception):
             raise outcome
         return outcome[0]
 
     def begin(self, executor: Executor) -> None:
-        """Have each worker read the people, build the network and do a batch.
+        """Let each worker read the people, build the network and do a batch.
 
         Raises:
-            RunError: One is lost, or gets no task.
+            RunError: A worker is lost, or gets no task.
         """
         end = min(self.plan.protocol.compute.batch_size, len(self.people))
         begun: set[str] = set()
-        for _ in range(TRIES):  # Ray may give both tasks to the worker that is there first
+        for _ in range(TRIES):  # Ray may send both tasks to the worker that starts first
             for _ in range(executor.workers):
                 executor.submit(Task((0,), (self.plan,), 0, end, exact=False, threads=torch.get_num_threads()))
             for _ in range(executor.workers):
@@ -126,11 +127,11 @@ class _Work:
                 begun.add(result.notes.worker)
             if len(begun) == executor.workers:
                 return
-        raise RunError(f"of {executor.workers} workers only {len(begun)} began")
+        raise RunError(f"only {len(begun)} of {executor.workers} workers started")
 
 
 def _measure_workers(work: _Work, here: Executor, context: AbstractContextManager[Executor], rounds: int) -> Workers:
-    """Compare workers, from before they are begun, with this process; tasks are as long as a run makes them."""
+    """Compare workers, including their start, with this process; tasks have the length that they have in a run."""
     start = time.perf_counter()
     with context as executor:
         work.begin(executor)
@@ -149,7 +150,7 @@ def _measure_workers(work: _Work, here: Executor, context: AbstractContextManage
 
 @contextmanager
 def _local_ray() -> Iterator[RayCluster]:
-    """Begin a Ray cluster on this machine that has as many processors as there are to be workers."""
+    """Start a Ray cluster on this machine with as many processors as there are workers."""
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -158,7 +159,7 @@ def _local_ray() -> Iterator[RayCluster]:
             address="local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
         )
     except (OSError, RuntimeError, ray.exceptions.RayError) as error:
-        raise RunError(f"Ray does not begin: {error}") from error
+        raise RunError(f"Ray does not start: {error}") from error
     try:
         with RayCluster(None, "cpu", _ignore) as cluster:
             yield cluster
@@ -166,17 +167,5 @@ def _local_ray() -> Iterator[RayCluster]:
         ray.shutdown()
 
 
-class _Silent:
-    """A `RunProgress` that says nothing."""
-
-    def stage(self, of: str, name: str, people: int | None = None) -> None: ...
-
-    def advance(self, people: int) -> None: ...
-
-    def warn(self, of: str, text: str) -> None: ...
-
-    def download(self, name: str, done: int, total: int | None) -> None: ...
-
-
 def _ignore(_: int) -> None:
-    """Hear of progress."""
+    """Ignore progress."""

@@ -1,7 +1,7 @@
-"""Runs MMPose's own test script, in a process of its own, and reports what the network took and what came out.
+"""Runs MMPose's own test script in a separate process, and reports the time of the network and the results.
 
-`python -m harness.speed.upstream_script REPORT` and then the script's own arguments. REPORT.json gets seconds and
-metrics, REPORT.npz the predictions.
+Usage: `python -m harness.speed.upstream_script REPORT` followed by the script's own arguments. It writes seconds and
+metrics to REPORT.json, and the predictions to REPORT.npz.
 """
 
 import json
@@ -19,16 +19,16 @@ from harness.suites.configs import configs_folder
 
 
 class _Clock:
-    """Measures the model's test step without what follows the heatmaps: decoding, and the map to the image.
+    """Measures the model's test step without decoding and the mapping to the image.
 
-    What is left, from crops to heatmaps, is what our own forward passes are.
+    The rest, from crops to heatmaps, corresponds to our own forward passes.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def watch(self, model: Any) -> None:
-        """Count a pose estimator's time from here on."""
+        """Measure the test steps of a pose estimator from now on."""
         model.test_step = self._timed(model.test_step, 1)
         model.head.decode = self._timed(model.head.decode, -1)
         model.add_pred_to_datasample = self._timed(model.add_pred_to_datasample, -1)
@@ -60,10 +60,10 @@ def run_script(report: Path, arguments: list[str]) -> None:
     samples: list[Any] = []
 
     first: list[tuple[int, float]] = []
-    """People of the first batch, and when it was done."""
+    """Number of people in the first batch, and the time of its end."""
 
     class Keeper(Hook):  # type: ignore[misc]
-        """Keeps the predictions, which costs nothing while the loop runs."""
+        """Keeps the predictions, which takes no time during the loop."""
 
         def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
             samples.extend(outputs)
@@ -73,7 +73,7 @@ def run_script(report: Path, arguments: list[str]) -> None:
     clock = _Clock()
     metrics: dict[str, float] = {}
     loop: dict[str, float] = {}
-    """From the end of the first batch to the end of the evaluation."""
+    """Seconds from the end of the first batch to the end of the evaluation."""
     test = Runner.test
 
     def watched(runner: Any) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""Whole runs, start to end: several rows at once against MMPose's test script, and one row against its forward passes.
+"""Measures whole runs: several rows together against MMPose's test script, and one row against its forward passes.
 
-Each side runs in processes of its own, whose wall time the parent's clock takes.
+Each side runs in separate processes, whose wall time the parent process measures.
 """
 
 import tempfile
@@ -46,32 +46,32 @@ ONE_ROW = "resnet-50-256x192"
 
 @dataclass(frozen=True)
 class RowRun:
-    """One row's run by one of the sides."""
+    """The run of one row by one side."""
 
     forward_s: float
     metrics: dict[str, float | None]
     person_ids: Int64
     keypoints: Floating
     wall_s: float = 0.0
-    """Upstream's alone: our rows share a process."""
+    """Upstream only, because our rows share a process."""
     extra_s: float = 0.0
-    """Ours alone: intervals and the error analysis, which upstream does not make."""
+    """Ours only: intervals and the error analysis, which upstream does not compute."""
 
 
 def measure_ten_rows(rows: str, data: Path, images: int | None, precision: Precision, rounds: int) -> TenRows:
-    """Compare our run of rows with MMPose's test script, a process a row with its published settings.
+    """Compare our run of rows with MMPose's test script, one process per row with its published settings.
 
     Args:
         rows: Ids or patterns of rows of COCO, separated by commas.
         data: An MMPose data/ folder.
-        images: Take the first so many images; None for all.
-        precision: Ours.
-        rounds: How often.
+        images: Number of first images to use; None for all.
+        precision: Precision of our run.
+        rounds: Number of rounds.
 
     Raises:
-        UsageError: There are no such rows.
+        UsageError: No row matches.
         RunError: A process fails.
-        DifferenceError: A metric differs by more than 1e-6, or the people do.
+        DifferenceError: A metric differs by more than 1e-6, or the people differ.
     """
     measured = circumstances()
     with tempfile.TemporaryDirectory() as folder:
@@ -108,14 +108,14 @@ def measure_ten_rows(rows: str, data: Path, images: int | None, precision: Preci
 
 
 def measure_one_row(row: str, data: Path, images: int | None, precision: Precision, rounds: int) -> OneRow:
-    """Compare the wall time of one row's run with the time that its forward passes alone take.
+    """Compare the wall time of one row's run with the time of its forward passes alone.
 
     Args:
         row: The id of a row of COCO.
         data: An MMPose data/ folder.
-        images: Take the first so many images; None for all.
-        precision: Of both.
-        rounds: How often.
+        images: Number of first images to use; None for all.
+        precision: Precision of both.
+        rounds: Number of rounds.
 
     Raises:
         UsageError: There is no such row.
@@ -161,10 +161,10 @@ def check_run(row: str, upstream: RowRun, ours: RowRun) -> tuple[float, float]:
     """Return the largest differences of a metric, fractions, and of a keypoint, image px.
 
     Raises:
-        DifferenceError: A metric differs by more than 1e-6, or the people do.
+        DifferenceError: A metric differs by more than 1e-6, or the people differ.
     """
     if not np.array_equal(upstream.person_ids, ours.person_ids):
-        raise DifferenceError(f"{row}: the people are not upstream's")
+        raise DifferenceError(f"{row}: the people differ from upstream's")
     try:
         metric = check_metrics(upstream.metrics, ours.metrics, METRIC_TOLERANCE)
     except DifferenceError as error:
@@ -178,14 +178,14 @@ def _upstream_runs(work: Workload, scratch: Path) -> list[RowRun]:
         report = scratch / job.id
         arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(scratch / "work")]
         wall = run_python(["-m", "harness.speed.upstream_script", *arguments], scratch / "log.txt")
-        found = read_json(report.with_suffix(".json"), "what MMPose's test script gave")
+        found = read_json(report.with_suffix(".json"), "the report of MMPose's test script")
         with np.load(report.with_suffix(".npz")) as arrays:
             run = RowRun(
                 forward_s=found["forward_s"],
                 metrics=our_names(found["metrics"], job.scoring),
                 person_ids=arrays["ids"],
                 keypoints=arrays["keypoints"],
-                wall_s=wall - found["report_s"],  # what only we wanted to know is not charged to upstream
+                wall_s=wall - found["report_s"],  # without the time of our report
             )
         runs.append(run)
     return runs

@@ -1,4 +1,4 @@
-"""What both sides of whole runs are given: rows with seeded checkpoints, and a data folder."""
+"""The input of whole runs for both sides: rows with seeded checkpoints, and a data folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ _HINT = "name an MMPose data/ folder with --data DIR"
 
 @dataclass(frozen=True)
 class WorkloadRow:
-    """One row as MMPose's test script gets it."""
+    """One row in the form that MMPose's test script needs."""
 
     id: str
     config: Path
-    """MMPose's config with the row's overrides, its paths pointing into the data folder."""
+    """MMPose's config with the row's overrides and with paths into the data folder."""
     checkpoint: Path
     scoring: Scoring
 
@@ -41,7 +41,7 @@ class Workload:
     """Rows of COCO on a data folder; all paths are absolute."""
 
     suite: Path
-    """These rows alone, with the checkpoints that the jobs have."""
+    """A suite file with these rows only, with the checkpoints of the jobs."""
     data: Path
     images: int
     people: int
@@ -50,18 +50,18 @@ class Workload:
 
 @dataclass(frozen=True)
 class Documents:
-    """The two files of a data folder that say who is to be evaluated."""
+    """The two files of a data folder that define the people: annotations and boxes."""
 
     annotations: dict[str, Any]
-    """Its images have absolute file names, so that it can stand in another folder."""
+    """Its images have absolute file names, so that it can be stored in another folder."""
     boxes: list[dict[str, Any]]
 
     @classmethod
     def read(cls, config: Config, data: Path) -> "Documents":
-        """Read those of a config.
+        """Read the files of a config.
 
         Raises:
-            ObtainError: One of them is missing.
+            ObtainError: A file is missing.
         """
         annotations = read_json(data / annotation_path(config), "the annotation file", _HINT)
         boxes = read_json(data / _box_path(config), "the box file", _HINT)
@@ -80,7 +80,7 @@ class Documents:
         )
 
     def write(self, config: Config, data: Path) -> None:
-        """Write both where a config looks for them."""
+        """Write both files to the paths of a config."""
         write_json(data / annotation_path(config), self.annotations)
         write_json(data / _box_path(config), self.boxes)
 
@@ -89,20 +89,20 @@ def find_row(name: str) -> tuple[Suite, Row]:
     """Return one row of COCO, with its suite.
 
     Raises:
-        UsageError: There is no such row, or there are several.
+        UsageError: No row matches, or several do.
     """
     suite = load_suite("coco")
     rows = select_rows(suite, name)
     if len(rows) > 1:
-        raise UsageError(f"{name} matches {len(rows)} rows, and one is measured alone", "name one row with --row ID")
+        raise UsageError(f"{name} matches {len(rows)} rows, but one is needed", "name one row with --row ID")
     return suite, rows[0]
 
 
 def plan_row(name: str, data: Path, images: int | None = None) -> Plan:
-    """Return the plan of one row of COCO on the first so many images, or all, with seeded weights.
+    """Return the plan of one row of COCO on the first `images` images, or all, with seeded weights.
 
     Raises:
-        UsageError: There is no such row, or there are several.
+        UsageError: No row matches, or several do.
         ObtainError: The annotation or box file is missing.
     """
     suite, row = find_row(name)
@@ -118,12 +118,12 @@ def make_workload(
     Args:
         rows: Ids or patterns of rows of COCO, separated by commas.
         data: An MMPose data/ folder.
-        images: Take the first so many images of the annotation file; None for all.
+        images: Number of first images of the annotation file to use; None for all.
         scratch: An empty folder.
-        checkpoints: A folder in which they are kept for further workloads; None for `scratch`.
+        checkpoints: A folder that keeps them for later workloads; None for `scratch`.
 
     Raises:
-        UsageError: There are no such rows.
+        UsageError: No row matches.
         ObtainError: The annotation or box file is missing.
     """
     suite = load_suite("coco")
@@ -152,13 +152,13 @@ def make_workload(
 
 
 def save_checkpoint(network: torch.nn.Module, path: Path) -> Checkpoint:
-    """Save a network's weights as MMPose does, and return how a suite names them."""
+    """Save a network's weights as MMPose does, and return their entry for a suite."""
     torch.save({"meta": {}, "state_dict": network.state_dict()}, path)
     return describe_checkpoint(path)
 
 
 def describe_checkpoint(path: Path) -> Checkpoint:
-    """Return how a suite names a checkpoint that is there."""
+    """Return the entry of an existing checkpoint for a suite."""
     return Checkpoint(url=path.as_uri(), sha256=sha256_file(path))
 
 
@@ -170,7 +170,7 @@ def with_checkpoint(row: Row, checkpoint: Checkpoint, config: str | None = None)
 
 
 def write_suite(suite: Suite, rows: Sequence[Row], path: Path) -> Path:
-    """Write a suite of some rows alone, and return its path."""
+    """Write a suite with some of its rows, and return its path."""
     changed = suite.model_copy(update={"rows": list(rows)})
     write_json(path, changed.model_dump(mode="json", exclude_unset=True))  # JSON is YAML
     return path

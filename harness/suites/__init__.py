@@ -1,1 +1,1 @@
-"""What to run: suites and rows as data, and their audit against MMPose's own files."""
+"""Suites and rows as data, and their audit against MMPose's own files."""

@@ -1,9 +1,8 @@
-"""Suites against MMPose's own files: whether configs evaluate what the rows say, and metafiles state the same values.
+"""Compares suites with MMPose's own files: its configs must evaluate the rows, and its metafiles state the same values.
 
 MMPose publishes a value in up to three places: the table of its overview, the model's page and a metafile
-(`metafile.yml` beside the config). Its packages carry the configs and the metafiles, so those are what a suite is
-compared with. A difference that the suite itself states is known; any other is new; one that it states and that is no
-longer there is gone.
+(`metafile.yml` beside the config). Its packages contain the configs and the metafiles, with which suites are compared.
+A difference that the suite states is known; any other is new; a stated difference that does not exist any more is gone.
 """
 
 import functools
@@ -37,7 +36,7 @@ from harness.suites.sigmas import SIGMAS_ADVICE, USUAL_SIGMAS, suspicious_sigmas
 
 _DOWNLOADS = "https://download.openmmlab.com/"
 
-# Metafiles with several results for one config and checkpoint give them in this order and mark them by nothing else.
+# Metafiles with several results for one config and checkpoint list them in this order, without any other mark.
 _ORDER_BY_BOXES = {"PoseTrack18": ["ground-truth", "detector"]}
 _ORDER_BY_METRIC = {"JHMDB": ["PCK(person", "PCK(torso"]}
 
@@ -49,15 +48,16 @@ class AuditFinding:
     row: str
     """Full id of the row."""
     status: Literal["known", "new", "gone", "warning"]
-    """Whether the suite states the difference; gone if it states one that is not there; a warning is none, but odd."""
+    """Known: the suite states the difference. New: it does not. Gone: it states a difference that does not exist.
+    Warning: a suspicious setting without a difference."""
     subject: str
-    """What differs: a metric, or a part of the config; after the run's name where a row has several."""
+    """The metric or the part of the config that differs, after the run's name if a row has several runs."""
     stated: str
-    """What the suite says."""
+    """The suite's value."""
     found: str
-    """What MMPose says."""
+    """MMPose's value."""
     reason: str | None = None
-    """Why they differ, as far as the suite says."""
+    """The reason of the difference, if the suite states it."""
     in_table: bool = True
     """False for metrics that the published table does not print."""
 
@@ -75,17 +75,17 @@ class Audit:
 
     @property
     def agreeing(self) -> int:
-        """How many rows have nothing found about what the published table says."""
+        """Number of rows without a finding about the published table."""
         return len(self.suite.rows) - len({finding.row for finding in self.findings if finding.in_table})
 
     @property
     def problems(self) -> list[AuditFinding]:
-        """The findings that the suite does not account for."""
+        """The findings that the suite does not state correctly: new and gone ones."""
         return [finding for finding in self.findings if finding.status in ("new", "gone")]
 
 
 def audit_suite(suite: Suite) -> Audit:
-    """Compare every row of a suite with MMPose's configs and metafiles; one that cannot be run, with the latter alone.
+    """Compare every row of a suite with MMPose's configs and metafiles; rows that cannot run, with metafiles alone.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -113,16 +113,14 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
         for change in row.overrides:
             if changes_nothing(config, change):
                 changed = f"{prefix}override of {change.field}"
-                yield AuditFinding(
-                    suite.row_id(row), "new", changed, str(change.value), "what the config has without it"
-                )
+                yield AuditFinding(suite.row_id(row), "new", changed, str(change.value), "the same value in the config")
         override(config, row.overrides)
     except SpecError as error:
         yield _unusable(suite, row, run, prefix, error)
         return
     try:
         facts = list(_config_facts(suite, row, run, config, own=_is_own(path)))
-    except (*MALFORMED, SpecError):  # a config of another form, which the protocol is refused for
+    except (*MALFORMED, SpecError):  # an unsupported config, which reading the protocol reports
         facts = []
     for subject, stated, found in facts:
         if stated != found:
@@ -133,7 +131,7 @@ def _config_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[
 def _protocol_findings(
     suite: Suite, row: Row, run: Run, prefix: str, config: Config, path: Path
 ) -> Iterator[AuditFinding]:
-    """Tell what of a config is not evaluated, or is odd; `config` has the row's overrides, and is completed here."""
+    """Yield unsupported and suspicious settings of a config, which has the row's overrides and is completed here."""
     named, evaluated = normal(config.test_dataloader.dataset.get("bbox_file")), row_boxes(suite, row)
     complete(config, suite, row, path)
     try:
@@ -143,7 +141,7 @@ def _protocol_findings(
         return
     warn = partial(AuditFinding, suite.row_id(row), "warning", in_table=False)
     if _is_own(path) and named not in (None, evaluated):
-        reason = "the row's boxes are evaluated, not those that the config names"
+        reason = "the row's boxes are evaluated, not those of the config"
         yield warn(f"{prefix}boxes", str(evaluated or "ground-truth"), str(named), reason)
     sigmas = scoring.sigmas if isinstance(scoring, PoseSelection) else ()
     if odd := suspicious_sigmas(sigmas):
@@ -161,14 +159,15 @@ def _unusable(suite: Suite, row: Row, run: Run, prefix: str, error: SpecError) -
 
 
 def _is_own(path: Path) -> bool:
-    """Tell whether a config is the user's, not one of MMPose's."""
+    """Return whether a config is a custom one, not one of MMPose's."""
     return not path.is_relative_to(configs_folder())
 
 
 def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what a row says of its config, and what the config says: subject, stated, found.
+    """Yield the properties of a config with the row's and the config's value: subject, stated, found.
 
-    A config of one's own need not name boxes: a run takes the row's. Of MMPose's, they are part of what was published.
+    A custom config need not name boxes, since a run uses the row's. The boxes of MMPose's configs are part of the
+    published protocol.
     """
     head = heatmap_head(config)[0] if "head" in config.get("model", {}) else {}
     evaluated = suite.dataset_of(row)
@@ -177,7 +176,7 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
     annotations = in_data(suite.annotations(row, run))
     datasets = evaluated_datasets(config)
     validated = [annotation_file(dataset) for dataset in datasets.values()]
-    if len(set(validated)) > 1:  # validated on another part while training, which a test does not read
+    if len(set(validated)) > 1:  # validation during training is on another part, which the test does not read
         del datasets["val_dataloader"]
     for loader, dataset in datasets.items():
         crop: dict[str, Any] = next(
@@ -202,9 +201,9 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
 
 
 def _claim_findings(suite: Suite, row: Row) -> Iterator[AuditFinding]:
-    """Compare what was published of a row, and of its runs where there are several, with the metafiles."""
+    """Compare the claims of a row, and of its runs if there are several, with the metafiles."""
     if not all(_is_theirs(suite, run) for run in row.runs.values()):
-        return  # a user's own: MMPose has published nothing of it
+        return  # a custom model, about which MMPose has published nothing
     scopes: list[tuple[str | None, list[Run]]] = [(None, list(row.runs.values()))]
     if len(row.runs) > 1:
         scopes += [(name, [run]) for name, run in row.runs.items()]
@@ -257,7 +256,7 @@ def _compare(
     if unconfirmed:
         yield finding("known", unconfirmed) if found is None else finding("gone", stated=f"no value: {unconfirmed}")
     elif recorded and not published and same(recorded):
-        return  # nothing but the metafile states it
+        return  # only the metafile states it
     elif recorded and (found is None or not differing):
         yield finding("gone", recorded.refuted, stated=text(recorded.value))
     elif recorded and same(recorded):
@@ -275,7 +274,7 @@ def _compare(
 def _is_rounding(
     row: Row, scope: str | None, differing: list[Claim], found: float | None, tolerance: float | None
 ) -> bool:
-    """Whether a mean over several runs is as close to the published one as the suite's tolerance says."""
+    """Return whether a mean over several runs is within the suite's tolerance of the published mean."""
     if scope is not None or not row.has_mean or found is None or tolerance is None:
         return False
     return all(abs(claim.value - found) <= tolerance for claim in differing)
@@ -285,13 +284,13 @@ def _is_rounding(
 
 
 def _metafile_value(suite: Suite, row: Row, run: Run, scope: str | None, metric: str) -> float | None:
-    """Return what the metafiles beside a config state for it and its checkpoint; None if they do not.
+    """Return the value for a config and its checkpoint in the metafiles beside the config; None if they have none.
 
-    `scope` names the run where the value is of that alone.
+    `scope` names the run if the value is that of a single run.
 
-    Neither the config nor the checkpoint is enough to find the entry: some configs have entries for two checkpoints
-    (td-hm_ViTPose-huge), some checkpoints are given for two configs (res101, 065d3625). Configs are compared by file
-    name, since those of JHMDB's CPM are given in a folder that no longer exists.
+    The entry must be found by config and checkpoint: some configs have entries for two checkpoints
+    (td-hm_ViTPose-huge), some checkpoints have entries for two configs (res101, 065d3625). Configs are compared by file
+    name, since the metafile of JHMDB's CPM names a folder that no longer exists.
     """
     results = [
         result

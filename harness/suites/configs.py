@@ -1,4 +1,4 @@
-"""MMPose's configs, found and read without importing MMPose or torch."""
+"""Finds and reads MMPose's configs without importing MMPose or torch."""
 
 import difflib
 import importlib.util
@@ -21,7 +21,7 @@ def configs_folder() -> Path:
     """Return the configs folder of the installed MMPose.
 
     Raises:
-        ObtainError: MMPose is not installed, or without its configs.
+        ObtainError: MMPose is not installed, or is installed without its configs.
     """
     found = importlib.util.find_spec("mmpose")
     if found is None or found.origin is None:
@@ -31,14 +31,14 @@ def configs_folder() -> Path:
     for folder in folders:
         if folder.is_dir():
             return folder
-    raise ObtainError(f"mmpose is installed in {package} without its configs, which are to be in {folders[0]}")
+    raise ObtainError(f"mmpose is installed in {package} without its configs, which should be in {folders[0]}")
 
 
 def config_path(suite: Suite, run: Run) -> Path:
-    """Return the file of a run's config: relative to the suite's file if it is there, else in MMPose's configs folder.
+    """Return the file of a run's config: relative to the suite's file if it exists there, else to MMPose's configs.
 
     Raises:
-        SpecError: There is no such file in either place.
+        SpecError: The file exists in neither folder.
     """
     beside = [suite.path.parent / run.config] if suite.path else []
     candidates = [*beside, configs_folder() / run.config]
@@ -51,29 +51,29 @@ def config_path(suite: Suite, run: Run) -> Path:
 
 
 def read_config(path: Path) -> Config:
-    """Read a config file as it is; what it would import is not imported.
+    """Return the content of a config file, without running its custom imports.
 
     Raises:
-        SpecError: The config cannot be read, or evaluates nothing.
+        SpecError: The config cannot be read, or has no data set to evaluate.
     """
     try:
         with warnings.catch_warnings():
-            # mmengine, on finding the package of a base such as mmpose::_base_/default_runtime.py.
+            # mmengine raises it when it looks for the package of a base such as mmpose::_base_/default_runtime.py.
             warnings.filterwarnings("ignore", "pkg_resources is deprecated")
             config = Config.fromfile(path, import_custom_modules=False)
-    except Exception as error:  # a config is a program, which can fail in any way
+    except Exception as error:  # a config is a program, which can raise any exception
         raise SpecError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
     for name in ("val_dataloader", "test_dataloader"):
         loader = config.get(name)
         if not isinstance(loader, dict) or not isinstance(loader.get("dataset"), dict):
-            raise SpecError(f"config {path} has no {name}.dataset, so there is nothing to evaluate")
+            raise SpecError(f"config {path} has no {name}.dataset, which is needed for evaluation")
     return config
 
 
 def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
-    """Return a run's config as MMPose has it, but for what the run evaluates.
+    """Return a run's config before the row's overrides.
 
-    Of a row of another data set, the other config's evaluation is in it, and of a subset, that one's annotation file.
+    For a row with `evaluated_like`, it has the other config's evaluation; for a subset, the subset's annotation file.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -92,12 +92,12 @@ def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
 
 
 def load_config(suite: Suite, row: Row, run: Run) -> Config:
-    """Return a run's config as it is evaluated: with the row's overrides and boxes, and its metainfo's file found.
+    """Return the config that a run evaluates: with the row's overrides and boxes, and the path of its metainfo's file.
 
     Raises:
-        ObtainError: MMPose is not installed; or the row says that nobody can run it.
+        ObtainError: MMPose is not installed; or the row has `cannot_run`.
         SpecError: The config does not exist, cannot be read, or evaluates another annotation file than the row; or an
-            override contradicts the row's boxes or does not fit the config.
+            override contradicts the row's boxes or does not match the config.
     """
     if row.cannot_run:
         raise ObtainError(f"{suite.row_id(row)} cannot be run: {row.cannot_run}")
@@ -110,7 +110,7 @@ def load_config(suite: Suite, row: Row, run: Run) -> Config:
             raise SpecError(
                 f"{suite.row_id(row)}: overrides: bbox_file is {change.value or 'null'}, but the boxes of the row are "
                 f"{box_file or 'ground-truth'}",
-                "leave the override out; the key `boxes` of the row and of its dataset say which boxes are evaluated",
+                "remove the override; the key `boxes` of the row and of its dataset decide which boxes are evaluated",
             )
     complete(config, suite, row, path)
     evaluated, stated = annotation_file(config.test_dataloader.dataset), in_data(suite.annotations(row, run))
@@ -124,13 +124,13 @@ def load_config(suite: Suite, row: Row, run: Run) -> Config:
 
 
 def complete(config: Config, suite: Suite, row: Row, path: Path) -> None:
-    """Set what the suite knows better than the config, in place: the row's boxes, and where the metainfo's file is.
+    """Set the row's boxes and the path of the metainfo's file in a config, in place.
 
     Args:
-        config: With the row's overrides.
-        suite: Its data set names the box file, and its folder is looked into for the metainfo.
-        row: Says whether a detector's boxes are evaluated or the annotated ones.
-        path: The config's file, beside which the metainfo may be, too.
+        config: The config with the row's overrides.
+        suite: The suite, whose data set names the box file, and whose folder may contain the metainfo.
+        row: The row, which selects a detector's boxes or the annotated ones.
+        path: The config's file, whose folder may contain the metainfo, too.
     """
     box_file = row_boxes(suite, row)
     folders = [*([suite.path.parent] if suite.path else []), path.parent]
@@ -146,20 +146,20 @@ def complete(config: Config, suite: Suite, row: Row, path: Path) -> None:
 
 
 def row_boxes(suite: Suite, row: Row) -> str | None:
-    """Return the box file that a row is evaluated on, as a config names it; None for ground-truth boxes."""
+    """Return the box file of a row in the form of configs; None for ground-truth boxes."""
     return in_data(suite.dataset_of(row).boxes) if row.boxes == "detector" else None
 
 
 def annotation_file(dataset: Any) -> str | None:
-    """Return the annotation file of a config's data set, as MMPose joins it."""
+    """Return the annotation file of a config's data set, joined with `data_root` as in MMPose."""
     return normal(posixpath.join(str(dataset.get("data_root") or ""), str(dataset.get("ann_file") or "")))
 
 
 def in_data(path: str | None) -> str | None:
-    """Return what a config calls a path of the data folder."""
+    """Return a path of the data folder in the form of configs, which begins with `data/`."""
     return None if path is None else normal(posixpath.join(DATA_ROOT, path))
 
 
 def normal(path: Any) -> str | None:
-    """Return a path of a config in a form in which two of the same file are equal."""
+    """Return a path of a config in normal form, so that paths of the same file are equal."""
     return posixpath.normpath(str(path)) if path else None

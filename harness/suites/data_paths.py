@@ -1,11 +1,11 @@
-"""Paths in the data folder, as MMPose's configs name them."""
+"""Converts paths of MMPose's configs to paths in the data folder."""
 
 from pathlib import PurePosixPath
 
 DATA_ROOT = "data/"
-"""What MMPose's configs call the data folder."""
+"""The data folder in MMPose's configs."""
 
 
 def in_data_folder(path: str) -> str:
-    """Turn a path of a config into one in the data folder."""
+    """Return a path of a config relative to the data folder."""
     return f"{PurePosixPath(path)}/".removeprefix(DATA_ROOT).rstrip("/")

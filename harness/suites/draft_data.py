@@ -1,7 +1,7 @@
-"""What a metafile's result was measured on, for a draft: the data set, the file of a subset, another config's data.
+"""Finds the data of a metafile's result for a draft: the data set, the file of a subset, another config's data.
 
-A metafile names a data set, and nothing else. A config names files. The project's suites know which files go with which
-name, so a result on another data set than its config's finds those there.
+A metafile has only the name of a data set, and a config has only files. The project's suites have both, and provide the
+files of a result on another data set than its config's.
 """
 
 from collections import defaultdict
@@ -25,17 +25,17 @@ UNKNOWN_FOLDER = "to-be-completed"
 
 
 class EvaluatedData:
-    """Tells what results were measured on.
+    """Finds the data of results.
 
     Args:
-        remarks: What a person completes is appended to it.
+        remarks: Remarks about values that the user must complete are appended to it.
     """
 
     def __init__(self, remarks: list[str]) -> None:
         self.remarks = remarks
 
     def dataset(self, model: MetafileModel, config: Config, name: str) -> dict[str, Any]:
-        """Return the data set of a result: the one of that name in the project's suites, or what the config states."""
+        """Return the data set of a result: the one of that name in the project's suites, or the config's."""
         tested = config.test_dataloader.dataset
         annotations = in_data_folder(annotation_file(tested) or "")
         of_config = [one for known in self._known.values() for one in known if one.annotations == annotations]
@@ -61,7 +61,7 @@ class EvaluatedData:
             if extra := {field: file.path for field, file in protocol.scoring.files.items()}:
                 dataset["extra"] = extra
         except SpecError as error:
-            self.remarks.append(f"{model.name}: its config is not evaluated as it is: {error}")
+            self.remarks.append(f"{model.name}: its config cannot be evaluated without changes: {error}")
         return dataset
 
     @cached_property
@@ -92,10 +92,10 @@ class EvaluatedData:
         return path or f"{UNKNOWN_FOLDER}/{run}.json"
 
     def evaluated_like(self, model: MetafileModel, config: Config, dataset: Mapping[str, Any], name: str) -> str | None:
-        """Return the config of a row of the project's suites that evaluates a data set as a result does.
+        """Return the config of a row of the project's suites that evaluates a result's data set with equal crops.
 
         Returns:
-            None where the model's own config evaluates it.
+            None if the model's own config evaluates it, or if no such config exists.
         """
         tested = config.test_dataloader.dataset
         if annotation_file(tested) == in_data(dataset["annotations"]):
@@ -108,13 +108,14 @@ class EvaluatedData:
                         if other.pipeline == tested.pipeline:
                             return run.config
         self.remarks.append(
-            f"{model.name}: evaluated_like: its config does not evaluate {name}; name one that does, with equal crops"
+            f"{model.name}: evaluated_like: its config does not evaluate {name}; name a config that does, with equal "
+            "crops"
         )
         return None
 
 
 def boxes_overrides(config: Config, boxes: str, reason: str) -> list[dict[str, Any]]:
-    """Return the changes to what a config evaluates that a result on ground-truth boxes needs."""
+    """Return the overrides of a config's data set that a result on ground-truth boxes needs."""
     tested = config.test_dataloader.dataset
     changed = [field for field in ("bbox_file", "filter_cfg") if boxes == "ground-truth" and tested.get(field)]
     return [{"field": field, "value": None, "reason": reason} for field in changed]

@@ -1,4 +1,4 @@
-"""Writes a drafted suite as the YAML of its file: a row a paragraph, claims with the digits that were printed."""
+"""Writes a drafted suite as YAML: a paragraph for each row, claims with the printed digits."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -13,15 +13,15 @@ _WIDTH = 120
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes equal values in each place, not by reference."""
+    """Writes repeated values in full, without YAML aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Return that there are no references."""
+        """Return True, so that no value gets an alias."""
         return True
 
 
 def _number(dumper: _Dumper, value: Decimal) -> yaml.Node:
-    """Return a number with its digits; one without a point is an integer, which a claim may be."""
+    """Return a number with all its digits; a number without a point is an integer, which claims may have."""
     text = f"{value:f}"
     return dumper.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
 
@@ -30,15 +30,15 @@ _Dumper.add_representer(Decimal, _number)
 
 
 def to_yaml(draft: Draft, metafile: str) -> str:
-    """Return a suite's file, which begins with what a person completes.
+    """Return the text of a suite's file, which begins with remarks about values to complete.
 
     Args:
         draft: The suite.
-        metafile: What it was drafted from, for the first line.
+        metafile: The source of the draft, for the first line.
     """
     lines = [f"# Drafted from {metafile}."]
     if draft.remarks:
-        lines.append("# To be completed or checked by a person:")
+        lines.append("# Complete or check these values:")
         for remark in draft.remarks:
             text = " ".join(remark.split())
             lines += textwrap.wrap(
@@ -58,7 +58,7 @@ def _rows(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
-    """Yield the lines of a key: one where it fits and is not a mapping of mappings."""
+    """Yield the lines of a key: a single line if it is short enough and not a mapping of mappings."""
     line = f"{indent}{_in_one_line(key)}: {_in_one_line(value)}"
     nested = isinstance(value, Mapping) and any(isinstance(item, Mapping) for item in value.values())
     if not value or not isinstance(value, Mapping | list) or not (nested or len(line) > _WIDTH):

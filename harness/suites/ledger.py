@@ -1,4 +1,4 @@
-"""Reads the protocol out of a row's MMPose config: the ledger of everything that can move the number."""
+"""Reads the protocol, all settings that affect the result, from a row's MMPose config."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,23 +26,23 @@ from harness.suites.yaml_file import did_you_mean
 
 _NOT_EVALUATED = frozenset({"pred_converter", "gt_converter", "format_only"})
 _NO_MATTER = frozenset({"type", "_scope_", "ann_file", "prefix", "collect_device", "collect_dir", "outfile_prefix"})
-"""Settings of an evaluator that move no number; its annotation file is compared with the data set's."""
+"""Settings of an evaluator that do not affect a number; its annotation file is compared with the data set's."""
 PIPELINE = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
 
 
 def read_protocol(
     config: Config, data_file: Callable[[str, str], DataFile], limit: int | None, compute: Compute
 ) -> Protocol:
-    """Read what a config's test says.
+    """Return the protocol of a config's test.
 
     Args:
-        config: A row's config with its overrides, its paths still those of MMPose's `data/` folder.
-        data_file: Identifies a file of the data folder, given its path there and what it is.
-        limit: Evaluate only the first so many images.
-        compute: How the network is to run.
+        config: A row's config with its overrides; its paths are in MMPose's `data/` folder.
+        data_file: Returns a file of the data folder with its sha256, from its path there and its name for messages.
+        limit: Evaluate only this number of images, the first ones.
+        compute: The settings of computation.
 
     Raises:
-        SpecError: The config asks for something that this harness does not evaluate.
+        SpecError: The config has a setting that the harness does not evaluate.
         ObtainError: From `data_file`: an annotation or box file is missing.
     """
     with _of(config):
@@ -74,10 +74,10 @@ def read_protocol(
 
 @contextmanager
 def _of(config: Config) -> Iterator[None]:
-    """Turn what reading a config raises into a SpecError that names its file.
+    """Turn errors of reading a config into a SpecError that names its file.
 
     Raises:
-        SpecError: A field asks for what is not evaluated here, or is missing or of another type.
+        SpecError: The harness does not evaluate a field, or the field is missing or of another type.
     """
     try:
         yield
@@ -91,10 +91,10 @@ def _of(config: Config) -> Iterator[None]:
 
 
 def _refuse_other_samples(dataset: Any) -> None:
-    """Refuse what makes a data set class list other samples.
+    """Check that no setting makes a data set class list other samples.
 
     Raises:
-        SpecError: Names the field.
+        SpecError: A setting does; names the field.
     """
     for field, usual in (("data_mode", "topdown"), ("indices", None), ("sample_interval", 1)):
         if (found := dataset.get(field, usual)) != usual:
@@ -104,10 +104,10 @@ def _refuse_other_samples(dataset: Any) -> None:
 
 
 def protocol_without_files(config: Config, compute: Compute | None = None) -> Protocol:
-    """Return what a config's test says, where the files of the data folder may be absent: their sha256 is empty.
+    """Return the protocol of a config's test without reading the data folder: the sha256 of its files is empty.
 
     Raises:
-        SpecError: As `read_protocol`.
+        SpecError: As in `read_protocol`.
     """
     how = compute or Compute(engine="shared", batch_size=1, device="cpu")
     return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, how)
@@ -121,7 +121,7 @@ def annotation_path(config: Config) -> str:
 
 
 def image_folder(config: Config) -> str:
-    """Return the folder, in the data folder, that the annotations' file names are relative to."""
+    """Return the folder of images in the data folder, which the annotations' file names are relative to."""
     with _of(config):
         dataset = config.test_dataloader.dataset
         prefix = dataset.get("data_prefix") or {}
@@ -132,7 +132,7 @@ def data_paths(config: Config) -> list[str]:
     """Return the files and folders of the data folder that a run with this config reads.
 
     Raises:
-        SpecError: The config asks for something that this harness does not evaluate.
+        SpecError: The config has a setting that the harness does not evaluate.
     """
     paths = [image_folder(config)]
 
@@ -166,7 +166,7 @@ def _boxes(dataset: Any, data_file: Callable[[str, str], DataFile]) -> Boxes:
 
 
 def _normalisation(config: Config) -> Normalisation | None:
-    """Return what MMPose's PoseDataPreprocessor does to pixels, which images are read as BGR."""
+    """Return the normalisation of MMPose's PoseDataPreprocessor, whose input images are BGR; None without one."""
     preprocessor = config.model.get("data_preprocessor") or {}
     if "mean" not in preprocessor or "std" not in preprocessor:
         return None
@@ -175,10 +175,10 @@ def _normalisation(config: Config) -> Normalisation | None:
 
 
 def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> Scoring:
-    """Read how a config scores predictions.
+    """Return the scoring of a config.
 
     Raises:
-        SpecError: The config asks for a metric that is not evaluated here.
+        SpecError: The config has a metric that the harness does not evaluate.
         ObtainError: From `data_file`: a file that the metric reads is missing.
     """
     with _of(config):
@@ -189,7 +189,7 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
                 raise SpecError(
                     f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not evaluated "
                     f"here; known are {', '.join(sorted(families))}",
-                    "a package adds another metric by an entry point of the group pose_harness.metrics",
+                    "to add another metric, use a package with an entry point of the group pose_harness.metrics",
                 )
         named = ", ".join(evaluator.type for evaluator in evaluators)
         family, *others = dict.fromkeys(families[evaluator.type] for evaluator in evaluators)
@@ -197,7 +197,7 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
             raise SpecError(
                 f"config field test_evaluator of {config.filename}: metrics of one family are evaluated together, not "
                 f"of several: {named}",
-                "leave those of one family in a config, and write a row for each",
+                "keep the metrics of one family in each config, and write a row for each",
             )
         for evaluator in evaluators:
             _check_settings(evaluator, family.settings)
@@ -207,14 +207,14 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
         if isinstance(scoring, PoseSelection) and not meta.sigmas:
             raise SpecError(
                 f"{meta.source}: sigmas: it is empty; OKS, which {named} computes, needs {len(meta.names)} "
-                "numbers, one a keypoint",
-                "COCO's are from 0.025 to 0.107; a metric without sigmas needs none",
+                "numbers, one per keypoint",
+                "write them (COCO's are from 0.025 to 0.107), or use a metric without sigmas",
             )
         return scoring
 
 
 def evaluating_family(config: Config) -> Any:
-    """Return the family of metrics of a config's evaluator; None where there is none."""
+    """Return the family of metrics of a config's evaluator; None if there is none."""
     stated = config.get("test_evaluator")
     first = stated[0] if isinstance(stated, list | tuple) and stated else stated
     return _families().get(str(first.get("type"))) if isinstance(first, dict) else None
@@ -229,7 +229,7 @@ def _evaluators(config: Config) -> list[Any]:
     """Return the settings of each metric of a config.
 
     Raises:
-        SpecError: There is none, or one measures by another annotation file than people are from.
+        SpecError: There is none, or an evaluator names another annotation file than the data set.
     """
     stated = config.get("test_evaluator")
     evaluators = list(stated) if isinstance(stated, list | tuple) else [stated]
@@ -240,7 +240,7 @@ def _evaluators(config: Config) -> list[Any]:
     for evaluator in evaluators:
         if not isinstance(evaluator, dict):
             raise SpecError(
-                f"config field test_evaluator of {config.filename}: found {brief(evaluator)}; it is to be a dict"
+                f"config field test_evaluator of {config.filename}: found {brief(evaluator)}; it must be a dict"
             )
         measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
         if measured and in_data_folder(str(measured)) != listed_by:
@@ -253,7 +253,11 @@ def _evaluators(config: Config) -> list[Any]:
 
 
 def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
-    """Refuse settings of an evaluator that nothing here reads; `known` are those that its family reads."""
+    """Check the settings of an evaluator; `known` are those that its family reads.
+
+    Raises:
+        SpecError: A setting is not evaluated or not known.
+    """
     for field, value in evaluator.items():
         if field in _NOT_EVALUATED:
             if value:
@@ -266,10 +270,10 @@ def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
 
 
 def point_at(config: Config, data: str) -> Config:
-    """Return a copy of the config whose paths point into the folder `data` in place of MMPose's `data/`.
+    """Return a copy of the config with paths in the folder `data` in place of MMPose's `data/`.
 
-    Where the data set has a `data_root`, its annotations and images are relative to it, and may begin with `data/` as
-    well: AP-10K's images are in data/ap10k/data.
+    If the data set has a `data_root`, its annotations and images are relative to it, and are not changed even if they
+    begin with `data/`: AP-10K's images are in data/ap10k/data.
     """
 
     def moved(value: Any) -> Any:

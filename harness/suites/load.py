@@ -1,4 +1,4 @@
-"""Suites from YAML files, with errors that name the file, the line and the field."""
+"""Loads suites from YAML files; errors name the file, the line and the field."""
 
 import fnmatch
 import os
@@ -17,11 +17,11 @@ from harness.suites.yaml_file import Location, describe_problem, did_you_mean, r
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "benchmarks"
 BENCHMARKS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "benchmarks"
-"""The project's own suites: inside the package where it is installed, beside it in a checkout."""
+"""The folder of the project's suites: in the installed package, or beside it in a checkout."""
 
 
 DEMO = "demo"
-"""The suite of the project's own networks, which tests the machinery and not MMPose's tables."""
+"""The suite of the project's own networks, which tests the harness, not MMPose's tables."""
 
 
 def suite_names() -> list[str]:
@@ -35,7 +35,7 @@ def published_suites() -> list[str]:
 
 
 GROUPS: tuple[str, ...] = (*get_args(Group), "all")
-"""What names several suites: those of one kind of keypoints, or all published ones."""
+"""Names of groups of suites: one for each kind of keypoints, and one for all published suites."""
 
 
 def suites_of(group: str) -> list[str]:
@@ -48,13 +48,13 @@ def suites_of(group: str) -> list[str]:
 
 
 def _group_of(name: str) -> str | None:
-    """Read no more of a suite than its group, so that a group is found where other suites are broken."""
+    """Return the group of a suite, reading only this field, so that groups work even if another suite is invalid."""
     found = re.search(r"^group: *(\w+)", (BENCHMARKS / f"{name}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found else None
 
 
 def expanded(suites: Iterable[str]) -> list[str]:
-    """Return names and paths of suites, with the suites of a group in its place; each once."""
+    """Return names and paths of suites, with each group replaced by its suites; each once."""
     named = (suites_of(name) if name in GROUPS else [name] for name in suites)
     return list(dict.fromkeys(name for names in named for name in names))
 
@@ -63,38 +63,38 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """Load one of the project's suites by name, or any suite by the path of its YAML file.
 
     Raises:
-        UsageError: There is no suite of that name.
-        SpecError: The file cannot be read, or does not hold a suite.
+        UsageError: There is no suite with that name.
+        SpecError: The file cannot be read, or is not a suite.
     """
     if isinstance(name_or_path, str) and not _is_path(name_or_path):
         if name_or_path in GROUPS:
             raise UsageError(
-                f"{name_or_path} is a group of suites, and one suite is needed here",
-                f"its suites: {', '.join(suites_of(name_or_path))}",
+                f"{name_or_path} is a group of suites, but one suite is needed here",
+                f"choose one of its suites: {', '.join(suites_of(name_or_path))}",
             )
         if name_or_path not in suite_names():
             raise UsageError(
                 f"unknown suite: {name_or_path}{did_you_mean(name_or_path, [*suite_names(), *GROUPS])}",
-                f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or the path of a YAML file of your "
-                "own, such as mine.yaml, a row of which is mine.yaml/ROW",
+                f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or the path of your own YAML file, "
+                "such as mine.yaml, whose rows are mine.yaml/ROW",
             )
         return _load_file(BENCHMARKS / f"{name_or_path}.yaml")
     return _load_file(Path(name_or_path))
 
 
 def argument_of(suite: Suite) -> str:
-    """Return what names a suite on the command line: its name, or the path of a file of one's own.
+    """Return the command-line argument for a suite: its name, or the path of a custom file.
 
-    A row of it is that, a slash and the row's id: `coco/hrnet-w32-256x192`, or `mine.yaml/my-net`.
+    A row's argument is the suite's argument, a slash and the row's id: `coco/hrnet-w32-256x192` or `mine.yaml/my-net`.
     """
     own = suite.path is not None and suite.path.parent.resolve() != BENCHMARKS.resolve()
     return suite.path.as_posix() if suite.path and own else suite.name
 
 
 def matching_rows(suite: Suite, glob: str | None) -> list[Row]:
-    """Return the rows whose id, with or without the suite's name, matches one of the shell patterns; all without one.
+    """Return the rows whose id, with or without the suite's name, matches a shell pattern; all rows without a pattern.
 
-    Several patterns are separated by commas.
+    Commas separate several patterns.
     """
     if glob is None:
         return list(suite.rows)
@@ -107,7 +107,7 @@ def matching_rows(suite: Suite, glob: str | None) -> list[Row]:
 
 
 def select_rows(suite: Suite, glob: str | None) -> list[Row]:
-    """Return the rows that a pattern matches, all without one.
+    """Return the rows that a pattern matches; all rows without a pattern.
 
     Raises:
         UsageError: No row matches.
@@ -120,10 +120,10 @@ def select_rows(suite: Suite, glob: str | None) -> list[Row]:
 
 
 def select(suites: Iterable[str], glob: str | None) -> list[tuple[Suite, list[Row]]]:
-    """Load suites, those of groups among them, and return those in which a pattern matches rows, with the rows.
+    """Return the suites, including those of groups, in which a pattern matches rows, with these rows.
 
     Raises:
-        UsageError: There is no such suite, or no row matches in any.
+        UsageError: A suite does not exist, or no row matches in any suite.
         SpecError: A suite cannot be used.
     """
     loaded = [load_suite(suite) for suite in expanded(suites)]
@@ -177,7 +177,7 @@ def _model_at(location: Location) -> type[schema.SuiteFields]:
 
 
 def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
-    """Yield what a schema of one field at a time cannot see."""
+    """Yield problems between fields, which the schema does not check."""
     seen: dict[str, int] = {}
     metrics = list(suite.metrics)
     for index, row in enumerate(suite.rows):
@@ -203,4 +203,4 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
                 yield (*here, "published"), "subsets have no value together; write each run's into its `published`"
         for name, run in row.runs.items():
             if run.annotations is None and suite.dataset_of(row).annotations is None:
-                yield (*here, "runs", name), "the key 'annotations' is missing, and the dataset has none either"
+                yield (*here, "runs", name), "the key 'annotations' is missing here and in the dataset"

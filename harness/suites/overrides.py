@@ -12,7 +12,7 @@ from harness.suites.schema import Override
 
 
 def evaluated_datasets(config: Config) -> dict[str, Any]:
-    """Return the data set of each loader that evaluates, by the loader's name; they are separate copies."""
+    """Return the data sets of the validation and the test loader, by the loader's name; they are separate objects."""
     return {loader: config[loader].dataset for loader in ("val_dataloader", "test_dataloader")}
 
 
@@ -20,7 +20,7 @@ def override(config: Config, overrides: list[Override]) -> None:
     """Apply a row's overrides to a config, in place: to both evaluated data sets, to both evaluators, to the model.
 
     Raises:
-        SpecError: The config has nothing that a path leads through, or nothing where one ends and is to be removed.
+        SpecError: The config lacks a field on the path of an override, or an override would remove an entry of a list.
     """
     for change in overrides:
         for place, key in _places(config, change):
@@ -33,16 +33,16 @@ def override(config: Config, overrides: list[Override]) -> None:
 
 
 def stated(overrides: list[Override]) -> tuple[str, ...] | None:
-    """Return overrides as a protocol records them, `field = value` in JSON; None where there are none."""
+    """Return overrides in the protocol's form, `field = value` in JSON; None if there are none."""
     lines = tuple(f"{change.field} = {json.dumps(change.value, ensure_ascii=False)}" for change in overrides)
     return lines or None
 
 
 def changes_nothing(config: Config, change: Override) -> bool:
-    """Whether a config has what an override states already, everywhere.
+    """Return whether a config already has the value of an override in all places.
 
     Raises:
-        SpecError: As `override`.
+        SpecError: As in `override`.
     """
     return all(_value(place, key) == change.value for place, key in _places(config, change))
 
@@ -52,7 +52,7 @@ def _value(place: Any, key: Any) -> Any:
 
 
 def _places(config: Config, change: Override) -> Iterator[tuple[Any, Any]]:
-    """Yield the dicts and lists that an override changes, each with the key or index of what it changes in them."""
+    """Yield the dicts and lists that an override changes, each with the changed key or index."""
     if change.of_data:
         yield from ((dataset, change.field) for dataset in evaluated_datasets(config).values())
         return
@@ -61,7 +61,7 @@ def _places(config: Config, change: Override) -> Iterator[tuple[Any, Any]]:
         yield config, first
         return
     for root in (first, "val_evaluator") if first == "test_evaluator" else (first,):
-        # A validation with another evaluator than the test's has no such field, and does not count.
+        # A validation evaluator of another class than the test's may lack the field, and is skipped.
         if root == first or _of_one_kind(config, first, root):
             yield _walk(config, change, config.get(root), path)
 
@@ -78,7 +78,7 @@ def _walk(config: Config, change: Override, place: Any, path: list[str]) -> tupl
     for number, name in enumerate(path):
         key: Any = int(name) if isinstance(place, list) and name.isdecimal() else name
         if not isinstance(place, dict) and not (isinstance(place, list) and key in range(len(place))):
-            raise _lost(config, change, f"{name} is looked for in {brief(place)}, which has no such entry")
+            raise _lost(config, change, f"{brief(place)} has no entry {name}")
         if number == len(path) - 1:
             return place, key
         place = _value(place, key)
@@ -87,6 +87,6 @@ def _walk(config: Config, change: Override, place: Any, path: list[str]) -> tupl
 
 def _lost(config: Config, change: Override, problem: str) -> SpecError:
     return SpecError(
-        f"the row's override of {change.field} does not fit config {config.filename}: {problem}",
-        "name a field that the config has, or one beside those that it has",
+        f"the row's override of {change.field} does not match config {config.filename}: {problem}",
+        "name an existing field of the config, or a new field beside an existing one",
     )

@@ -1,7 +1,7 @@
-"""Suites and rows as data: the shape of the files in benchmarks/ and of a user's own.
+"""Suites and rows as data: the schema of the files in benchmarks/ and of custom suites.
 
-Unknown keys are refused, and a number written as text is an error. What the fields mean is said here and, through
-`harness check --json-schema`, in the editor of whoever writes a suite.
+Unknown keys are refused, and a number written as text is an error. The docstrings describe the fields, also in editors
+that use `harness check --json-schema`.
 """
 
 import re
@@ -33,7 +33,7 @@ from harness.measures import is_measured, measure_names, measure_of
 
 
 class _KnownMetric:
-    """Accepts the names of what the installed families of metrics measure, which are looked up when a suite is read."""
+    """Accepts the names of the metrics of all installed families, which are looked up when a suite is read."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> core_schema.CoreSchema:
@@ -54,15 +54,15 @@ MetricName = Annotated[str, _KnownMetric]
 BoxSource = Literal["detector", "ground-truth"]
 ClaimSource = Literal["table", "page", "metafile", "history"]
 PRINTED: tuple[ClaimSource, ...] = ("table", "page", "metafile")
-"""Where the values of a row's published table are: in the first of these that states any."""
+"""The sources of a row's published table; the first one with values is used."""
 Group = Literal["body", "wholebody", "hand", "face", "animal", "fashion"]
-"""What the keypoints of a suite are of, in MMPose's words."""
+"""The kind of a suite's keypoints, in MMPose's terms."""
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 
 
 def _nameable(path: str) -> str:
-    """Refuse what no file can be named, which systems answer with an error of their own."""
+    """Return a path after checking that it can be the name of a file; file systems raise different errors otherwise."""
     named = path and path.isprintable() and len(path) <= 1000
     if not named or any(len(part.encode()) > 255 for part in path.split("/")):
         raise ValueError(f"found {brief(path)}; it must be the path of a file")
@@ -87,7 +87,7 @@ _WEIGHTS = r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.(pth|pt|pth\.tar))$"
 
 
 def _address_of_weights(url: Any) -> Any:
-    """Refuse other addresses than those of the pattern, and say how the one that is meant is written."""
+    """Return an address after checking that it has the pattern; the error has the correct form."""
     if not isinstance(url, str) or (re.search(_WEIGHTS, url) and not re.match(r"file://(?!/|localhost/)", url)):
         return url
     path, write = url.removeprefix("file://").replace("\\", "/"), ""
@@ -114,7 +114,7 @@ class SuiteFields(Fields):
 
 
 class Counts(SuiteFields):
-    """How large the whole evaluated part of a data set is, as far as that is published."""
+    """The published size of the evaluated part of a data set."""
 
     images: int | None = Field(default=None, gt=0)
     """Images in the annotation file."""
@@ -128,38 +128,38 @@ class Dataset(SuiteFields):
     """The evaluated part of a data set; all paths are under the data folder (MMPose's `data/`)."""
 
     name: str
-    """As MMPose's metafiles call it, e.g. COCO."""
+    """Its name in MMPose's metafiles, e.g. COCO."""
     num_keypoints: int = Field(gt=0)
-    """Keypoints of a person."""
+    """Number of keypoints per person."""
     annotations: DataPath | None = None
-    """The annotation file; None where each run names its own."""
+    """The annotation file; None if each run names its own."""
     images: DataPath
     """The folder that the annotations' file names are relative to."""
     boxes: DataPath | None = None
     """The detector's box file, if a row uses detector boxes."""
     box_person_ap: float | None = None
-    """The detector's person AP in percent, as published."""
+    """The detector's published person AP, in percent."""
     extra: dict[str, DataPath] = {}
-    """Further files or folders that the evaluation reads, by what they are."""
+    """Further files or folders that the evaluation reads, such as `headboxes`."""
     counts: Counts | None = None
-    """The size of it, by which `harness check --data` tells a part of the data set, or another box file."""
+    """Its size, by which `harness check --data` detects a part of the data set or another box file."""
 
 
 class Metric(SuiteFields):
-    """How a metric is published."""
+    """The form in which a metric is published."""
 
     label: str
-    """As the published table prints it."""
+    """Its name in the published table."""
     unit: Literal["fraction", "percent", "px"]
     """The unit of the published values; a fraction may be published in percent."""
     better: Literal["higher", "lower"] = "higher"
-    """Which way is better; the harness knows it of each metric, so that a suite need not say it."""
+    """Whether higher or lower values are better; optional, because each metric has a default."""
     decimals: int = Field(ge=0, le=6)
     """Decimals of the published values."""
     tolerance: float | None = Field(default=None, gt=0)
-    """A measured value this close to a claim, in the unit, is within noise; None where nothing supports a tolerance."""
+    """Largest difference of a measured value from a claim, in the unit, that counts as noise; None if it is unknown."""
     reason: str | None = None
-    """What supports the tolerance."""
+    """The evidence for the tolerance."""
     metafile_key: str | None = None
     """Its key in MMPose's metafiles, where that is not the label."""
     metafile_unit: Literal["fraction", "percent"] | None = None
@@ -175,7 +175,7 @@ class Metric(SuiteFields):
 
     @property
     def scale(self) -> float:
-        """How many units a measured 1 is."""
+        """The value of a measured 1 in the unit."""
         return 100 if self.unit == "percent" else 1
 
     @property
@@ -185,22 +185,22 @@ class Metric(SuiteFields):
 
     @property
     def suffix(self) -> str:
-        """What a heading says after the metric's name: its unit, and that lower is better where it is."""
+        """The text after the metric's name in headings: its unit and, if so, that lower is better."""
         unit = {"fraction": "", "percent": ", %", "px": ", px"}[self.unit]
         return f"{unit}, lower is better" if self.better == "lower" else unit
 
 
 class PublishedValue(SuiteFields):
-    """A published value with something to say about it; without that, a bare number does."""
+    """A published value with details; a value without details is a plain number."""
 
     value: float
     """In the metric's unit."""
     published_as: str | None = None
-    """The printed name of the metric, where that is another one."""
+    """The printed name of the metric, if it differs."""
     refuted: str | None = None
-    """Why this value is known to be wrong for this row."""
+    """The reason why this value is wrong for this row."""
     gates: bool | None = None
-    """Whether the row's verdict depends on it; by default it does for the metrics that the row's table prints."""
+    """Whether the row's verdict depends on it; by default True for the metrics of the row's table."""
 
 
 def _value_form(value: Any) -> str:
@@ -222,17 +222,17 @@ class Claim(SuiteFields):
     """A published value of one metric."""
 
     metric: str
-    """What the value is, which need not be what it was printed as."""
+    """The metric of the value, which can differ from the printed name."""
     value: float
     """In the metric's unit."""
     source: ClaimSource
-    """The table of MMPose's overview; the model's own page; its metafile; or a former state of one of them."""
+    """The table of MMPose's overview; the model's page; its metafile; or a former version of one of them."""
     run: str | None = None
-    """The run that the value is of; None for the row as a whole (the mean of its runs)."""
+    """The run of the value; None for the whole row (the mean of its runs)."""
     published_as: str | None = None
-    """The printed name of the metric, where that is another one."""
+    """The printed name of the metric, if it differs."""
     refuted: str | None = None
-    """Why this value is known to be wrong for this row; a measured value is judged against the other claims."""
+    """The reason why this value is wrong for this row; a measured value is then compared with the other claims."""
     gates: bool = True
     """Whether the row's verdict depends on it."""
 
@@ -246,7 +246,7 @@ class Checkpoint(SuiteFields):
     """Its sha256 or the first seven or more digits of it; MMPose puts eight into the file name, once seven. null where
     nobody published it, so that another file of that name is not noticed."""
     hash_is_stale: str | None = None
-    """Why the served file may have another sha256 than its name says; a mismatch is then a warning."""
+    """The reason why the served file can have another sha256 than its name; a mismatch is then a warning."""
 
     _suite: Path | None = PrivateAttr(default=None)
 
@@ -257,7 +257,7 @@ class Checkpoint(SuiteFields):
 
     @property
     def local(self) -> Path | None:
-        """The file itself, where it is not to be downloaded."""
+        """The path of a local file; None for a file to download."""
         if self.url.startswith("file://"):
             return Path(url2pathname(urlsplit(self.url).path))
         if "://" not in self.url:
@@ -280,18 +280,18 @@ class Run(SuiteFields):
     """One evaluation: a config with a checkpoint."""
 
     config: FilePath
-    """An MMPose config, relative to MMPose's configs folder; or one of your own, relative to this file."""
+    """An MMPose config, relative to MMPose's configs folder; or your own config, relative to this file."""
     checkpoint: Checkpoint
     """The weights."""
     heatmaps: str = "mmpose"
-    """What builds the source of heatmaps from both: a module of harness/predict/sources, or another package's."""
+    """The source of heatmaps for config and checkpoint: a module of harness/predict/sources or of another package."""
     annotations: DataPath | None = None
-    """The annotation file, where it is not the data set's; of a subset, it takes the place of the config's."""
+    """The annotation file, if it is not the data set's; for a subset, it replaces the config's."""
     published: Published = {}
-    """What was published of this run alone, where the row has several."""
+    """Published values of this run alone, if the row has several runs."""
     metafile_keys: dict[MetricName, str] = {}
-    """The keys of this run's values in MMPose's metafile, where they are not those of the suite's metrics, which of a
-    subset have its name behind them: `NME blur`."""
+    """The keys of this run's values in MMPose's metafile, if they differ from the metrics' keys. The default key of a
+    subset has its name at the end: `NME blur`."""
     metafile_weights: str | None = None
     """The address of the weights as MMPose's metafile has it, where that is another one."""
     metafile_config: str | None = None
@@ -308,7 +308,7 @@ _OVERRIDDEN = {
     "filter_cfg": "null or a mapping such as {bbox_score_thr: 0.3}",
     "type": "the name of a class such as CocoDataset",
 }
-"""Fields of a config's data sets, and what each can be."""
+"""Fields of a config's data sets, with the values that each can have."""
 
 _DEEPER = re.compile(r"(model|test_evaluator)(\.\w+)+|custom_imports")
 """Other fields of a config, by their path: keys and, in lists, numbers from 0."""
@@ -328,12 +328,12 @@ class Override(SuiteFields):
 
     field: Annotated[str, AfterValidator(_overridable)]
     """A field of `val_dataloader.dataset` and `test_dataloader.dataset`, by its name; a field of the model, such as
-    `model.backbone.type`; one of both evaluators, such as `test_evaluator.keypoint_indices`, or
-    `test_evaluator.0.thr` where there is a list of them; or `custom_imports`."""
+    `model.backbone.type`; a field of both evaluators, such as `test_evaluator.keypoint_indices`, or
+    `test_evaluator.0.thr` in a list of evaluators; or `custom_imports`."""
     value: JsonValue
-    """Its new value, as the config would state it; null removes the field."""
+    """Its new value, as in the config; null removes the field."""
     reason: str
-    """Why the published number was not taken with the config as it is, or why that cannot run."""
+    """The reason why the published number needs the change, or why the config cannot run without it."""
 
     @property
     def of_data(self) -> bool:
@@ -364,41 +364,41 @@ class Row(SuiteFields):
     """One line of a published table."""
 
     id: Slug
-    """Unique in the suite and says what the row really is, even where the label does not."""
+    """Unique in the suite; describes the evaluated model even if the label is wrong."""
     label: str
     """The model, exactly as published."""
     label_note: str | None = None
-    """What is wrong with the label."""
+    """A correction or explanation of the label."""
     input_size: str = Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")
     """Height x width in px, as published."""
     boxes: BoxSource
-    """Whether people are found by the detector or taken from the annotations."""
+    """The boxes of people: from a detector, or from the annotations."""
     dataset: Dataset | None = None
-    """What is evaluated on, where it is not the suite's data set."""
+    """The evaluated data set, if it is not the suite's."""
     published: Published = {}
-    """Values by source and metric: a number, or a mapping where there is something to say about it."""
+    """Values by source and metric: a number, or a mapping with details."""
     unconfirmed: dict[str, str] = {}
-    """Columns of the table that MMPose's metafile does not state for this checkpoint, each with the reason: a metric,
-    or, of a subset, metric and run."""
+    """Columns of the table that MMPose's metafile does not have for this checkpoint, each with the reason. A column is
+    a metric, or for a subset metric and run."""
     no_metafile: str | None = None
-    """Why no metafile of MMPose states anything of this checkpoint on this data set."""
+    """The reason why no metafile of MMPose has values of this checkpoint on this data set."""
     also_printed: list[str] = []
     """Pages of MMPose that print the row again, with the same values."""
     runs: dict[Slug, Run] = Field(min_length=1)
-    """What to evaluate, usually one run named `val`."""
+    """The evaluations of the row, usually one run named `val`."""
     runs_are: Literal["splits", "subsets"] = "splits"
-    """What several runs are: splits of a data set, of which the row's value is the mean; or subsets, each with values
-    of its own, of which no mean is published or shown."""
+    """The kind of several runs: splits of a data set, whose mean is the row's value; or subsets, each with its own
+    values, without a mean."""
     evaluated_like: FilePath | None = None
-    """Another config, whose `test_dataloader` and `test_evaluator` hold in place of those of the runs' own, where the
-    row is of another data set than its config."""
+    """Another config whose `test_dataloader` and `test_evaluator` replace those of the runs' configs, for a row on
+    another data set than its config's."""
     overrides: list[Override] = []
-    """Changes to the config that the published number was taken with, or without which it cannot run."""
+    """Changes to the config that the published number needs, or without which it cannot run."""
     cannot_run: str | None = Field(default=None, min_length=1)
-    """Why nobody can run this row, such as a config or a split that was never published. Its claims are still compared
-    with MMPose's; its runs are recorded as unobtainable with this reason, and their configs need not exist."""
+    """The reason why this row cannot run, such as a config or a split that was never published. Its claims are still
+    compared with MMPose's; its runs are recorded as unobtainable with this reason, and their configs need not exist."""
     notes: list[str] = []
-    """What else a reader of the number should know."""
+    """Further information for readers of the result."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -408,12 +408,12 @@ class Row(SuiteFields):
 
     @property
     def has_mean(self) -> bool:
-        """Whether several runs have a mean that is the row's value."""
+        """Whether the row's value is the mean of several runs."""
         return len(self.runs) > 1 and self.runs_are == "splits"
 
     @cached_property
     def printed_source(self) -> ClaimSource:
-        """Where the values of the row's table are; where it has subsets, those of its runs."""
+        """The source of the row's table, or of its runs' for subsets: the first of PRINTED with values."""
         return next((source for source in PRINTED if any(stated.get(source) for stated in self._in_table)), "table")
 
     @cached_property
@@ -435,7 +435,7 @@ class Row(SuiteFields):
 
     @property
     def claims(self) -> list[Claim]:
-        """All published values: the row's own, then those of single runs."""
+        """All published values: the row's, then those of single runs."""
         claims = list(self._claims(self.published, None))
         for name, run in self.runs.items():
             claims += self._claims(run.published, name)
@@ -456,29 +456,29 @@ class Column:
 
     metric: str
     run: str | None
-    """The subset that it is of; None for the row as a whole."""
+    """The subset of the column; None for the whole row."""
 
     @property
     def name(self) -> str:
-        """What it is called: `AP`, or `NME blur` of a subset."""
+        """The name of the column: `AP`, or `NME blur` for a subset."""
         return self.metric if self.run is None else f"{self.metric} {self.run}"
 
 
 class Suite(SuiteFields):
-    """A data set and its published table: one file of benchmarks/, or one of your own."""
+    """A data set and its published table: one file of benchmarks/, or your own file."""
 
     schema_version: Literal[1]
-    """Version of this file's shape."""
+    """Version of this file's schema."""
     name: Slug
     """Short name, the first part of its rows' full ids."""
     title: str
     """Heading of the published table."""
     group: Group | None = None
-    """What the keypoints are of: the word that names all suites of a kind on the command line."""
+    """The kind of the keypoints, which selects all suites of this kind on the command line."""
     dataset: Dataset
-    """What is evaluated on."""
+    """The evaluated data set."""
     metrics: dict[MetricName, Metric]
-    """The metrics that are published, by the harness's names for them."""
+    """The published metrics, by the harness's names."""
     rows: list[Row] = Field(min_length=1)
     """In the order of the published table."""
 
@@ -487,13 +487,13 @@ class Suite(SuiteFields):
     @field_validator("metrics")
     @classmethod
     def _complete(cls, metrics: dict[str, Metric]) -> dict[str, Metric]:
-        """Say of each metric which way is better, and refuse a unit that it does not have."""
+        """Return the metrics with `better` set, after checking unit and `better`."""
         for name, metric in metrics.items():
             measure = measure_of(name)
             if (metric.unit == "px") != (measure.unit == "px"):
                 raise ValueError(f"{name} is measured as a {measure.unit}, not in {metric.unit}")
             if "better" in metric.model_fields_set and metric.better != measure.better:
-                raise ValueError(f"{name} is better where it is {measure.better}")
+                raise ValueError(f"better: of {name}, {measure.better} values are better")
         return {name: metric.model_copy(update={"better": measure_of(name).better}) for name, metric in metrics.items()}
 
     @property
@@ -503,20 +503,20 @@ class Suite(SuiteFields):
 
     @cached_property
     def columns(self) -> dict[str, "Column"]:
-        """The columns of the published table by their names, in the order of the metrics; none where none is printed.
+        """The columns of the published table by their names, in the order of the metrics.
 
-        A metric is one column, or, where rows have subsets, one for each of these: `NME blur`.
+        A metric is one column or, if rows have subsets, one column for each subset: `NME blur`.
         """
         columns = {column.name: column for row in self.rows for column in row.columns}
         metrics = list(self.metrics)
         return dict(sorted(columns.items(), key=lambda item: metrics.index(item[1].metric)))
 
     def column(self, name: str) -> "Column":
-        """Return a column of the published table; a metric that is none there is a column of the rows as a whole."""
+        """Return a column of the published table; for another metric, a column of the whole rows."""
         return self.columns.get(name) or Column(metric=name, run=None)
 
     def metric_of(self, column: str) -> Metric:
-        """Return how a column's metric is published."""
+        """Return the metric of a column."""
         return self.metrics[self.column(column).metric]
 
     def row_id(self, row: Row) -> str:
@@ -524,7 +524,7 @@ class Suite(SuiteFields):
         return f"{self.name}/{row.id}"
 
     def dataset_of(self, row: Row) -> Dataset:
-        """Return what a row is evaluated on."""
+        """Return the data set that a row is evaluated on."""
         return row.dataset or self.dataset
 
     def annotations(self, row: Row, run: Run) -> str:

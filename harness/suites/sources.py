@@ -1,8 +1,8 @@
-"""Where the files of the data folder come from, as data: one file of benchmarks/sources/ a data set.
+"""The sources of the data folder's files, as data: one file of benchmarks/sources/ for each data set.
 
-A data set's file says what the suite of that name reads, which downloads provide it, what the project renders itself,
-and, for what no program may or can download, what a person has to do. Sizes and hashes are there only where somebody
-published them.
+A data set's file lists the files that the suite of that name reads, the downloads that provide them, the folders that
+the project renders itself, and manual steps for files that a program must not or cannot download. It has only published
+sizes and hashes.
 """
 
 import functools
@@ -55,30 +55,30 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Licence(SuiteFields):
-    """Under what terms the data may be used."""
+    """The terms of use of the data."""
 
     name: Text
-    """Its name, or what is known of the terms."""
+    """Its name, or the known terms."""
     url: Url
-    """Where the terms are."""
+    """The address of the terms."""
     by_hand: bool
-    """Whether a person must accept them or register to get all of the data; `downloads` are what is open to anyone."""
+    """Whether the user must accept them or register to get all of the data; `downloads` need neither."""
 
 
 class DataEntry(SuiteFields):
     """A file or folder that the data folder must hold."""
 
     path: PlainPath
-    """Relative to the data folder, as the rows' configs want it."""
+    """Relative to the data folder, as in the rows' configs."""
     what: Text
-    """What it is, in a few words."""
+    """A short description."""
     kind: Literal["file", "folder"]
     count: int | None = Field(default=None, gt=0)
-    """Files in the folder and below it, if known."""
+    """Number of files in the folder and below it, if known."""
     size: int | None = Field(default=None, gt=0)
     """Bytes of the file, if known."""
     sha256: Sha256 | None = None
-    """Of the file, if somebody published it; otherwise it is learnt on first use."""
+    """The file's published sha256; without one, the hash of the first download is expected of later ones."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -90,33 +90,33 @@ class DataEntry(SuiteFields):
 
 
 class Unpack(SuiteFields):
-    """Which members of an archive become an entry of the data folder."""
+    """The members of an archive that become an entry of the data folder."""
 
     members: PlainPath
     """A pattern over the archive's paths: `*` matches within a folder's name, `**` any number of folders."""
     to: PlainPath
-    """The entry, of `files`: a file, which one member becomes, or a folder, which the members go into.
+    """The entry, of `files`: a file, from one member, or a folder for the members.
 
-    In a folder they keep their path behind the last folder of the pattern that is before its first `*`. Several
-    patterns for one entry are alternatives, for archives whose layout is not known; one of them has to match.
+    In a folder, members keep the part of their path after the last folder before the pattern's first `*`. Several
+    patterns for one entry are alternatives, for archives with an unknown layout; one of them must match.
     """
 
 
 class Download(SuiteFields):
-    """A file that a plain GET obtains."""
+    """A file that can be downloaded with a plain GET request."""
 
     name: FileName
-    """What it is called in the cache."""
+    """Its name in the cache."""
     urls: list[Url] = Field(min_length=1)
-    """Where it is, in the order to try."""
+    """Its addresses, in the order of trial."""
     size: int | None = Field(default=None, gt=0)
     """Bytes, if known."""
     sha256: Sha256 | None = None
-    """If somebody published it; otherwise it is learnt on first use."""
+    """The published sha256; without one, the hash of the first download is expected of later ones."""
     unpack: list[Unpack] = Field(default=[])
-    """For an archive: what to take from it."""
+    """For an archive: the members to unpack."""
     to: PlainPath | None = None
-    """For a file that is used as it is: the entry of `files` that it becomes."""
+    """For a plain file: the entry of `files` that it becomes."""
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:
@@ -131,42 +131,42 @@ class Download(SuiteFields):
 
 
 class Rendered(SuiteFields):
-    """A folder that the project makes itself, from a seed: `harness.demo`."""
+    """A folder that the project renders from a seed: `harness.demo`."""
 
     to: PlainPath
-    """The folder; it holds some of `files`."""
+    """The folder, which contains some of `files`."""
     form: Literal["coco", "mpii", "crowdpose"]
-    """Whose form its files have."""
+    """The data set whose format its files have."""
 
 
 class ByHand(SuiteFields):
-    """What a person has to do for entries that no download provides, or when their download fails."""
+    """The manual steps for entries without a download, or with a failed one."""
 
     what: Text
-    """What is obtained."""
+    """The obtained data."""
     paths: list[PlainPath] = Field(min_length=1)
     """The entries, of `files`."""
     page: Url
-    """Where to begin."""
+    """The web page to begin with."""
     steps: list[Text] = Field(min_length=1)
     """One sentence each, with exact file names and target folders; `data/` is the data folder."""
     reason: Text
-    """Why no program does it."""
+    """The reason why there is no download."""
 
 
 class Sources(SuiteFields):
-    """Where a data set's files come from: one file of benchmarks/sources/."""
+    """The sources of a data set's files: one file of benchmarks/sources/."""
 
     schema_version: Literal[1]
-    """Version of this file's shape."""
+    """Version of this file's schema."""
     name: Slug
-    """That of a suite of the data set, and of this file."""
+    """The name of a suite of the data set, and of this file."""
     title: Text
-    """The data set, as people call it."""
+    """The usual name of the data set."""
     homepage: Url
     licence: Licence
     files: list[DataEntry] = Field(min_length=1)
-    """What the suite's runs read. A folder that their configs name may be above an entry, as jhmdb of its images."""
+    """The files that the suite's runs read. A config may name a folder above an entry, such as jhmdb for its images."""
     downloads: list[Download] = Field(default=[])
     rendered: list[Rendered] = Field(default=[])
     by_hand: list[ByHand] = Field(default=[])
@@ -174,21 +174,21 @@ class Sources(SuiteFields):
 
 @dataclass(frozen=True)
 class Source:
-    """Where one entry of the data folder comes from."""
+    """The source of one entry of the data folder."""
 
     sources: Sources
     """Its data set."""
     entry: DataEntry
     download: Download | None
-    """What provides it, if a program can."""
+    """The download that provides it; None if there is none."""
     rendered: Rendered | None
-    """What makes it, if the project does."""
+    """The rendered folder that contains it; None if it is not rendered."""
     by_hand: ByHand | None
-    """What a person has to do; beside a download, when that fails."""
+    """The manual steps; for an entry with a download, if that fails."""
 
 
 def source_names() -> list[str]:
-    """Return the names of the data sets whose sources are known; each is that of a suite, and others may share it."""
+    """Return the names of the data sets with known sources; each is a suite's name, and other suites may share it."""
     return sorted(path.stem for path in SOURCES.glob("*.yaml"))
 
 
@@ -196,8 +196,8 @@ def load_sources(name: str) -> Sources:
     """Load a data set's sources.
 
     Raises:
-        UsageError: There is no data set of that name.
-        SpecError: Its file cannot be used.
+        UsageError: There is no data set with that name.
+        SpecError: Its file is not valid.
     """
     if name not in source_names():
         known = source_names()
@@ -208,7 +208,7 @@ def load_sources(name: str) -> Sources:
 
 @functools.cache
 def _read(path: Path, _changed: int) -> Sources:
-    """Read a file once, for every path of the data folder is looked for in all of them."""
+    """Read a file once, since every path of the data folder is looked up in all of them."""
     node, data = read_yaml(path)
     try:
         sources = Sources.model_validate(data)
@@ -222,7 +222,7 @@ def _read(path: Path, _changed: int) -> Sources:
 
 
 def sources_of_entries(sources: Sources) -> list[Source]:
-    """Return where each of a data set's entries comes from, in the order of its file."""
+    """Return the source of each of a data set's entries, in the order of its file."""
     downloads = {path: download for download in sources.downloads for path in download.provides}
     by_hand = {path: instruction for instruction in sources.by_hand for path in instruction.paths}
     return [
@@ -236,13 +236,13 @@ def _rendered(sources: Sources, path: str) -> Rendered | None:
 
 
 def source_of(path: str) -> Source | None:
-    """Return where a path of the data folder comes from: an entry, or something in one that is a folder.
+    """Return the source of a path of the data folder, which is an entry or inside an entry; None if it is unknown.
 
     Args:
         path: Relative to the data folder.
 
     Raises:
-        SpecError: A file of sources cannot be used.
+        SpecError: A file of sources is not valid.
     """
     wanted = PurePosixPath(path)
     for name in source_names():
@@ -255,14 +255,14 @@ def source_of(path: str) -> Source | None:
 
 
 def sources_of(paths: Sequence[str]) -> list[Source]:
-    """Return where files and folders that a run reads come from, each entry once.
+    """Return the sources of files and folders that a run reads, each entry once.
 
     Args:
-        paths: Relative to the data folder, the annotation file first; a folder above an entry, as the one that images
-            are named from may be, stands for the folders of the annotations' data set below it.
+        paths: Relative to the data folder, the annotation file first. A folder above entries, such as the folder of
+            image names, stands for the folders below it of the annotations' data set.
 
     Raises:
-        SpecError: A file of sources cannot be used.
+        SpecError: A file of sources is not valid.
     """
     found: dict[str, Source] = {}
     for path in paths:
@@ -279,7 +279,7 @@ def _is_in(path: str, folder: str) -> bool:
 
 
 def target_of(sources: Sources, download: Download, member: str) -> str | None:
-    """Return the path in the data folder that a member of a download's archive becomes; None if it is not wanted.
+    """Return the path in the data folder for a member of a download's archive; None if the member is not wanted.
 
     Args:
         sources: The data set.
@@ -323,7 +323,7 @@ def _part_at(location: Location) -> type[SuiteFields]:
 
 def _inconsistencies(sources: Sources, path: Path) -> Iterator[tuple[Location, str]]:
     if sources.name != path.stem:
-        yield ("name",), f"found {sources.name!r}; the file is that of {path.stem}"
+        yield ("name",), f"found {sources.name!r}; it must be {path.stem!r}, as in the name of the file"
     entries: dict[str, int] = {}
     for index, entry in enumerate(sources.files):
         if entry.path in entries:

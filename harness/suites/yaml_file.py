@@ -1,4 +1,4 @@
-"""YAML files with errors that name the file, the line and the field."""
+"""Reads YAML files; errors name the file, the line and the field."""
 
 import difflib
 from collections.abc import Callable, Iterable
@@ -13,19 +13,19 @@ from harness.errors import MALFORMED, SpecError, brief
 
 _SHOWN_AT_ONCE = 20
 _DEEPEST = 50
-"""Lists and mappings in each other."""
+"""Largest depth of nested lists and mappings."""
 _LARGEST = 1_000_000
-"""Values in a file."""
+"""Largest number of values in a file."""
 
 Location = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""
 
 
 class _UniqueKeyLoader(yaml.CSafeLoader):
-    """A safe loader that refuses a key given twice, of which YAML itself would silently keep the last."""
+    """A safe loader that refuses repeated keys, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse repeated keys, then construct as usual."""
+        """Return a mapping; raises an error for repeated keys."""
         first_lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -37,7 +37,7 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Tell the line of a value that is not what it looks like or is tagged as, such as the date 2001-99-99."""
+        """Return a value; raises an error with the line for an invalid one, such as the date 2001-99-99."""
         try:
             return super().construct_object(node, deep)
         except MALFORMED as error:
@@ -46,10 +46,10 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
 
 
 def read_yaml(path: Path) -> tuple[yaml.Node, Any]:
-    """Return a YAML file as nodes, which know their lines, and as values.
+    """Return a YAML file as nodes, which have their line numbers, and as values.
 
     Raises:
-        SpecError: The file is missing or unreadable, is not YAML, or holds no mapping.
+        SpecError: The file is missing or unreadable, is not YAML, or is not a mapping.
     """
     if path.is_dir():
         raise SpecError(f"{_shown(path)} is a folder; a suite is a YAML file")
@@ -80,12 +80,12 @@ def read_yaml(path: Path) -> tuple[yaml.Node, Any]:
 
 
 def _check_nesting(text: str) -> None:
-    """Refuse what the loader would recurse into without end, or what a few aliases make large.
+    """Check that nesting and aliases cannot make the loader recurse without end or create too many values.
 
     Raises:
-        yaml.MarkedYAMLError: Names the line.
+        yaml.MarkedYAMLError: They would; names the line.
     """
-    sizes: dict[str | None, int] = {}  # of what anchors name, with all aliases in it written out
+    sizes: dict[str | None, int] = {}  # number of values of each anchor, with all aliases expanded
     open_: list[tuple[str | None, int]] = []
     size = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
@@ -101,10 +101,10 @@ def _check_nesting(text: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             size += sizes.get(event.anchor, 0)
             if any(anchor == event.anchor for anchor, _ in open_):
-                problem = f"the alias {event.anchor!r} is part of what it stands for"
+                problem = f"the alias {event.anchor!r} is inside its own anchor"
         size += isinstance(event, yaml.NodeEvent)
         if size > _LARGEST:
-            problem = f"more than {_LARGEST} values, with all aliases written out"
+            problem = f"more than {_LARGEST} values, with all aliases expanded"
         if problem:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
@@ -122,7 +122,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as short as it can be from here."""
+    """Return a path relative to the current folder if it is below it, else the absolute path."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
@@ -137,7 +137,7 @@ def spec_error(path: Path, root: yaml.Node, problems: Iterable[tuple[Location, s
 
 
 def _find(root: yaml.Node, location: Location) -> tuple[int, str]:
-    """Return the line of a location and its name; parts of it that are not in the file lead to what surrounds them."""
+    """Return the line and the name of a location; for a missing part, those of the surrounding value."""
     node, line, name = root, _line(root), ""
     for part in location:
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
@@ -165,11 +165,11 @@ _LOOKS = {
 
 
 def describe_problem(error: ErrorDetails, model_at: Callable[[Location], type[BaseModel]]) -> tuple[Location, str]:
-    """Put pydantic's error into the words of the file.
+    """Return the location and the message of one of pydantic's errors, in terms of the file.
 
     Args:
-        error: One of a ValidationError.
-        model_at: Gives the model of the mapping at a location, for the keys that it allows.
+        error: An error of a ValidationError.
+        model_at: Returns the model of the mapping at a location, which has the allowed keys.
     """
     location, context, found = error["loc"], error.get("ctx", {}), error["input"]
     match error["type"]:
@@ -198,6 +198,6 @@ def describe_problem(error: ErrorDetails, model_at: Callable[[Location], type[Ba
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
-    """Return a question with the names most like the one found, or nothing if none is."""
+    """Return a question with the allowed names most similar to the one found, or "" if none is similar."""
     close = difflib.get_close_matches(found, list(allowed), n=3)
     return f" (did you mean {' or '.join(close)}?)" if close else ""

@@ -1,4 +1,4 @@
-"""Miniatures of what suites need, on a loopback server in place of the addresses of benchmarks/."""
+"""Small versions of the files that suites need, on a loopback server that replaces the URLs of benchmarks/."""
 
 import hashlib
 import io
@@ -17,22 +17,22 @@ from harness.suites.sources import Download, Sources, load_sources, source_names
 
 
 def content(path: str) -> bytes:
-    """Return what a file of the data folder holds."""
+    """Return the content of a file of the data folder."""
     return f"this is {path}".encode() * 50
 
 
 def expected(sources: Sources) -> dict[str, bytes]:
-    """Return the files, by their path in the data folder, that a data set's downloads give."""
+    """Return the files that a data set's downloads give, by their path in the data folder."""
     return {path: content(path) for download in sources.downloads for path in _members(sources, download).values()}
 
 
 def serve(server: Server, monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes] | None = None) -> None:
-    """Let every data set be downloaded from a server.
+    """Make every data set available from a server.
 
     Args:
-        server: From `serving`.
-        monkeypatch: Ends it.
-        contents: Files by path in the data folder, in place of made-up ones.
+        server: A server of `serving`.
+        monkeypatch: Undoes the change after the test.
+        contents: Files by path in the data folder, instead of artificial ones.
     """
     served = {name: _served(load_sources(name), server, contents) for name in source_names()}
     monkeypatch.setattr(harness.suites.sources, "load_sources", served.__getitem__)
@@ -40,7 +40,7 @@ def serve(server: Server, monkeypatch: pytest.MonkeyPatch, contents: dict[str, b
 
 
 def serve_suite(name: str, server: Server, folder: Path) -> Path:
-    """Write one of the project's suites, with checkpoints that a server has, and return its file."""
+    """Write one of the project's suites, with checkpoints on a server, and return its file."""
     text = (BENCHMARKS / f"{name}.yaml").read_text(encoding="utf-8")
     for url, file_name, digits in re.findall(r"url: (\S+/(\S+-([0-9a-f]{8})_\d{8}\.pth))", text):
         sha256 = hashlib.sha256(content(file_name)).hexdigest()[:8]
@@ -72,7 +72,7 @@ def _pack(sources: Sources, download: Download, contents: dict[str, bytes] | Non
             f"{_folder(part.members)}{path.removeprefix(f'{part.to}/')}"
             if path != part.to
             else _one(part.members): data
-            for part in {part.to: part for part in download.unpack}.values()  # of alternatives, one
+            for part in {part.to: part for part in download.unpack}.values()  # one of several alternatives
             for path, data in contents.items()
             if path == part.to or path.startswith(f"{part.to}/")
         }
@@ -92,7 +92,7 @@ def _pack(sources: Sources, download: Download, contents: dict[str, bytes] | Non
 
 
 def _members(sources: Sources, download: Download) -> dict[str, str]:
-    """Return an archive's members, two for a folder, and the paths in the data folder that they become."""
+    """Return an archive's members, two per folder, and the paths in the data folder that they become."""
     kinds = {entry.path: entry.kind for entry in sources.files}
     if download.to is not None:
         return {download.name: download.to}

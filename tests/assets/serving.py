@@ -1,4 +1,4 @@
-"""A web server on loopback with faults to switch on, and a proxy."""
+"""A web server on loopback with optional faults, and a proxy."""
 
 import contextlib
 import re
@@ -14,7 +14,7 @@ from typing import cast
 
 @dataclass
 class Page:
-    """A file, and what is wrong with the server that has it."""
+    """A file, and the faults of the server that delivers it."""
 
     body: bytes = b""
     etag: str | None = '"1"'
@@ -22,22 +22,22 @@ class Page:
     content_type: str = "application/octet-stream"
     encoding: str | None = None
     ranges: bool = True
-    """Whether Range is understood; what is asked for is otherwise answered with all of the file."""
+    """Whether Range is supported; otherwise requests with Range get the whole file."""
     honours_if_range: bool = True
     skew: int = 0
-    """How many bytes a partial answer begins late."""
+    """Number of bytes by which a partial answer starts late."""
     length: bool = True
     """Whether Content-Length is sent."""
     declared: int | None = None
     """A wrong Content-Length."""
     cuts: list[int] = field(default_factory=list)
-    """Bytes of the file at which the connection is cut, each once."""
+    """Positions in the file at which the connection is cut, each once."""
     reset: bool = False
-    """Whether a cut is a reset, not an early end."""
+    """Whether a cut is a reset instead of an early end."""
     statuses: list[int] = field(default_factory=list)
-    """What is answered to the first requests in place of the file."""
+    """Status codes that answer the first requests instead of the file."""
     forever: bool = False
-    """Whether the first of `statuses` is answered to all requests."""
+    """Whether the first of `statuses` answers all requests."""
     headers: dict[str, str] = field(default_factory=dict)
     """Further headers of an answer that is not the file."""
     pause: float = 0
@@ -54,7 +54,7 @@ class Request:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `pages` and notes each request and the bytes of bodies that it sent."""
+    """Serves `pages`, and records each request and the bytes of the bodies that it sent."""
 
     daemon_threads = True
 
@@ -65,7 +65,7 @@ class Server(ThreadingHTTPServer):
         self.sent = 0
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Let clients hang up."""
+        """Ignore clients that close the connection."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         server = cast(Server, self.server)
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         if cut is not None:
             page.cuts.remove(cut)
         body = page.body[start:cut]
-        # A client that has seen enough hangs up.
+        # A client that has read enough closes the connection.
         with contextlib.suppress(ConnectionError):
             self.wfile.write(body)
             self.wfile.flush()
@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up(reset=page.reset)
 
     def _start(self, page: Page) -> int:
-        """Return the first byte that is asked for and may be given."""
+        """Return the first requested byte, if the server may send a part."""
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if match is None or not page.ranges:
             return 0
@@ -166,7 +166,7 @@ class _Proxy(_Handler):
 
 @contextlib.contextmanager
 def serving(*, proxy: bool = False) -> Iterator[Server]:
-    """Run a server, or a proxy whose pages are named by whole addresses."""
+    """Run a server, or a proxy whose pages are named by whole URLs."""
     with Server(_Proxy if proxy else _Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -79,7 +79,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def write(tmp_path: Path, data: bytes, name: str = "archive") -> tuple[Path, Path]:
-    """Write an archive and return it with the empty folder to unpack it to, which has a place outside of it."""
+    """Write an archive; return it with the empty folder to unpack it to, which lies in a folder that is checked too."""
     archive, folder = tmp_path / name, tmp_path / "outside" / "data"
     archive.write_bytes(data)
     folder.mkdir(parents=True)
@@ -104,7 +104,7 @@ def unpack(
 
 
 def refused(tmp_path: Path, data: bytes, match: str, members: dict[str, str] | None = None) -> None:
-    """See an archive refused with one message that names it, and nothing left of it, inside or outside."""
+    """Check that an archive is rejected with one message that names it, and that no file of it is left anywhere."""
     archive, folder = write(tmp_path, data)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ObtainError, match=match) as caught:
@@ -198,7 +198,7 @@ def test_a_folder_on_another_disk(tmp_path: Path) -> None:
     ],
 )
 def test_paths_out_of_the_folder(tmp_path: Path, kind: str, name: str, match: str) -> None:
-    # The first member is good: nothing of it may stay either. An unsafe one is refused even where it is not wanted.
+    # The first member is valid and must not stay either. An unsafe member is rejected even if it is not wanted.
     content = {"val2017/000001.jpg": b"good", name: b"evil"}
     refused(tmp_path, packed(kind, content), match, {"val2017/000001.jpg": "good"})
 
@@ -236,7 +236,7 @@ def test_bomb(tmp_path: Path, kind: str) -> None:
 
 
 def test_bomb_beside_what_is_wanted(tmp_path: Path) -> None:
-    """A tar.gz must be decompressed to pass over a member."""
+    """Skipping a member of a tar.gz requires decompressing it."""
     data = packed("tar.gz", {"bomb": bytes(module.SMALL + 1), "wanted": b"1"})
     refused(tmp_path, data, "it unpacks to more than the 16,777,216 bytes allowed", {"wanted": "wanted"})
 
@@ -267,15 +267,18 @@ def test_a_zip_that_declares_another_size(tmp_path: Path, declared: int) -> None
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_for_one_file(tmp_path: Path, kind: str) -> None:
     refused(
-        tmp_path, packed(kind, {"a/file": b"1", "b/file": b"2"}), "'b/file' is a second one", {"a/*": ".", "b/*": "."}
+        tmp_path,
+        packed(kind, {"a/file": b"1", "b/file": b"2"}),
+        "'b/file' is a second member",
+        {"a/*": ".", "b/*": "."},
     )
     shutil.rmtree(tmp_path / "outside")
-    refused(tmp_path, packed(kind, {"file": b"1", "./file": b"2"}), "'./file' is a second one")
+    refused(tmp_path, packed(kind, {"file": b"1", "./file": b"2"}), "'./file' is a second member")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_missing_member(tmp_path: Path, kind: str) -> None:
-    refused(tmp_path, packed(kind, CONTENT), r"has nothing for x\n", {**WANTED, "test2017/*": "x"})
+    refused(tmp_path, packed(kind, CONTENT), r"has no files for x\n", {**WANTED, "test2017/*": "x"})
 
 
 def test_a_target_out_of_the_folder(tmp_path: Path) -> None:

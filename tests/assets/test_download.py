@@ -35,7 +35,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Take no proxy from outside and do not wait; return what would have been waited."""
+    """Use no proxy and do not wait; return the waiting times."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -98,7 +98,7 @@ def test_cut_at_every_tenth(server: Server, target: Path, reset: bool, validator
     assert len(further) == 9
     assert {request.status for request in further} == {206}
     assert {request.if_range for request in further} == {page.etag or page.modified}
-    if not reset:  # which may lose what is on its way
+    if not reset:  # a reset may lose bytes in transit
         assert server.sent == len(BODY)
         assert [request.range for request in further] == [f"bytes={len(BODY) * n // 10}-" for n in range(1, 10)]
 
@@ -124,7 +124,7 @@ def interrupted(server: Server, target: Path, **page: Any) -> Page:
     """Leave the first half of a page's file, as a server that cuts every connection there does."""
     half = len(BODY) // 2
     found = server.pages["/file.pth"] = Page(BODY, cuts=[half] * module.ATTEMPTS, **page)
-    with pytest.raises(ObtainError, match=r"the connection was cut.*\(5 attempts\)\n  run again to go on"):
+    with pytest.raises(ObtainError, match=r"the connection was lost.*\(5 attempts\)\n  run again to resume"):
         fetch(target, server.url())
     assert left(target) == [".file.pth.part", ".file.pth.part.json"]
     assert (target.parent / ".file.pth.part").read_bytes() == BODY[:half]
@@ -144,7 +144,7 @@ def test_the_rest_after_an_error_is_asked_for_once(server: Server, target: Path)
 def test_a_file_that_changed_on_the_server_is_begun_anew(server: Server, target: Path, honours_if_range: bool) -> None:
     page = interrupted(server, target)
     page.body, page.etag, page.honours_if_range = OTHER, '"2"', honours_if_range
-    # Without a sha256: nothing but the ETag tells the two files apart.
+    # Without a sha256, only the ETag distinguishes the two files.
     fetch(target, server.url(), sha256=None)
     assert target.read_bytes() == OTHER
     assert [request.status for request in server.requests] == ([200] if honours_if_range else [206, 200])
@@ -172,7 +172,7 @@ def test_a_partial_answer_that_begins_elsewhere(server: Server, target: Path) ->
 
 
 def test_no_note_of_an_earlier_part_while_a_new_one_grows(server: Server, target: Path) -> None:
-    """A process killed then would leave bytes under the name of others."""
+    """Otherwise a process killed then would leave bytes under the name of other bytes."""
     page = interrupted(server, target)
     page.etag, page.ranges = None, False
     seen: set[str] = set()
@@ -195,7 +195,7 @@ def test_no_length(server: Server, target: Path) -> None:
 
 
 def test_packed_on_the_way(server: Server, target: Path) -> None:
-    refused(server, target, Page(BODY, encoding="gzip"), "packs the file on the way")
+    refused(server, target, Page(BODY, encoding="gzip"), "its response is compressed")
     assert fetch(target.with_suffix(".tgz"), server.url()).sha256 == SHA256
 
 
@@ -232,7 +232,7 @@ def test_a_part_that_is_whole_or_more(server: Server, target: Path, held: int) -
 
 
 def refused(server: Server, target: Path, page: Page, match: str, **known: Any) -> None:
-    """See a page end in one message that names file, URL, reason and next step, and leave nothing."""
+    """Check that a page leads to one message with file, URL, reason and next step, and leaves no file."""
     server.pages["/file.pth"] = page
     with pytest.raises(ObtainError, match=match) as caught:
         fetch(target, server.url(), **known)
@@ -249,13 +249,13 @@ def test_wrong_hash(server: Server, target: Path) -> None:
 
 def test_short_file(server: Server, target: Path) -> None:
     page = Page(BODY[:-1000], etag=None, declared=len(BODY))
-    refused(server, target, page, r"the connection was cut.*\(5 attempts\)")
+    refused(server, target, page, r"the connection was lost.*\(5 attempts\)")
     assert len(server.requests) == module.ATTEMPTS
 
 
 def test_short_file_that_could_be_resumed(server: Server, target: Path) -> None:
-    """The server always ends 1000 bytes early, and says 416 to a request for them."""
-    refusal = "416|cut"
+    """The server always ends 1000 bytes early, and answers 416 to a request for them."""
+    refusal = "416|lost"
     server.pages["/file.pth"] = Page(BODY[:-1000], declared=len(BODY))
     with pytest.raises(ObtainError, match=refusal):
         fetch(target, server.url())
@@ -271,7 +271,7 @@ def test_larger_than_expected_is_stopped(server: Server, target: Path, length: b
 
 
 def test_no_length_and_nothing_known(server: Server, target: Path) -> None:
-    refused(server, target, Page(BODY, length=False), "does not say how long", size=None, sha256=None)
+    refused(server, target, Page(BODY, length=False), "does not state the file's length", size=None, sha256=None)
     fetch(target, server.url(), size=None)
     assert target.read_bytes() == BODY
 
@@ -317,7 +317,7 @@ def test_a_server_that_falls_silent(server: Server, target: Path, monkeypatch: p
 def test_no_server(target: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    with pytest.raises(ObtainError, match=r"no answer.*refused.*\(5 attempts\)"):
+    with pytest.raises(ObtainError, match=r"no response.*refused.*\(5 attempts\)"):
         fetch(target, f"http://127.0.0.1:{port}/file.pth")
     assert left(target) == []
 
@@ -371,7 +371,7 @@ def test_mirrors_are_tried_in_order(server: Server, target: Path) -> None:
 
 
 def test_a_part_is_not_glued_to_a_mirror(server: Server, target: Path) -> None:
-    """The two have the same ETag and no sha256 is known: the URL alone tells them apart."""
+    """The two have the same ETag and no sha256 is known: only the URL distinguishes them."""
     interrupted(server, target).statuses = [404]
     server.pages["/b"] = Page(OTHER)
     fetch(target, server.url(), server.url("/b"), sha256=None)
@@ -407,7 +407,7 @@ def test_full_disk(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
     hashing = module._hash
 
     def full(path: Path) -> Any:
-        """Hash what is written, until the disk is full: each piece is hashed right after it is written."""
+        """Hash the written bytes until the disk is full: each piece is hashed right after it is written."""
         return Full(hashing(path))
 
     class Full:

@@ -1,4 +1,4 @@
-"""Fetching every data set and a checkpoint from a server on loopback."""
+"""Fetches every data set and a checkpoint from a server on loopback."""
 
 import functools
 import hashlib
@@ -30,7 +30,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
 
 
 def quiet(name: str, done: int, total: int | None) -> None:
-    """Tell nothing."""
+    """Show nothing."""
 
 
 @functools.cache
@@ -54,7 +54,7 @@ def test_every_data_set(name: str, server: Server, tmp_path: Path, monkeypatch: 
     data = tmp_path / "data"
     sources = load_sources(name)
     asked = {}
-    # The paths that the runs name, unless they name those of another data set, too, or nobody can run them.
+    # The paths that the runs name, except those of another data set and of rows that cannot be run.
     alone = name not in ("coco-wholebody", "ubody")
     paths = paths_of(name) if alone else [entry.path for entry in sources.files]
     for item in data_items(paths, data):
@@ -67,7 +67,7 @@ def test_every_data_set(name: str, server: Server, tmp_path: Path, monkeypatch: 
             asked[item.name] = str(caught.value)
     assert files(data) == expected(sources)
 
-    # What no program gets is described: the page, and every step.
+    # Files that no program may download are described: the page, and every step.
     by_hand = {path: hand for hand in sources.by_hand for path in hand.paths if f"{data / path}" not in files(data)}
     for path, message in asked.items():
         assert f"{data / path} is missing" in message
@@ -77,7 +77,7 @@ def test_every_data_set(name: str, server: Server, tmp_path: Path, monkeypatch: 
         entry.path for entry in sources.files
     )
 
-    # What is there is not asked for again, and stays as it is.
+    # Existing files are not requested again, and stay unchanged.
     requests = len(server.requests)
     for item in data_items(paths, data):
         if item.state == "there" and item.urls:
@@ -135,7 +135,7 @@ def test_a_hash_that_nobody_published_is_learnt(
     page.body = bytes(len(page.body))
     with pytest.raises(ObtainError, match=f"expected is {learnt['sha256']}") as caught:
         obtain(item, tmp_path / "two", quiet)
-    assert "learnt on first use; if the publisher changed it, delete" in str(caught.value)
+    assert "that of the first download; if the publisher changed the file, delete" in str(caught.value)
     assert not (tmp_path / "two").exists()
 
 
@@ -203,7 +203,7 @@ def test_checkpoint(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_with_another_hash(server: Server, tmp_path: Path) -> None:
-    """It is refused, but for the files that were republished under their old names: there it is a warning, later."""
+    """It is rejected; files that were republished under their old names only give a warning, later."""
     with pytest.raises(ObtainError, match="expected is 12345678"):
         obtain(checkpoint_item(serve_checkpoint(server, "12345678"), tmp_path), tmp_path, quiet)
     assert files(tmp_path) == {}

@@ -1,4 +1,4 @@
-"""Images are told by their content, and read again only where their size or time moved."""
+"""Images are identified by their content, and read again only if their size or time has changed."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Planted faults in copies of the miniature: each is found, and named; whole data has none."""
+"""Planted faults in copies of the miniature: each is found and named; complete data has none."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def inspect(name: str, data: Path, *, decode: bool = False, **expected: int) -> 
 
 
 def told(inspection: Inspection, *severities: str) -> list[str]:
-    """Return what is wrong, by default what makes the exit code 3."""
+    """Return the problems, by default those that make the exit code 3."""
     return [str(problem) for problem in inspection.problems if problem.severity in (severities or ("fatal", "error"))]
 
 
@@ -150,12 +150,12 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             remove("annotations", 1, "area"),
             ["annotation 22023: area: zero, negative or missing: no prediction can match such a person"],
         ),
-        ("coco", COCO, update("annotations", 1, id=22023.5), ["annotation 1: id: missing, or no integer"]),
+        ("coco", COCO, update("annotations", 1, id=22023.5), ["annotation 1: id: missing, or not an integer"]),
         (
             "coco",
             COCO,
             update("annotations", 1, id=11011),
-            ["annotation 11011: id: used for several annotations: the evaluator takes the last for all of them"],
+            ["annotation 11011: id: used for several annotations: the evaluator reads all of them as the last one"],
         ),
         (
             "coco",
@@ -168,9 +168,9 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             COCO,
             update("annotations", 1, category_id=2),
             [
-                "annotation 22023: category_id: not among the file's `categories`, and so evaluated by nobody",
-                "annotation 22023: category_id: the categories are 1 and 2, and MMPose takes everybody whom a detector "
-                "found for category 1",
+                "annotation 22023: category_id: not among the file's `categories`, and therefore not evaluated",
+                "annotation 22023: category_id: the categories are 1 and 2, and MMPose gives all detected "
+                "people category 1",
             ],
         ),
         (
@@ -190,8 +190,8 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             COCO,
             update("annotations", 1, num_keypoints=0),
             [
-                "annotation 22023: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
-                "labelled keypoints"
+                "annotation 22023: num_keypoints: contradicts the labelled keypoints: a person with 0 is not "
+                "evaluated, any other person is"
             ],
         ),
         (
@@ -199,8 +199,8 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             COCO,
             update("annotations", 3, num_keypoints=2),
             [
-                "annotation 22021: num_keypoints: whether it is 0 decides who is evaluated, and it contradicts the "
-                "labelled keypoints"
+                "annotation 22021: num_keypoints: contradicts the labelled keypoints: a person with 0 is not "
+                "evaluated, any other person is"
             ],
         ),
         (
@@ -232,7 +232,7 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             COCO,
             lambda document: document["images"].append(document["images"][0] | {"file_name": "000000002202.jpg"}),
             [
-                "image 1101: id: used for several images: the last one is taken for all of them",
+                "image 1101: id: used for several images: all of them are read as the last one",
                 "image 1101: width, height: not the size of the image file, in the first 640x425 for 500x333",
             ],
         ),
@@ -248,8 +248,8 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             update("images", 0, width=320),
             ["image 1101: width, height: not the size of the image file, in the first 320x425 for 640x425"],
         ),
-        ("coco", COCO, remove("images", 0, "height"), ["image 1101: width, height: missing, or not what it must be"]),
-        ("coco", COCO, lambda document: document.pop("annotations"), ["`annotations` is no list of objects"]),
+        ("coco", COCO, remove("images", 0, "height"), ["image 1101: width, height: missing or invalid"]),
+        ("coco", COCO, lambda document: document.pop("annotations"), ["`annotations` is not a list of objects"]),
         (
             "coco",
             COCO_BOXES,
@@ -263,14 +263,14 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             "crowdpose",
             CROWDPOSE,
             remove("images", 0, "crowdIndex"),
-            ["image 106: crowdIndex: missing; AP(E), AP(M) and AP(H) need it"],
+            ["image 106: crowdIndex: missing, but AP(E), AP(M) and AP(H) need it"],
         ),
         ("crowdpose", CROWDPOSE, update("images", 0, crowdIndex=33), ["image 106: crowdIndex: not from 0 to 1"]),
         (
             "crowdpose",
             CROWDPOSE,
             remove("annotations", 1, "num_keypoints"),
-            ["annotation 106001: num_keypoints: missing; the evaluation reads it"],
+            ["annotation 106001: num_keypoints: missing, but the evaluation reads it"],
         ),
         ("mpii", MPII, update("", 2, scale=0), ["person 2: scale: missing, zero or negative"]),
         ("mpii", MPII, update("", 2, joints=[[1, 2]] * 14), ["person 2: joints: missing, or not 16 times x, y"]),
@@ -281,7 +281,7 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
             lambda people: people.reverse(),
             [
                 "people 0, 1, 3 and 1 more: joints: not the joints of the same person in "
-                "mpii/annotations/mpii_gt_val.mat: another order, or other people"
+                "mpii/annotations/mpii_gt_val.mat: the order or the people differ"
             ],
         ),
         (
@@ -320,27 +320,27 @@ def test_planted_errors(name: str, path: str, change: Callable[[Any], object], e
             "coco",
             COCO_BOXES,
             update("", 3, category_id=44),
-            ["box 3: category_id: of another category than people, not used"],
+            ["box 3: category_id: of a category other than people, not used"],
         ),
         (
             "coco",
             COCO_BOXES,
             lambda boxes: [box.update(image_id=1101) for box in boxes],
-            ["images 2202, 3303, 4404: people are annotated, but there is no box: none of them can be found"],
+            ["images 2202, 3303, 4404: people are annotated, but there is no box: these people cannot be found"],
         ),
         (
             "crowdpose",
             CROWDPOSE,
             update("annotations", 0, num_keypoints=7),
-            ["annotation 106000: num_keypoints: not the number of the labelled keypoints, head and neck aside"],
+            ["annotation 106000: num_keypoints: not the number of the labelled keypoints except head and neck"],
         ),
         (
             "jhmdb",
             JHMDB,
             update("annotations", 0, bbox=[0, 62, 54, 159]),
             [
-                "annotation 1000002280001: bbox: begins at pixel 0, and JHMDB counts from 1: perhaps somebody "
-                "subtracted 1 already"
+                "annotation 1000002280001: bbox: begins at pixel 0, but JHMDB counts from 1: perhaps 1 is "
+                "subtracted already"
             ],
         ),
     ],
@@ -376,9 +376,11 @@ def test_boxes_that_could_be_corners_but_fit_as_widths(data: Path) -> None:
 
 def test_a_box_file_of_other_things(data: Path) -> None:
     edit(data / COCO_BOXES, lambda boxes: [box.update(category_id=3) for box in boxes])
-    assert told(inspect("coco", data)) == [f"{COCO_BOXES}: category_id: no box of category 1, people: category_id is 3"]
+    assert told(inspect("coco", data)) == [
+        f"{COCO_BOXES}: category_id: no box of category 1 (people): category_id is 3"
+    ]
     (data / COCO_BOXES).write_text("{}")
-    assert told(inspect("coco", data)) == [f"{COCO_BOXES}: it is no list of objects"]
+    assert told(inspect("coco", data)) == [f"{COCO_BOXES}: it is not a list of objects"]
 
 
 def test_files_that_are_missing_or_damaged(data: Path) -> None:
@@ -386,7 +388,7 @@ def test_files_that_are_missing_or_damaged(data: Path) -> None:
     (data / MPII_HEADS).unlink()
     (data / CROWDPOSE).write_bytes((data / CROWDPOSE).read_bytes()[:100])
     assert told(inspect("coco", data)) == [f"{COCO_BOXES}: missing: the detector's box file"]
-    assert told(inspect("mpii", data)) == [f"{MPII_HEADS}: missing: the head boxes that PCKh is measured by"]
+    assert told(inspect("mpii", data)) == [f"{MPII_HEADS}: missing: the head boxes, which PCKh needs"]
     (problem,) = told(inspect("crowdpose", data))
     assert problem.startswith(f"{CROWDPOSE}: cannot be read: ")
     (data / COCO).unlink()
@@ -404,7 +406,7 @@ def test_images_that_are_missing_or_damaged(data: Path) -> None:
     assert told(inspection) == [
         "coco/val2017: image 000000001101.jpg: missing, 1 of 5",
         "coco/val2017: image 000000002202.jpg: an empty file",
-        "coco/val2017: image 000000004404.jpg: truncated: the file ends before the image does",
+        "coco/val2017: image 000000004404.jpg: truncated: the file ends before the end of the image",
         "coco/val2017: image 000000003303.jpg: not an image that can be read",
     ]
     assert inspection.found.on_disk == 4
@@ -421,7 +423,7 @@ def test_every_truncation_is_found_without_decoding(name: str, part: float, data
     path.write_bytes(whole[: int(len(whole) * part)])
     (problem,) = told(inspect(name, data))
     assert f"image {path.relative_to(folder).as_posix()}: " in problem
-    path.write_bytes(whole + b"\0" * 100_000)  # some cameras append something
+    path.write_bytes(whole + b"\0" * 100_000)  # some cameras append data
     assert told(inspect(name, data)) == []
 
 
@@ -456,7 +458,7 @@ def test_images_nobody_needs_are_no_error(data: Path) -> None:
     inspection = inspect("crowdpose", data)
     assert told(inspection) == []
     assert told(inspection, "warning", "note") == [
-        "crowdpose/images: image 1.jpg: missing; nobody is evaluated in them"
+        "crowdpose/images: image 1.jpg: missing; no person is evaluated in them"
     ]
 
 
@@ -474,7 +476,7 @@ def test_wrong_prefixes_are_told_with_the_right_place(data: Path) -> None:
     )
     assert missing.advice == (
         "file_name has another prefix than the folders: images/2D_virtual_human/digital_art/000000000011.jpg, "
-        "looked for in ., is at HumanArt/images/2D_virtual_human/digital_art/000000000011.jpg; move the images, or "
+        "expected in ., is at HumanArt/images/2D_virtual_human/digital_art/000000000011.jpg; move the images, or "
         "change file_name"
     )
 
@@ -482,7 +484,7 @@ def test_wrong_prefixes_are_told_with_the_right_place(data: Path) -> None:
 def test_mpii_joints_from_zero(data: Path) -> None:
     edit(data / MPII, lambda people: [p.update(joints=(np.array(p["joints"]) - 1).tolist()) for p in people])
     assert told(inspect("mpii", data)) == [
-        f"{MPII}: joints: counts pixels from 0: its joints are 1 less than in {MPII_HEADS}, and MPII's are to count "
+        f"{MPII}: joints: counts pixels from 0: its joints are 1 less than in {MPII_HEADS}, and MPII's must count "
         "from 1"
     ]
 
@@ -492,7 +494,7 @@ def test_one_other_person_among_mpii_is_odd(data: Path) -> None:
     inspection = inspect("mpii", data)
     assert told(inspection) == []
     assert told(inspection, "warning", "note") == [
-        f"{MPII}: person 3: joints: not the joints of the same person in {MPII_HEADS}: another order, or other people"
+        f"{MPII}: person 3: joints: not the joints of the same person in {MPII_HEADS}: the order or the people differ"
     ]
 
 
@@ -500,7 +502,7 @@ def test_mpii_head_boxes_of_another_form(data: Path) -> None:
     heads = loadmat(data / MPII_HEADS)
     savemat(data / MPII_HEADS, {"headboxes_src": heads["headboxes_src"][..., :3], "pos_gt_src": heads["pos_gt_src"]})
     assert told(inspect("mpii", data)) == [
-        f"{MPII_HEADS}: 'headboxes_src' is of shape (2, 2, 3) and 'pos_gt_src' of (16, 2, 5)"
+        f"{MPII_HEADS}: 'headboxes_src' has shape (2, 2, 3) and 'pos_gt_src' has (16, 2, 5)"
     ]
 
 
@@ -511,7 +513,7 @@ def test_posetrack_files_of_two_versions(data: Path) -> None:
         data / POSETRACK, lambda d: d.update(annotations=[a for a in d["annotations"] if a["image_id"] != 10003030000])
     )
     assert told(inspect("posetrack18", data)) == [
-        f"{SEQUENCES}: image 10003030000: annotated, but not in {POSETRACK}: whoever is in them counts as missed",
+        f"{SEQUENCES}: image 10003030000: annotated, but not in {POSETRACK}: the people in them count as missed",
         f"{POSETRACK}: image 10002020000: in no file of {SEQUENCES}",
     ]
 
@@ -541,11 +543,11 @@ def test_posetrack_videos_that_cannot_be_used(data: Path) -> None:
     (folder / "000002_list.json").write_text("[]")
     assert told(inspect("posetrack18", data)) == [
         f"{SEQUENCES}/000001_old.json: in the format of PoseTrack 2017",
-        f"{SEQUENCES}/000002_list.json: it is no object with `images` and `annotations`",
-        f"{SEQUENCES}: sequence 000303_mpii_test.json: bbox_head: missing; distances are measured by it",
+        f"{SEQUENCES}/000002_list.json: it is not an object with `images` and `annotations`",
+        f"{SEQUENCES}: sequence 000303_mpii_test.json: bbox_head: missing, but distances are measured in units of it",
     ]
     shutil.rmtree(folder)
-    assert told(inspect("posetrack18", data)) == [f"{SEQUENCES}: missing: no *.json of the ground truth of each video"]
+    assert told(inspect("posetrack18", data)) == [f"{SEQUENCES}: missing: no *.json with the ground truth of a video"]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

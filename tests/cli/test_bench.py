@@ -20,7 +20,7 @@ RATIOS = {
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a round be small."""
+    """Make rounds small."""
     monkeypatch.setattr("harness.cli.bench.DECODED_PEOPLE", 3)
     monkeypatch.setattr("harness.cli.bench.PREPARED_IMAGES", 1)
 
@@ -78,7 +78,7 @@ def test_another_machine(harness: Harness, samples: Path, tmp_path: Path) -> Non
     out.write_text("{}")
     code, _, said = harness(*arguments)
     assert (code, out.read_text()) == (2, "{}")
-    assert "is no outcome of `harness bench`" in said
+    assert "does not contain the outcome of `harness bench`" in said
 
 
 def test_a_gpu_is_measured_alone(harness: Harness, samples: Path, tmp_path: Path) -> None:

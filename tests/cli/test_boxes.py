@@ -43,7 +43,7 @@ model = dict(test_cfg={test_cfg})
     ids=["two-stage", "one-stage"],
 )
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a detector's config that works on tiny images and keeps doubtful boxes."""
+    """Return a detector's config that works on tiny images and keeps boxes with low scores."""
     base, test_cfg = request.param
     path = tmp_path / "tiny.py"
     path.write_text(TINY.format(zoo=zoo().as_posix(), base=base, test_cfg=test_cfg))
@@ -63,7 +63,7 @@ def test_the_suites_own_file(harness: Harness, miniature: Miniature) -> None:
         f"  images      {IMAGES}",
         f"  boxes       {sum(miniature.coco.boxes)}",
         f"  person AP   {100 * ap.ap:.2f}   AP@0.5 {100 * ap.ap50:.2f}   AP@0.75 {100 * ap.ap75:.2f}",
-        f"  published   56.4 of all images of COCO; here {IMAGES} of 5000 images, to which it does not apply",
+        f"  published   56.4 of all images of COCO; here {IMAGES} of 5000 images, so the two do not compare",
     ]
     assert harness("boxes", "coco", "--data", samples, "--file", samples / BOX_FILE) == (0, out, "")
     code, out, err = harness("boxes", "coco", "--data", samples, "--json")
@@ -76,14 +76,14 @@ def test_the_suites_own_file(harness: Harness, miniature: Miniature) -> None:
 
 def test_other_suites(harness: Harness, samples: Path) -> None:
     _, out, _ = harness("boxes", "humanart", "--data", samples)
-    assert "56.2 of all images of Human-Art; here 3 images, and whether these are all is not known\n" in out
+    assert "56.2 of all images of Human-Art; here 3 images; the number of all images is not known\n" in out
     code, out, _ = harness("boxes", "crowdpose", "--data", samples)
     assert code == 0
     assert "published" not in out
 
 
 def test_all_images_of_coco(harness: Harness, tmp_path: Path) -> None:
-    """As many images as COCO val2017 has: the difference is stated."""
+    """With as many images as COCO val2017, the difference is reported."""
     truth = tmp_path / "data" / ANNOTATIONS
     truth.parent.mkdir(parents=True)
     person = {"id": 1, "image_id": 9, "category_id": 1, "bbox": [0, 0, 10, 10]}
@@ -129,7 +129,7 @@ def test_detection(harness: Harness, samples: Path, config: Path) -> None:
     assert code == 0
     assert json.loads(Path("again.json").read_text()) == [box for box in boxes if box["score"] >= boxes[5]["score"]]
     assert "  detector    config tiny, seed 0, device cpu, batch_size 1, score_threshold 0." in again
-    assert "here 1 of 5000 images, to which it does not apply" in again
+    assert "here 1 of 5000 images, so the two do not compare" in again
 
 
 class Malicious:
@@ -164,13 +164,13 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("posetrack18 --data SAMPLES", 2, "no row of posetrack18 takes a detector's boxes"),
+        ("posetrack18 --data SAMPLES", 2, "no row of posetrack18 uses a detector's boxes"),
         ("coco --data nowhere", 2, "no data folder nowhere"),
         ("coco --data SAMPLES --file no.json", 3, "the box file is missing: no.json"),
-        ("coco --data SAMPLES --limit 1", 2, "--limit goes with --detector only"),
-        ("coco --data SAMPLES --weights random:0", 2, "--weights goes with --detector only"),
-        ("coco --data SAMPLES --batch-size 2", 2, "--batch-size goes with --detector only"),
-        (f"{DETECT} --weights random:0 --file f", 2, "--file is a box file to measure, --detector makes one"),
+        ("coco --data SAMPLES --limit 1", 2, "--limit needs --detector"),
+        ("coco --data SAMPLES --weights random:0", 2, "--weights needs --detector"),
+        ("coco --data SAMPLES --batch-size 2", 2, "--batch-size needs --detector"),
+        (f"{DETECT} --weights random:0 --file f", 2, "--file and --detector exclude each other"),
         (
             DETECT,
             3,
@@ -180,10 +180,10 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
         (
             f"{DETECT} --weights random:0 --checkpoint f",
             2,
-            "--checkpoint and --weights are two answers to one question",
+            "--checkpoint and --weights exclude each other",
         ),
         ("coco --data SAMPLES --detector c --weights random:0", 2, "--detector needs --out FILE"),
-        ("coco --data SAMPLES --detector c --weights random:0 --out old.json", 2, "old.json is there already"),
+        ("coco --data SAMPLES --detector c --weights random:0 --out old.json", 2, "old.json exists"),
         ("coco --data SAMPLES --detector c --weights random:0 --out new.json", 2, "there is no detector config c"),
         (f"{DETECT} --checkpoint no.pth", 3, "checkpoint is missing: no.pth"),
         (

@@ -1,4 +1,4 @@
-"""`harness check` as a user sees it, through the command line's entry point."""
+"""`harness check` through the command line's entry point."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`harness check --data` as a user sees it."""
+"""`harness check --data` through the command line's entry point."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ Warnings
 
 Notes
   posetrack18/annotations/posetrack18_val.json: annotation 1000303000003: keypoints: labelled outside of the image
-    harmless where it is few people at the border
+    harmless for few people at the border
   posetrack18/annotations/val: 3 videos, a part of the data set: version 0.2 has 74, version 0.45 has 170
     complete it for published numbers
 """
@@ -33,7 +33,7 @@ aic    aic/annotations/aic_val.json  3 of 30,000  2        9          9
 Error
   aic/ai_challenger_keypoint_validation_20170911/keypoint_validation_images_20170911: image
     0a4d9ce9201beffc76e5ff2169d2af2f027002ca.jpg: missing, 1 of 3
-    put them there; `harness run` refuses to begin without them
+    put them there; `harness run` does not start without them
 
 Warning
   aic/annotations/aic_val.json: 3 of 30,000 images: a part of the data set
@@ -46,7 +46,7 @@ aic        aic/annotations/aic_val.json                      3 of 30,000  3     
 crowdpose  crowdpose/annotations/mmpose_crowdpose_test.json  not there
 
 Error
-  crowdpose/annotations/mmpose_crowdpose_test.json: not there, nor anything else of CrowdPose
+  crowdpose/annotations/mmpose_crowdpose_test.json: not found, nor any other file of CrowdPose
     name another folder with --data DIR, or put the data set there
 
 Warning
@@ -57,7 +57,7 @@ Warning
 
 @pytest.fixture
 def aic(samples: Path, tmp_path: Path) -> Path:
-    """A data folder with AIC alone."""
+    """Return a data folder with AIC only."""
     folder = tmp_path / "data"
     shutil.copytree(samples / "aic", folder / "aic", copy_function=shutil.copyfile)
     for path in folder.rglob("*"):
@@ -86,7 +86,7 @@ def test_without_names_what_is_there_is_enough(
     assert (code, "Error" in output, "not there" in output) == (0, False, True)
     (tmp_path / "empty").mkdir()
     code, output, _ = harness("check", "--data", tmp_path / "empty")
-    assert (code, output.count("not there, nor anything else of")) == (3, 2)
+    assert (code, output.count("not found, nor any other file of")) == (3, 2)
 
 
 def test_json(harness: Harness, aic: Path) -> None:
@@ -118,7 +118,7 @@ def test_wrong_usage(harness: Harness, tmp_path: Path) -> None:
     assert harness("check", "--images") == (
         2,
         "",
-        "error: --images is about the images of a data folder\n  name it with --data DIR\n",
+        "error: --images needs a data folder\n  name it with --data DIR\n",
     )
     code, output, error = harness("check", "aic", "--data", tmp_path / "nowhere")
     assert (code, output) == (2, "")

@@ -1,4 +1,4 @@
-"""`harness compare` through the command line's entry point, on scored predictions for made-up people."""
+"""`harness compare` through the command line's entry point, on scored predictions for generated people."""
 
 import json
 import subprocess
@@ -26,15 +26,15 @@ from harness.run_folder import RunFolder
 
 KEYPOINTS = 6
 IMAGES, PEOPLE = 60, 2
-"""People are those of one image."""
+"""Number of images, and of people per image."""
 DATA = Path("data")
 NOISE = 2e-5
-"""px by which keypoints differ between batch sizes and numbers of threads, and more."""
+"""px by which keypoints differ between batch sizes, numbers of threads and orders of sums."""
 
 
 @pytest.fixture(autouse=True)
 def people(harness: Harness) -> Float64:
-    """Write annotations of people below the folder that the command line runs in, and return their keypoints."""
+    """Write annotations of people below the current folder, and return their keypoints."""
     rng = np.random.default_rng(0)
     count = IMAGES * PEOPLE
     points = rng.uniform(0, 1, (count, KEYPOINTS, 2)) * 150 + rng.uniform(0, 300, (count, 1, 2))
@@ -60,7 +60,7 @@ def people(harness: Harness) -> Float64:
 
 @pytest.fixture
 def found(people: Float64) -> Predictions:
-    """Return what a network finds: keypoints some way off, now and then of the wrong joint."""
+    """Return predictions: keypoints with errors, some near the wrong joint."""
     rng = np.random.default_rng(1)
     count = len(people)
     off = rng.choice([2, 6, 15], (count, 1, 1), p=[0.5, 0.3, 0.2])
@@ -110,7 +110,7 @@ def save(
     used = protocol(**fields)
     predictions.save(folder.predictions, "key")
     write_json(folder.protocol, used.model_dump(mode="json"))
-    made = datetime.now(UTC).isoformat()  # another one each time
+    made = datetime.now(UTC).isoformat()  # another time in each run
     write_json(folder.environment, {"threads": threads, "packages": {"torch": "2.14.1"}, "made": made})
     Record(
         suite=suite,
@@ -174,7 +174,7 @@ def blurred(found: Predictions) -> Predictions:
 
 
 def straightened(found: Predictions) -> Predictions:
-    """Ground-truth boxes: everybody has one, with the score 1."""
+    """Return predictions on ground-truth boxes: each person has one, with the score 1."""
     return replace(found, box_scores=np.ones_like(found.box_scores))
 
 
@@ -224,7 +224,7 @@ def test_an_improvement_is_red_as_well(harness: Harness, found: Predictions, peo
 
 
 def test_the_noise_floor(harness: Harness, found: Predictions) -> None:
-    """A little off: red by the default, green by what was measured, or by what one says."""
+    """A small change: red by the default, green by the measured floor and by the option."""
     before = Record.load(save("results", found).record).metrics["AP"] or 0
     moved = found.keypoints.copy()
     moved[found.person_ids == 5] += 8
@@ -242,7 +242,7 @@ def test_the_noise_floor(harness: Harness, found: Predictions) -> None:
 
 
 def test_paired_differences(harness: Harness, found: Predictions) -> None:
-    """A shift of everybody is sure, one person that is elsewhere is not, although both move AP."""
+    """A shift of all people is significant, one misplaced person is not, although both change AP."""
     save("results", found)
     save("runs", shifted(found))
     moved = found.keypoints.copy()
@@ -266,7 +266,7 @@ def test_paired_differences(harness: Harness, found: Predictions) -> None:
 
 
 def test_other_boxes_have_a_paired_difference(harness: Harness, found: Predictions) -> None:
-    """People may differ; images are what is drawn."""
+    """People may differ, because images are drawn."""
     save("results", found)
     fewer = found.of_images(range(IMAGES - 5))
     save("runs", fewer)
@@ -282,10 +282,10 @@ def test_predictions_that_are_not_there(harness: Harness, found: Predictions) ->
     save("runs", shifted(found))
     code, out, _ = harness("compare", "runs", "results", "--data", "data")
     assert code == 1
-    assert f"no paired difference: no predictions that belong to the record: {Path('results/demo/a/val')}" in out
+    assert f"no paired difference: no predictions that match the record: {Path('results/demo/a/val')}" in out
     save("results", found).predictions.unlink()
     shifted(found).save(Path("results/demo/a/val/predictions.parquet"), "another key")
-    assert "no predictions that belong to the record" in harness("compare", "runs", "results", "--data", "data")[1]
+    assert "no predictions that match the record" in harness("compare", "runs", "results", "--data", "data")[1]
 
 
 def test_files(harness: Harness, found: Predictions) -> None:
@@ -344,7 +344,7 @@ def test_runs_that_were_moved_aside(harness: Harness, found: Predictions) -> Non
         ("none results", "no records of runs in none\n  make them with `harness run SUITE --out none`"),
         ("runs none", "no records of runs in none\n"),
         ("runs/demo results", f"no records of runs in {Path('runs/demo')}\n"),
-        ("runs results dmeo", "no record in runs matches dmeo\n  it has runs of demo\n"),
+        ("runs results dmeo", "no record in runs matches dmeo\n  it contains runs of demo\n"),
         ("runs results demo --rows b", "no record in runs matches demo --rows b\n"),
         ("runs results --data none", "no data folder none"),
         ("runs results --noise-floor -1", "--noise-floor"),
@@ -385,7 +385,7 @@ def take_another_record(folder: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damage_record, f"record of schema version None, not 1: {DAMAGED / 'record.json'}"),
+        (damage_record, f"record has schema version None, not 1: {DAMAGED / 'record.json'}"),
         (damage_protocol, f"the protocol is damaged: {DAMAGED / 'protocol.json'}"),
         (damage_environment, f"the environment is damaged: {DAMAGED / 'environment.json'}"),
         (lose_environment, f"the environment is missing: {DAMAGED / 'environment.json'}"),

@@ -1,4 +1,4 @@
-"""How the command line ends where the system refuses: full disks, readers that left, signals."""
+"""Exit of the command line on system errors: full disks, closed pipes, signals."""
 
 import os
 import signal
@@ -57,12 +57,12 @@ def test_events_on_a_full_disk_leave_the_run_going(demo: Path, tmp_path: Path) -
     out, err = process.communicate(timeout=300)
     assert process.returncode == 3
     assert "1 row: 1 partial" in out
-    assert err.count("events are written no more: /dev/full: No space left on device") == 1
+    assert err.count("/dev/full: No space left on device; no more events are written") == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
 def test_a_closed_terminal_stops_a_run_tidily(demo: Path, tmp_path: Path) -> None:
-    """SIGHUP comes where its default is in place, whatever the parent ignores."""
+    """SIGHUP has its default handling here, whatever the parent ignores."""
     code = (
         "import signal, sys\n"
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"

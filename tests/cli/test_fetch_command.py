@@ -47,12 +47,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def jhmdb(server: Server, tmp_path: Path) -> Path:
-    """Return a suite all of whose files can be downloaded."""
+    """Return a suite whose files can all be downloaded."""
     return serve_suite("jhmdb", server, tmp_path)
 
 
 def plain(text: str, server: Server) -> str:
-    """Return an output with the same address, and the same digits in names of checkpoints, in every test."""
+    """Return an output with the same URL, and the same digits in names of checkpoints, in every test."""
     return re.sub(r"-[0-9a-f]{8}(?=_\d{8}\.pth)", "", text.replace(server.url(""), "http://server"))
 
 
@@ -85,7 +85,7 @@ def test_a_dry_run_shows_everything_and_fetches_nothing(harness: Harness, server
     archive = server.pages["/posetrack18/posetrack18_annotations.tar"].body
     assert annotations == {
         "name": "posetrack18/annotations/posetrack18_val.json",
-        "what": "annotations of all sequences, in MMPose's form",
+        "what": "annotations of all sequences, in MMPose's format",
         "path": str(Path("data/posetrack18/annotations/posetrack18_val.json")),
         "state": "missing",
         "remark": None,
@@ -107,7 +107,7 @@ def test_what_no_program_gets(harness: Harness, server: Server, tmp_path: Path) 
     code, out, err = harness("fetch", suite, "--json")
     assert code == 3
     assert err.count("By hand, since posetrack.net is gone") == 1
-    assert err.endswith("0 there already, 5 fetched, 1 missing\n")
+    assert err.endswith("0 already present, 5 fetched, 1 missing\n")
     failures = {item["name"]: item["failure"] for item in json.loads(out)["items"] if item["failure"]}
     assert list(failures) == ["posetrack18/images/val"]
     assert "is missing\n  By hand, since" in failures["posetrack18/images/val"]
@@ -124,17 +124,17 @@ def test_all_is_fetched_once(harness: Harness, server: Server, jhmdb: Path, tmp_
         f"fetched  {Path('data/jhmdb', name)}"
         for name in (*(f"annotations/Sub{n}_test.json" for n in (1, 2, 3)), "Rename_Images")
     ]
-    assert out.endswith("0 there already, 10 fetched, 0 missing\n")
+    assert out.endswith("0 already present, 10 fetched, 0 missing\n")
     assert files(tmp_path / "data") == expected(load_sources("jhmdb"))
     assert len(files(tmp_path / "cache/checkpoints")) == 6
 
     requests = len(server.requests)
-    assert harness("fetch", jhmdb) == (0, "10 there already, 0 fetched, 0 missing\n", "")
+    assert harness("fetch", jhmdb) == (0, "10 already present, 0 fetched, 0 missing\n", "")
     code, out, _ = harness("fetch", jhmdb, "--dry-run")
     assert out.splitlines()[-1] == "nothing to download; 10 there; data folder data, cache cache"
     assert len(server.requests) == requests
 
-    # Another data folder is filled from the cache, which a dry run tells.
+    # Another data folder is filled from the cache, which a dry run reports.
     code, out, _ = harness("fetch", jhmdb, "--dry-run", "--data", "other")
     assert f"  in the cache            jhmdb/Rename_Images\n{'':26}from {Path('cache/archives/jhmdb')}" in out
     assert out.splitlines()[-1] == "nothing to download; 4 in the cache; 6 there; data folder other, cache cache"
@@ -149,7 +149,7 @@ def test_an_archive_that_fails_is_tried_once(harness: Harness, server: Server, j
     assert code == 3
     assert gets(server).count("/jhmdb/jhmdb_annotations.tar") == 1
     assert out.count("404 Not Found") == 2
-    assert out.endswith("0 there already, 7 fetched, 3 missing\n")
+    assert out.endswith("0 already present, 7 fetched, 3 missing\n")
 
 
 @pytest.mark.usefixtures("default_signals")
@@ -185,13 +185,13 @@ def test_ctrl_c_and_on_again(
 
 
 def test_all_suites(harness: Harness, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each download counts once, whichever rows share it: the 4 rows of Human-Art have 2 checkpoints."""
+    """Each download counts once, even if several rows share it: the 4 rows of Human-Art have 2 checkpoints."""
     monkeypatch.setattr("harness.assets.download.remote_sizes", lambda urls: dict.fromkeys(urls, 1000))
     code, out, _ = harness("fetch", "--dry-run")
     suites = [load_suite(name) for name in published_suites()]
     able = [row for suite in suites for row in suite.rows if not row.cannot_run]
     checkpoints = {run.checkpoint.url for row in able for run in row.runs.values()}
-    named = set(source_names()) - {"demo"}  # whose data is rendered
+    named = set(source_names()) - {"demo"}  # the demo's data is rendered
     archives = [download.name for name in named for download in load_sources(name).downloads]
     assert code == 0
     assert all(out.count(text) == 1 for text in [*checkpoints, *(f"{suite.name}: {suite.title}\n" for suite in suites)])
@@ -208,12 +208,12 @@ def test_what_suites_share_is_listed_once(harness: Harness, server: Server, jhmd
     own.write_text(jhmdb.read_text(encoding="utf-8").replace("name: jhmdb", "name: own", 1), encoding="utf-8")
     _, alone, _ = harness("fetch", jhmdb, "--dry-run")
     _, both, _ = harness("fetch", jhmdb, own, "--dry-run")
-    assert "own: Results on Sub-JHMDB dataset\n  all of it is listed above\n" in both
+    assert "own: Results on Sub-JHMDB dataset\n  all files are listed above\n" in both
     assert both.splitlines()[-1] == alone.splitlines()[-1]
 
 
 def test_sizes_of_servers_that_are_silent(harness: Harness, server: Server, tmp_path: Path) -> None:
-    """Without a network a request takes its time, so that one a server must do."""
+    """Without a network a request takes a long time, so there is only one per server."""
     asked: list[str] = []
 
     def silent(url: str) -> None:

@@ -1,4 +1,4 @@
-"""`harness list` as a user sees it, through the command line's entry point."""
+"""`harness list` through the command line's entry point."""
 
 import json
 import subprocess
@@ -91,7 +91,7 @@ def test_groups(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert main(["list", "fashion"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Results on DeepFashion val set"  # one group needs no name
+    assert lines[0] == "Results on DeepFashion val set"  # a single group gets no heading
     assert lines[-1] == "19 rows, 19 runs"
 
 
@@ -109,7 +109,8 @@ def test_a_group_is_no_suite(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     arguments = ["score", "fashion", "--predictions", str(tmp_path / "x.json"), "--data", str(tmp_path)]
     assert main(arguments) == 2
     assert capsys.readouterr().err == (
-        "error: fashion is a group of suites, and one suite is needed here\n  its suites: deepfashion, deepfashion2\n"
+        "error: fashion is a group of suites, but one suite is needed here\n"
+        "  choose one of its suites: deepfashion, deepfashion2\n"
     )
 
 
@@ -117,7 +118,7 @@ def test_runs_with_config_weights_and_sources(capsys: pytest.CaptureFixture[str]
     assert main(["list", "--json"]) == 0
     rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     assert len(rows) == 390 + 6
-    # The demo's networks are files beside it, and the data of all rows have a source.
+    # The demo's networks are files next to it, and the data of all rows have a source.
     for name, row in rows.items():
         for run in row["runs"].values():
             assert run["config"].endswith(".py")

@@ -33,7 +33,7 @@ def test_all_suites_some_rows(harness: Harness, options: list[object], miniature
     lines = printed.splitlines()
     assert lines[0].split() == ["run", "people", "compared", "ties", "keypoint", "px", "tie", "px", "score", "metric"]
     assert [line.split()[:2] for line in lines[1:3]] == [
-        ["coco/alexnet-256x192/val", "8"],  # not all: 2.8 GFLOP a crop, twice a person
+        ["coco/alexnet-256x192/val", "8"],  # a part: 2.8 GFLOP per crop, two crops per person
         ["mpii/litehrnet-18-256x256/val", str(miniature.mpii.people)],
     ]
     assert lines[-1] == "2 of 2 runs are equal"
@@ -65,16 +65,16 @@ def test_a_part_goes_into_what_is_there(harness: Harness, options: list[object],
     out.write_text(again.model_copy(update={"environment": first.environment | {"commit": "0" * 40}}).model_dump_json())
     harness(*arguments, "--rows", "mpii/litehrnet-18-*")
     assert ParityReport.model_validate_json(out.read_text()).environment["commit"] == "0" * 40
-    harness(*arguments, "--rows", "mpii/litehrnet-18-*,mpii/shufflenet-*")  # nothing is left of the earlier ones
+    harness(*arguments, "--rows", "mpii/litehrnet-18-*,mpii/shufflenet-*")  # no earlier run is left
     afresh = ParityReport.model_validate_json(out.read_text())
     assert (afresh.environment, afresh.runs) == (first.environment, first.runs)
 
-    harness(*arguments, "--tflop", 0.02, "--rows", "mpii/litehrnet-18-*")  # another bound: another comparison
+    harness(*arguments, "--tflop", 0.02, "--rows", "mpii/litehrnet-18-*")  # another bound makes another comparison
     assert len(ParityReport.model_validate_json(out.read_text()).runs) == 1
     out.write_text("{}")
     code, _, said = harness(*arguments, "--rows", "mpii/litehrnet-18-*")
     assert (code, out.read_text()) == (2, "{}")
-    assert "is no outcome of `harness parity`" in said
+    assert "does not contain the outcome of `harness parity`" in said
 
 
 def test_a_run_that_cannot_be_compared_leaves_the_others(

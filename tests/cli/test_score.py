@@ -78,7 +78,7 @@ def test_coco_results(harness: Harness, scoring_samples: Path, truth: str, found
 
 @pytest.fixture
 def found(harness: Harness, samples: Path) -> list[dict[str, Any]]:
-    """Make a data folder with the miniature's annotations of COCO, and return results near them, without duplicates."""
+    """Make a data folder with the miniature's annotations of COCO; return results near them, without duplicates."""
     document = json.loads(copy(samples / ANNOTATIONS, Path("data") / ANNOTATIONS).read_text())
     rng = np.random.default_rng(0)
     results = []
@@ -114,7 +114,7 @@ def test_as_pycocotools_scores(harness: Harness, found: list[dict[str, Any]]) ->
 
 
 def test_nms_and_rescoring_when_asked(harness: Harness, found: list[dict[str, Any]]) -> None:
-    """The results have no duplicates and NMS changes nothing, until each is there twice."""
+    """The results have no duplicates and NMS changes nothing, until each is duplicated."""
     write("once.json", found)
     write("twice.json", found + found)
 
@@ -199,31 +199,34 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
     assert err == (
         f"error: a.npy: expected numbers of shape ({len(found)}, 16, 2) (annotated people, keypoints, x and y), "
         f"found ({len(found) - 1}, 16, 2)\n"
-        "  it takes a row for each annotated person, in their order; NaN for those who were not predicted\n"
+        "  write a row for each annotated person, in their order, with NaN for people without a pose\n"
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("runs coco --predictions f", "--predictions is scored under one SUITE, not 2: runs coco"),
+        ("runs coco --predictions f", "--predictions needs exactly one SUITE, not 2: runs coco"),
         ("runs/coco --predictions f --data .", f"there is no suite file {Path('runs/coco')}"),
         ("ccoo --predictions f --data .", "unknown suite: ccoo (did you mean coco?)"),
         ("coco --predictions f", "no data folder data"),
-        ("coco", "no run with predictions below coco\n  make one with `harness run`, or score a file under a suite: "),
-        ("runs --nms oks", "--nms goes with --predictions FILE only"),
-        ("runs --one-based", "--one-based goes with --predictions FILE only"),
-        ("runs --score-mode keypoint", "--score-mode goes with --predictions FILE only"),
-        ("jhmdb --run sub1", "--run goes with --predictions FILE only"),
+        (
+            "coco",
+            "no run with predictions found below coco\n  make one with `harness run`, or score a file under a suite: ",
+        ),
+        ("runs --nms oks", "--nms needs --predictions FILE"),
+        ("runs --one-based", "--one-based needs --predictions FILE"),
+        ("runs --score-mode keypoint", "--score-mode needs --predictions FILE"),
+        ("jhmdb --run sub1", "--run needs --predictions FILE"),
         (
             "jhmdb --predictions f --data SAMPLES",
             "jhmdb has several annotation files\n  choose one with --run: sub1, sub2",
         ),
         ("jhmdb --predictions f --run sub4 --data SAMPLES", "jhmdb has no run sub4\n  its runs: sub1, sub2, sub3"),
-        ("jhmdb --predictions f --run sub1 --nms none --data SAMPLES", "--nms does not go with jhmdb"),
-        ("mpii --predictions f --score-mode bbox --data SAMPLES", "--score-mode does not go with mpii"),
-        ("coco --predictions f --one-based --data SAMPLES", "--one-based does not go with coco"),
-        ("posetrack18 --predictions f --array x --data SAMPLES", "--array does not go with posetrack18"),
+        ("jhmdb --predictions f --run sub1 --nms none --data SAMPLES", "--nms is not supported for jhmdb"),
+        ("mpii --predictions f --score-mode bbox --data SAMPLES", "--score-mode is not supported for mpii"),
+        ("coco --predictions f --one-based --data SAMPLES", "--one-based is not supported for coco"),
+        ("posetrack18 --predictions f --array x --data SAMPLES", "--array is not supported for posetrack18"),
     ],
 )
 def test_wrong_usage(harness: Harness, samples: Path, arguments: str, message: str) -> None:
@@ -235,7 +238,7 @@ def test_wrong_usage(harness: Harness, samples: Path, arguments: str, message: s
 def test_missing_files(harness: Harness, samples: Path) -> None:
     code, _, err = harness("score", "coco", "--predictions", "f.json", "--data", samples)
     assert code == 3
-    assert err.startswith("error: there are no predictions: f.json (")  # and the system's own words
+    assert err.startswith("error: predictions cannot be read: f.json (")  # followed by the system's message
     Path("data").mkdir()
     Path("f.json").write_text("[]")
     code, _, err = harness("score", "coco", "--predictions", "f.json")

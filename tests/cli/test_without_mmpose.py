@@ -1,4 +1,4 @@
-"""The verbs that need nothing of MMPose where it is not installed, and the one line that the others print."""
+"""The verbs that work without MMPose, and the one-line message of the others."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Faces of the data sets that MMPose scores by NME: their configs, and annotation files that are generated."""
+"""Face data sets that MMPose scores by NME: their configs, and generated annotation files."""
 
 import json
 from pathlib import Path
@@ -29,12 +29,12 @@ KEYPOINTS = {
     "LapaDataset": 106,
 }
 CENTRED = ("Face300WDataset", "AFLWDataset", "WFLWDataset")
-"""Those with a centre and a scale."""
+"""Classes with a centre and a scale."""
 SIZE = (320, 240)
 
 
 def face_config(name: str) -> Config:
-    """Load the config of a class; 300W-LP's evaluator gets the keypoints that it lacks, LaPa's decoder a known one."""
+    """Load the config of a class; adds the keypoints that 300W-LP's evaluator lacks, and a known decoder for LaPa."""
     config = Config.fromfile(configs_folder() / "face_2d_keypoint" / f"{CONFIGS[name]}.py", import_custom_modules=False)
     if name == "Face300WLPDataset":
         config.test_evaluator.keypoint_indices = [36, 45]
@@ -54,13 +54,13 @@ def face_protocol(name: str) -> Protocol:
 
 
 def write_faces(rng: np.random.Generator, name: str, path: Path, count: int = 12) -> dict[str, Any]:
-    """Write an annotation file of faces, and return it: some are no samples, some are beyond the image's edge.
+    """Write an annotation file of faces, and return it; some are not samples, some reach beyond the image.
 
     Args:
-        rng: Decides it all.
+        rng: Random generator of the content.
         name: The class.
-        path: Where to write it.
-        count: How many annotations there are.
+        path: Path of the file.
+        count: Number of annotations.
     """
     images = rng.permutation(5) + 1
     people: list[dict[str, Any]] = []
@@ -71,11 +71,11 @@ def write_faces(rng: np.random.Generator, name: str, path: Path, count: int = 12
         flags = rng.choice([0, 1, 2], KEYPOINTS[name], p=[0.2, 0.4, 0.4])
         points[flags == 0] = rng.choice([0, 1]) * points[flags == 0]
         if rng.random() < 0.1:
-            points -= 1000  # no keypoint is at a positive place
+            points -= 1000  # no keypoint has positive coordinates
         people.append(
             {
                 "id": 1000 - 7 * number,
-                "image_id": int(rng.choice([*images, 99])),  # 99 is no image
+                "image_id": int(rng.choice([*images, 99])),  # image 99 does not exist
                 "category_id": 1,
                 "keypoints": np.column_stack([points, flags]).ravel().tolist(),
                 "num_keypoints": int(rng.choice([0, 5], p=[0.1, 0.9])),

@@ -1,4 +1,4 @@
-"""Fields of JSON records as columns: what is a number, and what is kept for messages."""
+"""Fields of JSON records as columns: values that are numbers, and the values kept for messages."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ NAN = float("nan")
 
 
 def fields(*values: Any) -> list[dict[str, Any]]:
-    """Return a record for each value; for ... one without the field."""
+    """Return a record for each value; a value of ... gives a record without the field."""
     return [{} if value is ... else {"f": value} for value in values]
 
 

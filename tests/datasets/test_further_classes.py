@@ -1,4 +1,4 @@
-"""People of the further data set classes, against MMPose's own classes and transforms, bit for bit."""
+"""People of the further data set classes compared with MMPose's own classes and transforms, bit for bit."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def test_people_equal_upstream(name: str, folder: Path, seed: int) -> None:
     expected = upstream_samples(config, path, folder)
     protocol = protocol_of(config)
     if not expected:
-        with pytest.raises(ObtainError, match=r"nobody in .* has keypoints"):
+        with pytest.raises(ObtainError, match=r"no person in .* has keypoints"):
             load_people(protocol.dataset, path, folder, None, None)
         return
     people = load_people(protocol.dataset, path, folder, None, None)

@@ -1,4 +1,4 @@
-"""What `harness check --data` says of the files of the further data set classes."""
+"""The report of `harness check --data` on files of the further data set classes."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Edit = Callable[[dict[str, Any]], object]
 
 
 def files_of(name: str, annotations: str = "val.json", images: str = "images") -> DataFiles:
-    """Return what the run of a config reads, by MMPose's own metric."""
+    """Return the files that the run of a config reads, with MMPose's own metric."""
     config = load(name)
     info, evaluator = read_metainfo(config.test_dataloader.dataset), config.test_evaluator
     oks = not isinstance(evaluator, list) and evaluator.type == "CocoMetric"
@@ -43,7 +43,7 @@ def files_of(name: str, annotations: str = "val.json", images: str = "images") -
 
 
 def good(name: str, folder: Path, *edits: Edit) -> Inspection:
-    """Inspect a file of three images with somebody in each, after edits."""
+    """Inspect a file of three images with a person in each, after edits."""
     config = load(name)
     names = read_metainfo(config.test_dataloader.dataset).names
     side, rng = WHOLE_IMAGE.get(name, 200), np.random.default_rng(0)
@@ -130,15 +130,18 @@ def test_images_of_another_size_than_the_square(name: str, side: int, tmp_path: 
         document["annotations"][0]["keypoints"][0] = side + 5
 
     text = (
-        f"width, height: not {side}x{side}, the first is {2 * side}x{side}: MMPose takes the square of {side} px at "
-        "the upper left corner for the box, whatever the size"
+        f"width, height: not {side}x{side}, the first is {2 * side}x{side}: MMPose uses the square of {side} px at "
+        "the upper left corner as the box for any size"
     )
     some = good(name, tmp_path, larger(1), far)
     assert told(some) == [
         ("warning", f"val.json: image 1: {text}"),
-        ("warning", f"val.json: annotation 1: keypoints: labelled beyond the {side} px that are cut: never found"),
+        (
+            "warning",
+            f"val.json: annotation 1: keypoints: labelled outside of the square of {side} px: never found",
+        ),
     ]
-    assert len(usable(some.problems)) == 2  # a run says the same
+    assert len(usable(some.problems)) == 2  # a run reports the same
     assert told(good(name, tmp_path, larger(3))) == [("error", f"val.json: images 1, 2, 3: {text}")]
 
 
@@ -178,7 +181,7 @@ def test_species(tmp_path: Path) -> None:
     assert told(good("ap10k", tmp_path, one_species)) == [
         (
             "warning",
-            "val.json: category_id: all annotations are of category 2: the published numbers are means over the "
+            "val.json: category_id: all annotations are of category 2; the published numbers are means over the "
             "species of the file",
         )
     ]

@@ -1,4 +1,4 @@
-"""A file is parsed once in a process, and again as soon as it is another one."""
+"""A file is parsed once per process, and again after it has changed."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ANNOTATIONS = "coco/annotations/person_keypoints_val2017.json"
 
 
 def write(path: Path, document: Any, seconds: float) -> Path:
-    """Write JSON as it would be if it had been changed at a time."""
+    """Write JSON with a modification time."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document))
     os.utime(path, (seconds, seconds))
@@ -41,7 +41,7 @@ def test_a_file_is_read_again_after_a_change(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path) -> None:
-    """Its next change may have the same time, as clocks of file systems have ticks of milliseconds."""
+    """Its next change may get the same time, because clocks of file systems have steps of milliseconds."""
     path = tmp_path / "a.json"
     for image in range(50):
         path.write_text(json.dumps(annotated(image % 10)))
@@ -58,7 +58,7 @@ def test_few_files_are_kept(tmp_path: Path) -> None:
 def test_nothing_is_kept_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", [], 1000)
     for _ in range(2):
-        with pytest.raises(ObtainError, match=r"a\.json: it is no object"):
+        with pytest.raises(ObtainError, match=r"a\.json: it is not an object"):
             read_coco(path)
 
 
@@ -83,7 +83,7 @@ def test_what_is_shared_cannot_be_changed(samples: Path) -> None:
 def test_a_coco_run_parses_its_annotations_once(
     harness: Harness, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """People, completeness, person AP, truth, intervals and diagnosis take from one reader."""
+    """People, completeness, person AP, ground truth, intervals and diagnosis share one reader."""
     data = tmp_path / "data"
     for path in (*samples.glob("coco/*/*.json"), *samples.glob("coco/val2017/*")):
         copy = data / path.relative_to(samples)

@@ -1,4 +1,4 @@
-"""A data set class of another package is one file, which its entry point names."""
+"""A data set class of another package consists of one file, which its entry point names."""
 
 import json
 import sys
@@ -67,7 +67,7 @@ PLUGIN = Toy("ToyDataset", metainfo={"keypoint_info": KEYPOINTS, "sigmas": [0.5,
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install a package with one data set class; return a folder with annotations of it."""
+    """Install a package with one data set class; return a folder with annotations for it."""
     site = tmp_path / "site"
     (site / "toy-1.0.dist-info").mkdir(parents=True)
     (site / "toy-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")

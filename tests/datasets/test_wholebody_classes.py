@@ -1,4 +1,4 @@
-"""People, faces and hands of COCO-WholeBody's file, against MMPose's own classes; OCHuman and Halpe as well."""
+"""People, faces and hands of COCO-WholeBody's file compared with MMPose's own classes; also OCHuman and Halpe."""
 
 import json
 from pathlib import Path
@@ -50,10 +50,10 @@ def upstream(name: str, annotations: Path, images: Path, boxes: Path | None = No
 
 
 def assert_equal_upstream(name: str, annotations: Path, images: Path, num_keypoints: int) -> int:
-    """Compare people and their labels; return how many there are."""
+    """Compare people and their labels; return the number of people."""
     theirs = upstream(name, annotations, images)
     if not theirs:
-        with pytest.raises(ObtainError, match="nobody in "):
+        with pytest.raises(ObtainError, match="no person in "):
             load_people(name, annotations, images, None, None)
         return 0
     people = load_people(name, annotations, images, None, None)
@@ -70,7 +70,7 @@ def assert_equal_upstream(name: str, annotations: Path, images: Path, num_keypoi
 
 
 def document(rng: np.random.Generator) -> dict[str, Any]:
-    """Return people of all kinds in images that are in no order."""
+    """Return people of all kinds in unordered images."""
     images = [
         {"id": int(number), "file_name": f"{number}.jpg", "width": int(rng.integers(50, 300)), "height": 200}
         for number in rng.choice(1000, 4, replace=False)
@@ -185,11 +185,11 @@ def one_person(**changes: Any) -> dict[str, Any]:
         ("CocoWholeBodyDataset", {"num_keypoints": None}, "'num_keypoints' of 7 in 'annotations' is missing"),
         ("CocoWholeBodyDataset", {"num_keypoints": "many"}, "'num_keypoints' of 7 .* must be a number, not 'many'"),
         ("CocoWholeBodyDataset", {"bbox": None}, "'bbox' of 7 in 'annotations' is missing"),
-        ("CocoWholeBodyDataset", {"num_keypoints": 0}, "nobody in .* has keypoints and a box"),
+        ("CocoWholeBodyDataset", {"num_keypoints": 0}, "no person in .* has keypoints and a box"),
         ("CocoWholeBodyFaceDataset", {"face_valid": None}, "'face_valid' of 7 in 'annotations' is missing"),
-        ("CocoWholeBodyFaceDataset", {"face_valid": False}, "nobody in .* has a face with keypoints and a box"),
+        ("CocoWholeBodyFaceDataset", {"face_valid": False}, "no person in .* has a face with keypoints and a box"),
         ("CocoWholeBodyFaceDataset", {"face_box": [1, 2]}, "'face_box' of 7 .* must hold 4 numbers, not 2 values"),
-        ("CocoWholeBodyFaceDataset", {"face_box": [1, 2, float("nan"), 4]}, "not a finite number|nobody in"),
+        ("CocoWholeBodyFaceDataset", {"face_box": [1, 2, float("nan"), 4]}, "not a finite number|no person in"),
         ("CocoWholeBodyFaceDataset", {"face_kpts": [1e39, 5, 2] * 68}, "keypoints of face 7 are not finite"),
         ("CocoWholeBodyHandDataset", {"lefthand_kpts": None}, "'lefthand_kpts' of 7 in 'annotations' is missing"),
         ("CocoWholeBodyHandDataset", {"righthand_valid": "yes"}, "'righthand_valid' of 7 .* must be a number"),
@@ -229,15 +229,15 @@ def test_inspection(tmp_path: Path) -> None:
     assert problems(tmp_path, whole, righthand_kpts=[50, 60, 3] * 21) == [
         f"annotation 7: {fields}: a visibility that is not from 0 to 2"
     ]
-    # The count is that of the body alone.
+    # The count is that of the body only.
     assert problems(tmp_path, whole, num_keypoints=16) == [
         "annotation 7: num_keypoints: not the number of the labelled keypoints of the body"
     ]
     assert problems(tmp_path, whole, num_keypoints=None) == [
-        "annotation 7: num_keypoints: missing; the evaluation reads it"
+        "annotation 7: num_keypoints: missing, but the evaluation reads it"
     ]
     assert problems(tmp_path, face, face_valid=None) == [
-        "annotation 7: face_valid: missing, or neither true nor false; it decides who is evaluated"
+        "annotation 7: face_valid: missing, or neither true nor false; only parts with true are evaluated"
     ]
     unseen = "yet the person has keypoints: not evaluated on ground-truth boxes"
     assert problems(tmp_path, face, face_box=[200, 200, 10, 10]) == [
@@ -251,4 +251,4 @@ def test_inspection(tmp_path: Path) -> None:
     path = tmp_path / "gt.json"
     path.write_text("[]")
     (problem,) = inspect(hand, tmp_path, "gt.json", "images").problems
-    assert problem.text == "it is no object with `images` and `annotations`"
+    assert problem.text == "it is not an object with `images` and `annotations`"

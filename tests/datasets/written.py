@@ -1,4 +1,4 @@
-"""Annotation files of the further data sets, written at random, and what MMPose's own classes read of them."""
+"""Random annotation files of the further data sets, and the samples that MMPose's own classes read from them."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ CONFIGS = {
     "rhd": "hand_2d_keypoint/topdown_heatmap/rhd2d/td-hm_hrnetv2-w18_udp-8xb64-210e_rhd2d-256x256.py",
 }
 WHOLE_IMAGE = {"freihand": 224, "locust": 160, "zebra": 160}
-"""px of the square that is everybody's box."""
+"""Side in px of the square that is the box of every sample."""
 
 
 def load(name: str) -> Config:
@@ -44,14 +44,14 @@ def load(name: str) -> Config:
 
 
 def protocol_of(config: Config) -> Protocol:
-    """Return the protocol of a config; by whatever metric, for what is looked at is before it."""
+    """Return the protocol of a config, with any metric, because the tests concern the steps before it."""
     config = config.copy()
     config.test_evaluator = {"type": "JhmdbPCKAccuracy", "thr": 0.2, "norm_item": "bbox"}
     return protocol_without_files(config, Compute(engine="shared", batch_size=4, device="cpu"))
 
 
 def write(rng: np.random.Generator, name: str, path: Path) -> None:
-    """Write an annotation file with what is hard about each class: odd orders, boxes, counts, crowds, and zeros."""
+    """Write an annotation file with the difficult cases of each class: orders, boxes, counts, crowds, and zeros."""
     keypoints = len(read_metainfo(load(name).test_dataloader.dataset).names)
     whole = name in WHOLE_IMAGE
     ids = rng.choice(60, 5, replace=False).tolist()
@@ -82,7 +82,7 @@ def write(rng: np.random.Generator, name: str, path: Path) -> None:
             "iscrowd": int(rng.random() < 0.15),
             "segmentation": [],
         }
-        if name == "freihand" or not whole:  # MMPose's classes of locusts and zebras ask for all others
+        if name == "freihand" or not whole:  # MMPose's classes of locusts and zebras require all other fields
             absent = ["num_keypoints", "area"] if whole else ["num_keypoints", "iscrowd", "bbox", "keypoints"]
             for field in absent:
                 if rng.random() < 0.2:

@@ -10,7 +10,7 @@ from planting import FAULTS, plant
 RESULTS = Path(__file__).parents[2] / "results"
 ROWS = {"msra": "litehrnet-18-128x96", "dark": "litehrnet-18-dark-128x96", "udp": "litehrnet-18-udp-128x96"}
 SCORED_ALONE = ("sigmas", "keypoint order")
-"""Settings that are found from saved predictions, without the network."""
+"""Settings that saved predictions are enough to find, without the network."""
 
 
 @pytest.mark.timeout(3600)
@@ -18,7 +18,7 @@ SCORED_ALONE = ("sigmas", "keypoint order")
 def test_fault(harness: Harness, demo: Path, tmp_path: Path, fault: str) -> None:
     planted = FAULTS[fault]
     row = ROWS[planted.codec]
-    suite = plant(planted, tmp_path / "suite", row)  # which keeps the row's claims
+    suite = plant(planted, tmp_path / "suite", row)  # keeps the row's claims
     where = ("--data", demo, "--out", tmp_path / "runs")
     code, text, _ = harness("run", suite, *where, "--offline")
     assert code in (0, 1), text

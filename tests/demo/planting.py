@@ -1,6 +1,6 @@
 """Plants faults into rows of the demo suite, as people make them: one setting of a run is wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,17 @@ FAULTS = {
 }
 
 
-def plant(fault: Fault | None, folder: Path, row: str) -> Path:
-    """Write a suite named demo with one row of the demo suite, which has a fault or none, and return its path."""
+def plant(
+    fault: Fault | None, folder: Path, row: str, change: Callable[[dict[str, torch.Tensor]], None] | None = None
+) -> Path:
+    """Write a suite named demo with one row of the demo suite, which has a fault or none, and return its path.
+
+    Args:
+        fault: Goes into the row and its config.
+        folder: Where the suite is written.
+        row: The row's id.
+        change: Changes the weights.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     suite: dict[str, Any] = yaml.safe_load((BENCHMARKS / "demo.yaml").read_text(encoding="utf-8"))
     (found,) = (one for one in suite["rows"] if one["id"] == row)
@@ -80,6 +89,11 @@ def plant(fault: Fault | None, folder: Path, row: str) -> Path:
         found |= fault.row or {}
         if fault.swaps:
             weights = _swapped(weights, folder / "swapped.pth")
+    if change:
+        state = torch.load(weights, weights_only=True)
+        change(state)
+        weights = folder / "changed.pth"
+        torch.save(state, weights)
     (folder / "config.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     run["config"] = "config.py"
     run["checkpoint"] = {"url": weights.as_uri(), "sha256": sha256_file(weights)}

@@ -1,4 +1,4 @@
-"""The demo suite's data: the same from everywhere, in the forms of COCO, MPII and CrowdPose, and like real data."""
+"""The demo suite's data: the same on every machine, in the forms of COCO, MPII and CrowdPose, and realistic."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ install_stand_ins()
 
 
 def quiet(_done: int, _total: int | None) -> None:
-    """Tell nothing."""
+    """Show nothing."""
 
 
 def read(path: Path) -> Any:
@@ -50,7 +50,7 @@ def test_equal_seeds_give_equal_files(form: str, tmp_path: Path) -> None:
     assert all(one[name] != other[name] for name in one)
 
 
-# A digest over the pixels and the annotations of three images of each, as made where the claims were measured.
+# A digest of the pixels and the annotations of three images of each, from the machine that measured the claims.
 DIGESTS = {"coco": "de340ee159f6a899", "crowdpose": "30554eca950109ab", "mpii": "69386bb9436a1c26"}
 
 
@@ -59,7 +59,7 @@ def test_every_machine_renders_the_same(form: str, tmp_path: Path) -> None:
     WRITERS[form](tmp_path, Split("val", 0, 3), quiet)
     digest = hashlib.sha256()
     for name, content in sorted(files(tmp_path).items()):
-        # What a PNG compresses to is zlib's affair.
+        # The compressed bytes of a PNG depend on zlib.
         digest.update(cv2.imread(str(tmp_path / name)).tobytes() if name.endswith(".png") else content)
     assert digest.hexdigest()[:16] == DIGESTS[form]
 
@@ -85,14 +85,14 @@ def test_keypoints_are_mmposes(kind: str, names: list[str]) -> None:
 
 
 def labelled(demo: Path) -> Any:
-    """Return the keypoints [people, 17, 3] of everybody with any."""
+    """Return the keypoints [people, 17, 3] of all people with labelled keypoints."""
     document = read(demo / "demo/coco/annotations/person_keypoints_val.json")
     people = [person["keypoints"] for person in document["annotations"] if person["num_keypoints"]]
     return np.array(people).reshape(-1, 17, 3)
 
 
 def test_the_left_is_on_the_right_of_who_shows_the_face(demo: Path) -> None:
-    """From the front, a person's left is right in the image; from the back it is left."""
+    """From the front, a person's left is on the right of the image; from the back it is on the left."""
     points = labelled(demo)
     left, right, nose = COCO.index("left_shoulder"), COCO.index("right_shoulder"), COCO.index("nose")
     both = (points[:, [left, right], 2] == 2).all(axis=1)
@@ -107,7 +107,7 @@ def test_the_left_is_on_the_right_of_who_shows_the_face(demo: Path) -> None:
 
 
 def test_visible_keypoints_show_the_person(demo: Path) -> None:
-    """Some are hidden, some unlabelled, and what is labelled is inside the image and the box."""
+    """Some keypoints are hidden, some unlabelled; labelled ones are inside the image and the box."""
     points = labelled(demo)
     shares = [(points[..., 2] == flag).mean() for flag in (0, 1, 2)]
     assert 0.15 < shares[0] < 0.35
@@ -140,7 +140,7 @@ def test_people_of_all_sizes_and_crowds(demo: Path) -> None:
     assert ((areas >= 32**2) & (areas < 96**2)).sum() > 100
     assert (areas >= 96**2).sum() > 70
     assert truth.is_crowd.sum() > 5
-    assert (~counted & ~truth.is_crowd).sum() > 5  # too little is seen of them
+    assert (~counted & ~truth.is_crowd).sum() > 5  # too small a part of them is visible
 
 
 def test_boxes_are_like_a_detectors(demo: Path) -> None:
@@ -150,7 +150,7 @@ def test_boxes_are_like_a_detectors(demo: Path) -> None:
     assert 0.5 < found.ap < 0.7
     detections = read(folder / "detections_val.json")
     people = sum(1 for person in read(folder / "person_keypoints_val.json")["annotations"] if not person["iscrowd"])
-    assert 1.4 * people < len(detections) < 2.2 * people  # twice the same, and some where nobody is
+    assert 1.4 * people < len(detections) < 2.2 * people  # includes duplicates and false boxes
     assert all(0 < detection["score"] < 1 for detection in detections)
 
 
@@ -179,7 +179,7 @@ def test_mpii_counts_from_one(demo: Path) -> None:
     assert (truth.joints[~truth.visible] == -1).all()
     assert truth.visible.mean() > 0.85
     assert 10 < np.median(truth.head_sizes) < 60
-    # The head box holds the top of the head; its size is less than half the person's.
+    # The head box contains the top of the head; its size is less than half the person's.
     boxes = loadmat(folder / "mpii_gt_val.mat")["headboxes_src"].transpose(2, 0, 1)
     top = truth.joints[:, MPII.index("top_head")]
     assert ((top > boxes[:, 0] - 1) & (top < boxes[:, 1] + 1)).all()

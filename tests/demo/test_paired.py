@@ -1,4 +1,4 @@
-"""The paired test on the demo set: it finds a planted difference of 1 AP, and none where there is none."""
+"""The paired test on the demo set finds a planted difference of 1 AP, and none between equal networks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ Scored = tuple[Predictions, Protocol, Path]
 
 @pytest.fixture(scope="module")
 def scored(demo: Path) -> Scored:
-    """Return the committed predictions of a row, which are as imperfect as its network."""
+    """Return the committed predictions of a row, with the errors of its network."""
     folder = RunFolder(Path(__file__).parents[2] / "results/demo/litehrnet-18-128x96/val")
     return Predictions.load(folder.predictions), Protocol.load(folder.protocol), demo
 
@@ -41,7 +41,7 @@ def jittered(predictions: Predictions, rng: np.random.Generator) -> Predictions:
 
 
 def worse(scored: Scored, rng: np.random.Generator) -> Predictions:
-    """Return predictions that are less exact for everybody, by so much that it costs about 1 AP."""
+    """Return predictions with larger errors for all people, which cost about 1 AP."""
     predictions = scored[0]
     before, sizes = ap(predictions, scored), predictions.boxes[:, 2:] - predictions.boxes[:, :2]
     noise = rng.normal(size=predictions.keypoints.shape) * sizes[:, None]
@@ -65,4 +65,4 @@ def test_paired_test(scored: Scored, draws: Draws) -> None:
         assert none is not None
         false += none.p_value < 0.05
     assert found == len(SEEDS)
-    assert false <= 3  # 1 is expected; more than 3 of 20 happen once in 60 times
+    assert false <= 3  # 1 is expected; more than 3 of 20 have a probability of 1/60

@@ -1,4 +1,4 @@
-"""The demo's data is made where it is missing: a folder is there as a whole or not at all."""
+"""The demo's data is rendered if it is missing: a folder is created completely or not at all."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def item_of(data: Path, path: str = ANNOTATIONS) -> Item:
 
 
 def quiet(_name: str, _done: int, _total: int | None) -> None:
-    """Tell nothing."""
+    """Show nothing."""
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ def test_what_is_not_whole_is_made_again(demo: Path, tmp_path: Path, damage: str
     else:
         (tmp_path / ANNOTATIONS).write_text("{}")
         item = item_of(tmp_path)
-        assert (item.state, item.remark) == ("incomplete", "made by another release of this project")
+        assert (item.state, item.remark) == ("incomplete", "rendered by another release of this project")
     obtain(item, tmp_path, quiet)
     assert files(tmp_path / FOLDER) == original
 

@@ -1,4 +1,4 @@
-"""Bodies keep their proportions, and their joints bend the way that joints do."""
+"""Bodies keep their proportions, and their joints bend in the directions of human joints."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_bones_are_rigid(body: Body) -> None:
             assert np.linalg.norm(bone) == pytest.approx(length)
     assert np.linalg.norm(joints["left_hip"] - joints["right_hip"]) == pytest.approx(2 * skeleton.HIP)
     assert np.linalg.norm(joints["neck"]) == pytest.approx(skeleton.TRUNK)
-    for frame in (body.trunk, body.head):  # orthonormal, and not a mirror image but for the camera's two turned axes
+    for frame in (body.trunk, body.head):  # orthonormal, and right-handed apart from the camera's two turned axes
         np.testing.assert_allclose(frame @ frame.T, np.eye(3), atol=1e-12)
         assert np.linalg.det(frame) == pytest.approx(1)
 
@@ -44,13 +44,13 @@ def test_knees_bend_backward_and_the_left_is_left(body: Body) -> None:
         shin = joints[f"{side}_ankle"] - joints[f"{side}_knee"]
         bend = np.degrees(np.arccos(np.clip(thigh @ shin / (skeleton.THIGH * skeleton.SHIN), -1, 1)))
         assert bend <= 106
-        if bend > 10:  # the other way, the axis that the shin turns about would point to the right
+        if bend > 10:  # otherwise the axis of the shin's rotation would point to the right
             assert np.cross(thigh, shin) @ (joints["left_hip"] - joints["right_hip"]) > 0
 
 
 def test_people_are_seen_from_all_sides() -> None:
     rng = np.random.default_rng(0)
-    # The camera looks along z: who faces it has a forward direction of negative z.
+    # The camera looks along z: a person facing it has a forward direction of negative z.
     facing = np.array([sample_body(rng).trunk[2][2] for _ in range(400)])
     assert 0.35 < (facing < -0.3).mean() < 0.65
     assert 0.25 < (facing > 0.3).mean() < 0.55

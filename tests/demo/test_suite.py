@@ -1,4 +1,4 @@
-"""The demo suite: small weights that load as data, claims that can move both ways, and a row that reproduces."""
+"""The demo suite: small weights that load as data, claims that can change both ways, and a row that reproduces."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A codec that another package brings in one file: every command treats it as the project's own."""
+"""A codec of another package in one file: every command handles it like the project's own."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ model = dict(head=dict(decoder=codec))
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Install a package toy, whose module is toy_codec.py beside this file."""
+    """Install a package toy, whose module is toy_codec.py next to this file."""
     installed = tmp_path / "installed" / "toy-1.0.dist-info"
     installed.mkdir(parents=True)
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
@@ -80,7 +80,7 @@ def test_a_codec_of_another_package(harness: Harness, demo: Path, tmp_path: Path
 
 @pytest.mark.usefixtures("toy")
 def test_its_numbers_are_mmposes(harness: Harness, demo: Path, tmp_path: Path) -> None:
-    """With seeded weights, which need the height of its peaks."""
+    """With seeded weights, whose calibration needs the height of its peaks."""
     suite = plant(Fault("msra", CONFIG), tmp_path / "suite", ROW)
     code, out, err = harness("parity", suite, "--data", demo, "--weights", "random:0", "--tflop", 0.002)
     assert code == 0, (out, err)

@@ -1,4 +1,4 @@
-"""The training script: MMPose's loop on rendered people, from the weights of another network."""
+"""The training script: MMPose's loop on rendered people, initialized from another network's weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A codec as another package adds it, to the harness and to MMPose: the centre of mass of the upper half of a peak."""
+"""A codec that another package adds to the harness and to MMPose: the centre of mass of the upper half of a peak."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ def centres_of_mass(heatmaps: Float32) -> tuple[Float32, Float32]:
 
 @KEYPOINT_CODECS.register_module()
 class MassHeatmap:
-    """What MMPose's heads decode one person's heatmaps [K, H, W] with."""
+    """Decodes one person's heatmaps [K, H, W] in MMPose's heads."""
 
     support_batch_decoding = False
 

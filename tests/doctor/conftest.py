@@ -1,4 +1,4 @@
-"""What the checks of the doctor run on."""
+"""Data for the checks of the doctor."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Each check passes on a CPU, and fails where its fault is planted."""
+"""Each check passes on a CPU, and fails with a planted fault."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -40,7 +40,7 @@ def passed(finding: Finding) -> Finding:
 
 
 def wrapped(function: Callable[..., Any], change: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Return a function with its result changed."""
+    """Return a function that changes another function's result."""
     return lambda *arguments, **named: change(function(*arguments, **named))
 
 
@@ -63,7 +63,7 @@ def test_network(rendered: Path, monkeypatch: Patch) -> None:
     class Perturbed(Forward):
         def __init__(self, network: Any, protocol: Any) -> None:
             made.append(self)
-            if len(made) == 2:  # the device's
+            if len(made) == 2:  # the device's network
                 network.backbone.stem.conv1.conv.weight.mul_(1.2)
             super().__init__(network, protocol)
 
@@ -142,7 +142,7 @@ def test_single_precision(monkeypatch: Patch) -> None:
     finding = passed(precision.check_single_precision("cpu"))
     assert float(finding.figures["convolution_error_by_default"] or 0) > 1e-4
     assert not torch.backends.cudnn.allow_tf32
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # as if nobody had turned it off
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # simulates that TF32 was not disabled
     (problem,) = precision.check_single_precision("cpu").problems
     assert "convolution_error" in problem
 
@@ -179,11 +179,11 @@ def test_out_of_memory(rendered: Path, monkeypatch: Patch) -> None:
         assert "keypoint_px" in problem
     monkeypatch.setattr(trouble.StandInMemory, "bounded", lambda self, most: nullcontext())
     (problem,) = trouble.check_out_of_memory("cpu", rendered).problems
-    assert problem == "10% of the memory of a batch suffices: nothing ran out"
+    assert problem == "10% of a batch's memory was enough: the memory did not run out"
 
 
 def test_the_memory_of_a_gpu_is_bounded_and_set_free(monkeypatch: Patch) -> None:
-    """The calls, in an imitation of torch.cuda."""
+    """Checks the calls on an imitation of torch.cuda."""
     calls: list[Any] = []
     for name, value in {
         "current_device": 2,
@@ -237,7 +237,7 @@ def test_interrupted(rendered: Path, monkeypatch: Patch) -> None:
 
 
 def test_two_workers(rendered: Path, monkeypatch: Patch) -> None:
-    """With two workers in this process in place of `Devices`, which has tests of its own."""
+    """With two workers in this process instead of `Devices`, which has its own tests."""
     count = 2
 
     class Pair(Here):
@@ -253,7 +253,7 @@ def test_two_workers(rendered: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(runs, "Devices", Pair)
     assert passed(runs.check_two_workers("cpu", rendered)).figures["workers"] == 2
     count = 1
-    assert runs.check_two_workers("cpu", rendered).problems == ["1 processes did the work, not 2"]
+    assert runs.check_two_workers("cpu", rendered).problems == ["1 processes did tasks, not 2"]
 
 
 def test_exactness(rendered: Path, monkeypatch: Patch) -> None:
@@ -278,13 +278,13 @@ def test_exactness(rendered: Path, monkeypatch: Patch) -> None:
         return replace(predictions, keypoints=predictions.keypoints + 0.03 * (len(calls) == 2)), metrics
 
     monkeypatch.setattr(exactness, "predict_upstream", restless)
-    finding = exactness.check_exactness(SMALL, "cpu", rendered)  # MMPose itself differs by more
+    finding = exactness.check_exactness(SMALL, "cpu", rendered)  # MMPose's own results differ by more
     assert not any("keypoint_px" in problem for problem in finding.problems)
     assert finding.figures["mmpose_twice_px"] == pytest.approx(0.03, rel=1e-3)
 
 
 def test_exactness_under_opencv_5_on_a_gpu_with_tf32(rendered: Path, monkeypatch: Patch) -> None:
-    """MMPose's loop gets our warp, whatever OpenCV's does; and TF32 is measured."""
+    """MMPose's loop uses our warp with any OpenCV; and the effect of TF32 is measured."""
     from mmpose.datasets.transforms import topdown_transforms
 
     monkeypatch.setitem(exactness.PEOPLE, "cpu", 2)

@@ -37,7 +37,7 @@ def lacking() -> Finding:
 
 
 class Inline:
-    """Stands in for the pool of workers: checks run in this process."""
+    """Replaces the pool of workers: checks run in this process."""
 
     def __init__(self, device: str, workers: int, threads: int) -> None: ...
 
@@ -98,9 +98,9 @@ def test_checks_of_a_device(harness: Harness, three_checks: None, tmp_path: Path
 
 def test_wrong_usage(harness: Harness) -> None:
     code, _, said = harness("doctor", "--out", "doctor.json")
-    assert (code, "name it with --device" in said) == (2, True)
+    assert (code, "name the device to check with --device" in said) == (2, True)
     code, _, said = harness("doctor", "--device", "cuda:99")
-    assert (code, "--device cuda:99 is not here" in said) == (2, True)
+    assert (code, "--device cuda:99 cannot be used" in said) == (2, True)
 
 
 def test_the_plan_has_everything_and_each_name_once(rendered: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_plan_has_everything_and_each_name_once(rendered: Path) -> None:
     assert groups["precision"] == 4 * (len(get_args(Precision)) - 1)
     exact = [check for check in checks if check.group == "exactness"]
     assert tuple(check.name for check in exact[: len(EXACT_FIRST)]) == EXACT_FIRST
-    # Runs are on the user's data where it is there; each data set that is nowhere is told of once.
+    # Runs use the user's data if it exists; each missing data set is reported once.
     trained, others = exact[:3], exact[3:]
     assert all(check.arguments[-1] == Path("elsewhere") for check in trained)
     assert all(check.arguments[-1] == rendered for check in others)
@@ -152,11 +152,11 @@ def test_what_suites_can_run(rendered: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("versions", "package", "remark"),
     [
-        ({"opencv-python-headless": "5.0.0.90"}, "opencv-python-headless", "MMPose's own crops move, ours do not"),
+        ({"opencv-python-headless": "5.0.0.90"}, "opencv-python-headless", "MMPose's own crops change, ours do not"),
         ({"numpy": "2.5.1"}, "numpy", "OKS-NMS"),
         ({"torch": "2.10.0+cu128"}, "torch", "tested with 2.11 to 2.14"),
         ({"mmcv": "2.1.0"}, "mmcv", "pip uninstall mmcv"),
-        ({"mmcv-lite": "2.2.0"}, "mmcv-lite", "refuse 2.2"),
+        ({"mmcv-lite": "2.2.0"}, "mmcv-lite", "do not accept 2.2"),
         ({"mmpose": "1.2.0"}, "mmpose", "1.3.2"),
         ({"opencv-python": "4.11.0"}, "opencv-python", "pip uninstall opencv-python"),
     ],
@@ -174,12 +174,12 @@ def test_without_mmpose(harness: Harness, monkeypatch: Patch) -> None:
     monkeypatch.setattr(machine, "_version", lambda name: None if name == "mmpose" else version(name))
     code, out, _ = harness("doctor", "--device", "cpu")
     assert code == 3
-    assert "no network runs without it: pip install --no-deps mmcv-lite==" in out
+    assert "every network needs it: pip install --no-deps mmcv-lite==" in out
     assert "checks on cpu" not in out
 
 
 def test_a_gpu_is_described(monkeypatch: Patch) -> None:
-    """In an imitation of torch.cuda."""
+    """With an imitation of torch.cuda."""
     card = SimpleNamespace(name="NVIDIA H100", major=9, minor=0)
     for name, value in {
         "is_available": True,

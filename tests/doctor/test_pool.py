@@ -1,4 +1,4 @@
-"""The workers: a check that raises, dies or hangs leaves the others running, and the time is bounded."""
+"""The workers: a check that raises an error, dies or hangs does not stop the others, and the time is bounded."""
 
 import os
 import time
@@ -59,7 +59,7 @@ def test_one_that_dies_or_hangs_leaves_the_others() -> None:
     with Pool("cpu", workers=2, threads=1) as pool:
         for outcome in pool.outcomes(checks, deadline=100, clock=lambda: now[0]):
             outcomes[outcome.name] = outcome
-            if len(outcomes) == 5:  # all but those that hang, and what waits behind them
+            if len(outcomes) == 5:  # all except those that hang, and those that wait for them
                 now[0] = 101.0
         processes = list(pool._processes.values())
     assert not any(process.is_alive() for process in processes)

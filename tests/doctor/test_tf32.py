@@ -11,7 +11,7 @@ import torch
 from harness.doctor.runs import Unwatched, demo_plan
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
-from harness.run import explanation
+from harness.run import reruns
 from harness.run.device import choose_device, has_tf32
 
 
@@ -24,14 +24,13 @@ def test_mmposes_loop_with_torchs_defaults(rendered: Path, monkeypatch: pytest.M
         allowed.append(torch.backends.cudnn.allow_tf32)
         return predict_upstream(*arguments)
 
-    monkeypatch.setattr(explanation, "predict_upstream", watched)
+    monkeypatch.setattr(reruns, "predict_upstream", watched)
     plan = demo_plan("cpu", rendered, 8)
     plan = replace(plan, protocol=plan.protocol.model_copy(update={"limit": 2}))
-    tried = explanation._in_tf32("demo/row", plan, Unwatched())
+    tried = reruns.in_tf32("demo/row", plan, Unwatched())
     assert allowed == [True]
     assert not torch.backends.cudnn.allow_tf32
-    assert [str(change) for change in tried.changes] == ["convolutions: single precision -> TF32"]
-    assert tried.measured["AP"] is not None
+    assert str(tried.change) == "convolutions: single precision -> TF32"
     ours = predict_shared(plan.model(), plan.people(), plan.protocol, lambda _: None)
     np.testing.assert_array_equal(tried.predictions.keypoints, ours.keypoints)
 

@@ -1,4 +1,4 @@
-"""What all readers have in common."""
+"""Fixtures of all fuzz tests."""
 
 import copy
 import functools
@@ -26,7 +26,7 @@ def load_config_once(suite: Suite, row: Row, run: Run) -> Any:
 
 @pytest.fixture(autouse=True)
 def configs_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MMPose's configs are not what is damaged, and reading them takes longer than all else."""
+    """MMPose's configs are not damaged here, and reading them takes longer than the rest."""
     monkeypatch.setattr(configs, "read_config", lambda path: copy.deepcopy(read_config(path)))
     monkeypatch.setattr(metainfo, "_read", read_metainfo)
     monkeypatch.setattr(foreign, "load_config", load_config_once)

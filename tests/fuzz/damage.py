@@ -1,4 +1,4 @@
-"""Damage at random: to the bytes of a file, and to the values of a document or an array."""
+"""Random damage to the bytes of a file, and to the values of a document or an array."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ NUMBERS = (
     -math.inf,
 )
 DEEP = "\N{DOWNWARDS ARROW}deep"
-"""Stands for lists nested more deeply than any parser's stack reaches."""
+"""Placeholder for lists that are nested more deeply than any parser's stack allows."""
 TEXTS = (
     "",
     " ",
@@ -117,18 +117,18 @@ YAML = (
     + ", ".join(f"&{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 8)}]" for n in range(12))
     + "]",
 )
-"""Scalars and structures that only YAML has; the last one, with all aliases expanded, has 8**13 values."""
+"""Scalars and structures that only YAML has; the last one has 8**13 values when all aliases are expanded."""
 SIZES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**48, 2**63 - 1, 2**64 - 1)
 DTYPES = ("?", "i1", "u1", "i8", "u8", "f2", "f4", "f8", ">f8", "c16", "U3", "S5", "M8[s]", "V7", "f8,i4")
 
 
 def changes(choose: Random) -> range:
-    """Return how often to change something."""
+    """Return the number of changes."""
     return range(choose.randint(1, MOST_CHANGES))
 
 
 def damaged_bytes(choose: Random, data: bytes, other: bytes) -> bytes:
-    """Flip, overwrite, delete, repeat, cut, insert, or splice in a part of another file."""
+    """Flip, overwrite, delete, repeat, truncate, insert, or splice in a part of another file."""
     changed = bytearray(data)
     for _ in changes(choose):
         start, length = choose.randint(0, len(changed)), choose.choice((1, 2, 4, 8, 100, len(changed)))
@@ -157,7 +157,7 @@ def damaged_bytes(choose: Random, data: bytes, other: bytes) -> bytes:
 
 
 def damaged_document(choose: Random, document: Any) -> Any:
-    """Change values of nested lists and mappings: other types, odd numbers and texts, fields missing or more."""
+    """Change values of nested lists and mappings: other types, unusual numbers and texts, missing and extra fields."""
     holder = {"": copy.deepcopy(document)}
     for _ in changes(choose):
         container, key = _anywhere(choose, holder)
@@ -186,7 +186,7 @@ def damaged_document(choose: Random, document: Any) -> Any:
 
 
 def _anywhere(choose: Random, holder: Any) -> tuple[Any, Any]:
-    """Return a container somewhere in a nested value, and a key of it; every level is as likely."""
+    """Return a container somewhere in a nested value, and a key of it; all levels are equally likely."""
     container, key = holder, next(iter(holder))
     while isinstance(container[key], dict | list) and container[key] and choose.random() < 0.8:
         container = container[key]
@@ -203,12 +203,12 @@ def _is_circular(value: Any) -> bool:
 
 
 def json_bytes(document: Any) -> bytes:
-    """Write JSON as other programs do: with NaN and Infinity, and whatever Unicode there is."""
+    """Write JSON as other programs do: with NaN and Infinity, and any Unicode."""
     return json.dumps(document).encode().replace(json.dumps(DEEP).encode(), b"[" * 200_000)
 
 
 def yaml_bytes(choose: Random, document: Any) -> bytes:
-    """Write YAML; now and then with what JSON does not have in place of one of its scalars."""
+    """Write YAML; sometimes one of its scalars is replaced by a value that JSON does not have."""
     text = yaml.safe_dump(document, allow_unicode=False, sort_keys=False, width=choose.choice((80, 10_000)))
     text = text.replace(yaml.safe_dump(DEEP).strip(), "[" * 200_000)
     lines = text.split("\n")
@@ -243,7 +243,7 @@ def damaged_array(choose: Random, array: Array) -> Array:
 
 
 def _as(array: Array, dtype: str) -> Array:
-    """Return an array of another type; NumPy does not survive all conversions of what is no number."""
+    """Return an array of another type; NumPy crashes in some conversions of values that are not numbers."""
     try:
         return array.astype(dtype) if array.dtype.kind in "biuf" else array
     except (TypeError, ValueError, OverflowError):

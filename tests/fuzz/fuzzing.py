@@ -1,4 +1,4 @@
-"""Reads damaged files again and again: each is refused with a clear error, or gives a valid result."""
+"""Reads damaged files repeatedly: each is rejected with a clear error, or gives a valid result."""
 
 import json
 import os
@@ -28,39 +28,39 @@ from .seeds import write_array
 
 CASES = int(os.environ.get("HARNESS_FUZZ_CASES", "200"))
 LASTING = "HARNESS_FUZZ_CASES" in os.environ
-"""Asked for: then the cases are others each time. By default they are the same, so that no test fails by chance."""
+"""Set on request; the cases then differ each time. By default they are the same, so that no test fails by chance."""
 SEED = int(os.environ.get("HARNESS_FUZZ_SEED") or SystemRandom().getrandbits(32))
 TIMEOUT = pytest.mark.timeout(120 + CASES, method="thread")
-"""The mark of all tests here; by a thread, which also ends what hangs outside of Python."""
+"""The mark of all tests here; the thread also ends code that hangs outside of Python."""
 SECONDS = 20
-"""For one case; all take milliseconds."""
+"""Time limit of one case; a case takes milliseconds."""
 MEMORY = 2**30
-"""Bytes that one case may take; all files are small."""
+"""Memory limit of one case in bytes; all files are small."""
 LONGEST = 10_000
-"""Characters of a message."""
+"""Maximum number of characters of a message."""
 
 Damage = Callable[[Random, Path, bytes], None]
 
 
 @dataclass(frozen=True)
 class Target:
-    """Files, and what reads them."""
+    """Files, and the functions that read them."""
 
     write: Callable[[Path], None]
     """Writes valid files into a folder."""
     read: tuple[Callable[[Path], None], ...]
-    """Each reads them from the folder, and checks what comes of it."""
+    """Each function reads them from the folder, and checks the result."""
     files: tuple[str, ...]
-    """Those that are damaged, one at a time."""
+    """The files to damage, one at a time."""
     damage: Damage
-    """Given the whole content of a file, writes other content of its format."""
+    """Gets the whole content of a file, and writes other content of its format."""
 
 
 def fuzz(target: Target, folder: Path) -> None:
     """Damage a target's files at random."""
     target.write(folder)
     for read in target.read:
-        read(folder)  # whole files are read, and what is compiled or imported on the way need not be watched
+        read(folder)  # on complete files; excludes compilation and imports from the limits
     whole = {name: (folder / name).read_bytes() for name in target.files}
 
     def case(number: int) -> None:
@@ -71,7 +71,7 @@ def fuzz(target: Target, folder: Path) -> None:
         deadline=None,
         database=None,
         derandomize=not LASTING,
-        phases=(Phase.generate,),  # a number says which case it is: there is nothing to shrink
+        phases=(Phase.generate,),  # a case is only a number, so there is nothing to shrink
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )(given(number=st.integers(0, 2**64 - 1))(case))
@@ -81,13 +81,13 @@ def fuzz(target: Target, folder: Path) -> None:
 def _case(target: Target, folder: Path, whole: dict[str, bytes], choose: Random) -> None:
     name = choose.choice(target.files)
     path, others = folder / name, [data for other, data in whole.items() if other != name]
-    path.unlink()  # a new file is written many times faster than an old one is replaced
+    path.unlink()  # creating a file is many times faster than replacing one
     try:
         if choose.random() < 0.5:
             path.write_bytes(damaged_bytes(choose, whole[name], choose.choice(others or [whole[name]])))
         else:
             target.damage(choose, path, whole[name])
-        files._sha256.cache_clear()  # which goes by the time of writing, and that may be the same
+        files._sha256.cache_clear()  # its key is the time of writing, which may be the same
         for read in target.read:
             with _bounded(), _watched(), _told(path):
                 read(folder)
@@ -106,16 +106,16 @@ def damage_text(choose: Random, path: Path, whole: bytes) -> None:
 
 
 def damage_array(choose: Random, path: Path, array: Array, name: str = "preds") -> None:
-    """Write a changed array in place of the file of an array."""
+    """Write a changed array to the file of an array."""
     try:
         write_array(path, damaged_array(choose, array), name)
-    except (TypeError, ValueError, OverflowError):  # not every format has every type
+    except (TypeError, ValueError, OverflowError):  # some formats do not support all types
         write_array(path, array[:-1], name)
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Let an error pass that names the file, or its folder where all files in it are one thing, in a few lines."""
+    """Accept an error that names the file, or its folder if all files in it form one unit, in a few lines."""
     try:
         yield
     except HarnessError as error:
@@ -129,7 +129,7 @@ def _told(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Fail what takes long or much memory. What hangs outside of Python, the timeout of the test ends."""
+    """Fail on long durations or much memory. The test's timeout ends code that hangs outside of Python."""
     before = peak_memory()
     with _alarmed():
         yield
@@ -139,7 +139,7 @@ def _bounded() -> Iterator[None]:
 
 @contextmanager
 def _alarmed() -> Iterator[None]:
-    """Fail what takes longer than SECONDS. Windows has no such alarm: there only the timeout of the test is left."""
+    """Fail after SECONDS. Windows has no such alarm, so that only the test's timeout remains."""
     if sys.platform == "win32":
         yield
         return
@@ -176,7 +176,7 @@ _OF_ONE_PATH = {
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    """Note what would change a file, start a program or reach the network, and let none of it through."""
+    """Record and block events that would change a file, start a program or reach the network."""
     if not _watching:
         return
     writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and arguments[0] != os.devnull
@@ -190,7 +190,7 @@ sys.addaudithook(_audit)
 
 @contextmanager
 def _watched() -> Iterator[None]:
-    """Fail what writes a file anywhere: readers write none."""
+    """Fail if a reader writes a file."""
     global _watching
     _watching = True
     _FORBIDDEN.clear()
@@ -202,7 +202,7 @@ def _watched() -> Iterator[None]:
 
 
 def check_metrics(metrics: Mapping[str, float | None]) -> None:
-    """Make sure that metrics are fractions, finite errors, or undefined."""
+    """Check that metrics are fractions, finite errors, or undefined."""
     assert metrics
     for name, value in metrics.items():
         highest = 1.0 if measure_of(name).better == "higher" else LARGEST

@@ -1,4 +1,4 @@
-"""What several kinds of files are read by, and what must be true of the result."""
+"""Readers of several kinds of files, and checks of their results."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _IMAGE = np.full((48, 64, 3), 128, np.uint8)
 
 
 def check_people(people: People) -> None:
-    """Make sure that people are what they are said to be, and that their crops can be cut."""
+    """Check that people are consistent, and that their crops can be cut."""
     count = len(people)
     assert count > 0
     assert people.ids.shape == people.image_ids.shape == people.scores.shape == (count,)

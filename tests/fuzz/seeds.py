@@ -1,4 +1,4 @@
-"""Small whole files of every kind that is read."""
+"""Small valid files of every kind that is read."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def write_json(path: Path, document: Any) -> Path:
 
 
 def write_array(path: Path, array: Array, name: str = "preds") -> None:
-    """Write an array as the suffix says; 7.3.mat is HDF5 with the dimensions in reverse."""
+    """Write an array in the format of the suffix; 7.3.mat is HDF5 with the dimensions in reverse order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
         np.save(path, array)
@@ -89,7 +89,7 @@ def annotations(keypoints: int) -> dict[str, Any]:
 
 
 def detections() -> list[dict[str, Any]]:
-    """Return the boxes of a detector; one is no person's."""
+    """Return the boxes of a detector; one has another class than person."""
     return [
         {"image_id": image, "category_id": category, "bbox": [4.5, 3, 50, 40.25], "score": score}
         for image, category, score in ((6, 1, 0.9), (7, 1, 0.4), (7, 3, 0.8), (7, 1, 0.1))
@@ -97,7 +97,7 @@ def detections() -> list[dict[str, Any]]:
 
 
 def results(keypoints: int) -> list[dict[str, Any]]:
-    """Return poses as a COCO results file holds them."""
+    """Return poses in the form of a COCO results file."""
     found = np.concatenate([points(3, keypoints) + 1, np.full((3, keypoints, 1), 0.75)], axis=-1)
     return [
         {"image_id": image, "category_id": 1, "keypoints": pose.ravel().tolist(), "score": 0.5, "bbox": [4, 3, 50, 40]}
@@ -124,7 +124,7 @@ def headboxes() -> Array:
 
 
 def sequence(first: int, scored: bool) -> dict[str, Any]:
-    """Return a PoseTrack18 file of two frames and a person each, annotated or predicted."""
+    """Return a PoseTrack18 file of two frames with one person each, annotated or predicted."""
     people = [
         {
             "id": 100 * frame,

@@ -1,4 +1,4 @@
-"""Annotation files of every data set: people, ground truth, and what `harness check --data` says of them."""
+"""Annotation files of every data set: people, ground truth, and the report of `harness check --data`."""
 
 import json
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ pytestmark = TIMEOUT
 
 @dataclass(frozen=True)
 class DataSet:
-    """How a data set is read."""
+    """A data set and its settings."""
 
     name: str
     """MMPose's class."""
@@ -108,7 +108,7 @@ class DataSet:
             folder,
             ["x"] * self.keypoints,
         )
-        json.dumps(diagnosis.model_dump(mode="json"), allow_nan=False)  # as it is saved
+        json.dumps(diagnosis.model_dump(mode="json"), allow_nan=False)  # as when it is saved
 
     def inspect(self, folder: Path) -> None:
         rules = Rules(self.keypoints, self.metric == "oks", self.metric == "crowd", self.metric == "jhmdb-pck")
@@ -142,6 +142,6 @@ def damage(choose: Random, path: Path, whole: bytes) -> None:
 @pytest.mark.parametrize("data_set", DATA_SETS, ids=lambda data_set: data_set.name)
 def test_annotations(data_set: DataSet, tmp_path: Path) -> None:
     read = [data_set.people, data_set.score, data_set.inspect]
-    if data_set.name not in ("CrowdPoseDataset", "AicDataset", "HumanArtDataset"):  # diagnosed as COCO is
+    if data_set.name not in ("CrowdPoseDataset", "AicDataset", "HumanArtDataset"):  # diagnosed like COCO
         read.append(data_set.diagnose)
     fuzz(Target(data_set.write, tuple(read), data_set.files, damage), tmp_path)

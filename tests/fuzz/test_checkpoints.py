@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch._dynamo  # loaded for some odd tensors, and then makes a cache folder of its own
+import torch._dynamo  # some unusual tensors import it, and it then creates a cache folder
 
 from harness.assets.checkpoints import load_weights
 
@@ -68,7 +68,7 @@ def damage(choose: Random, path: Path, _whole: bytes) -> None:
             case 3 if isinstance(state, collections.OrderedDict):
                 odd = junk(choose)
                 metadata: Any = choose.choice((odd, {"": odd}, {"1": {"version": odd}}, {1: {}}))
-                setattr(state, "_metadata", metadata)  # noqa: B010  by its type, it has none
+                setattr(state, "_metadata", metadata)  # noqa: B010  its type does not declare the attribute
             case 4 if isinstance(state, dict) and state:
                 key = choose.choice(list(state))
                 tensor = state[key]
@@ -82,7 +82,7 @@ def damage(choose: Random, path: Path, _whole: bytes) -> None:
                 state[choose.choice(list(state))] = junk(choose)
     try:
         torch.save(document, path, _use_new_zipfile_serialization=choose.random() < 0.5)
-    except Exception:  # noqa: BLE001  torch cannot save it, so nobody has such a file
+    except Exception:  # noqa: BLE001  torch cannot save it, so such a file cannot exist
         torch.save(content(), path)
 
 

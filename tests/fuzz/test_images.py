@@ -39,7 +39,7 @@ def read(folder: Path) -> None:
 
 
 def damage(choose: Random, path: Path, whole: bytes) -> None:
-    """Write other pixels, or another header, whose checksum is right."""
+    """Write other pixels, or another header with a correct checksum."""
     if choose.random() < 0.3:
         shape = choose.choice(((1, 1, 3), (5, 7), (5, 7, 4), (1, 300, 3), (12, 16, 3)))
         dtype = np.uint16 if path.suffix == ".png" and choose.random() < 0.5 else np.uint8
@@ -51,7 +51,7 @@ def damage(choose: Random, path: Path, whole: bytes) -> None:
 
 
 def damaged_png(choose: Random, data: bytes) -> bytes:
-    """Change fields of the header, and put chunks in, out and elsewhere."""
+    """Change fields of the header, and insert, remove and move chunks."""
     chunks, position = [], 8
     while position < len(data):
         (length,) = struct.unpack(">I", data[position : position + 4])
@@ -83,7 +83,7 @@ def damaged_png(choose: Random, data: bytes) -> bytes:
 
 
 def damaged_jpeg(choose: Random, data: bytes) -> bytes:
-    """Change the size in the frame's header, or put an EXIF segment in."""
+    """Change the size in the frame's header, or insert an EXIF segment."""
     changed = bytearray(data)
     frame = data.index(b"\xff\xc0")
     if choose.random() < 0.5:

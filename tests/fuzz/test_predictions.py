@@ -1,4 +1,4 @@
-"""What other frameworks predicted, in every container, and our own predictions."""
+"""External predictions in every container, and our own predictions."""
 
 import functools
 import io
@@ -34,7 +34,7 @@ suite = functools.cache(load_suite)
 
 @dataclass(frozen=True)
 class Foreign:
-    """Predictions that are scored under a suite."""
+    """External predictions that are scored under a suite."""
 
     suite: str
     path: str
@@ -43,7 +43,7 @@ class Foreign:
 
     @property
     def array(self) -> seeds.Array | None:
-        """The keypoints, where they are an array."""
+        """The keypoints, if they are an array; else None."""
         return {"mpii": seeds.points(2, 16), "jhmdb": seeds.points(4, 15)}.get(self.suite)
 
     def write(self, folder: Path) -> None:
@@ -121,12 +121,12 @@ def read_ours(folder: Path) -> None:
         assert len(values) == count
         assert values.dtype in ((np.int64,) if one.name.endswith("_ids") else (np.float32, np.float64)), one.name
     scoring = OksScoring(sigmas=(0.05,) * 17, area="annotation")
-    with suppress(RunError):  # of values, which know no file
+    with suppress(RunError):  # about values, without a file
         check_metrics(score_oks(found, scoring, load_truth(folder / "annotations.json", 17, areas=True)))
 
 
 def columns(rows: int) -> list[Any]:
-    """Return columns of other types than those of the predictions, or with gaps."""
+    """Return columns with other types than those of the predictions, or with gaps."""
     pairs = {"x": pa.string(), 1.0: pa.float64(), None: pa.float32(), math.nan: pa.float32(), 1e300: pa.float64()}
     flat = [pa.array([value] * rows, kind) for value, kind in pairs.items()]
     flat += [pa.nulls(rows), pa.array([True] * rows), pa.array([2**63] * rows, pa.uint64()), pa.array([b"x"] * rows)]

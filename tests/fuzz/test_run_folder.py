@@ -122,7 +122,7 @@ def write(folder: Path) -> None:
 
 
 def saved(value: BaseModel) -> None:
-    """Make sure that a value can be written as it is."""
+    """Check that a value can be written."""
     json.dumps(value.model_dump(mode="json"), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""Suite files: loaded, checked, and as far as a run gets before it needs data."""
+"""Suite files: loaded, checked, and planned up to the point where a run needs data."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def check(folder: Path) -> None:
 
 
 def steps(folder: Path) -> Iterator[Callable[[], object]]:
-    """What a run does before it reads data."""
+    """Yield the steps of a run before it reads data."""
     suite = load_suite(folder / "mine.yaml")
     for row in suite.rows:
         yield (folder / "runs" / suite.name / row.id).stat

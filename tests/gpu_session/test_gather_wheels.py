@@ -1,4 +1,4 @@
-"""The wheels for a machine without network: which ones, and the one that is made smaller."""
+"""The wheels for a machine without network: their list, and the wheel that is reduced in size."""
 
 import importlib.util
 import zipfile

@@ -1,4 +1,4 @@
-"""The session on a GPU: its steps end in time, what they leave is kept, and their commands are ones that exist."""
+"""The session on a GPU: its steps end in time, their results are kept, and their commands exist."""
 
 import argparse
 import json
@@ -58,7 +58,7 @@ def test_a_process_and_its_children_end(tmp_path: Path) -> None:
     def lives() -> bool:
         return psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE
 
-    while lives():  # a killed process is there for a moment
+    while lives():  # a killed process exists for a moment
         assert time.monotonic() - start < 30
         time.sleep(0.05)
 
@@ -106,7 +106,7 @@ def test_every_step_is_kept(
     assert found["wrong"]["exit_code"] == 1
     assert found["wrong"]["lines"][-1] == "ValueError: a cause"
     assert found["slow"]["lines"][-1] == "begun"
-    assert found["unread"]["lines"][0] == "its outcome cannot be read: KeyError: 'checks'"
+    assert found["unread"]["lines"][0] == "the outcome cannot be read: KeyError: 'checks'"
     text = session.summary()
     assert "usage: failed, exit code 2" in text
     assert "    no such verb" in text
@@ -127,7 +127,7 @@ def test_time_that_a_step_leaves_goes_to_the_others(tmp_path: Path, monkeypatch:
     session = Session(arguments(tmp_path))
     session.run()
     session.close()
-    assert 20 < given[0] <= 26  # half of a minute without its end
+    assert 20 < given[0] <= 26  # half of a minute minus the reserve for the end
     assert given[0] + 5 < given[1] <= 52
 
 
@@ -153,7 +153,7 @@ def test_commands_exist(tmp_path: Path) -> None:
         if command[1:3] == ["-m", "harness"] and command[3] in VERBS:
             verb = cli.get_command(click.Context(cli), command[3])
             assert verb is not None
-            verb.make_context(command[3], command[4:])  # raises an error where an option does not exist
+            verb.make_context(command[3], command[4:])  # raises an error if an option does not exist
 
 
 def test_what_is_not_given(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_the_noise_floor_that_was_measured() -> None:
     assert (run.state, run.warnings) == ("within noise", ())
     assert [(m.noise_floor, m.noise_source) for m in run.metrics] == [(0.003, "measured"), (1e-4, "assumed")]
     assert one(outcome({"AP": 0.704}), baseline).state == "moved"
-    # One that was found to be 0 says that those variants moved nothing, not that nothing else does.
+    # A floor of 0 means that those variants changed nothing, not that the metric is exact.
     assert one(outcome({"AP": 0.70005, "AR": 0.8}), outcome(noise=noise(AP=0.0))).state == "within noise"
 
 
@@ -216,7 +216,7 @@ def test_other_parts_of_the_data() -> None:
     five, six = (outcome(status="partial", images=images) for images in (5, 6))
     assert one(five, five).state == "same"
     assert one(six, five).reason == "a part of 6 images, in the baseline of 5"
-    # Of a whole data set, images without a detection are evaluated and not counted.
+    # In a whole data set, images without a detection are evaluated but not counted.
     assert one(outcome(images=99), outcome()).state == "same"
 
 
@@ -252,7 +252,7 @@ def test_changes_that_should_not_matter() -> None:
     run = one(outcome(protocol=protocol, verdict="differs"), outcome())
     assert (run.state, run.red, run.warnings) == ("same", False, ())
     assert set(changes(run)) == {"annotations.path", "compute.batch_size", "compute.device", "verdict"}
-    # They are no excuse either.
+    # They do not excuse a difference either.
     assert one(outcome({"AP": 0.71}, protocol), outcome({"AP": 0.7})).red
 
 
@@ -354,5 +354,5 @@ def test_people_and_normalisation_are_named() -> None:
     )
     fields = {"people", "normalisation.mean", "normalisation.std", "normalisation.colours"}
     assert {change.field for change in one(new, before).changes} == fields
-    # A run of a former version does not tell, which is no difference.
+    # Runs of an earlier version lack the value, which is not a difference.
     assert not one(outcome(protocol=PROTOCOL.model_copy(update={"normalisation": usual})), outcome()).changes

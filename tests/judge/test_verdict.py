@@ -21,7 +21,7 @@ def claim(value: float, **fields: object) -> Claim:
     ("measured", "claimed", "verdict"),
     [
         (0.749, 0.749, "reproduced"),
-        (0.7485, 0.749, "reproduced"),  # a printed 0.749 stands for 0.7485 up to 0.7495
+        (0.7485, 0.749, "reproduced"),  # a printed 0.749 means 0.7485 up to 0.7495
         (0.74849999, 0.749, "differs"),
         (0.74949999, 0.749, "reproduced"),
         (0.7495, 0.749, "differs"),
@@ -67,7 +67,7 @@ def test_percent_and_tolerance(measured: float, verdict: str) -> None:
 def test_noise_floor(measured: float, noise: float, verdict: str) -> None:
     judged = judge_claim(claim(0.749), FRACTION, measured, "complete", noise)
     assert judged.verdict == verdict
-    within = f"the noise floor of this run, measured to be {noise:.2g}"
+    within = f"the measured noise floor of this run, {noise:.2g}"
     assert judged.reason == (within if verdict == "within noise" else None)
 
 
@@ -75,7 +75,7 @@ def test_what_makes_a_value_within_noise_is_said() -> None:
     judged = judge_claim(claim(65.7), PERCENT, 0.658, "complete", 0.0001)  # 0.01 percent: too little
     assert judged.reason == "a tolerance of 0.1: the page was rounded by hand"
     assert judge_claim(claim(65.7), PERCENT, 0.658, "complete", 0.0006).reason == (
-        "the noise floor of this run, measured to be 0.06"
+        "the measured noise floor of this run, 0.06"
     )
 
 
@@ -163,7 +163,7 @@ def test_a_row_of_several_runs_is_judged_by_their_mean() -> None:
     [("resnet-50-256x256", "within noise", "reproduced"), ("cpm-368x368", "reproduced", "within noise")],
 )
 def test_jhmdb_is_the_mean_of_its_splits(row_id: str, person: str, torso: str) -> None:
-    """The splits' printed values, run for run, give the table's; one split's, or the two sizes swapped, do not."""
+    """The means of the splits' printed values equal the table's; one split's, or swapped sizes, do not."""
     suite = load_suite("jhmdb")
     (published,) = select_rows(suite, row_id)
 

@@ -1,4 +1,4 @@
-"""Random annotations, results and predictions that are full of the corners of the evaluation."""
+"""Random annotations, results and predictions with many edge cases of the evaluation."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ SIDES = (0, 16, 32, 96, 31.5, 60, 100.25, 300)
 
 
 def annotations(rng: Generator, num_keypoints: int, images: int = 6) -> dict[str, Any]:
-    """Return a COCO-style document; 'area', 'num_keypoints' and 'crowdIndex' are there, 'iscrowd' not always."""
+    """Return a COCO-style document with 'area', 'num_keypoints' and 'crowdIndex', and sometimes 'iscrowd'."""
     image_ids = rng.choice(1000, images, replace=False)
     people: list[dict[str, Any]] = []
     for image_id in image_ids:
@@ -73,7 +73,7 @@ def annotations(rng: Generator, num_keypoints: int, images: int = 6) -> dict[str
 
 
 def poses(rng: Generator, document: dict[str, Any], num_keypoints: int, most: int) -> list[dict[str, Any]]:
-    """Return poses near the annotated people and away from them, up to `most` an image, in any order."""
+    """Return poses near the annotated people and away from them, up to `most` per image, in any order."""
     scores = rng.choice([0.1, 0.5, 0.5, 0.9], 50) if rng.random() < 0.5 else rng.random(50)
     found = []
     for image in document["images"]:
@@ -83,7 +83,7 @@ def poses(rng: Generator, document: dict[str, Any], num_keypoints: int, most: in
             if people and rng.random() < 0.8:
                 points = np.array(people[rng.integers(len(people))]["keypoints"]).reshape(-1, 3)[:, :2]
                 points = points + rng.normal(0, rng.choice([0, 0.5, 3, 10]), points.shape)
-                # So far off that these keypoints add exactly 0: OKS is then m/n, now and then a threshold.
+                # So far away that these keypoints add exactly 0: OKS is then m/n, sometimes equal to a threshold.
                 points[rng.random(num_keypoints) < rng.choice([0, 0, 0.25, 0.5])] += 1e7
             keypoint_scores = rng.uniform(-0.1, 1, num_keypoints)
             if rng.random() < 0.1:

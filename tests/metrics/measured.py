@@ -1,4 +1,4 @@
-"""What predictions score and what is wrong with them, family by family, without files."""
+"""Metrics and diagnosis of predictions for each metric family, without files."""
 
 from collections.abc import Mapping, Sequence
 

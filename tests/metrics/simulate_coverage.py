@@ -1,4 +1,4 @@
-"""How often intervals cover the true value, and differences are found that are not there: `nox -s coverage`.
+"""Measures how often intervals cover the true value, and how often false differences are found: `nox -s coverage`.
 
 Each process is scored once on a very large data set, which gives the true value, and then on many small ones.
 """
@@ -19,19 +19,19 @@ from . import simulated
 from .measured import resample_jhmdb, resample_oks, resample_posetrack, score_jhmdb, score_oks, score_posetrack
 
 LARGE = 100
-"""The data set of the true value has so many times more units: its own error is a tenth of theirs."""
+"""Size of the data set for the true value relative to the others: its own error is a tenth of theirs."""
 ERROR_OF_1_AP = 1.038
-"""A network whose keypoints are so many times farther off has 1 AP less."""
+"""Factor on the keypoint errors of a network that costs 1 AP."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """Data sets of so many units, and how they are scored."""
+    """A process that generates data sets, and their scoring."""
 
     unit: Unit
     units: int
     draw: Callable[[np.random.Generator, int], tuple[Predictions, Any]]
-    """From a number of units."""
+    """Draws predictions and ground truth for a number of units."""
     score: Callable[[Predictions, Any], dict[str, float | None]]
     resample: Callable[[Predictions, Any, Draws], dict[str, Float64]]
     metrics: tuple[str, ...]
@@ -67,13 +67,13 @@ POSETRACK = Process(
 
 
 def coverage(process: Process, data_sets: int, resamples: int, by_image: bool = False) -> dict[str, float]:
-    """Return for each metric in how many of the data sets, a fraction, the 95 % interval covers the true value.
+    """Return for each metric the share of data sets whose 95 % interval covers the true value.
 
     Args:
-        process: What the data sets are drawn from.
-        data_sets: How many.
-        resamples: How many of each data set.
-        by_image: Draw images even where they come from videos, which is wrong.
+        process: The process that the data sets are drawn from.
+        data_sets: Number of data sets.
+        resamples: Number of resamples per data set.
+        by_image: Draw images even if they come from videos, which is wrong.
     """
     true = process.score(*process.draw(np.random.default_rng(0), LARGE * process.units))
     covered = dict.fromkeys(process.metrics, 0)
@@ -91,7 +91,7 @@ def coverage(process: Process, data_sets: int, resamples: int, by_image: bool = 
 
 
 def difference_of_networks(seed: int, images: int, resamples: int, error: float = 1.0) -> Difference:
-    """Compare the AP of two networks on the same images, the keypoints of the second being farther off by a factor."""
+    """Compare the AP of two networks on the same images; the second one's keypoint errors are larger by a factor."""
     runs = [simulated.coco(np.random.default_rng(seed), images, *network) for network in ((1, 1.0), (2, error))]
     draws = Draws.of_units("image", np.arange(images), np.arange(images), resamples, seed)
     ours, theirs = (resample_oks(found, simulated.OKS, truth, draws)["AP"] for found, truth in runs)

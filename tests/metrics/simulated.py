@@ -1,4 +1,4 @@
-"""Data sets drawn from known processes, in which people of one image, or of one video, are equally hard."""
+"""Data sets drawn from known processes, in which people of the same image or video are equally difficult."""
 
 from pathlib import Path
 
@@ -21,17 +21,17 @@ OKS = OksScoring(sigmas=cases.COCO_SIGMAS, area="annotation", nms="none")
 JHMDB = JhmdbScoring(threshold=0.2)
 POSETRACK = PoseTrackScoring(sigmas=cases.COCO_SIGMAS, sequences=DataFile(path="", sha256=""), nms="none")
 FRAMES = 5
-"""Frames of a video; the id of the first is a multiple of it."""
+"""Number of frames of a video; the id of its first frame is a multiple of it."""
 
 
 def coco(rng: Generator, images: int, network: int = 0, error: float = 1.0) -> tuple[Predictions, Truth]:
-    """Draw about two people an image, a pose for each, and poses of nobody.
+    """Draw about two people per image, a pose for each, and false poses.
 
     Args:
-        rng: Draws the images, the people, how hard they are, and three quarters of the variance of what is found.
-        images: How many.
-        network: Draws the rest of it, so that several networks find different things in the same images.
-        error: Factor by which this network's keypoints are farther off.
+        rng: Draws the images, the people, their difficulty, and three quarters of the variance of the predictions.
+        images: Number of images.
+        network: Seed of the remaining variance, so that several networks differ on the same images.
+        error: Factor on the errors of this network's keypoints.
     """
     image_of = np.repeat(np.arange(images), rng.poisson(2, images))
     hard = 0.8 * rng.normal(size=images)
@@ -80,7 +80,7 @@ def jhmdb(rng: Generator, videos: int) -> tuple[Predictions, Truth]:
 
 
 def posetrack(rng: Generator, videos: int) -> tuple[Predictions, PoseTrackTruth]:
-    """Draw videos of three people each, far from each other."""
+    """Draw videos of three people each, far apart."""
     images = videos * FRAMES
     image_of = np.repeat(np.arange(images), 3)
     people = len(image_of)

@@ -1,4 +1,4 @@
-"""The person AP of box files: against the definition in plain Python, pycocotools' own summary, and hand-made cases."""
+"""The person AP of box files compared with the definition in plain Python, pycocotools' summary, and known cases."""
 
 import contextlib
 import io
@@ -69,7 +69,7 @@ def test_perfect_boxes(tmp_path: Path) -> None:
 
 
 def test_known_partial_ap(tmp_path: Path) -> None:
-    """Two people. The best box has an IoU of 0.8 with one of them, the next is wrong, the last one exact.
+    """Two people. The best box has an IoU of 0.8 with one of them, the next is wrong, the last one is exact.
 
     Up to an IoU of 0.8 precision is 1 at the 51 recalls up to one half and 2/3 at the other 50; above, it is 1/3 at
     the 51 recalls, since of three boxes only the last is right.
@@ -87,7 +87,7 @@ def test_known_partial_ap(tmp_path: Path) -> None:
 def test_against_the_definition(
     tmp_path_factory: pytest.TempPathFactory, seed: int, people: int, boxes: int, spread: int
 ) -> None:
-    """Boxes around people of three images, some twice, some off, with scores that say little."""
+    """Boxes around people of three images, some duplicate, some shifted, with scores of little information."""
     generator = np.random.default_rng(seed)
     truth = [person(int(generator.integers(3)), *generator.uniform(5, 60, 4).tolist()) for _ in range(people)]
     scores = generator.permutation(boxes) / 100
@@ -125,7 +125,7 @@ def test_a_file_as_pycocotools_sums_it_up(each_samples: Path) -> None:
 
 
 def test_what_does_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Boxes of other categories, boxes in a crowd, and, where images are named, all others."""
+    """Boxes of other categories, boxes in a crowd, and boxes in images that are not listed."""
     people = [person(0, 0, 0, 10, 10), person(1, 0, 0, 90, 90, iscrowd=1), person(2, 0, 0, 10, 10, category_id=3)]
     boxes = [found(0, 0.1, 0, 0, 10, 10), found(1, 0.9, 5, 5, 9, 9), found(2, 0.8, 0, 0, 10, 10, category_id=3)]
     wrong = [*boxes, found(2, 0.9, 0, 0, 10, 10)]
@@ -151,8 +151,8 @@ def test_a_hundred_boxes_an_image(tmp_path: Path, rank: int) -> None:
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ({"a": 1}, "boxes.json: it is no list of objects"),
-        ([found(0, 1, 0, 0, 1, 1), 3], "boxes.json: it is no list of objects"),
+        ({"a": 1}, "boxes.json: it is not a list of objects"),
+        ([found(0, 1, 0, 0, 1, 1), 3], "boxes.json: it is not a list of objects"),
         ([found(0, 1, 0, 0, 1, 1), {"category_id": 1, "image_id": 0}], "boxes.json: entry 1 has no score"),
         ([{"image_id": 0, "category_id": 1, "score": 1}], "boxes.json: entry 0 has no bbox"),
         ([{"image_id": 0}], "boxes.json: entry 0 has no category_id"),
@@ -179,7 +179,7 @@ def test_malformed_truth(tmp_path: Path) -> None:
     with pytest.raises(ObtainError, match=r"annotation file is missing: .*no\.json"):
         person_ap(tmp_path / "boxes.json", tmp_path / "no.json")
     (tmp_path / "truth.json").write_text('{"images": 1}')
-    with pytest.raises(ObtainError, match=r"truth\.json: `images` is no list of objects"):
+    with pytest.raises(ObtainError, match=r"truth\.json: `images` is not a list of objects"):
         person_ap(tmp_path / "boxes.json", tmp_path / "truth.json")
 
 
@@ -191,7 +191,7 @@ def test_sizes_of_images_that_are_no_numbers(tmp_path: Path) -> None:
 
 
 def test_corners_read_as_widths(each_samples: Path) -> None:
-    """MMPose's sample of Human-Art's box file, and the miniature's, hold x1, y1, x2, y2; COCO's do not."""
+    """MMPose's sample of Human-Art's box file, and the miniature's, contain x1, y1, x2, y2; COCO's do not."""
     annotations, path = each_samples / humanart.ANNOTATIONS, each_samples / humanart.BOXES
     boxes = json.loads(path.read_bytes())
     measured = person_ap(path, annotations)

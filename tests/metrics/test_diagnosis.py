@@ -1,4 +1,4 @@
-"""The diagnosis: planted errors are counted exactly, and random ones as a plain loop counts them."""
+"""The diagnosis: planted errors are counted exactly, and random errors as a plain loop counts them."""
 
 import json
 import math
@@ -46,7 +46,7 @@ CROWDPOSE_MIRROR = (1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 12, 13)
 NAMES = [f"keypoint {index}" for index in range(17)]
 AREA = 10_000.0
 POSE = np.stack([np.arange(17) % 5 * 500 + 100, np.arange(17) // 5 * 500 + 200], axis=1).astype(float)
-"""Keypoints so far apart that the similarity of two is 0."""
+"""Keypoints so far apart that the similarity of any two is 0."""
 ERRORS = ("jitter", "inversion", "swap", "miss")
 
 
@@ -95,7 +95,7 @@ def diagnose_coco(truth: Truth, poses: list[tuple[int, Any, float]]) -> Diagnosi
 
 
 def away(keypoint: int, ks: float) -> float:
-    """Return how far a keypoint with this similarity is away, px."""
+    """Return the distance in px of a keypoint with this similarity."""
     return math.sqrt(-2 * math.log(ks) * AREA) * 2 * float(np.float32(cases.COCO_SIGMAS[keypoint]))
 
 
@@ -109,7 +109,7 @@ def test_planted_errors(tmp_path: Path) -> None:
             person(10, 1, POSE, visibility),
             person(11, 1, neighbour),
             person(12, 2, POSE),
-            person(13, 3, POSE, 0),  # nobody to be found
+            person(13, 3, POSE, 0),  # has no labelled keypoints, so it is not to be found
         ],
     )
     pose = POSE.copy()
@@ -120,8 +120,8 @@ def test_planted_errors(tmp_path: Path) -> None:
     pose[4] += 3000  # hidden, and far from everything
     pose[5], pose[6] = POSE[6], POSE[5]
     pose[7] = neighbour[7] + [0, away(7, 0.501)]
-    pose[8] = neighbour[7]  # the mirrored keypoint of somebody else
-    pose[9] = POSE[11]  # neither the mirrored one nor of somebody else
+    pose[8] = neighbour[7]  # the mirrored keypoint of another person
+    pose[9] = POSE[11]  # neither the mirrored keypoint nor another person's
     pose[10, 0] += away(10, 0.499)
     wild = POSE + 90_000
     diagnosis = diagnose_coco(
@@ -149,7 +149,7 @@ def test_planted_errors(tmp_path: Path) -> None:
     ]
     assert (diagnosis.people, diagnosis.missed) == (3, 1)
     assert diagnosis.poses is not None
-    # The pose in image 3 is where somebody without keypoints is.
+    # The pose in image 3 is at a person without keypoints.
     assert diagnosis.poses.model_dump() == {
         "paired": 2,
         "duplicates": 1,
@@ -171,7 +171,7 @@ def test_planted_errors(tmp_path: Path) -> None:
 
 
 def test_own_location_comes_first(tmp_path: Path) -> None:
-    """Also where the mirrored keypoint, or another person's, is nearer."""
+    """Also if the mirrored keypoint, or another person's, is nearer."""
     close = POSE.copy()
     close[6] = close[5] + [away(5, 0.6), 0]
     truth = truth_of(tmp_path, [person(1, 1, close), person(2, 1, close + np.array([0, away(5, 0.7)]))])
@@ -191,7 +191,7 @@ def test_circumstances(tmp_path: Path) -> None:
             person(2, 1, POSE + np.array([1600, 0]), area=96**2),  # IoU 400 / 3600
             person(3, 1, POSE, iscrowd=1),
             person(4, 2, POSE, few),
-            person(5, 2, POSE + 20, 0),  # a neighbour, though not to be found
+            person(5, 2, POSE + 20, 0),  # a neighbour that is not to be found
             person(6, 3, POSE),
             person(7, 3, POSE + np.array([1700, 0]), 0),  # IoU 300 / 3700
         ],
@@ -214,7 +214,7 @@ def test_circumstances(tmp_path: Path) -> None:
 
 
 def test_corrections(tmp_path: Path) -> None:
-    """The first person has errors, the second a pose that scores less than one on the background."""
+    """The first person has errors, the second a pose that scores less than a pose on the background."""
     truth = truth_of(tmp_path, [person(1, 1, POSE), person(2, 2, POSE)])
     swapped, missed, wild = POSE.copy(), POSE.copy(), POSE + 90_000
     swapped[[5, 6]] = POSE[[6, 5]]
@@ -244,7 +244,7 @@ def test_corrections(tmp_path: Path) -> None:
 
 
 def draw(rng: cases.Generator, num_keypoints: int) -> tuple[dict[str, Any], Predictions]:
-    """Return people close to each other, and poses with errors of all kinds, each by somebody else's."""
+    """Return people close to each other, and poses with errors of all kinds, each caused by another person."""
     document = cases.annotations(rng, num_keypoints)
     found = cases.poses(rng, document, num_keypoints, most=int(rng.choice([3, 40])))
     points = np.array([pose["keypoints"] for pose in found]).reshape(-1, num_keypoints, 3)
@@ -267,7 +267,7 @@ def draw(rng: cases.Generator, num_keypoints: int) -> tuple[dict[str, Any], Pred
 
 
 def by_definition(predictions: Predictions, truth: Truth, scoring: OksScoring, mirror: tuple[int, ...]) -> Any:
-    """Count one keypoint after the other: kinds by keypoint, poses by outcome, missed people, AP by keypoint."""
+    """Count keypoint by keypoint: kinds by keypoint, poses by outcome, missed people, AP by keypoint."""
     sigmas = np.array(scoring.sigmas, np.float32).astype(float)
     box_area = scoring.area == "box"
     areas = [0.53 * box[2] * box[3] if box_area else area for box, area in zip(truth.boxes, truth.areas, strict=True)]
@@ -397,7 +397,7 @@ def test_random_cases(tmp_path_factory: pytest.TempPathFactory, seed: int, crowd
 
 
 def check_sums(diagnosis: Diagnosis) -> None:
-    """Every keypoint and every person is counted once, whatever they are grouped by."""
+    """Every keypoint and every person is counted once in every grouping."""
     total = np.array(counts(diagnosis.tally))
     assert np.array_equal(sum(np.array(counts(keypoint.tally)) for keypoint in diagnosis.keypoints), total)
     for one in diagnosis.breakdowns:
@@ -443,7 +443,7 @@ def test_order_does_not_matter(tmp_path_factory: pytest.TempPathFactory, seed: i
     ordered = diagnose_oks(Predictions(**fields), COCO, truth, MIRROR, NAMES, {})
     shuffled = Predictions(**{name: values[order] for name, values in fields.items()})
     other = diagnose_oks(shuffled, COCO, shuffled_truth, MIRROR, NAMES, {})
-    # AP does depend on it: of equally similar people, such as two without keypoints, COCO's code takes the last.
+    # AP does depend on it: among equally similar people, such as two without keypoints, COCO's code takes the last.
     assert flat(other.model_dump(exclude={"oks"})) == flat(ordered.model_dump(exclude={"oks"}))
 
 
@@ -478,7 +478,7 @@ def test_saved(tmp_path: Path) -> None:
 
 
 def test_planted_errors_mpii() -> None:
-    """Distances are measured by half the head's size; the mirrored joints of MPII are 0 and 5."""
+    """Distances are relative to half the head's size; the mirrored joints of MPII are 0 and 5."""
     mirror = (5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10)
     joints = np.stack([POSE[:16], POSE[:16] + np.array([5000, 0])]).astype(np.float32) + 1
     truth = MpiiTruth(Path("mpii_val.json"), joints, np.ones((2, 16), bool), np.array([40.0, 80.0]))
@@ -524,13 +524,13 @@ def test_found_is_pck(seed: int) -> None:
     assert diagnosis.tally.found == pytest.approx(score_mpii(predictions, truth)["PCKh@0.5"])
     assert diagnosis.tally.inversion == 0
     check_sums(diagnosis)
-    truth.head_sizes[0] = 0  # nothing can be measured by it
+    truth.head_sizes[0] = 0  # distances cannot be measured relative to it
     without = diagnose_mpii(predictions, truth, tuple(range(16)), NAMES[:16], {})
     assert without.tally.labelled == diagnosis.tally.labelled - truth.visible[0, [*range(6), *range(8, 16)]].sum()
 
 
 def test_planted_errors_jhmdb(tmp_path: Path) -> None:
-    """Distances are measured by a fifth of the box's longer side."""
+    """Distances are relative to a fifth of the box's longer side."""
     document = {"images": [{"id": 1}], "annotations": [person(7, 1, POSE[:15] + 1)]}
     truth = load_truth(upstream.write(tmp_path / "truth.json", document), 15)
     keypoints = POSE[:15].copy()
@@ -614,7 +614,7 @@ def test_real_detections(scoring_samples: Path) -> None:
     ],
 )
 def test_every_suite(settings: Settings, row_id: str) -> None:
-    """Each person's box gets the pose of the annotated person whose box is nearest, moved a little."""
+    """Each box gets the pose of the annotated person with the nearest box, slightly moved."""
     suite = load_suite(row_id.split("/")[0])
     (row,) = select_rows(suite, row_id.split("/")[1])
     plan = make_plan(suite, row, next(iter(row.runs)), settings)

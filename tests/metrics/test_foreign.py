@@ -1,4 +1,4 @@
-"""Predictions of other frameworks: every container, every suite, against the scorers called directly."""
+"""External predictions: every container and every suite, compared with the scorers called directly."""
 
 import json
 from collections.abc import Callable
@@ -39,14 +39,14 @@ KEYPOINTS = np.random.default_rng(0).uniform(0, 500, SHAPE).astype(np.float32)
 
 @pytest.mark.parametrize("name", suite_names())
 def test_rows_of_a_suite_are_scored_alike(name: str) -> None:
-    """Only so can the first row speak for those with the same run; NMS and another score have to be asked for."""
+    """This allows the first row to represent all rows with the same run; NMS and score mode are options."""
     suite = load_suite(name)
     found: dict[str, set[str]] = {}
     first = {run: row for row in reversed(suite.rows) for run in row.runs}
     for row in (row for row in suite.rows if not row.cannot_run):
         for run, spec in row.runs.items():
             if suite.dataset_of(row) != suite.dataset_of(first[run]):
-                continue  # as some rows of the demo, which --run does not reach
+                continue  # as for some rows of the demo, which --run does not reach
             protocol = read_protocol(
                 load_config(suite, row, spec),
                 lambda path, _: DataFile(path=str(PurePosixPath(path)), sha256=""),
@@ -115,7 +115,7 @@ def damaged(path: Path) -> Path:
 
 
 def claimed(path: Path, shape: tuple[int, ...]) -> Path:
-    """Write the header of an array, and none of its values."""
+    """Write the header of an array without its values."""
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})  # type: ignore[no-untyped-call]
     return path
@@ -205,7 +205,7 @@ def test_jhmdb_rows_are_in_the_order_of_the_annotations(samples: Path, tmp_path:
     found = npy(tmp_path / "a.npy", np.array(labelled))
     score = score_foreign(load_suite("jhmdb"), found, tmp_path, run="sub2", one_based=True)
     assert score.metrics["PCK(person)"] == score.metrics["PCK(torso)"] == 1
-    # Somebody without keypoints is not evaluated, but has a row.
+    # A person without keypoints is not evaluated, but has a row.
     document["annotations"][1]["keypoints"] = [1, 1, 0] * 15
     write(annotations, document)
     assert score_foreign(load_suite("jhmdb"), found, tmp_path, run="sub2", one_based=True).metrics["PCK(person)"] == 1
@@ -215,7 +215,7 @@ def test_jhmdb_rows_are_in_the_order_of_the_annotations(samples: Path, tmp_path:
 
 
 def write_sequences(folder: Path, val: Path, predictions: Predictions) -> Path:
-    """Write predictions in the official format; the scores stand apart from the keypoints, whose third number is 1."""
+    """Write predictions in the official format; scores are separate from the keypoints, whose third number is 1."""
     folder.mkdir()
     for path in val.glob("*.json"):
         document = json.loads(path.read_text())
@@ -242,7 +242,7 @@ def write_sequences(folder: Path, val: Path, predictions: Predictions) -> Path:
 
 
 def posetrack_predictions(val: Path, spread: float) -> Predictions:
-    """Return the annotated people, some of them twice, in the order of the files."""
+    """Return the annotated people, some of them duplicated, in the order of the files."""
     rng = np.random.default_rng(1)
     people = [person for path in sorted(val.glob("*.json")) for person in json.loads(path.read_text())["annotations"]]
     people = [person for person in people for _ in range(1 if spread == 0 else 2)]
@@ -335,10 +335,10 @@ def test_posetrack_needs_all_sequences_and_no_unused_scores(samples: Path, tmp_p
     assert after.metrics == before.metrics
     assert after.sha256 != before.sha256
     score_foreign(suite, folder, samples, nms="oks", score_mode="keypoint")
-    with pytest.raises(UsageError, match="--score-mode does nothing here without --nms"):
+    with pytest.raises(UsageError, match="--score-mode has no effect here without --nms"):
         score_foreign(suite, folder, samples, score_mode="keypoint")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ObtainError, match=r"there are no predictions: .*empty"):
+    with pytest.raises(ObtainError, match=r"predictions cannot be read: .*empty"):
         score_foreign(suite, tmp_path / "empty", samples)
 
 

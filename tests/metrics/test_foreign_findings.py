@@ -1,4 +1,4 @@
-"""What is said of other frameworks' predictions besides a number: the entry, what was found there, and the way out."""
+"""Messages about external predictions: the entry, the problem found there, and the solution."""
 
 import contextlib
 import io
@@ -95,8 +95,8 @@ def test_poses_that_the_evaluator_drops(score: Score, third: float, share: int) 
     assert (found.metrics["AP"] == 0) == (share == 1)
     (warning,) = found.warnings
     assert warning.startswith(f"{count} of 12 poses do not count, the first is entry 0: none of their third numbers")
-    assert warning.endswith("write scores above 0 (the sigmoid of logits), or 1 for all")
-    assert pycocotools_ap(document, entries) == pytest.approx(1)  # as the warning says
+    assert warning.endswith("Write scores above 0 (the sigmoid of logits), or 1 for all")
+    assert pycocotools_ap(document, entries) == pytest.approx(1)  # as stated in the warning
     mended = score(poses(document, 1))
     assert mended.metrics["AP"] == pytest.approx(1)
     assert mended.warnings == ()
@@ -151,7 +151,7 @@ def test_what_the_command_says(harness: Harness, tmp_path: Path) -> None:
     code, out, err = harness("score", "coco", "--predictions", "found.json")
     lines = out.splitlines()
     assert code == 0
-    assert err.startswith("warning: third numbers of 6 poses are null, the first in entry 0, and read as 1: write the")
+    assert err.startswith("warning: third numbers of 6 poses are null, the first in entry 0, and read as 1; write the")
     assert lines[1] == "  AP           0.5049504950"
     assert lines[11] == "no pose in 2 of 4 images with people, which have 6 of 12 people; without them:"
     assert lines[12].split() == ["AP", "1.0000000000"]
@@ -167,7 +167,7 @@ def test_null_third_numbers(score: Score) -> None:
     entries[7]["keypoints"][2] = None
     found = score(entries)
     assert found.metrics["AP"] == pytest.approx(1)
-    assert found.warnings[0].startswith("third numbers of 2 poses are null, the first in entry 5, and read as 1: write")
+    assert found.warnings[0].startswith("third numbers of 2 poses are null, the first in entry 5, and read as 1; write")
 
 
 @pytest.mark.parametrize(
@@ -176,13 +176,17 @@ def test_null_third_numbers(score: Score) -> None:
         ({"image_id": "frame_1"}, "'image_id' of entry 4 must be a whole number, not 'frame_1'", "map by file_name: "),
         ({"image_id": "a\\f_1.jpg"}, r"not 'a\\f_1.jpg'", r"image of this 'file_name' (with / for each \)"),
         ({"image_id": None}, "'image_id' of entry 4 must be a whole number, not None", "map by file_name: "),
-        ({"image_id": 1.5}, "not 1.5", "map by file_name: write the 'id' that the annotations give the image"),
+        ({"image_id": 1.5}, "not 1.5", "map by file_name: write the 'id' in the annotations of the image"),
         ({"image_id": True}, "not True", "map by file_name: "),
         ({"image_id": [1]}, "not [1]", "map by file_name: "),
         ({"image_id": 77}, "does not have, such as 77 (entry 4)", "map by file_name: "),
-        ({"keypoints": [5.0] * 34}, "entry 4 must be 51 numbers, not 34 values", "add a third number, the score of"),
+        (
+            {"keypoints": [5.0] * 34},
+            "entry 4 must be 51 numbers, not 34 values",
+            "add a third number after each x and y: the",
+        ),
         ({"keypoints": [[5, 5, 1]] * 17}, "must be 51 numbers, not 17 values", "write all numbers in one list: x, y, "),
-        ({"keypoints": [5.0] * 63}, "not 63 values", "these are 21 keypoints, and the data set has 17: score under"),
+        ({"keypoints": [5.0] * 63}, "not 63 values", "these are 21 keypoints, but the data set has 17: score under"),
         ({"keypoints": [5.0] * 50}, "not 50 values", "write x, y and score of 17 keypoints"),
         ({"keypoints": None}, "'keypoints' of entry 4 must be 51 numbers, not None", ""),
         ({"keypoints": [None, 5, 1] * 17}, "number 4: null or NaN", "write 0, 0, 0 for a keypoint that was not"),
@@ -229,14 +233,14 @@ def test_categories(score: Score, annotated: int, stated: Any) -> None:
         entries = [{key: value for key, value in entry.items() if key != "category_id"} for entry in entries]
     found = score(entries, document)
     assert found.metrics["AP"] == pytest.approx(1)
-    expected = f"'category_id' is {stated!r} in every entry and {annotated} in the annotations, and the poses are"
+    expected = f"'category_id' is {stated!r} in every entry, but {annotated} in the annotations; the poses are"
     assert [warning.startswith(expected) for warning in found.warnings] == (
         [] if stated in (None, annotated) else [True]
     )
 
 
 def test_categories_where_each_is_evaluated_alone(score: Score) -> None:
-    """A pose is of the species that its entry states; pycocotools, too, leaves out one that nobody is annotated of."""
+    """The entry of a pose states its species; like pycocotools, the mean leaves out species without annotations."""
     document = people()
     document["categories"] = [{"id": number, "name": str(number)} for number in (1, 4, 6)]
     for one in document["annotations"][:6]:
@@ -275,7 +279,7 @@ def test_coordinates_that_are_no_pixels(score: Score) -> None:
     (warning,) = score(some).warnings
     assert warning.startswith("keypoints of 2 of 12 poses lie in 0..1, first those of number 2: 0.")
     assert warning.endswith("write pixels of the whole image: multiply x by its width and y by its height")
-    assert score(poses(document, scale=0)).warnings == ()  # nobody was predicted
+    assert score(poses(document, scale=0)).warnings == ()  # no person was predicted
 
 
 # Arrays
@@ -309,7 +313,7 @@ def test_rows_of_people_who_were_not_predicted(samples: Path, tmp_path: Path, na
     with pytest.raises(ObtainError, match=r"found \(.*, 3\)\n  leave out the scores: keypoints\[\.\.\., :2\]"):
         score_foreign(suite, scored, samples, run=run)
     with pytest.raises(
-        ObtainError, match=r"found \(.*\)\n  it takes a row for each annotated person, in their order; NaN"
+        ObtainError, match=r"found \(.*\)\n  write a row for each annotated person, in their order, with NaN"
     ):
         score_foreign(suite, npy(tmp_path / "few.npy", truth[1:]), samples, run=run)
 
@@ -326,7 +330,7 @@ def test_posetrack_findings(samples: Path, tmp_path: Path) -> None:
     path = max(folder.glob("*.json"), key=lambda path: len(json.loads(path.read_text())["annotations"]))
     document = json.loads(path.read_text())
     for person in document["annotations"]:
-        person["keypoints"][2::3] = [None] * 17  # its scores stand in another field
+        person["keypoints"][2::3] = [None] * 17  # its scores are in another field
     write(path, document)
     assert score_foreign(suite, folder, samples).metrics == whole.metrics
     frames = len({person["image_id"] for person in document["annotations"]})

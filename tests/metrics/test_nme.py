@@ -1,4 +1,4 @@
-"""NME against MMPose's own, bit for bit, on imperfect predictions, masks and invalid lengths."""
+"""NME compared with MMPose's own, bit for bit, on imperfect predictions, masks and invalid lengths."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ KEYPOINTS = 7
 
 
 def faces(rng: np.random.Generator, count: int) -> LabelledPeople:
-    """Return people, some keypoints of whom are not labelled: at 0, 0, or of any visibility."""
+    """Return people with some unlabelled keypoints: at 0, 0, or with any visibility."""
     keypoints = rng.uniform(20, 400, (count, KEYPOINTS, 2)).astype(np.float32)
     visibility = rng.choice([0, 0.05, 0.4, 1, 2], (count, KEYPOINTS), p=[0.3, 0.1, 0.1, 0.2, 0.3]).astype(np.float32)
     keypoints[(visibility == 0) & (rng.random(visibility.shape) < 0.8)] = 0
@@ -40,7 +40,7 @@ def faces(rng: np.random.Generator, count: int) -> LabelledPeople:
 
 
 def predicted(rng: np.random.Generator, truth: LabelledPeople, dtype: Any) -> Predictions:
-    """Return imperfect predictions of some people, in another order; boxes may be empty or turned round."""
+    """Return imperfect predictions of some people, in another order; boxes may be empty or inverted."""
     order = rng.permutation(len(truth.ids))[: max(1, len(truth.ids) - 1)]
     corners = rng.uniform(0, 300, (len(order), 2))
     sides = rng.choice([-12.5, 0, 40, 77.7, 133.1], (len(order), 2))
@@ -57,7 +57,7 @@ def predicted(rng: np.random.Generator, truth: LabelledPeople, dtype: Any) -> Pr
 
 
 def upstream(found: Predictions, truth: LabelledPeople, scoring: NmeScoring) -> float:
-    """Return what MMPose's class gives, fed person by person."""
+    """Return the result of MMPose's class, which gets one person at a time."""
     if scoring.keypoint_indices is None:
         metric = NME(norm_mode="use_norm_item", norm_item="bbox_size")
     else:
@@ -76,7 +76,7 @@ def upstream(found: Predictions, truth: LabelledPeople, scoring: NmeScoring) -> 
 
 
 def as_upstream(ours: float | None) -> float:
-    """Return our value as MMPose gives it: 0 where it is undefined, in single precision under NumPy 2."""
+    """Return our value in MMPose's form: 0 if undefined, in single precision under NumPy 2."""
     value = ours or 0.0
     return value if np.lib.NumpyVersion(np.__version__) < "2.0.0" else float(np.float32(value))
 
@@ -115,7 +115,7 @@ def three(keypoints: Any, visible: Any) -> LabelledPeople:
 
 
 def at(truth: LabelledPeople, offset: float, boxes: Any = None) -> Predictions:
-    """Return predictions that are all off by as many px to the right."""
+    """Return predictions that are all shifted by this many px to the right."""
     count, number = truth.visible.shape
     return Predictions(
         person_ids=truth.ids,
@@ -138,8 +138,8 @@ FACE = [[10, 10], [50, 10], [30, 40]]
     ("keypoints", "visible", "expected"),
     [
         (FACE, [1, 1, 1], 4 / 40),
-        ([FACE[0], [0, 0], FACE[2]], [1, 0, 1], 4 / np.hypot(10, 10)),  # a corner that is not labelled is at 0, 0
-        ([[0, 0], [0, 0], FACE[2]], [0, 0, 1], None),  # no corner is labelled: nobody is left
+        ([FACE[0], [0, 0], FACE[2]], [1, 0, 1], 4 / np.hypot(10, 10)),  # an unlabelled corner is at 0, 0
+        ([[0, 0], [0, 0], FACE[2]], [0, 0, 1], None),  # no corner is labelled: no person is left
         (FACE, [0, 0, 0], None),
     ],
 )
@@ -165,11 +165,11 @@ def test_a_pool_of_keypoints_not_a_mean_of_people() -> None:
 def test_the_longer_side_of_the_box() -> None:
     truth = three([FACE, FACE], [[1, 1, 1], [1, 1, 1]])
     value = match_nme(at(truth, 4, [[5, 5, 15, 25], [0, 0, 0, 0]]), BOX, truth).stats()["NME"]
-    assert value == pytest.approx(4 / 20)  # of the first alone: the second has no box
+    assert value == pytest.approx(4 / 20)  # of the first person only: the second has no box
 
 
 def test_resamples() -> None:
-    """A resample gives what NME is of its people, drawn as often as they are."""
+    """A resample's value is the NME of its people, each as often as drawn."""
     rng = np.random.default_rng(3)
     truth = faces(rng, 20)
     found = predicted(rng, truth, np.float32)
@@ -221,13 +221,13 @@ def test_the_limit_of_found_in_the_diagnosis() -> None:
 def test_predictions_that_cannot_be_scored() -> None:
     truth = three([FACE] * 3, [[1, 1, 1]] * 3)
     found = at(truth, 1)
-    with pytest.raises(RunError, match=r"predictions of 1 people whom faces\.json does not have, such as 7"):
+    with pytest.raises(RunError, match=r"predictions of 1 people that faces\.json does not have, such as 7"):
         match_nme(replace(found, person_ids=np.array([0, 7, 2])), PAIR, truth)
     with pytest.raises(RunError, match="2 keypoints a person, not 3"):
         match_nme(replace(found, keypoints=found.keypoints[:, :2]), PAIR, truth)
     with pytest.raises(RunError, match="keypoints are not finite"):
         match_nme(replace(found, keypoints=found.keypoints + np.float32(np.nan)), PAIR, truth)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         match_nme(found.where(np.zeros(3, bool)), PAIR, truth)
 
 
@@ -259,7 +259,7 @@ def test_settings(dataset: str, pair: tuple[int, int]) -> None:
 def test_300wlp_has_no_default_and_takes_the_stated_override() -> None:
     with pytest.raises(SpecError) as error:
         read("Face300WLPDataset")
-    assert "test_evaluator.keypoint_indices: it is not stated" in str(error.value)
+    assert "test_evaluator.keypoint_indices: it is missing" in str(error.value)
     assert "'300wlp'" in str(error.value)
     assert "field: test_evaluator.keypoint_indices, value: [36, 45]" in str(error.value)
     assert read("Face300WLPDataset", keypoint_indices=[36, 45]).keypoint_indices == (36, 45)

@@ -1,4 +1,4 @@
-"""Predictions to stats, against MMPose's CocoMetric."""
+"""Predictions to stats, compared with MMPose's CocoMetric."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_random_cases(
 def test_published_arithmetic(tmp_path: Path, seed: int, expected: list[float]) -> None:
     """AP, AP@0.5 and AP@0.75 of MMPose's CocoMetric under NumPy 1.26.4, where many keypoints score float32(0.2).
 
-    MMPose gives 0.1317 and 0.1060 in place of the two APs under NumPy 2.5, which compares 0.2 in single precision.
+    MMPose gives 0.1317 and 0.1060 instead of the two APs under NumPy 2.5, which compares 0.2 in single precision.
     """
     rng = np.random.default_rng(seed)
     document = cases.annotations(rng, 17, images=40)
@@ -101,7 +101,7 @@ def test_published_arithmetic(tmp_path: Path, seed: int, expected: list[float]) 
 )
 @pytest.mark.parametrize("nms", ["oks", "soft-oks"])
 def test_annotations(each_samples: Path, annotations: str, scoring: OksScoring, nms: str) -> None:
-    """Distinct scores, so MMPose's sort needs no help."""
+    """With distinct scores, MMPose's sort is deterministic."""
     path = each_samples / annotations
     scoring = scoring.model_copy(update={"nms": nms})
     truth = truth_for(path, scoring)

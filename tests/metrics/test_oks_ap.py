@@ -1,4 +1,4 @@
-"""Against xtcocotools: the same stats, precision and recall, bit for bit."""
+"""OKS AP compared with xtcocotools: the same stats, precision and recall, bit for bit."""
 
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def test_random_cases(folder: Path, seed: int, boxes: bool, scoring: OksScoring)
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), scoring=st.sampled_from([COCO, AIC, CROWDPOSE]))
 def test_several_categories(folder: Path, seed: int, scoring: OksScoring) -> None:
-    """Each is evaluated alone, and the metrics are means over them; poses of a category without people are dropped."""
+    """Each category is evaluated separately, and metrics are means over them; poses of others are dropped."""
     rng = np.random.default_rng(seed)
     document = cases.annotations(rng, len(scoring.sigmas), images=8)
     for person in document["annotations"]:
@@ -83,7 +83,7 @@ def test_similarities(folder: Path, scoring: OksScoring) -> None:
     rng = np.random.default_rng(0)
     document = cases.annotations(rng, len(scoring.sigmas), images=20)
     annotations = upstream.write(folder / "gt.json", document)
-    # One pose an image, so that upstream's ranking does not matter.
+    # One pose per image, so that upstream's ranking does not matter.
     results = list({pose["image_id"]: pose for pose in cases.poses(rng, document, len(scoring.sigmas), 9)}.values())
     for pose in results:
         pose["keypoints"][2::3] = [1] * len(scoring.sigmas)
@@ -102,7 +102,7 @@ def test_similarities(folder: Path, scoring: OksScoring) -> None:
 
 @pytest.mark.parametrize("last", ["left", "right"])
 def test_the_last_of_equally_similar_people_is_taken(folder: Path, last: str) -> None:
-    """The better pose lies between two people and the other near the left one, who may be taken by then."""
+    """The better pose lies between two people and the other near the left one, who may already be matched."""
     document = cases.annotations(np.random.default_rng(0), 17)
     image_id = document["images"][0]["id"]
     person = {"image_id": image_id, "category_id": 1, "bbox": [0, 0, 100, 100], "area": 2000}

@@ -1,4 +1,4 @@
-"""Against mmpose.evaluation.functional: the same poses kept, in the same order."""
+"""OKS NMS compared with mmpose.evaluation.functional: the same poses kept, in the same order."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def test_random_poses(seed: int, method: str, threshold: float, dtype: Any, scor
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_threshold_at_a_similarity(dtype: Any) -> None:
-    """A pose is kept at its similarity and dropped one step below, so the similarities are MMPose's to the last bit."""
+    """A pose is kept at its similarity and dropped one step below, so similarities equal MMPose's to the last bit."""
     rng = np.random.default_rng(0)
     sigmas = np.array(cases.COCO_SIGMAS, np.float32)
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""PCKh on MPII and PCK on JHMDB, against MMPose's metrics and published values."""
+"""PCKh on MPII and PCK on JHMDB, compared with MMPose's metrics and published values."""
 
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def test_mpii_random_cases(seed: int, dtype: Any) -> None:
     for (name, value), upstream_name in zip(ours.items(), names, strict=True):
         if value is not None:
             assert value == theirs[upstream_name] / 100, name
-        elif "(" in name:  # MMPose lets -100 stand for a joint that nobody shows
+        elif "(" in name:  # MMPose uses -100 for a joint without labels
             assert theirs[upstream_name] <= 0
         else:
             assert not truth.visible[:, [*range(6), *range(8, 16)]].any()
@@ -139,7 +139,7 @@ def test_mpii_broken_files(tmp_path: Path) -> None:
         load_mpii(good, heads)
     heads.write_bytes(b"")
     with pytest.raises(
-        ObtainError, match=r"the head box file cannot be read: .*heads\.mat: no \.mat file of version 5 to 7"
+        ObtainError, match=r"the head box file cannot be read: .*heads\.mat: not a \.mat file of version 5 to 7"
     ):
         load_mpii(good, heads)
     with pytest.raises(ObtainError, match="the head box file is missing"):
@@ -183,7 +183,7 @@ def test_jhmdb_random_cases(tmp_path_factory: pytest.TempPathFactory, seed: int,
     ours = score_jhmdb(found, JhmdbScoring(threshold=threshold), truth)
     joints = ["Head", "Sho", "Elb", "Wri", "Hip", "Knee", "Ank"]
     for name, upstream_name in (("person", "PCK"), ("torso", "tPCK")):
-        # MMPose reports 0 where no joint counts, and takes joints that nobody shows as -1.
+        # MMPose reports 0 if no joint counts, and uses -1 for joints without labels.
         assert (ours[f"PCK({name})"] or 0) == theirs[upstream_name]
         for joint, upstream_joint in zip(JOINTS, joints, strict=True):
             value, expected = ours[f"PCK({name}, {joint})"], theirs[f"{upstream_joint} {upstream_name}"]
@@ -201,13 +201,13 @@ def test_jhmdb_files(each_samples: Path) -> None:
 def test_people_who_cannot_be_scored() -> None:
     truth = mpii_truth(np.random.default_rng(0), 5)
     keypoints = truth.joints - 1
-    with pytest.raises(RunError, match=r"predictions of 1 people whom mpii_val\.json does not have, such as 7"):
+    with pytest.raises(RunError, match=r"predictions of 1 people that mpii_val\.json does not have, such as 7"):
         score_mpii(predictions(keypoints, person_ids=np.array([0, 1, 2, 3, 7])), truth)
     with pytest.raises(RunError, match="14 keypoints a person, not 16"):
         score_mpii(predictions(keypoints[:, :14]), truth)
     with pytest.raises(RunError, match="keypoints are not finite"):
         score_mpii(predictions(np.where(keypoints > 500, np.nan, keypoints)), truth)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         score_mpii(predictions(keypoints[:0]), truth)
 
 

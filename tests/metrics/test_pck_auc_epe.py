@@ -1,4 +1,4 @@
-"""PCK, AUC and EPE against MMPose's PCKAccuracy, AUC and EPE."""
+"""PCK, AUC and EPE compared with MMPose's PCKAccuracy, AUC and EPE."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ VISIBILITIES = (0, 0, 0.041, 0.375, 1, 2)
 
 
 def random_truth(rng: np.random.Generator, people: int, count: int) -> tuple[PckTruth, Any]:
-    """Return people, and their visibility as MMPose has it: sides of 0 and below, short torsos, hidden keypoints."""
+    """Return people and their visibility in MMPose's form: sides of 0 and below, short torsos, hidden keypoints."""
     corners = rng.uniform(0, 100, (people, 2))
     sides = np.where(rng.random((people, 2)) < 0.7, rng.uniform(1, 300, (people, 2)), rng.choice([0, -1, -40, 50]))
     keypoints = rng.uniform(0, 300, (people, count, 2)).astype(np.float32)
@@ -63,14 +63,14 @@ def predicted(truth: PckTruth, keypoints: Any) -> Predictions:
 
 
 def evaluators(scoring: PckScoring) -> list[Any]:
-    """Return MMPose's own of a scoring."""
+    """Return MMPose's evaluators of a scoring."""
     pck = [PCKAccuracy(thr=scoring.threshold, norm_item=list(scoring.norms))] if scoring.norms else []
     auc = [AUC(norm_factor=scoring.auc_norm, num_thrs=scoring.auc_thresholds)] if scoring.auc_norm else []
     return [*pck, *auc, *([EPE()] if scoring.epe else [])]
 
 
 def upstream(truth: PckTruth, visibility: Any, keypoints: Any, scoring: PckScoring) -> dict[str, float]:
-    """Return what MMPose's evaluators give, under our names."""
+    """Return the results of MMPose's evaluators, under our names."""
     found: dict[str, float] = {}
     for metric in evaluators(scoring):
         for place in range(len(truth.ids)):
@@ -117,7 +117,7 @@ def test_random_cases(seed: int, dtype: Any, scoring: PckScoring, people: int, c
     theirs = upstream(truth, visibility, keypoints, scoring)
     assert list(ours) == list(theirs)
     for name, value in ours.items():
-        if value is None:  # MMPose has 0 where no keypoint counts
+        if value is None:  # MMPose gives 0 if no keypoint counts
             assert theirs[name] == 0
             counted = truth.labelled.any(axis=1) & (truth.head_sizes != 0 if name.startswith("PCKh") else True)
             assert name.startswith("PCK") or not counted.any()
@@ -205,7 +205,7 @@ def test_somebody_without_a_pose() -> None:
     posed = np.array([True, False, True, True])
     stats = match_pck(found, ALL, truth, posed).stats()
     assert stats == {"PCK@0.2": pytest.approx(0.75), "AUC": pytest.approx(0.95 * 0.75), "EPE": None}
-    # One of whom nothing is labelled is not missed.
+    # A person without labelled keypoints is not missed.
     truth = people_of(np.full((4, 5, 2), 20.0), [[1] * 5, [0] * 5, [1] * 5, [1] * 5])
     assert match_pck(found, ALL, truth, posed).stats()["EPE"] == 0
 
@@ -220,14 +220,14 @@ def test_px_differ_by_a_part_of_the_value() -> None:
 def test_the_torso_needs_six_keypoints() -> None:
     truth = people_of(np.zeros((2, 5, 2)), np.ones((2, 5)))
     torso = PckScoring(threshold=0.2, norms=("torso",))
-    with pytest.raises(RunError, match=r"val\.json: 5 keypoints; the torso is between the keypoints 4 and 5"):
+    with pytest.raises(RunError, match=r"val\.json: 5 keypoints, but the torso is between keypoints 4 and 5"):
         match_pck(predicted(truth, truth.keypoints), torso, truth)
 
 
 def test_people_who_cannot_be_scored() -> None:
     truth = people_of(np.zeros((2, 5, 2)), np.ones((2, 5)))
     found = predicted(truth, truth.keypoints)
-    with pytest.raises(RunError, match=r"predictions of 1 people whom val\.json does not have, such as 9"):
+    with pytest.raises(RunError, match=r"predictions of 1 people that val\.json does not have, such as 9"):
         match_pck(replace(found, person_ids=np.array([0, 9])), ALL, truth)
     with pytest.raises(RunError, match="4 keypoints a person, not 5"):
         match_pck(replace(found, keypoints=found.keypoints[:, :4]), ALL, truth)
@@ -243,7 +243,7 @@ def test_people_who_cannot_be_scored() -> None:
     ],
 )
 def test_diagnosis(scoring: PckScoring, within: float) -> None:
-    """A keypoint is found up to the metric's threshold, and without PCK up to AUC's px; one of nobody has no share."""
+    """A keypoint is found up to the metric's threshold, or AUC's px; unlabelled ones have no share."""
     count = 8
     keypoints = np.random.default_rng(0).uniform(40, 90, (6, count, 2)).round()
     labelled = np.ones((6, count))

@@ -1,4 +1,4 @@
-"""Against a transcription of the loop in MMPose's CocoMetric.compute_metrics, in NumPy 1's types."""
+"""Compared with a transcription of the loop in MMPose's CocoMetric.compute_metrics, in NumPy 1's types."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from harness.metrics.pose_score import pose_scores
 def test_bbox_keypoint(seed: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)
     box_scores = rng.random(5, np.float32)
-    # Powers, because sums of floats of like size are exact in double, in whatever order.
+    # Powers, because sums of floats of similar size are exact in double precision, in any order.
     keypoint_scores = rng.random((5, 17), np.float32) ** rng.choice([1, 20])
     keypoint_scores[rng.random((5, 17)) < 0.2] = 0.2
     for score, box_score, scores in zip(

@@ -1,6 +1,6 @@
-"""PoseTrack18's AP, against the definition in plain Python and against MMPose's PoseTrack18Metric with poseval.
+"""PoseTrack18's AP, compared with the definition in plain Python and with MMPose's PoseTrack18Metric with poseval.
 
-poseval is no package of an index; with it and shapely, motmetrics, tqdm and click installed, nothing here is skipped.
+poseval is not in the package index; with it and shapely, motmetrics, tqdm and click installed, no test is skipped.
 """
 
 import contextlib
@@ -162,7 +162,7 @@ def _joints(numbers: Any, regions: list[Any]) -> Joints:
 
 
 def _owners(poses: list[Joints], people: list[Joints], sizes: list[float]) -> list[int | None]:
-    """Return for each pose the person to whom it is assigned."""
+    """Return the person assigned to each pose."""
     owners: list[int | None] = [None] * len(poses)
     best = [0.0] * len(people)
     taken: dict[int, int] = {}
@@ -198,7 +198,7 @@ def _inside(x: float, y: float, xs: list[float], ys: list[float]) -> bool:
 
 
 def by_poseval(val: Path, predictions: Predictions, scoring: PoseTrackScoring) -> dict[str, float]:
-    """Return what MMPose's metric says, as fractions."""
+    """Return the results of MMPose's metric, as fractions."""
     with contextlib.redirect_stdout(io.StringIO()):
         metric = posetrack18_metric.PoseTrack18Metric(
             ann_file=str(val.parent / "posetrack18_val.json"),
@@ -231,7 +231,7 @@ def by_poseval(val: Path, predictions: Predictions, scoring: PoseTrackScoring) -
 
 
 def make_poseval_stable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give poseval a stable sort and the sequences in order; its own order of equal scores depends on the machine."""
+    """Give poseval a stable sort and ordered sequences; its own order of equal scores depends on the machine."""
     helpers: Any = importlib.import_module("poseval.eval_helpers")
     in_order = types.SimpleNamespace(
         glob=lambda pattern: sorted(str(path) for path in Path(pattern[:-6]).glob("*.json"))
@@ -242,7 +242,7 @@ def make_poseval_stable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def random_sequences(rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Return sequences full of the corners of the evaluation; coordinates are quarters of pixels."""
+    """Return sequences with many edge cases of the evaluation; coordinates are quarters of pixels."""
     sequences = []
     for number in range(rng.integers(1, 4)):
         people: list[dict[str, Any]] = []
@@ -265,7 +265,7 @@ def random_sequences(rng: np.random.Generator) -> list[dict[str, Any]]:
 
 
 def random_regions(rng: np.random.Generator) -> dict[str, Any]:
-    """Return polygons, some of which cross themselves, are closed twice or are empty; or none at all."""
+    """Return polygons, some of which intersect themselves, are closed twice or are empty; or no polygons."""
     if rng.random() < 0.5:
         return {}
     regions = [np.round(rng.uniform(0, 500, (rng.choice([0, 3, 4, 8]), 2)), -1) for _ in range(rng.integers(0, 4))]
@@ -339,7 +339,7 @@ def test_against_poseval(
     scoring = SCORING.model_copy(update={"score_mode": score_mode, "nms": nms, "nms_threshold": nms_threshold})
     rng = np.random.default_rng(seed)
     sequences = random_sequences(rng)
-    # Everybody is to be found at least once, for poseval has no one value for joints that nobody shows.
+    # Each joint is annotated at least once, because poseval has several values for joints without annotations.
     sequences.append(sequence(9, [person(90000, POSE)], {90000: {}}))
     val = write(tmp_path_factory.getbasetemp() / "against-poseval", sequences)
     found = random_predictions(rng, sequences, dtype)
@@ -381,7 +381,7 @@ def test_annotations(each_samples: Path) -> None:
 @with_poseval
 @pytest.mark.parametrize("nms", ["oks", "soft-oks", "none"])
 def test_annotations_against_poseval(each_samples: Path, nms: str) -> None:
-    """With distinct scores, poseval as it is."""
+    """With distinct scores, poseval is used unchanged."""
     val, found = noisy_sample(each_samples)
     scoring = SCORING.model_copy(update={"nms": nms})
     assert_same(score_posetrack(found, scoring, load_posetrack(val)), by_poseval(val, found, scoring))
@@ -435,13 +435,13 @@ def test_equal_scores(tmp_path: Path) -> None:
 
 
 def test_equal_poses(tmp_path: Path) -> None:
-    """The person takes the first."""
+    """The person is matched with the first pose."""
     assert score(tmp_path, [person(1, POSE)], [(1, POSE, 0.9), (1, POSE, 0.5)])["AP"] == 1
     assert score(tmp_path, [person(1, POSE)], [(1, POSE, 0.5), (1, POSE, 0.9)])["AP"] == 0.5
 
 
 def test_joints_that_are_not_annotated(tmp_path: Path) -> None:
-    """Predicted all the same, they are false positives; where nobody shows them, there is no AP."""
+    """If predicted, they are false positives; if no person shows them, AP is undefined."""
     shown = np.ones(17, int)
     shown[0] = 0
     hidden = score(tmp_path, [person(1, POSE, shown)], [(1, POSE, 0.5)])
@@ -456,12 +456,12 @@ def test_joints_that_are_not_annotated(tmp_path: Path) -> None:
 
 
 def test_ignore_regions(tmp_path: Path) -> None:
-    """A square over the second person, on whose upper edge the first five keypoints are: these stay."""
+    """A square over the second person, with the first five keypoints on its upper edge: these stay."""
     square = {"ignore_regions_x": [[1000, 1500, 1500, 1000]], "ignore_regions_y": [[1200, 1200, 1500, 1500]]}
     people, pose = [person(1, POSE), person(1, POSE + 1000)], (1, POSE, 0.5)
     ignored = score(tmp_path, people, [pose], {1: square})
     assert (ignored["AP(head)"], ignored["AP(knee)"]) == (0.5, 1)
-    # A stray pose whose joints are all inside.
+    # A false pose whose joints are all inside.
     poses = [pose, (1, POSE + 1020, 0.9)]
     assert score(tmp_path, people, poses)["AP"] == 0.25
     assert score(tmp_path, people, poses, {1: square}) == ignored
@@ -478,7 +478,7 @@ def test_edges_of_ignore_regions(tmp_path: Path) -> None:
 def test_frames_without_people(tmp_path: Path) -> None:
     frames: dict[int, Any] = {1: {}, 2: {}}
     assert score(tmp_path, [person(1, POSE)], [(1, POSE, 0.5), (2, POSE, 0.9)], frames)["AP"] == 1
-    # One that shows nobody's joints counts, as does one whose people are all inside ignore regions.
+    # A frame whose people show no joints counts, as does one whose people are all inside ignore regions.
     nobody = [person(1, POSE), person(2, POSE, 0)]
     assert score(tmp_path, nobody, [(1, POSE, 0.5), (2, POSE, 0.9)], frames)["AP"] == 0.5
     square = {"ignore_regions_x": [[0, 900, 900, 0]], "ignore_regions_y": [[0, 0, 900, 900]]}
@@ -540,21 +540,21 @@ def test_broken_files(tmp_path: Path) -> None:
     del headless["bbox_head"]
     for document, message in (
         ({"annolist": []}, r"000000_mpii_test\.json: in the format of PoseTrack 2017"),
-        ([], "000000_mpii_test\\.json: it is no object with `images` and `annotations`"),
+        ([], "000000_mpii_test\\.json: it is not an object with `images` and `annotations`"),
         (
             broken(annotations=[headless]),
             r"000000_mpii_test\.json: .*'bbox_head' of annotations\[0\] is missing or malformed",
         ),
         (broken(annotations=[person(7, POSE)]), r"'image_id' of annotations\[0\] is missing or malformed"),
         (broken(annotations=[person(1, POSE) | {"keypoints": [1, 2, 3]}]), r"'keypoints' of annotations\[0\]"),
-        (broken(annotations=[person(1, POSE, head=(0, 0, math.nan, 1))]), "'bbox_head' of somebody is not finite"),
+        (broken(annotations=[person(1, POSE, head=(0, 0, math.nan, 1))]), "'bbox_head' of a person is not finite"),
         (broken(categories=[{"keypoints": KEYPOINTS[1:]}]), "'nose' is not among the keypoints"),
         (broken(images=[{"id": 1, "ignore_regions_x": [[1, 2, 3]], "ignore_regions_y": [[1, 2]]}]), "ValueError"),
         (broken(annotations=[person(1, POSE) | {"keypoints": [1] * 102}]), r"'keypoints' of annotations\[0\]"),
         (broken(annotations=[person(1, POSE) | {"keypoints": [10**400] * 51}]), r"'keypoints' of annotations\[0\]"),
         (broken(categories=[{"keypoints": {}}]), "`categories` does not name the keypoints"),
         (broken(images=[{"id": 1, "ignore_regions_x": [1, 2], "ignore_regions_y": [3, 4]}]), "lists of finite numbers"),
-        (broken(annotations=[]), "nobody is annotated"),
+        (broken(annotations=[]), "no person is annotated"),
     ):
         upstream.write(write(tmp_path, [good]) / "000000_mpii_test.json", document)
         with pytest.raises(ObtainError, match=message):

@@ -1,4 +1,4 @@
-"""Against scoring data sets in which every image, or video, stands as often as it was drawn."""
+"""Compared with scoring data sets that contain every image, or video, as often as it was drawn."""
 
 import copy
 import json
@@ -48,7 +48,7 @@ COCO = OksScoring(sigmas=cases.COCO_SIGMAS, area="annotation")
 AIC = OksScoring(sigmas=cases.AIC_SIGMAS, area="box", score_mode="keypoint")
 CROWDPOSE = OksScoring(sigmas=cases.CROWDPOSE_SIGMAS, area="box", crowd=True)
 COPIES = 100
-"""More than any unit is drawn here; copies of an image get ids that are next to each other."""
+"""More than the draws of any unit here; copies of an image get consecutive ids."""
 
 
 def draws_of(image_ids: Any, unit_of_image: Any = None, resamples: int = 4, seed: int = 0) -> Draws:
@@ -58,7 +58,7 @@ def draws_of(image_ids: Any, unit_of_image: Any = None, resamples: int = 4, seed
 
 
 def repeat(predictions: Predictions, draws: Draws, resample: int) -> Predictions:
-    """Return predictions in every copy of their image, the copies of a person one after the other."""
+    """Return predictions in every copy of their image; copies of a person are adjacent."""
     times = draws.counts[resample][draws.units_of(predictions.image_ids)]
     rows = np.repeat(np.arange(len(predictions)), times)
     repeated = Predictions(**{field.name: getattr(predictions, field.name)[rows] for field in fields(predictions)})
@@ -167,7 +167,7 @@ def test_posetrack_on_repeated_videos(tmp_path_factory: pytest.TempPathFactory, 
     folder = tmp_path_factory.getbasetemp() / "resampled-posetrack"
     try:
         truth = load_posetrack(write(folder, sequences))
-    except ObtainError:  # nobody is annotated outside of ignored regions
+    except ObtainError:  # no person is annotated outside of ignored regions
         return
     predictions = random_predictions(rng, sequences, np.float64)
     draws = draws_of(truth.image_ids, np.unique(np.sort(truth.image_ids) // 10000, return_inverse=True)[1])
@@ -193,7 +193,7 @@ def draw_of(run: tuple[Predictions, Protocol], data: Path) -> Draws:
 
 
 def test_equal_scores_in_one_image(tmp_path: Path) -> None:
-    """Of two poses the first is right, in every copy: each right one but the first has wrong ones before it."""
+    """In every copy, the first of two poses is right: each right pose but the first has wrong ones before it."""
     points = np.random.default_rng(1).uniform(0, 100, (17, 2))
     keypoints = np.column_stack([points, np.full(17, 2)]).ravel().tolist()
     person = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 100, 100], "area": 5000, "keypoints": keypoints}
@@ -224,7 +224,7 @@ def one_pose_each(rng: Generator, joints: Any, image_ids: Any, spread: float = 2
 
 
 def jhmdb_document(rng: Generator, videos: int) -> dict[str, Any]:
-    """Return a person in each of up to three frames of each video; the ids of person and image are the same."""
+    """Return a person in each of up to three frames of each video; person and image have the same id."""
     frames = [10 * video + frame for video in range(videos) for frame in range(rng.integers(1, 4))]
     keypoints = np.concatenate(
         [rng.uniform(1, 300, (len(frames), 15, 2)), rng.choice([0, 1, 2], (len(frames), 15, 1))], axis=2
@@ -240,7 +240,7 @@ def jhmdb_document(rng: Generator, videos: int) -> dict[str, Any]:
 
 
 DATASETS = {"pckh": "MpiiDataset", "jhmdb-pck": "JhmdbDataset", "posetrack-ap": "PoseTrack18Dataset"}
-"""Of each metric that is not COCO's."""
+"""The data set class of each metric that is not COCO's."""
 
 
 def protocol_of(
@@ -317,7 +317,7 @@ def test_everything_drawn_once_is_the_score(tmp_path: Path, make: Callable[[Path
     metrics = evaluate(predictions, protocol, tmp_path)
     assert_same(resampled, 0, metrics)
     assert 0.01 < (next(iter(metrics.values())) or 0) < 0.99
-    # The same seed draws the same, and another something else.
+    # The same seed gives the same draws, and another seed others.
     np.testing.assert_array_equal(
         draw(match(predictions, protocol, tmp_path), protocol, tmp_path, resamples=3).counts, draws.counts
     )
@@ -331,10 +331,10 @@ def test_what_is_drawn(tmp_path: Path) -> None:
     draws = draw(match(predictions, protocol, tmp_path), protocol, tmp_path, resamples=400)
     listed = [image["id"] for image in json.loads((tmp_path / "gt.json").read_text())["images"]]
     assert draws.unit == "image"
-    assert draws.image_ids.tolist() == sorted(listed)  # the one without poses, too
+    assert draws.image_ids.tolist() == sorted(listed)  # includes the image without poses
     assert draws.counts.shape == (400, 12)
     assert (draws.counts.sum(axis=1) == 12).all()
-    # Of independent draws with replacement, 1 - 1/12 is the variance of a count.
+    # For independent draws with replacement from 12 units, the variance of a count is 1 - 1/12.
     assert draws.counts.mean(axis=0) == pytest.approx(np.ones(12), abs=0.2)
     assert draws.counts.var() == pytest.approx(11 / 12, abs=0.1)
     # A partial run is scored on the images that it covers.
@@ -372,9 +372,9 @@ def test_draws_of_other_images(tmp_path: Path) -> None:
     predictions, protocol = coco_run(tmp_path)
     part = protocol.model_copy(update={"limit": 11})
     draws = draw(match(predictions, part, tmp_path), part, tmp_path, resamples=2)
-    with pytest.raises(RunError, match="are scored on other images than were drawn"):
+    with pytest.raises(RunError, match="are scored on other images than those of the draws"):
         resampled_metrics(match(predictions, protocol, tmp_path), draws)
-    with pytest.raises(RunError, match="there is nobody to score"):
+    with pytest.raises(RunError, match="there are no people to score"):
         draw(match(predictions.of_images([]), part, tmp_path), part, tmp_path)
 
 
@@ -405,7 +405,7 @@ def test_differences() -> None:
 
 
 def test_intervals_cover_the_true_value() -> None:
-    """In short; simulate_coverage.py is the whole of it. Intervals over frames in place of videos are too narrow."""
+    """A short version of simulate_coverage.py. Intervals over frames instead of videos are too narrow."""
     assert coverage(COCO_PROCESS, data_sets=30, resamples=200)["AP"] >= 0.85
     assert coverage(JHMDB_PROCESS, data_sets=60, resamples=200)["PCK(person)"] >= 0.85
     assert coverage(JHMDB_PROCESS, data_sets=60, resamples=200, by_image=True)["PCK(person)"] <= 0.8
@@ -418,7 +418,7 @@ def test_a_planted_difference_is_found() -> None:
         planted.append(difference_of_networks(seed, images=1000, resamples=200, error=ERROR_OF_1_AP).p_value)
         none.append(difference_of_networks(seed, images=1000, resamples=200).p_value)
     assert max(planted) < 0.05
-    # At a level of 5 % one of 20 is to be expected, and more than three once in 60 times.
+    # At a level of 5 %, one of 20 is expected; more than three have a probability of 1/60.
     assert sum(p_value < 0.05 for p_value in none) <= 3
 
 

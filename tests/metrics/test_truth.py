@@ -72,7 +72,7 @@ def test_fields_that_are_not_needed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "value", "message"),
     [
-        (["images"], None, "`images` is no list of objects"),
+        (["images"], None, "`images` is not a list of objects"),
         (["annotations"], [], "'annotations' is empty"),
         (["images", 0, "id"], "seven", "'id' in 'images' must be a non-negative integer, not 'seven'"),
         (["images", 1, "crowdIndex"], None, "'crowdIndex' of 3 in 'images' is missing"),
@@ -118,7 +118,7 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "text.json").write_text("images")
     with pytest.raises(ObtainError, match=r"the annotation file cannot be read: .*text\.json"):
         load_truth(tmp_path / "text.json", 2)
-    with pytest.raises(ObtainError, match="it is no object with `images` and `annotations`"):
+    with pytest.raises(ObtainError, match="it is not an object with `images` and `annotations`"):
         load_truth(write(tmp_path / "list.json", []), 2)
     document = copy.deepcopy(DOCUMENT)
     for person in document["annotations"]:
@@ -138,7 +138,7 @@ def test_lists_in_place_of_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({}, "its top level is no list of objects"),
+        ({}, "its top level is not a list of objects"),
         (
             [{"image_id": 1, "keypoints": [0] * 6, "score": 1}, {"image_id": 1, "score": 1}],
             "entry 1 has no 'keypoints'",

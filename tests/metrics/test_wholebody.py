@@ -1,6 +1,5 @@
-"""Whole-body AP by part, against MMPose's CocoWholeBodyMetric and what xtcocotools prints for it."""
+"""Whole-body AP by part, compared with MMPose's CocoWholeBodyMetric and the output of xtcocotools."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.datasets.lookup import dataset_class
-from harness.datasets.people import load_people
 from harness.errors import ObtainError, RunError
 from harness.metrics.families.wholebody import PLUGIN, WholeBodyScoring
 from harness.metrics.families.wholebody.score import match_wholebody
 from harness.metrics.families.wholebody.truth import load_wholebody
 from harness.metrics.family import Labels, Metrics
-from harness.predict.crops import crop_regions
 from harness.predictions import Predictions
-from harness.protocol import Crop
 
 from . import cases, upstream
 from .test_resample import assert_same, draws_of, repeat, repeat_document
@@ -87,7 +82,7 @@ def test_random_cases(
 
 
 def one_person(**changes: Any) -> dict[str, Any]:
-    """Return a document of one person in one image, all of whose keypoints are 10 px apart."""
+    """Return a document of one person in one image, with all keypoints 10 px apart."""
     points = np.stack([np.arange(133) % 12 * 10 + 100, np.arange(133) // 12 * 10 + 100, np.full(133, 2)], axis=1)
     person: dict[str, Any] = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [90, 90, 140, 140], "area": 10000.0}
     person |= {"num_keypoints": 17, "iscrowd": 0}
@@ -101,7 +96,7 @@ def one_person(**changes: Any) -> dict[str, Any]:
 
 
 def as_annotated(document: dict[str, Any], **changes: Any) -> Predictions:
-    """Return predictions that are the annotated keypoints."""
+    """Return predictions that equal the annotated keypoints."""
     people = joined(document)["annotations"]
     points = np.array([person["keypoints"] for person in people]).reshape(-1, 133, 3)
     boxes = np.array([person["bbox"] for person in people], np.float32)
@@ -128,7 +123,7 @@ def test_a_part_that_nobody_has(tmp_path: Path, field: str) -> None:
 
 
 def test_who_is_found_by_one_hand_only(tmp_path: Path) -> None:
-    """Hands are the mean of left and right, not an evaluation of 42 keypoints, which would find nobody."""
+    """The hand value is the mean of left and right, not an evaluation of 42 keypoints, which would find no person."""
     document = one_person()
     predictions = as_annotated(document)
     points = predictions.keypoints.copy()
@@ -157,11 +152,11 @@ def test_any_visibility_above_0_is_labelled(tmp_path: Path) -> None:
 
 
 def test_scores_of_all_keypoints_rank_poses_of_each_part(tmp_path: Path) -> None:
-    """The better face has the lower score of the whole, so another person's face is found first and is wrong."""
+    """The better face has the lower whole-body score, so another person's face is ranked first and is wrong."""
     document = one_person()
     found = as_annotated(document)
     points = np.concatenate([found.keypoints, found.keypoints + 300])
-    scores = np.full((2, 133), 0.1, np.float32)  # at 0.1 they do not count
+    scores = np.full((2, 133), 0.1, np.float32)  # keypoints with a score of 0.1 do not count
     scores[0, :10], scores[1, :10] = 0.5, 0.9
     scores[0, 23:91] = 0.15
     two = Predictions(
@@ -193,7 +188,7 @@ def test_errors(tmp_path: Path) -> None:
         ("lefthand_kpts", "none", r"'lefthand_kpts' of 1 in 'annotations' must hold 63 numbers, not 'none'"),
         ("num_keypoints", None, r"'num_keypoints' of 1 in 'annotations' is missing"),
         ("area", None, r"'area' of 1 in 'annotations' is missing"),
-        ("category_id", 2, r"'category_id' of 1 in 'annotations' is 2, and MMPose's CocoWholeBodyMetric writes"),
+        ("category_id", 2, r"'category_id' of 1 in 'annotations' is 2, but MMPose's CocoWholeBodyMetric writes"),
     ):
         broken = one_person()
         if value is None:
@@ -253,38 +248,11 @@ def test_diagnosis(tmp_path: Path) -> None:
         assert group.recall == stats[f"AR({group.name})"]
         assert group.missed is not None
         assert 0 <= group.missed <= group.people
-        # As COCO counts: recall at OKS 0.5 is the share of those found.
+        # As in COCO: recall at OKS 0.5 is the share of people found.
         recall = matched.parts[group.name].stats()["AR@0.5"]
         assert recall == (pytest.approx(1 - group.missed / people) if people else None)
     assert sum(group.tally.labelled for group in by_part.groups) == found.tally.labelled
     for part, precision in found.parts.items():
         assert np.mean(precision) == pytest.approx(stats[f"AP({part})"], abs=1e-6)
     titles = [chart.title for chart in PLUGIN.charts(found)]
-    assert titles == ["Precision and recall", "Precision and recall by part", "What AP would gain"]
-
-
-def test_perfect_and_shifted_predictions_of_the_samples(zoo_samples: Path) -> None:
-    path = zoo_samples / "coco/annotations/coco_wholebody_val_v1.0.json"
-    known = json.loads((zoo_samples / "reference_scores.json").read_bytes())["runs"]
-    (entry,) = (
-        values for name, values in known.items() if "topdown_heatmap/coco-wholebody" in name and "perfect" in values
-    )
-    people = load_people("CocoWholeBodyDataset", path, zoo_samples / "coco/val2017", None, None)
-    labelled = dataset_class("CocoWholeBodyDataset").labelled(path, 133)
-    keypoints = labelled.keypoints[labelled.places(people.ids)]
-    assert len(people) == entry["samples"]
-    regions = crop_regions(people, Crop(input_size=(192, 256), padding=1.25, affine="plain"))
-    share = np.arange(133, dtype=np.float32)[:, None] / 133
-    for kind, shift in (("perfect", 0), ("shifted", 2 * (1 + share) * [1, 0.5])):
-        predictions = Predictions(
-            person_ids=people.ids,
-            image_ids=people.image_ids,
-            boxes=people.boxes,
-            box_scores=people.scores,
-            crop_areas=regions.sizes.prod(axis=1),
-            keypoints=(keypoints + shift).astype(np.float32),
-            keypoint_scores=np.full(keypoints.shape[:2], 0.9, np.float32),
-        )
-        stats = score(path, predictions, COCO_WHOLEBODY)
-        for name, value in entry[kind].items():
-            assert stats[PLUGIN.upstream_names[name.rpartition("/")[2]]] == pytest.approx(value, abs=1e-12)
+    assert titles == ["Precision and recall", "Precision and recall by part", "Gain of AP by correction"]

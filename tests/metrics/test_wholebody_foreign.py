@@ -1,4 +1,4 @@
-"""Whole-body results of other frameworks: COCO-WholeBody's five fields, or all keypoints in one list."""
+"""External whole-body results: COCO-WholeBody's five fields, or all keypoints in one list."""
 
 import contextlib
 import io
@@ -106,7 +106,7 @@ def test_one_list_or_five(tmp_path: Path) -> None:
     assert in_one.coverage is not None
     rescored = score(tmp_path, document, [split(entry) for entry in entries], score_mode="bbox_keypoint", nms="oks")
     assert rescored.metrics != in_one.metrics
-    # MMPose drops the scores of parts, so they are nothing to it.
+    # MMPose drops the scores of parts, so it does not use them.
     own = [split(entry) | {"face_score": 0.5} for entry in entries]
     assert score(tmp_path, document, own, score_mode="bbox_keypoint", nms="oks") == rescored
     assert score(tmp_path, document, own).metrics["AP(face)"] != in_one.metrics["AP(face)"]

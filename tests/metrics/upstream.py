@@ -1,4 +1,4 @@
-"""The references: xtcocotools' COCOeval and MMPose's CocoMetric, as they are."""
+"""The references: xtcocotools' COCOeval and MMPose's CocoMetric, unchanged."""
 
 import contextlib
 import importlib
@@ -70,7 +70,7 @@ def coco_metric(
 def wholebody_metric(
     annotations: Path, predictions: Predictions, scoring: WholeBodyScoring
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Return what CocoWholeBodyMetric returns, and the stats that it prints, by the evaluation's name."""
+    """Return the result of CocoWholeBodyMetric, and the stats that it prints, by the evaluation's name."""
     printed = {}
 
     class Recorded(COCOeval):  # type: ignore[misc]
@@ -93,7 +93,7 @@ def _compute(
     categories: npt.NDArray[Any] | None = None,
     **settings: Any,
 ) -> dict[str, float]:
-    """Return what one of MMPose's metrics computes."""
+    """Return the result of one of MMPose's metrics."""
     _need_the_evaluator()
     with contextlib.redirect_stdout(io.StringIO()):
         metric = metric_class(
@@ -112,7 +112,7 @@ def _compute(
         }
         for index in range(len(predictions)):
             one = slice(index, index + 1)
-            # The metric takes the area as the product of a width and a height.
+            # The metric computes the area as the product of a width and a height.
             scale = np.stack([predictions.crop_areas[one], np.ones(1, np.float32)], axis=1)
             sample = {
                 "id": int(predictions.person_ids[index]),
@@ -140,9 +140,9 @@ def _need_the_evaluator() -> None:
 
 @contextlib.contextmanager
 def numpy_1() -> Iterator[None]:
-    """Give MMPose's OKS-NMS the types that it has under NumPy 1, as when the published numbers were made.
+    """Give MMPose's OKS-NMS the types that it has under NumPy 1, with which the published numbers were made.
 
-    `(area + area) / 2 + np.spacing(1)` is a double that NumPy 2 lets turn an array of single precision into doubles.
+    `(area + area) / 2 + np.spacing(1)` is a double, with which NumPy 2 converts an array of single precision to double.
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         if mmpose_nms.np is np:
@@ -159,7 +159,7 @@ class _Numpy1(types.ModuleType):
 
 
 class _DoubleScalars(np.ndarray[Any, Any]):
-    """Keypoint scores, single ones of which are doubles in a sum and a comparison, as under NumPy 1."""
+    """Keypoint scores whose scalars are doubles in a sum and a comparison, as under NumPy 1."""
 
     def __getitem__(self, index: Any) -> Any:
         value = super().__getitem__(index)
@@ -177,5 +177,5 @@ class _StableNumpy(_Numpy1):
 
 
 def make_nms_stable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give MMPose's NMS a stable sort: with equal scores, its own depends on the CPU."""
+    """Give MMPose's NMS a stable sort: with equal scores, its own sort depends on the CPU."""
     monkeypatch.setattr(mmpose_nms, "np", _StableNumpy("numpy"))

@@ -1,4 +1,4 @@
-"""Random whole-body annotations, in COCO-WholeBody's form, with the corners of its evaluation."""
+"""Random whole-body annotations, in COCO-WholeBody's form, with edge cases of its evaluation."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ COCO_WHOLEBODY = WholeBodyScoring(sigmas=SIGMAS, area="annotation")
 
 
 def annotations(rng: np.random.Generator, images: int = 5) -> dict[str, Any]:
-    """Return a document in which parts are missing, visibilities are fractions, and flags say what they like."""
+    """Return a document with missing parts, fractional visibilities, and random flags."""
     document = cases.annotations(rng, 133, images)
     nobody_has = rng.choice([*FIELDS, ""], 2)
     labelled = np.zeros(133, bool)
@@ -39,7 +39,7 @@ def annotations(rng: np.random.Generator, images: int = 5) -> dict[str, Any]:
 
 
 def joined(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with the 133 keypoints of everybody in one list."""
+    """Return the document with each person's 133 keypoints in one list."""
     people = [
         {**person, "keypoints": [value for field in FIELDS for value in person[field]]}
         for person in document["annotations"]

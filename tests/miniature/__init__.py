@@ -1,7 +1,7 @@
 """A miniature of MMPose's `data/` folder: rendered people, in the format and the layout of each data set.
 
-It has what makes the real data sets hard: people who hide each other or are cut off at the image's edge, keypoints,
-people and a crowd without labels, an image that shows nobody, boxes that are off, there twice, or where nobody is.
+It contains the difficult cases of the real data sets: people who hide each other or are cut off at the image's edge,
+unlabelled keypoints, people and crowds, an image without people, and shifted, duplicate and false boxes.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Miniature:
-    """What the miniature has, by data set."""
+    """The content of the miniature, by data set."""
 
     folder: Path
     """MMPose's `data/` folder."""
@@ -38,16 +38,16 @@ class Miniature:
     humanart: DataSet
     mpii: DataSet
     jhmdb: DataSet
-    """Of its first split."""
+    """Its first split."""
     posetrack18: DataSet
     faces: dict[str, DataSet]
-    """Of 300w, 300wlp, aflw, cofw, wflw and lapa; of the first annotation file of each."""
+    """300w, 300wlp, aflw, cofw, wflw and lapa, each with its first annotation file."""
     wholebody: DataSet
     """On COCO's images."""
 
 
 def write_miniature(folder: Path) -> Miniature:
-    """Render the miniature into a folder and return what it has."""
+    """Render the miniature into a folder and return its content."""
     return Miniature(
         folder=folder,
         coco=coco.write(folder),

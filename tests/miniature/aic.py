@@ -17,7 +17,7 @@ JOINTS = [
     "top_head",
     "neck",
 ]
-# Id, file's stem, width and height, people.
+# Id, stem of the file name, width and height, number of people.
 PLAN = [
     (1, "0a4d9ce9201beffc76e5ff2169d2af2f027002ca", (600, 400), 4),
     (2, "ba436c914fe4a8ec1ec5474af4d3820b84d17561", (450, 298), 2),

@@ -29,7 +29,7 @@ CROWDED = 4404
 def write(folder: Path) -> DataSet:
     """Write COCO's files into MMPose's data folder.
 
-    In images of three people and more, the keypoints of the one of whom least is seen are not labelled.
+    In images of three or more people, the keypoints of the least visible person are not labelled.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

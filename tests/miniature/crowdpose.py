@@ -12,9 +12,9 @@ ANNOTATIONS = "crowdpose/annotations/mmpose_crowdpose_test.json"
 BOXES = "crowdpose/annotations/det_for_crowd_test_0.1_0.5.json"
 IMAGES = "crowdpose/images"
 NAMES = [*CROWDPOSE[:-2], "head", "neck"]
-# Id, width and height, people, whether they stand close together, boxes.
+# Id, width and height, number of people, whether they stand close together, number of boxes.
 PLAN = [(106, (640, 425), 3, False, 6), (103, (480, 360), 5, True, 8), (109, (360, 480), 1, False, 2)]
-"""Their crowd indices are medium, high and low, so that each of AP(M), AP(H) and AP(E) is of one of them. As in
+"""Their crowd indices are medium, high and low, so that each of AP(M), AP(H) and AP(E) covers one image. As in
 CrowdPose, they are not in ascending order."""
 
 

@@ -1,4 +1,4 @@
-"""300W, 300W-LP, AFLW, COFW, WFLW and LaPa: drawn faces, of whom some are cut off, with the landmarks of each."""
+"""300W, 300W-LP, AFLW, COFW, WFLW and LaPa: drawn faces, some cut off at the edge, with the landmarks of each set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +14,21 @@ from .figures import SEED, DataSet, Rng, flat, textured, write_json
 
 @dataclass(frozen=True)
 class Faces:
-    """How a data set of faces is laid out."""
+    """The layout of a face data set."""
 
     folder: str
-    """Of all its files, below `data/`."""
+    """Folder of all its files, below `data/`."""
     images: str
     """The folder that file names are relative to, below `folder`."""
     files: tuple[str, ...]
-    """Those of the images, one more face in each than in the one before."""
+    """Files of the images; each image has one more face than the one before."""
     landmarks: int
     corners: tuple[int, int]
     """The landmarks that are the outer corners of the right and of the left eye."""
     annotations: dict[str, tuple[int, ...]]
     """The annotation files, each with the numbers of its images."""
     centred: bool = False
-    """Whether it has a centre and a scale, by which it is cropped in place of the box."""
+    """Whether it has a centre and a scale, which define the crop instead of the box."""
     box_size: bool = False
     visibility: int = 1
 
@@ -116,7 +116,7 @@ SIZE = (360, 300)
 
 
 def write(folder: Path) -> dict[str, DataSet]:
-    """Write the files of all these data sets into MMPose's data folder; return what each has in its first file."""
+    """Write the files of all these data sets into MMPose's data folder; return the content of each first file."""
     return {name: _write(folder / faces.folder, faces, seed) for seed, (name, faces) in enumerate(SETS.items())}
 
 
@@ -149,7 +149,7 @@ def _write(folder: Path, faces: Faces, seed: int) -> DataSet:
 
 
 def _template(rng: Rng, faces: Faces) -> Float64:
-    """Return the landmarks [K, 2] of a face whose half width is 1: anywhere in it, the corners of the eyes aside."""
+    """Return the landmarks [K, 2] of a face with half width 1: at random places, except the corners of the eyes."""
     angle, radius = rng.uniform(0, 2 * np.pi, faces.landmarks), rng.uniform(0.2, 1, faces.landmarks)
     template: Float64 = np.stack([radius * np.cos(angle), 1.2 * radius * np.sin(angle)], axis=1)
     template[faces.corners[0]], template[faces.corners[1]] = (-0.6, -0.3), (0.6, -0.3)
@@ -184,7 +184,7 @@ def _annotation(faces: Faces, number: int, image_id: int, points: Float64, rng: 
     side = float((high - low).max())
     flags = np.full(len(points), faces.visibility)
     if faces.visibility == 2:
-        flags[rng.random(len(points)) < 0.2] = 1  # hidden ones count as well
+        flags[rng.random(len(points)) < 0.2] = 1  # hidden landmarks count too
     width, height = (high - low).tolist()
     annotation = {
         "image_id": image_id,

@@ -1,4 +1,4 @@
-"""Scenes of the miniature, what an annotator notes of the people in them, and the boxes of a detector."""
+"""Scenes of the miniature, the annotations of their people, and the boxes of a detector."""
 
 import json
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from harness.demo.scene import Person, Scene, Style, render_scene
 
 SEED = 20260417
 LEAST_SHOWN = 600
-"""px that everybody in a scene shows at least."""
+"""Smallest visible area of each person in a scene, px."""
 TEXTURE = 10.0
-"""Standard deviation of what is added to the pixels at each scale."""
+"""Standard deviation of the noise that is added to the pixels at each scale."""
 ABSENT, HIDDEN, SEEN = 0, 1, 2
 """Visibility of a keypoint, as in COCO."""
 
@@ -27,15 +27,15 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class DataSet:
-    """What the miniature has of a data set."""
+    """The content of the miniature for a data set."""
 
     images: tuple[str, ...]
-    """Their files, below the folder of images, in the order of the annotation file."""
+    """File names, relative to the folder of images, in the order of the annotation file."""
     annotations: int
     people: int
-    """Annotated people who are evaluated."""
+    """Number of annotated people who are evaluated."""
     boxes: tuple[int, ...] = ()
-    """Detector boxes in each image."""
+    """Number of detector boxes in each image."""
 
 
 def draw(
@@ -48,19 +48,19 @@ def draw(
     far_crowd: bool = False,
     until: Callable[[Scene], bool] = lambda scene: True,
 ) -> tuple[Scene, Rng]:
-    """Render the first scene of a seed in which everybody shows at least LEAST_SHOWN pixels and `until` holds.
+    """Render the first scene of a seed in which each person shows at least LEAST_SHOWN pixels and `until` is true.
 
     Args:
-        seed: Another number, another scene.
+        seed: Seed of the scene.
         size: Width and height of the image, px.
-        people: How many.
-        heights: Of standing people, px.
+        people: Number of people.
+        heights: Range of heights of standing people, px.
         crowded: Whether they stand in one group.
         far_crowd: Whether there is a distant crowd.
-        until: What else must hold of the scene.
+        until: A further condition on the scene.
 
     Returns:
-        The scene, and a generator for what else is random about it.
+        The scene, and the random generator for further properties.
     """
     style = Style((people,), heights, float(crowded), spread=(0.1, 0.3), far_crowd=float(far_crowd), sizes=(size,))
     for attempt in range(1000):
@@ -72,7 +72,7 @@ def draw(
 
 
 def textured(image: Image, rng: Rng) -> Image:
-    """Return an image with texture at every scale, as photographs have it; what is rendered is smooth."""
+    """Return an image with added texture at every scale, as photographs have it; rendered images are smooth."""
     height, width = image.shape[:2]
     texture = np.zeros(image.shape, np.float32)
     for scale in (1, 2, 4, 8, 16, 32):
@@ -86,10 +86,10 @@ def label(person: Person, names: list[str], rng: Rng, *, beyond_edge: bool = Fal
     """Return keypoints [K, 3]: x, y, px, and visibility; a third of the hidden ones, and all outside, are zeros.
 
     Args:
-        person: Whose.
-        names: Joints and landmarks; the belly is halfway from the neck to the pelvis.
-        rng: Decides which hidden keypoints are labelled.
-        beyond_edge: Whether keypoints outside of the image are labelled as well.
+        person: The person.
+        names: Joints and landmarks; the belly is halfway between neck and pelvis.
+        rng: Chooses the hidden keypoints that are labelled.
+        beyond_edge: Whether keypoints outside of the image are labelled too.
     """
     points = dict(person.points)
     points["belly"] = tuple(np.mean([points["neck"], points["pelvis"]], axis=0).tolist())
@@ -105,12 +105,12 @@ def label(person: Person, names: list[str], rng: Rng, *, beyond_edge: bool = Fal
 
 
 def flat(keypoints: Float64, digits: int | None = None) -> list[float]:
-    """Return K x, y, visibility as a list, rounded to digits or, where None, to whole numbers."""
+    """Return K x, y, visibility as a list, rounded to `digits`, or to integers if None."""
     return [round(value, digits) for value in keypoints.ravel().tolist()]
 
 
 def shown_box(person: Person) -> tuple[int, int, int, int]:
-    """Return x, y, width and height of what is seen of a person, px."""
+    """Return x, y, width and height of the visible part of a person, px."""
     rows, columns = person.silhouette.nonzero()
     x, y = int(columns.min()), int(rows.min())
     return x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1
@@ -126,15 +126,15 @@ def head_box(person: Person) -> tuple[float, float, float, float]:
 def detect(rng: Rng, image_id: int, size: tuple[int, int], people: list[Box], count: int) -> list[dict[str, Any]]:
     """Return detections of one image, in the form of COCO's results, the highest score first.
 
-    Everybody is found once with a high score; the rest are copies of these boxes that are more and more off, and
-    boxes anywhere. The second box is the first one again, bit for bit, as some detectors give it.
+    Each person is found once with a high score. The other boxes are copies with increasing errors, and random boxes.
+    The second box equals the first one bit for bit, as in the output of some detectors.
 
     Args:
-        rng: The source of all imperfection.
+        rng: Random generator of all errors.
         image_id: The image.
         size: Its width and height, px.
-        people: Who is in it.
-        count: How many boxes there are, at least one more than people.
+        people: The boxes of its people.
+        count: Number of boxes, at least one more than people.
     """
     found = [(_shift(rng, box, 0.03, size), 1 - 0.3 * rng.random() ** 2) for box in people]
     while len(found) < count - bool(people):
@@ -164,18 +164,18 @@ def _shift(rng: Rng, box: Box, amount: float, size: tuple[int, int]) -> Box:
 
 
 def category(names: list[str]) -> dict[str, Any]:
-    """Return the category of people; the skeleton, which nothing reads, is a line through all keypoints."""
+    """Return the category of people; the skeleton, which is not read, is a line through all keypoints."""
     skeleton = [[number, number + 1] for number in range(1, len(names))]
     return {"supercategory": "person", "id": 1, "name": "person", "keypoints": names, "skeleton": skeleton}
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a file, and its folder where it is missing."""
+    """Write a file, and create its folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content), encoding="ascii")
 
 
 def write_image(path: Path, scene: Scene) -> None:
-    """Write an image in the format of its extension, and its folder where it is missing."""
+    """Write an image in the format of its extension, and create its folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(path.suffix, scene.image)[1].tobytes())

@@ -23,7 +23,7 @@ PLAN = [
 def write(folder: Path) -> DataSet:
     """Write Human-Art's files into MMPose's data folder.
 
-    The box file holds x1, y1, x2, y2, as MMPose's sample of the published file does; MMPose reads it as x, y, width,
+    The box file contains x1, y1, x2, y2, as MMPose's sample of the published file does; MMPose reads it as x, y, width,
     height.
     """
     images: list[dict[str, Any]] = []
@@ -46,7 +46,7 @@ def write(folder: Path) -> DataSet:
                     "num_keypoints_21": int((keypoints[:, 2] > 0).sum()),
                     "iscrowd": 0,
                     "image_id": image_id,
-                    "area": 0.53 * found[-1][2] * found[-1][3],  # a fixed part of the box, as in Human-Art
+                    "area": 0.53 * found[-1][2] * found[-1][3],  # a fixed share of the box, as in Human-Art
                     "bbox": list(found[-1]),
                     "category_id": 1,
                     "id": 10 * image_id + number,

@@ -37,9 +37,9 @@ SIZE = (320, 240)
 
 
 def write(folder: Path) -> DataSet:
-    """Write JHMDB's files into MMPose's data folder, and return what its first split has: people who are in the image.
+    """Write JHMDB's files into MMPose's data folder; return the content of its first split: people inside the image.
 
-    The last frame's is cut off at the edge, and their keypoints beyond it are labelled as well.
+    The last frame's person is cut off at the edge, and their keypoints outside the image are labelled too.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -87,7 +87,7 @@ def write(folder: Path) -> DataSet:
 
 
 def _inside(scene: Scene) -> bool:
-    """Tell whether the whole person is in the image."""
+    """Return whether the whole person is in the image."""
     x1, y1, x2, y2 = scene.people[0].extent
     return min(x1, y1) > 0 and x2 < SIZE[0] and y2 < SIZE[1]
 

@@ -1,4 +1,4 @@
-"""MPII's validation set: a list of people with 16 joints, centre and scale, and head boxes in a file of MATLAB's."""
+"""MPII's validation set: a list of people with 16 joints, centre and scale, and head boxes in a MATLAB file."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ ANNOTATIONS = "mpii/annotations/mpii_val.json"
 HEADS = "mpii/annotations/mpii_gt_val.mat"
 IMAGES = "mpii/images"
 NECK, TOP = JOINTS.index("upper_neck"), JOINTS.index("top_head")
-# File's stem, width and height, people.
+# Stem of the file name, width and height, number of people.
 PLAN = [
     ("005808361", (640, 360), 2),
     ("052475643", (480, 360), 1),
@@ -26,7 +26,7 @@ PLAN = [
 def write(folder: Path) -> DataSet:
     """Write MPII's files into MMPose's data folder. Pixels count from 1.
 
-    Joints that are outside of the image, and some that are hidden, are (-1, -1); both ends of each head are labelled.
+    Joints outside of the image, and some hidden ones, are (-1, -1); both ends of each head are labelled.
     """
     people: list[dict[str, Any]] = []
     heads: list[list[list[float]]] = []

@@ -1,4 +1,4 @@
-"""OneHand10K: 21 keypoints of hands in images of any size; no areas that are used, no num_keypoints."""
+"""OneHand10K: 21 keypoints of hands in images of any size; unused areas, no num_keypoints."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ ANNOTATIONS = "onehand10k/annotations/onehand10k_test.json"
 IMAGES = "onehand10k"
 FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 NAMES = ["wrist", *(f"{finger}{joint}" for finger in FINGERS for joint in range(1, 5))]
-# Id, width and height, hands: the real data set has one in an image, others of its form have more.
+# Id, width and height, number of hands: the real data set has one per image, others of its form have more.
 PLAN = [
     (9, (238, 358), 1),
     (33, (120, 240), 1),
@@ -27,8 +27,8 @@ PLAN = [
 def write(folder: Path) -> DataSet:
     """Write the files into MMPose's data folder.
 
-    Of each hand some keypoints are not labelled; the last hand's box reaches beyond the image; of one more hand nothing
-    is labelled.
+    Some keypoints of each hand are not labelled; the last hand's box reaches beyond the image; one further hand has no
+    labels.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""PoseTrack18's validation set: 17 keypoints, head boxes, regions to ignore, a file of truth a video, detections."""
+"""PoseTrack18's validation set: 17 keypoints, head boxes, ignore regions, a ground truth file per video, detections."""
 
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ PLAN = [("000303", 0, 4, 12), ("000303", 4, 3, 9), ("000202", 0, 2, 6), ("000101
 def write(folder: Path) -> DataSet:
     """Write PoseTrack18's files into MMPose's data folder.
 
-    In the first frame the head of the last person is above the image, and labelled all the same; a distant crowd is a
-    region to ignore. Nobody's ears are labelled.
+    In the first frame, the head of the last person is above the image, but labelled; a distant crowd is an ignore
+    region. Ears are not labelled.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -87,7 +87,7 @@ def _anything(scene: Scene) -> bool:
 
 
 def _head_above(scene: Scene) -> bool:
-    """Tell whether the head of the last person, and nothing else of them, is above the image."""
+    """Return whether the head of the last person, and no other part, is above the image."""
     points = scene.people[-1].points
     beyond = {name for name in JOINTS if points[name][1] < 0}
     return "top_head" in beyond and "left_shoulder" not in beyond

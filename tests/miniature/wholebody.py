@@ -1,8 +1,8 @@
 """COCO-WholeBody's validation file: COCO's people with feet, faces and hands, and boxes and flags of these.
 
-It is on COCO's images, and has what makes the real file hard: parts without labels, a face that is labelled and not
-valid, somebody of whom only the face is labelled, right hands whose visibility is a fraction, a hand whose box leaves
-the image.
+It uses COCO's images, and contains the difficult cases of the real file: parts without labels, a labelled face that is
+not valid, a person with only the face labelled, right hands with fractional visibility, a hand whose box leaves the
+image.
 """
 
 import json
@@ -22,14 +22,14 @@ COUNTS = {"foot": 6, "face": 68, "lefthand": 21, "righthand": 21}
 
 
 def write(folder: Path) -> DataSet:
-    """Write the file into MMPose's data folder, which has COCO's."""
+    """Write the file into MMPose's data folder, which must contain COCO's."""
     document: dict[str, Any] = json.loads((folder / coco.ANNOTATIONS).read_bytes())
     sizes = {image["id"]: (image["width"], image["height"]) for image in document["images"]}
     rng = np.random.default_rng([SEED, 133])
     for person in document["annotations"]:
         _add_parts(person, sizes[person["image_id"]], rng)
     people = [person for person in document["annotations"] if not person["iscrowd"]]
-    last = people[-1]  # whose face alone is labelled
+    last = people[-1]  # only their face is labelled
     last |= {"num_keypoints": 0, "keypoints": [0] * 51} | _face(last["bbox"][:2], last["bbox"][3] / 10, rng)
     first = next(person for person in people if person["face_valid"])
     first["face_valid"] = False
@@ -46,7 +46,7 @@ def write(folder: Path) -> DataSet:
 
 
 def _add_parts(person: dict[str, Any], size: tuple[int, int], rng: Rng) -> None:
-    """Add the fields of the parts: around the nose, the wrists and the ankles, where these are labelled."""
+    """Add the fields of the parts around the nose, the wrists and the ankles, if these are labelled."""
     for part, count in COUNTS.items():
         person |= {f"{part}_kpts": [0.0] * (3 * count), f"{part}_box": [0.0] * 4, f"{part}_valid": False}
     del person["foot_box"]
@@ -74,7 +74,7 @@ def _face(nose: list[float], reach: float, rng: Rng) -> dict[str, Any]:
 
 
 def _around(center: Float64, reach: float, count: int, rng: Rng) -> Float64:
-    """Return keypoints [count, 3] in a square around a place, the most of them seen."""
+    """Return keypoints [count, 3] in a square around a place, most of them visible."""
     points = np.abs(center + rng.uniform(-reach, reach, (count, 2)))
     return np.column_stack([points, rng.choice([1, 1, 1, 2], count)])
 

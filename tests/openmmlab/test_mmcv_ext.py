@@ -1,4 +1,4 @@
-"""The stand-in for mmcv's compiled ops: NMS and RoIAlign against plain Python, anything else refused by name."""
+"""The replacement of mmcv's compiled ops: NMS and RoIAlign compared with plain Python; other ops are rejected."""
 
 import importlib.util
 import sys
@@ -29,7 +29,7 @@ def ops() -> Any:
 
 
 def plain_nms(boxes: Array, scores: Array, threshold: float, offset: int) -> list[int]:
-    """Greedy NMS, a side being x2 - x1 + offset, as mmcv's nms.cpp says."""
+    """Greedy NMS; the length of a side is x2 - x1 + offset, as in mmcv's nms.cpp."""
     kept: list[int] = []
     for i in np.argsort(-scores, kind="stable"):
         for j in kept:
@@ -46,7 +46,7 @@ def plain_nms(boxes: Array, scores: Array, threshold: float, offset: int) -> lis
 
 
 def sample(channel: Array, y: float, x: float) -> float:
-    """Interpolate bilinearly; a point outside by up to one pixel takes the edge's value, a farther one is zero."""
+    """Interpolate bilinearly; a point outside by up to one pixel gets the edge's value, a farther one gets zero."""
     height, width = channel.shape
     if not (-1 <= y <= height and -1 <= x <= width):
         return 0.0
@@ -60,7 +60,7 @@ def sample(channel: Array, y: float, x: float) -> float:
 
 
 def plain_roi_align(features: Array, rois: Array, size: int, scale: float, ratio: int, aligned: bool) -> Array:
-    """Average `ratio` samples a side of each of size x size bins; 0 takes one about every pixel (roi_align.cpp)."""
+    """Average `ratio` samples per side of each of size x size bins; 0 means about one per pixel (roi_align.cpp)."""
     out = np.zeros((len(rois), features.shape[1], size, size), np.float32)
     for n, (image, *corners) in enumerate(rois):
         x1, y1, x2, y2 = (corner * scale - (0.5 if aligned else 0) for corner in corners)
@@ -100,7 +100,7 @@ def test_nms(ops: Any, corners: list[tuple[int, ...]], threshold: float, offset:
 
 
 def test_nms_of_mmdet(ops: Any) -> None:
-    """What mmdet calls: by class, with a score threshold and a limit; and no boxes at all."""
+    """The calls of mmdet: by class, with a score threshold and a limit; and without boxes."""
     boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 8], [20, 20, 30, 30]], dtype=torch.float32)
     scores, classes = torch.tensor([0.5, 0.9, 0.8, 0.01]), torch.tensor([0, 0, 1, 0])
     config = {"type": "nms", "iou_threshold": 0.5, "score_threshold": 0.05}

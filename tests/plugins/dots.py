@@ -1,4 +1,4 @@
-"""A data set of somebody's own: a JSON list of people, each with an image's number, a box and points."""
+"""A custom data set: a JSON list of people, each with an image's number, a box and points."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from harness.files import read_json
 
 
 class Dots(DatasetClass):
-    """People in boxes x1, y1, x2, y2, in images named after their number."""
+    """People in boxes x1, y1, x2, y2, in images named by their number."""
 
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
-        """List everybody."""
+        """Return all people."""
         people = read_json(annotations, "the dots")
         ids = [person["id"] for person in people]
         image_ids = [person["image"] for person in people]

@@ -1,4 +1,4 @@
-"""A metric of somebody's own: the mean distance of keypoints, px, lower is better."""
+"""A custom metric: the mean distance of keypoints, px; lower is better."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from harness.predictions import Predictions
 from harness.protocol import Scoring
 
 REACH = 20.0
-"""px within which the diagnosis takes a keypoint as found."""
+"""px within which the diagnosis counts a keypoint as found."""
 
 
 class PixelErrorScoring(Scoring):
-    """How distances are averaged."""
+    """The method of averaging distances."""
 
     metric: Literal["pixel-error"] = "pixel-error"
     mean: Literal["mean", "median"] = "mean"
@@ -35,7 +35,7 @@ class PixelErrorScoring(Scoring):
 
 @dataclass(frozen=True)
 class Dots:
-    """M people with K keypoints [M, K, 2], px; NaN where one is not labelled."""
+    """M people with K keypoints [M, K, 2], px; NaN for unlabelled keypoints."""
 
     path: Path
     ids: Int64
@@ -45,7 +45,7 @@ class Dots:
 
 @dataclass(frozen=True)
 class PixelErrorMatched:
-    """N predicted people, each compared with the person of its id."""
+    """N predicted people, each paired with the person of its id."""
 
     predictions: Predictions
     scoring: PixelErrorScoring
@@ -55,14 +55,14 @@ class PixelErrorMatched:
 
     @property
     def distances(self) -> Float64:
-        """[N, K] px; NaN where a keypoint is not labelled."""
+        """[N, K] px; NaN for unlabelled keypoints."""
         offsets = self.predictions.keypoints[self.rows] - self.truth.points[self.people]
         distances: Float64 = np.linalg.norm(offsets, axis=-1)
         return distances
 
     @property
     def image_ids(self) -> Int64:
-        """The images of people who were predicted."""
+        """Ids of the images with predicted people."""
         return np.unique(self.predictions.image_ids)
 
     def stats(self) -> Metrics:
@@ -81,7 +81,7 @@ class PixelErrorMatched:
         return columns(stats)
 
     def diagnosis(self, labels: Labels) -> Diagnosis:
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         points, found = self.truth.points[self.people], ~np.isnan(self.truth.points[self.people]).any(axis=-1)
         reach = np.full(len(self.rows), REACH)
         ids = self.truth.ids[self.people]
@@ -90,7 +90,7 @@ class PixelErrorMatched:
 
 
 class PixelError(Family[PixelErrorScoring, Dots]):
-    """The mean distance of keypoints from where they are labelled."""
+    """The mean distance of keypoints from their labels."""
 
     name = "pixel-error"
     scoring = PixelErrorScoring
@@ -105,7 +105,7 @@ class PixelError(Family[PixelErrorScoring, Dots]):
     def read_scoring(
         self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify
     ) -> PixelErrorScoring:
-        """Read how a config scores."""
+        """Return the scoring that a config states."""
         return PixelErrorScoring(mean=evaluator.get("mean", "mean"))
 
     def read_truth(self, source: TruthFiles) -> Dots:
@@ -119,7 +119,7 @@ class PixelError(Family[PixelErrorScoring, Dots]):
         )
 
     def match(self, predictions: Predictions, scoring: PixelErrorScoring, truth: Dots) -> PixelErrorMatched:
-        """Compare each prediction with the person of its id."""
+        """Pair each prediction with the person of its id."""
         rows, people = match_people(predictions, truth.ids, truth.points.shape[1], truth.path)
         return PixelErrorMatched(predictions, scoring, truth, rows, people)
 
@@ -139,7 +139,7 @@ class PixelError(Family[PixelErrorScoring, Dots]):
         yield OtherScoring("average", scoring.mean, other, {"mean": other})
 
     def charts(self, diagnosis: Diagnosis) -> list[Chart]:
-        """Return how many keypoints of each are found."""
+        """Return the share of each keypoint that is found."""
         found = [(keypoint.name, keypoint.tally.found or 0.0) for keypoint in diagnosis.keypoints]
         return [GainChart("Keypoints within reach", f"Nearer than {REACH:g} px.", found)]
 

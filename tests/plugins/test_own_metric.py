@@ -1,4 +1,4 @@
-"""A metric and a data set that are in no file of harness/: every command treats them as its own."""
+"""A metric and a data set outside of harness/: every command handles them like its own."""
 
 import json
 import re
@@ -32,7 +32,7 @@ IMAGES = 40
 
 @pytest.fixture(scope="module", autouse=True)
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Install the two files as a package's entry points are."""
+    """Install the two files as entry points of a package."""
     site = tmp_path_factory.mktemp("site")
     info = site / "own-1.0.dist-info"
     info.mkdir()
@@ -103,7 +103,7 @@ val_dataloader, val_evaluator = test_dataloader, test_evaluator
 
 
 def mean_error(folder: Path, data: Path) -> float:
-    """Return the metric by its definition, from the predictions of a run."""
+    """Return the metric computed by its definition from the predictions of a run."""
     found = Predictions.load(folder / "predictions.parquet")
     truth = {person["id"]: np.array(person["points"], float) for person in read_json(data / "dots.json", "the dots")}
     points = np.array([truth[person] for person in found.person_ids.tolist()])
@@ -120,7 +120,7 @@ def test_every_command(harness: Harness, data: Path, tmp_path: Path) -> None:
     code, out, _ = harness("check", suite, "--data", data)
     assert (code, re.search(r"own +dots\.json +(\d+) +\1 ", out) is not None) == (0, True), out
 
-    # A run of another claim than what comes out, then of that.
+    # A run with another claim than its value, then with its value.
     code, out, err = harness("run", suite, "--data", data, "--out", tmp_path / "runs")
     assert (code, "differs" in out) == (1, True), out + err
     folder = tmp_path / "runs/own/litehrnet-18/val"
@@ -186,7 +186,7 @@ def test_every_command(harness: Harness, data: Path, tmp_path: Path) -> None:
 
 
 def worsen(runs: Path, to: Path) -> None:
-    """Copy a run with keypoints that are 3 px further to the right; its record does not know yet."""
+    """Copy a run with keypoints 3 px further to the right; its record is not updated."""
     shutil.copytree(runs, to)
     folder = to / "own/litehrnet-18/val"
     found = Predictions.load(folder / "predictions.parquet")

@@ -1,4 +1,4 @@
-"""A stand-in for torch.cuda on a CPU: streams that note the order of things, and graphs that can be replayed."""
+"""A replacement of torch.cuda on a CPU: streams that record the order of operations, and graphs with replay."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -11,22 +11,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 WAITED_FOR = ("_local_scalar_dense", "nonzero", "lift_fresh", "_unique2", "is_nonzero", "equal")
-"""Operations for which a GPU is waited for, or that read ordinary memory: no graph can have them."""
+"""Operations that wait for a GPU or read host memory, which a graph cannot contain."""
 
 
 class FakeEvent:
-    """The end of what a stream was given so far."""
+    """The end of the operations on a stream so far."""
 
     def __init__(self, cuda: "FakeCuda", stream: str = "") -> None:
         self._cuda, self._stream = cuda, stream
 
     def record(self, stream: "FakeStream") -> None:
-        """Be the end of what a stream was given so far."""
+        """Mark the end of the operations on a stream so far."""
         self._stream = stream.name
         self._milliseconds = next(self._cuda.milliseconds)
 
     def elapsed_time(self, later: "FakeEvent") -> float:
-        """Return the milliseconds to a later one."""
+        """Return the milliseconds to a later event."""
         return float(later._milliseconds - self._milliseconds)
 
     def synchronize(self) -> None:
@@ -41,21 +41,21 @@ class FakeStream:
         self._cuda, self.name = cuda, name
 
     def record_event(self) -> FakeEvent:
-        """Return the end of what it was given so far."""
+        """Return an event for the end of the operations so far."""
         self._cuda.events.append(f"event on {self.name}")
         return FakeEvent(self._cuda, self.name)
 
     def wait_event(self, event: FakeEvent) -> None:
-        """Do what follows after an event."""
+        """Make later operations wait for an event."""
         self._cuda.events.append(f"{self.name} after {event._stream}")
 
     def wait_stream(self, stream: "FakeStream") -> None:
-        """Do what follows after all that another stream was given so far."""
+        """Make later operations wait for all operations on another stream so far."""
         self._cuda.events.append(f"{self.name} after {stream.name}")
 
 
 class Recordable(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses what no CUDA graph can have: a wait for the device, or arrays in the memory of the host."""
+    """Rejects operations that a CUDA graph cannot contain: waits for the device, and arrays in host memory."""
 
     device = "cpu"
 
@@ -68,13 +68,13 @@ class Recordable(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class RecordableOnMeta(Recordable):  # type: ignore[no-untyped-call]
-    """The same for networks without numbers."""
+    """The same for networks without values (meta tensors)."""
 
     device = "meta"
 
 
 class FakeGraph(Recordable):  # type: ignore[no-untyped-call]
-    """Records operations; a replay does them again on the same memory, as a CUDA graph does."""
+    """Records operations; a replay repeats them on the same memory, as a CUDA graph does."""
 
     def __init__(self, cuda: "FakeCuda") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -87,7 +87,7 @@ class FakeGraph(Recordable):  # type: ignore[no-untyped-call]
         return made
 
     def replay(self) -> None:
-        """Do it again; what other graphs gave is then lost, since all share their memory."""
+        """Repeat the operations; outputs of other graphs become invalid, because all share their memory."""
         self._cuda.events.append(f"replay on {self._cuda.current.name}")
         for other in self._cuda.graphs:
             if other is not self:
@@ -98,24 +98,24 @@ class FakeGraph(Recordable):  # type: ignore[no-untyped-call]
                     old.copy_(new)
 
     def poison(self) -> None:
-        """Overwrite what it gave."""
+        """Overwrite the outputs."""
         if self.operations:
             for values in tree_flatten(self.operations[-1][3])[0]:
                 values.fill_(torch.nan)
 
 
 class FakeCuda:
-    """What a test sees of it."""
+    """The state of the replacement, for tests."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.events: list[str] = []
         self.graphs: list[FakeGraph] = []
         self.current = FakeStream(self, "computing")
         self.fails_at_end = False
-        """Whether recordings fail when they end, which leaves the stream as it is meanwhile, as torch does."""
+        """Whether recordings fail at their end, which leaves the recording stream active, as in torch."""
         self.crops_are_pinned = True
         self.milliseconds = itertools.count(0, 10)
-        """The time at each event, where it is asked for."""
+        """The time of each event with timing."""
         self._names = iter(["side", "second side", "third side"])
         self._pools = iter(range(1000))
         replaced = {

@@ -1,8 +1,8 @@
-"""How each precision moves the metrics of a suite with trained weights, on a CPU; TF32 is emulated.
+"""Measures the effect of each precision on the metrics of a suite with trained weights, on a CPU; TF32 is emulated.
 
     python tests/predict/measure_precisions.py mine.yaml --data DIR [--precision bf16,fp16]
 
-Prints a table of differences to exact single precision. No test, since a precision takes a quarter of an hour.
+Prints a table of differences to exact single precision. Not a test, because a precision takes a quarter of an hour.
 """
 
 from collections import defaultdict
@@ -25,13 +25,13 @@ from harness.suites.schema import Suite
 
 
 def to_tf32(values: torch.Tensor) -> torch.Tensor:
-    """Round single precision to the 10 bits of TF32, to the nearest, ties to even; not for infinity or NaN."""
+    """Round single precision to the 10 bits of TF32, to the nearest, ties to even; infinity and NaN are unchanged."""
     bits = values.contiguous().view(torch.int32)
     return ((bits + 0xFFF + ((bits >> 13) & 1)) & ~0x1FFF).view(torch.float32)
 
 
 def emulate_tf32(network: Any) -> None:
-    """Round inputs and weights of convolutions and linear layers; products of attention stay as they are."""
+    """Round inputs and weights of convolutions and linear layers; products of attention are not rounded."""
     for layer in network.modules():
         if isinstance(layer, PRODUCTS):
             layer.weight.data = to_tf32(layer.weight.data)
@@ -51,7 +51,7 @@ def forward_in(precision: str, plan: Plan) -> Forward:
 
 
 def measure(plans: dict[str, Plan], precision: str, data: Path) -> dict[str, float]:
-    """Return each row's AP; rows that differ in the decoder only share the forward passes."""
+    """Return each row's AP; rows that differ only in the decoder share the forward passes."""
     groups = defaultdict(list)
     for row, plan in plans.items():
         groups[plan.weights.sha256, plan.protocol.crop, plan.people_key].append(row)
@@ -74,7 +74,7 @@ def noise_floors(suite: Suite, runs: Path | None) -> dict[str, float]:
 
 
 def table(exact: Mapping[str, float], others: Mapping[str, Mapping[str, float]], floors: Mapping[str, float]) -> str:
-    """Return the AP of each row in single precision, its noise floor, and how each precision moves it."""
+    """Return a table with each row's AP in single precision, its noise floor, and the change by each precision."""
     lines = [f"| row | fp32 | noise floor | {' | '.join(others)} |", f"|---|---:|---:|{'---:|' * len(others)}"]
     for row, value in exact.items():
         floor = f"{floors[row]:.4f}" if row in floors else "-"
@@ -91,7 +91,7 @@ def table(exact: Mapping[str, float], others: Mapping[str, Mapping[str, float]],
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table to a file.")
 def main(suite: Path, data: Path, precisions: str, noise: Path | None, markdown: Path | None) -> None:
     """Measure, and print a table."""
-    forward_module._SMALL = 0  # as on a GPU, where small networks are quickened as well
+    forward_module._SMALL = 0  # as on a GPU, where small networks use the faster precision too
     loaded = load_suite(suite)
     settings = Settings(
         data=data,

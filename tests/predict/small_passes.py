@@ -1,4 +1,4 @@
-"""Drawn images with people in them, and networks small enough to follow, for the tests of a pass."""
+"""Drawn images with people, and networks small enough to follow, for the tests of passes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ NUM_KEYPOINTS = 3
 
 
 def draw_people(folder: Path, counts: Sequence[int]) -> People:
-    """Draw an image for each count and put so many boxes into it, in an order that mixes the images."""
+    """Draw an image with the number of boxes for each count; the order of people mixes the images."""
     rng = np.random.default_rng(len(counts))
     images = {}
     for number in range(len(counts)):
@@ -59,10 +59,10 @@ class SmallNetwork(nn.Module):
     """Two convolutions with a norm between them.
 
     Args:
-        seed: Of its weights.
-        room: People that its memory takes in one go, both sides of the flip test counted.
-        fails_at: Fails at this forward pass.
-        applies_norm: Whether the norm that it has is also used.
+        seed: Seed of its weights.
+        room: Maximum number of people per forward pass, counting both sides of the flip test; more raise an error.
+        fails_at: Number of the forward pass that fails.
+        applies_norm: Whether its norm is used.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SmallNetwork(nn.Module):
         )
         self.room, self.fails_at, self.applies_norm = room, fails_at, applies_norm
         self.sizes: list[int] = []
-        """How many people each forward pass had."""
+        """Number of people in each forward pass."""
         self.requires_grad_(False).eval()
 
     def extract_feat(self, inputs: torch.Tensor) -> torch.Tensor:

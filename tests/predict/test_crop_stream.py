@@ -1,4 +1,4 @@
-"""The stream of crops against crops cut one by one."""
+"""The stream of crops compared with crops cut one by one."""
 
 import threading
 from collections.abc import Sequence
@@ -87,5 +87,5 @@ def test_an_image_that_cannot_be_read_ends_the_stream_and_its_threads(tmp_path: 
         list(crop_stream(people, [PLAIN], 4, threads=2))
     stream = crop_stream(people, [PLAIN], 4, threads=2)
     next(stream)
-    stream.close()  # as a reader that fails does
+    stream.close()  # as a failing reader does
     assert threading.active_count() == before

@@ -1,4 +1,4 @@
-"""CUDA graphs, with graphs of a CPU's operations in their place: what is replayed, and what is not."""
+"""CUDA graphs, replaced by graphs of CPU operations: the batches that are replayed, and those that are not."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
-    """Let networks on the CPU be recorded."""
+    """Allow networks on the CPU to be recorded."""
     fake = FakeCuda(monkeypatch)
     recorder = CudaRecorder(CPU)
     monkeypatch.setattr(forward_module, "recorder_for", lambda *_: recorder)
@@ -47,7 +47,7 @@ def test_full_batches_are_replayed_and_others_computed(
     batches = [some_crops(4), 255 - some_crops(4), some_crops(4).flip(0), some_crops(3)]
     found = [quick(SmallNetwork(), precision=precision)] * 4
     heatmaps = [forward(batch) for forward, batch in zip(found, batches, strict=True)]
-    assert replays(cuda) == 4  # one to see whether it gives the same
+    assert replays(cuda) == 4  # including one to compare with the outputs
     assert found[0].warnings == []
     monkeypatch.setattr(forward_module, "recorder_for", lambda *_: None)
     for batch, one in zip(batches, heatmaps, strict=True):
@@ -77,14 +77,14 @@ def test_recorded_on_another_stream_after_what_came_before(cuda: FakeCuda) -> No
 
 
 class Branching(SmallNetwork):
-    """What it computes depends on the values of a batch."""
+    """A network whose computation depends on the values of a batch."""
 
     def extract_feat(self, inputs: torch.Tensor) -> torch.Tensor:
         return super().extract_feat(inputs if inputs.mean() > 0 else -inputs)
 
 
 class Counting(SmallNetwork):
-    """Adds another number at each pass."""
+    """A network that adds another number in each pass."""
 
     passes = 0
 
@@ -95,7 +95,7 @@ class Counting(SmallNetwork):
 
 @pytest.mark.parametrize(
     ("network", "said"),
-    [(Branching, "not permitted when stream is capturing"), (Counting, r"a replay differs by .*, where .* is the max")],
+    [(Branching, "not permitted when stream is capturing"), (Counting, r"a replay differs by .*, with a maximum of")],
 )
 def test_what_cannot_be_replayed_is_computed_and_told_once(
     cuda: FakeCuda, network: type[SmallNetwork], said: str
@@ -148,7 +148,7 @@ def test_out_of_memory_while_recording_halves_the_batch(monkeypatch: pytest.Monk
 
 def test_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeCuda(monkeypatch)
-    monkeypatch.setattr(cuda_graph, "_cuda_recorder", lru_cache(CudaRecorder))  # another one afterwards
+    monkeypatch.setattr(cuda_graph, "_cuda_recorder", lru_cache(CudaRecorder))  # with a new cache
     gpu = torch.device("cuda")
     assert recorder_for(CPU, exact=False) is None
     assert recorder_for(gpu, exact=True) is None
@@ -160,5 +160,5 @@ def test_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CUDA", "nographs")
     assert recorder_for(gpu, exact=False) is None
     monkeypatch.setenv("HARNESS_CUDA", "nograph")
-    with pytest.raises(UsageError, match="'nograph' is none of nographs, exactgraphs, nostreams, nopinned"):
+    with pytest.raises(UsageError, match="'nograph' is not one of nographs, exactgraphs, nostreams, nopinned"):
         recorder_for(gpu, exact=False)

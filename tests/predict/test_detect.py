@@ -1,4 +1,4 @@
-"""People detection: against mmdet's own inference, with a two-stage and a one-stage detector at small scale."""
+"""Detection of people compared with mmdet's own inference, with a small two-stage and a small one-stage detector."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,7 +58,7 @@ def images(samples: Path) -> dict[int, Path]:
 def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Detector:
     config = load_detector_config(str(small_config(tmp_path_factory.mktemp("config"), *request.param)))
     built = build_detector(config, 0, "cpu")
-    built.network.cfg = config  # what mmdet's inference_detector reads
+    built.network.cfg = config  # needed by mmdet's inference_detector
     return built
 
 
@@ -99,7 +99,7 @@ def test_order_threshold_and_progress(detector: Detector, images: dict[int, Path
 
 
 def test_seeds_and_checkpoints(tmp_path: Path, images: dict[int, Path]) -> None:
-    """A seed gives the same weights every time; so does a checkpoint as mmengine writes it, with mmdet's metadata."""
+    """A seed gives the same weights every time; so does a checkpoint written by mmengine, with mmdet's metadata."""
     config = load_detector_config(str(small_config(tmp_path, *ONE_STAGE)))
     torch.manual_seed(5)
     expected_random = torch.rand(1)

@@ -1,4 +1,4 @@
-"""The forward pass: memory that does not suffice, and precisions other than the exact one."""
+"""The forward pass: out-of-memory errors, and faster precisions."""
 
 import shutil
 from typing import Any
@@ -19,7 +19,7 @@ from harness.suites.configs import configs_folder, read_config
 
 @pytest.fixture(autouse=True)
 def small_networks_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let networks of a few numbers count as large."""
+    """Treat networks with few parameters as large."""
     monkeypatch.setattr(forward_module, "_SMALL", 0)
 
 
@@ -35,7 +35,7 @@ def test_out_of_memory_halves_the_batch_and_is_told() -> None:
     ]
     network.sizes.clear()
     forward(crops)
-    assert network.sizes == [2] * 8  # it does not try again with more; each is computed for both sides of the flip test
+    assert network.sizes == [2] * 8  # the batch size stays small; each batch has two sides of the flip test
 
 
 def test_the_cpu_says_it_in_other_words() -> None:
@@ -65,7 +65,7 @@ def test_precisions(precision: str, tolerance: float) -> None:
     crops = some_crops(6)
     exact = Forward(SmallNetwork(), protocol())(crops)
     forward = Forward(SmallNetwork(), protocol(precision=precision))
-    torch.testing.assert_close(forward(crops), exact, rtol=0, atol=0)  # until it is told
+    torch.testing.assert_close(forward(crops), exact, rtol=0, atol=0)  # before the switch
     forward.quicken()
     faster = forward(crops)
     assert faster.dtype == torch.float32
@@ -149,7 +149,7 @@ def test_compiled() -> None:
 @pytest.mark.parametrize("shift", [True, False])
 @pytest.mark.parametrize("mode", ["heatmap", "udp_combined"])
 def test_heatmaps_are_mirrored_back_as_mmposes(mode: Any, shift: bool) -> None:
-    """Also where the network has other keypoints than the data set."""
+    """Also if the network has other keypoints than the data set."""
     install_stand_ins()
     from mmpose.models.utils.tta import flip_heatmaps
 

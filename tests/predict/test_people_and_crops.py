@@ -1,4 +1,4 @@
-"""People and crops of every data set and box source, against MMPose's own data sets and pipelines, bit for bit."""
+"""People and crops of every data set and box source, compared with MMPose's data sets and pipelines, bit for bit."""
 
 import json
 import struct
@@ -86,7 +86,7 @@ def test_first_images(samples: Path) -> None:
 
 
 def coco_files(folder: Path, **changes: Any) -> tuple[Path, Path]:
-    """Write an annotation file of one person and a box file of one box, with fields changed."""
+    """Write an annotation file of one person and a box file of one box, with changed fields."""
     annotation = {"id": 7, "image_id": 1, "bbox": [1, 1, 50, 80], "keypoints": [20, 20, 2] * 17, "num_keypoints": 17}
     annotations = {
         "images": [{"id": 1, "file_name": "1.jpg", "width": 100, "height": 100}],
@@ -105,23 +105,26 @@ def coco_files(folder: Path, **changes: Any) -> tuple[Path, Path]:
     ("changes", "message"),
     [
         ({"annotations": "{"}, "the annotation file cannot be read: {annotations}"),
-        ({"annotations": []}, "{annotations}: it is no object with `images` and `annotations`"),
+        ({"annotations": []}, "{annotations}: it is not an object with `images` and `annotations`"),
         (
             {"annotations": {"images": [{"id": 1}], "annotations": []}},
             "images[0] has no id or file_name: {annotations}",
         ),
-        ({"annotation": {"num_keypoints": 0}}, "nobody in {annotations} has keypoints and a box: 0 of 1 annotations"),
-        ({"annotation": {"iscrowd": 1}}, "nobody in {annotations} has keypoints and a box"),
+        (
+            {"annotation": {"num_keypoints": 0}},
+            "no person in {annotations} has keypoints and a box: 0 of 1 annotations",
+        ),
+        ({"annotation": {"iscrowd": 1}}, "no person in {annotations} has keypoints and a box"),
         (
             {"annotation": {"bbox": [1, 2]}},
             "annotation 7 of {annotations}: bad bbox, keypoints or image size: bbox is [1, 2]",
         ),
         ({"annotation": {"keypoints": [10**400] * 51}}, "annotation 7 of {annotations}: bad bbox, keypoints or"),
         ({"annotation": {"bbox": [1, 1, float("nan"), 2]}}, "not a finite number: {annotations}: that of person 7"),
-        ({"annotation": {"keypoints": []}}, "nobody in {annotations} has keypoints and a box"),
+        ({"annotation": {"keypoints": []}}, "no person in {annotations} has keypoints and a box"),
         ({"annotation": {"image_id": [1]}}, "annotations[0] of {annotations} has no image_id"),
         ({"annotation": {"id": "seven"}}, "an annotation of image 1 in {annotations} has no id"),
-        ({"annotations": {"images": [], "annotations": [5]}}, "{annotations}: `annotations` is no list of objects"),
+        ({"annotations": {"images": [], "annotations": [5]}}, "{annotations}: `annotations` is not a list of objects"),
         (
             {"annotations": {"images": [{"id": [1], "file_name": "1.jpg"}], "annotations": []}},
             "images[0] has no id or file_name: {annotations}",
@@ -143,7 +146,7 @@ def test_bad_annotations(tmp_path: Path, changes: dict[str, Any], message: str) 
     ("changes", "message"),
     [
         ({"boxes": []}, "no person boxes in the box file: {boxes}"),
-        ({"boxes": {}}, "{boxes}: it is no list of objects"),
+        ({"boxes": {}}, "{boxes}: it is not a list of objects"),
         ({"box": {"category_id": 2}}, "no person boxes in the box file: {boxes}"),
         ({"box": {"image_id": 5}}, "1 of its image ids, such as 5, are not in {annotations}: {boxes}"),
         ({"box": {"bbox": "1 2 3 4"}}, "{boxes}: entry 0: bbox must be 4 numbers x, y, w, h, not '1 2 3 4'"),
@@ -194,7 +197,7 @@ def patched(extension: str, position: int, value: bytes) -> bytes:
 
 
 def test_sizes_that_a_damaged_image_claims(tmp_path: Path) -> None:
-    """OpenCV would take gigabytes for those that are PNG, and raise an error of its own for the other."""
+    """OpenCV would allocate gigabytes for the PNG files, and raise its own error for the other."""
     frame = cv2.imencode(".jpg", np.zeros((10, 20, 3), np.uint8))[1].tobytes().index(b"\xff\xc0")
     header = struct.pack(">IIBBBBB", 11000, 11000, 8, 2, 0, 0, 0)
     images = {
@@ -236,7 +239,7 @@ def test_animated_png(tmp_path: Path) -> None:
 
 
 def test_image_with_a_tail_is_whole(tmp_path: Path) -> None:
-    """Cameras append data after the end marker; such files are in use and decode in full."""
+    """Cameras append data after the end marker; such files are common and decode completely."""
     whole = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
     path = tmp_path / "image.jpg"
     path.write_bytes(whole + b"\0" * 100)

@@ -1,4 +1,4 @@
-"""Time on a device."""
+"""Time measurement on a device."""
 
 import pytest
 import torch

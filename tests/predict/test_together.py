@@ -1,4 +1,4 @@
-"""Several networks in one pass: each as if it were alone."""
+"""Several networks in one pass give the same results as alone."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def assert_same(found: Predictions | Exception, expected: Predictions) -> None:
 
 
 def test_as_if_alone(people: People) -> None:
-    """Whatever geometries and batch sizes the others have."""
+    """For any geometries and batch sizes of the other networks."""
     other = protocol(batch_size=7).model_copy(
         update={"crop": UDP, "decoder": protocol().decoder.model_copy(update={"heatmap_size": (18, 24)})}
     )

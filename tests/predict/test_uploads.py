@@ -1,4 +1,4 @@
-"""Crops on their way to a device: no block is filled again before it is copied."""
+"""Copies of crops to a device: no memory block is reused before it is copied."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ PLAIN = Crop(input_size=(48, 64), padding=1.25, affine="plain")
 
 
 class LateUploads(HostUploads):
-    """Copies when it is waited for, and not before."""
+    """Copies only when the fence is awaited."""
 
     def __init__(self) -> None:
         self.blocks: list[Image] = []
@@ -65,10 +65,10 @@ def test_blocks_are_filled_again_only_when_they_are_copied(people: People, threa
     uploads = LateUploads()
     for _, (crops,) in crop_stream(people, [PLAIN], 4, threads, uploads):
         uploads.load(crops)
-    assert not uploads.under_way  # the memory is given back only then
+    assert not uploads.under_way  # the memory is returned only afterwards
     for found, expected in zip(uploads.late, right, strict=True):
         np.testing.assert_array_equal(found.numpy(), expected)
-    assert threads > 1 or len(uploads.blocks) < len(right)  # some are filled again
+    assert threads > 1 or len(uploads.blocks) < len(right)  # some blocks are reused
 
 
 def test_a_reader_that_stops(people: People) -> None:
@@ -108,7 +108,7 @@ def test_switches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("switches", ["", "nostreams", "nopinned"])
 def test_a_pass_with_all_of_it(people: People, switches: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks with batches of other sizes; crops of two blocks are put together for one of them."""
+    """Networks with other batch sizes; for one of them, crops of two blocks are joined."""
     protocols = [protocol(batch_size=4), protocol(batch_size=4), protocol(batch_size=7)]
 
     def run() -> list[Predictions | Exception]:

@@ -1,4 +1,4 @@
-"""What the installed packages mean for MMPose's own loop; versions that are not installed are pretended."""
+"""Effects of the installed packages on MMPose's own loop; other versions are simulated."""
 
 import cv2
 import numpy as np

@@ -11,7 +11,7 @@ from harness.predict.crops import _udp_matrices
 
 
 def test_centres_of_mpii(tmp_path: Path) -> None:
-    """Numbers that round otherwise in single precision; the people are those of the shared engine to the last bit."""
+    """Values that single precision rounds differently; the people equal the shared engine's to the last bit."""
     rng = np.random.default_rng(0)
     people = [
         {
@@ -39,11 +39,11 @@ def test_centres_of_mpii(tmp_path: Path) -> None:
         center, scale = (np.array(people[index][key], np.float32) for key in ("center", "scale"))
         lowered = center[1:] + np.float32(0.075) * (scale * np.float32(200)).reshape(1)
         single += bool((lowered - np.float32(1) != ours.centers[index, 1:]).any())
-    assert single > 10  # of those that single precision puts elsewhere
+    assert single > 10  # of those that differ in single precision
 
 
 def test_udp_matrices() -> None:
-    """As the shared engine's to the last bit; single precision gives others."""
+    """They equal the shared engine's to the last bit; single precision gives other values."""
     from mmpose.datasets.transforms import topdown_transforms
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The warp against cv2.warpAffine of OpenCV 4, bit for bit, and against digests of it under any OpenCV."""
+"""The warp compared with cv2.warpAffine of OpenCV 4, bit for bit, and with digests of it under any OpenCV."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (97, 131, 3), np.uint8)
 
 
 REFERENCE = int(cv2.__version__.split(".")[0]) < 5
-"""Whether the installed OpenCV is one that MMPose's published numbers can have been made with."""
+"""Whether the installed OpenCV has the arithmetic of MMPose's published numbers."""
 
 
 def assert_same(matrix: Floating, size: tuple[int, int]) -> None:
@@ -46,7 +46,7 @@ def test_scaled_and_moved(
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_maps_of_boxes(seed: int) -> None:
-    """From three points, as plain crops have them: what should be zero is nearly so."""
+    """Maps from three points, as for plain crops: entries that should be zero are not exactly zero."""
     rng = np.random.default_rng(seed)
     center, width = rng.uniform(-20, 150, 2), rng.uniform(3, 400)
     source = np.array([center, center - [width / 2, 0], center - [width / 2, -width / 2]], np.float32)
@@ -69,7 +69,7 @@ def test_turned(angle: float, scale: float, center: tuple[float, float], size: t
 
 
 def test_known_digests() -> None:
-    """Of OpenCV 4.11's crops; with another version this is what holds the warp to the published arithmetic."""
+    """Digests of OpenCV 4.11's crops; with other versions, they tie the warp to the published arithmetic."""
     rng = np.random.default_rng(1)
     scales, shifts = rng.uniform(0.2, 4, (2, 50)), rng.uniform(-200, 50, (2, 50))
     upright = [np.array([[a, 0, x], [0, b, y]]) for a, b, x, y in zip(*scales, *shifts, strict=True)]

@@ -12,7 +12,7 @@ from harness.predict.upstream_numpy import numpy_1_crops
 from harness.suites.configs import configs_folder
 from harness.suites.ledger import point_at
 
-# For as long as tests run: they hold against the arithmetic that the published numbers were made with.
+# For all tests: they compare with the arithmetic of the published numbers.
 _PUBLISHED = contextlib.ExitStack()
 _PUBLISHED.enter_context(numpy_1_crops())
 

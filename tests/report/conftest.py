@@ -1,4 +1,4 @@
-"""A site with every state, one with hostile text in every place, and the browser to look at them with."""
+"""Sites for the tests: one with every state, one with hostile text everywhere, one with many suites; and a browser."""
 
 import os
 import random
@@ -30,7 +30,7 @@ EVIL = (
 )
 LONG = EVIL + "x" * 5000
 PATH = "".join(sign for sign in EVIL if sign.isprintable())
-"""What of it may stand in a path."""
+"""The part of it that a path may contain."""
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def suites() -> list[Suite]:
 
 @pytest.fixture(scope="session")
 def all_results(suites: list[Suite], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two folders of results: an old one of some rows, and one of all rows, with diagnoses."""
+    """Return two folders of results: an old one of some rows, and one of all rows, with diagnoses."""
     folder = tmp_path_factory.mktemp("results")
     some: list[Any] = [("complete", None), ("partial", "only the first 2 images"), ("failed", "RunError: no memory")]
     synthetic.write_results(folder / "old", suites, seed=1, states=some)
@@ -59,7 +59,7 @@ def sizes(suites: list[Suite]) -> dict[str, Size]:
 def timed_site(
     suites: list[Suite], all_results: list[Path], sizes: dict[str, Size], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Site, float]:
-    """All rows, with pictures, and the seconds that one core takes for them."""
+    """Return a site of all rows with pictures, and the seconds that one core takes to write it."""
     folder = tmp_path_factory.mktemp("site")
     synthetic.write_images(folder / "data", suites)
     start = time.process_time()
@@ -79,14 +79,14 @@ def seconds(timed_site: tuple[Site, float]) -> float:
 
 @pytest.fixture(scope="session")
 def many_suites(tmp_path_factory: pytest.TempPathFactory) -> list[Suite]:
-    """As many suites as are published, of all groups."""
+    """Return as many suites as are published, from all groups."""
     with many.measured():
         return many.write_suites(tmp_path_factory.mktemp("many"))
 
 
 @pytest.fixture(scope="session")
 def many_site(many_suites: list[Suite], tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """All of their rows, with diagnoses and pictures."""
+    """Return a site of all their rows, with diagnoses and pictures."""
     folder = tmp_path_factory.mktemp("many-site")
     with many.measured():
         synthetic.write_results(folder / "results", many_suites, seed=3, diagnosed=True)
@@ -95,7 +95,7 @@ def many_site(many_suites: list[Suite], tmp_path_factory: pytest.TempPathFactory
 
 
 def hostile_suite(path: Path) -> Suite:
-    """Write and load a suite whose every free text is hostile."""
+    """Write and load a suite with hostile text in every free text field."""
     checkpoint = {"url": "https://example.org/x.pth", "sha256": "0123456789abcdef"}
     rows = [
         {
@@ -137,7 +137,7 @@ def hostile_suite(path: Path) -> Suite:
 
 @pytest.fixture(scope="session")
 def evil_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A suite and records with hostile text wherever a text may stand."""
+    """Return a site of a suite and records with hostile text in every text field."""
     folder = tmp_path_factory.mktemp("evil")
     suite = hostile_suite(folder / "evil.yaml")
     draw = random.Random(0)
@@ -164,7 +164,7 @@ def evil_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
-    """Headless Chromium; skip where there is none."""
+    """Return headless Chromium; skip if it is not installed."""
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = os.environ.get("HARNESS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if not executable:

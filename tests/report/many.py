@@ -1,4 +1,4 @@
-"""As many suites as there are published ones, and as different, with made-up rows."""
+"""As many and as different suites as the published ones, with generated rows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,18 +22,18 @@ PCK = ("PCK@0.2", "AUC", "EPE")
 WHOLE = tuple(f"{name}({part})" for part in ("body", "foot", "face", "hand", "whole") for name in ("AP", "AR"))
 WFLW = ("test", "pose", "illumination", "occlusion", "blur", "makeup", "expression")
 FORMS = {"EPE": ("px", 1), "NME": ("percent", 2)}
-"""Unit and decimals of the metrics that are no fractions with three."""
+"""Unit and decimals of metrics that are not fractions with three decimals."""
 MEASURES = (
     {name: Measure() for name in (*PCK[:2], "PCK@0.05", *WHOLE)}
     | {"EPE": Measure("px", "lower", 1)}
     | {"NME": Measure(better="lower", decimals=4)}
 )
-"""What families of metrics that need not be there give."""
+"""Measures of metric families that may not be installed."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One suite to be."""
+    """The specification of a suite."""
 
     name: str
     group: str
@@ -43,7 +43,7 @@ class Table:
     runs: Sequence[str] = ("val",)
     keypoints: int = 17
     subsets: bool = False
-    """Whether its runs have values of their own, and no mean."""
+    """Whether its runs are subsets with their own values, and no mean."""
 
 
 TABLES = (
@@ -93,7 +93,7 @@ TABLES = (
 
 
 def write_suites(folder: Path, tables: Sequence[Table] = TABLES) -> list[Suite]:
-    """Write a suite file a table, and load them."""
+    """Write one suite file per table, and load them."""
     return [load_suite(write_suite(folder, table)) for table in tables]
 
 
@@ -162,7 +162,7 @@ def _values(table: Table, number: int) -> dict[str, float]:
 
 @contextmanager
 def measured() -> Iterator[None]:
-    """Have all metrics of the tables known, also those whose family is not there."""
+    """Make all metrics of the tables known, also those whose family is not installed."""
     more = {**plugins("metrics"), "made up": SimpleNamespace(measures=MEASURES, measure=MEASURES.get)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.measures.plugins", lambda _: more)

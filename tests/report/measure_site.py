@@ -1,4 +1,4 @@
-"""The site of all suites with made-up records of every run: its seconds and bytes. `nox -s site` runs it."""
+"""Measures seconds and bytes of the site of all suites with generated records of every run: `nox -s site`."""
 
 import time
 from collections import Counter

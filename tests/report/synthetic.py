@@ -1,4 +1,4 @@
-"""Results that no run made: run folders for whole suites, of every state, small and the same each time."""
+"""Generated results: run folders for whole suites, with every state, small and reproducible."""
 
 import random
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ STATES: tuple[tuple[Status, str | None], ...] = (
     ("complete", None),
     ("failed", "RunError: the network gives NaN on image 42"),
 )
-"""Dealt out in turn."""
+"""The states, assigned to the rows in turn."""
 DIGITS = "0123456789abcdef"
 NAMES = (
     "nose",
@@ -145,7 +145,7 @@ def environment(commit: str = "59efb8b23c59947e8c0ac62eaf28a6850df9da02", **chan
 
 
 def metrics(suite: Suite, row: Row, run: str, draw: random.Random) -> dict[str, float | None]:
-    """Return what was published, as fractions, with an error that is small, as a rule."""
+    """Return the published values, as fractions, with mostly small errors."""
     found: dict[str, float | None] = {}
     alone = len(row.runs) == 1
     for claim in row.claims:
@@ -321,7 +321,7 @@ def write_results(
 
 
 def write_images(data: Path, suites: Sequence[Suite], name: str = "000000000001.jpg") -> None:
-    """Write the one image that all cases are in, as hard to compress as a photograph."""
+    """Write the one image of all cases, which compresses as badly as a photograph."""
     draw = np.random.default_rng(0)
     y, x = np.mgrid[0:480, 0:640]
     smooth = np.stack([x / 640, y / 480, (x + y) / 1120], axis=-1) * 200

@@ -1,4 +1,4 @@
-"""The pages in a browser: what a person does with them, and that the numbers are those of the records."""
+"""The pages in a browser: interaction, and equality of the numbers with those of the records."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ WIDTHS = (360, 768, 1280)
 
 @pytest.fixture
 def open_page(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
-    """Return a function that opens a file; at the end nothing may have been logged, or requested from elsewhere."""
+    """Return a function that opens a file; at the end there must be no log message and no external request."""
     contexts, troubles = [], []
 
     def opened(path: Path, fragment: str = "", **options: Any) -> "Page":
@@ -59,7 +59,7 @@ def rows_of(site: Site, suite: str) -> list[Standing]:
 
 
 def shown(page: "Page", column: str = "model") -> list[str]:
-    """Return a column of the lines that are shown, in their order."""
+    """Return a column of the visible lines, in their order."""
     found: list[str] = page.eval_on_selector_all(
         f'#rows tbody tr:not([hidden]) [data-of="{column}"]',
         "cells => cells.map(cell => cell.dataset.sort ?? cell.innerText.split('\\n')[0])",
@@ -68,7 +68,7 @@ def shown(page: "Page", column: str = "model") -> list[str]:
 
 
 def some_pages(site: Site) -> list[Path]:
-    """A suite with a choice of metrics, rows of several kinds, the first page, and the largest suite."""
+    """Return a suite with a choice of metrics, rows of several kinds, the first page, and the largest suite."""
     root = site.path.parent
     by_verdict = {standing.verdict: standing for standing in site.standings}
     rows = [by_verdict["differs"], by_verdict["failed"], *rows_of(site, "jhmdb")[:1]]
@@ -81,7 +81,7 @@ def some_pages(site: Site) -> list[Path]:
 
 
 def texts(page: "Page") -> dict[str, dict[str, str]]:
-    """Return what the table's cells show, by the row's id and the column."""
+    """Return the texts of the table's cells, by the row's id and the column."""
     found: dict[str, dict[str, str]] = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll("#rows tbody tr")].map((line) =>
             [line.id, Object.fromEntries([...line.cells].map((cell) => [cell.dataset.of, cell.innerText]))]))"""
@@ -266,7 +266,7 @@ def test_keyboard(coco: Path, open_page: Callable[..., "Page"]) -> None:
     assert shown(page) != first
     page.locator("#rows").evaluate("table => table.parentElement.focus()")
     page.keyboard.press("End")
-    # The last line comes into view; how soon is the browser's.
+    # The last line comes into view; the browser decides when.
     expect(page.locator("#rows tbody tr").last).to_be_in_viewport()
 
 
@@ -291,7 +291,7 @@ def test_print(site: Site, open_page: Callable[..., "Page"]) -> None:
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        # Nothing scrolls on paper.
+        # Elements do not scroll on paper.
         assert page.evaluate(
             "[...document.querySelectorAll('.scroll')].every(e => e.scrollHeight <= e.clientHeight + 1)"
         ), path
@@ -303,8 +303,8 @@ def test_accessibility(site: Site, evil_site: Site, open_page: Callable[..., "Pa
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     evil = evil_site.path.parent / "evil" / "differs" / "index.html"
     page = open_page(site.path, color_scheme=scheme)
-    # The largest page says nothing that a smaller one of its kind does not. In the dark only the colours are others, of
-    # which two pages have all.
+    # The largest page has the same structure as smaller ones of its kind. The dark theme changes only colours, of
+    # which two pages contain all.
     paths = [*some_pages(site)[:-1], evil] if scheme == "light" else some_pages(site)[:2]
     for path in paths:
         page.goto(path.as_uri())
@@ -324,10 +324,10 @@ def test_a_row_is_found_on_a_phone(site: Site, open_page: Callable[..., "Page"])
     found = page.locator("#found a")
     assert [link.inner_text() for link in found.all()] == ["CPM"]
     expect(found.first).to_be_in_viewport()
-    assert shown(page) == ["CPM"]  # the table below, too
+    assert shown(page) == ["CPM"]  # also in the table below
     search.fill("mpii")
     assert found.first.inner_text() == "mpii 18 rows"
-    page.get_by_role("button", name="All 19 rows in the table").click()  # one of them is the demo's
+    page.get_by_role("button", name="All 19 rows in the table").click()  # including one of the demo
     expect(page.locator("#status")).to_be_in_viewport()
     search.fill("jhmdb cpm")
     found.first.click()
@@ -366,7 +366,7 @@ def test_downloads(coco: Path, open_page: Callable[..., "Page"]) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV", exact=True).click()
     assert Path(download.value.path()).read_bytes() == (coco.parent / "coco.csv").read_bytes()
-    for name in ("JSON", "Markdown", "LaTeX"):  # which the browser shows
+    for name in ("JSON", "Markdown", "LaTeX"):  # formats that the browser displays
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.locator("body")).to_contain_text("shufflenet-v1" if name == "JSON" else "ShuffleNet-v1")
         page.go_back()

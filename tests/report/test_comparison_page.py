@@ -1,4 +1,4 @@
-"""The outcome of a comparison as text, Markdown and JUnit XML, as a whole."""
+"""The complete output of a comparison as text, Markdown and JUnit XML."""
 
 from typing import Any
 from xml.etree import ElementTree
@@ -117,7 +117,7 @@ Red: 4 of 7 runs: 2 moved, 1 vanished, 1 broken; 1 same, 1 broken, 1 appeared
 - coco/b/val vanished: the baseline has it
 - aic/c/val broken: failed: out of memory see log
 
-| run | metric | baseline | new | difference | noise floor | p | metrics moved |
+| run | metric | baseline | new | difference | noise floor | p | changed metrics |
 |---|---|---:|---:|---:|---:|---:|---:|
 | coco/hrnet\_w32/val | AP | 0.7123 | 0.6891 | -0.0232 | 0.0003 | 0.002 | 2 of 4 |
 | mpii/f/val | PCKh@0.5 | 0.8800 | undefined | - | 0.0001 | - | 1 of 1 |
@@ -128,7 +128,7 @@ Red: 4 of 7 runs: 2 moved, 1 vanished, 1 broken; 1 same, 1 broken, 1 appeared
 - aic/e/val appeared: the baseline does not have it
 
 <details>
-<summary>Every metric that moved</summary>
+<summary>All changed metrics</summary>
 
 | run | metric | baseline | new | difference | noise floor | paired difference, 95 % | p |  |
 |---|---|---:|---:|---:|---:|---:|---:|---|
@@ -220,7 +220,7 @@ HOSTILE = 'a|b <img src=x> `c` *d* [e](f) & ]]> "q" \x1b[31m\x00\x85\u202e\ud800
 
 
 def test_hostile_text() -> None:
-    """Reasons and labels are whatever a suite file or an error message has."""
+    """Reasons and labels may contain any text of a suite file or an error message."""
     run = RunComparison.model_construct(
         id="coco/a/val",
         label=HOSTILE,

@@ -1,4 +1,4 @@
-"""Downloads, as whole strings; hostile text is text in each of them."""
+"""Downloads as complete strings; hostile text is escaped in each of them."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The site of as many suites as are published: small, and each row is found from the first page."""
+"""The site of as many suites as are published: small, and each row can be found from the first page."""
 
 import re
 from itertools import pairwise
@@ -31,7 +31,7 @@ def test_size(many_site: Site) -> None:
     assert len(many_site.standings) == sum(table.rows for table in many.TABLES) > 280
     folder = many_site.path.parent
     assert many_site.bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 8_000_000
-    # The room that tables leave is there for pictures: at least one for each run with a diagnosis.
+    # Pictures use the room that tables leave: at least one picture for each run with a diagnosis.
     diagnosed = sum(r.folder.diagnosis.is_file() for s in many_site.standings for r in s.results.values())
     pictures = [path.stat().st_size for path in folder.rglob("*.webp")]
     assert len(pictures) >= diagnosed > 200
@@ -52,7 +52,7 @@ def test_pictures_are_loaded_lazily(many_site: Site) -> None:
     pictures = re.findall(r"<img[^>]*>", html)
     assert pictures
     assert all("loading=lazy" in picture for picture in pictures)
-    # Text and tables first: no picture stands before the claims and the metrics.
+    # Text and tables come first: no picture precedes the claims and the metrics.
     assert html.index("<img") > html.index("val-metrics" if "val-metrics" in html else "test-metrics") > 0
 
 
@@ -74,7 +74,7 @@ def test_first_page_is_an_index(many_site: Site) -> None:
         rows = sum(table.rows for table in many.TABLES if table.group == group)
         assert (f"#{group}" in page.links) == (group in groups)
         assert (f"{title} {rows}" in " ".join(page.text.split())) == (group in groups)
-    # Below the heading of its group each data set has a heading, below which its suites are.
+    # Below the heading of its group, each data set has a heading, followed by its suites.
     headings = re.findall(r"<h([123])[^>]*>(?:<bdi>)?([^<]+)", html)
     level = [int(number) for number, _ in headings]
     assert level[0] == 1
@@ -82,7 +82,7 @@ def test_first_page_is_an_index(many_site: Site) -> None:
     names = [name.strip() for number, name in headings if number == "3"]
     assert names == list(dict.fromkeys(table.dataset for table in many.TABLES))
     assert html.index("id=face") < html.index(">WFLW<") < html.index('href="wflw/index.html"') < html.index("id=animal")
-    # All that is before the table of all rows fits a phone: it has no table.
+    # Everything before the table of all rows fits a phone, because it contains no table.
     assert html.index("<table") > html.index("id=all") > html.index("id=metrics")
 
 
@@ -101,18 +101,18 @@ def test_subsets_are_columns(many_site: Site) -> None:
     suite = text_of(page_of(many_site, "wflw"))
     for subset in many.WFLW:
         assert f"NME {subset}, %, lower is better" in suite
-    assert "of a mean of runs" not in suite
+    assert "for a mean of runs" not in suite
     standing = standing_of(many_site, "wflw")
     row = Page(page_of(many_site, "wflw", standing.row.id))
     assert "mean" not in row.text.split("Claims")[1].split("Runs")[0]
-    assert "they have no mean" in row.text
+    assert "there is no mean" in row.text
     for subset in many.WFLW:
         assert f"{subset}-metrics" in row.ids
         cell = standing.cell(f"NME {subset}")
         assert cell.measured == pytest.approx(100 * (standing.results[subset].record.metrics["NME"] or 0))
         assert f"{cell.measured:.3f}" in row.text
     assert len({round(standing.cell(f"NME {subset}").measured or 0, 3) for subset in many.WFLW}) > 1
-    assert "of a mean of runs" in text_of(page_of(many_site, "jhmdb"))
+    assert "for a mean of runs" in text_of(page_of(many_site, "jhmdb"))
     splits = standing_of(many_site, "jhmdb").row
     assert "The value of the row is the mean of these runs" in text_of(page_of(many_site, "jhmdb", splits.id))
 
@@ -143,8 +143,8 @@ def test_units_of_their_own(many_site: Site) -> None:
 def test_many_keypoints_are_cut_to_the_worst(many_site: Site) -> None:
     standing = standing_of(many_site, "deepfashion2")
     page = page_of(many_site, "deepfashion2", standing.row.id)
-    assert "The 20 of 294 keypoints that are found least" in text_of(page)
-    table = page.read_text(encoding="utf-8").split("keypoints that are found least")[1].split("</table>")[0]
+    assert "The 20 of 294 keypoints found least" in text_of(page)
+    table = page.read_text(encoding="utf-8").split("keypoints found least")[1].split("</table>")[0]
     found = [float(share) for share in re.findall(r"<th>[^<]+(?:<td>[^<]*){3}<td>([\d.]+)", table)]
     diagnosis = Diagnosis.load(standing.results["val"].folder.diagnosis)
     shares = sorted(keypoint.tally.found or 0.0 for keypoint in diagnosis.keypoints)
@@ -155,6 +155,6 @@ def test_metric_that_nobody_published(many_suites: list[Suite]) -> None:
     suites = {suite.name: suite for suite in many_suites}
     with many.measured():
         assert printed_like(suites["wflw"], "NME") == suites["wflw"].metrics["NME"]
-        assert printed_like(suites["wflw"], "EPE").unit == "px"  # not the percent of the NME
+        assert printed_like(suites["wflw"], "EPE").unit == "px"  # not the percent of NME
         assert printed_like(suites["wflw"], "AUC").unit == "percent"
         assert printed_like(suites["rhd"], "PCKh@0.5").unit == "fraction"

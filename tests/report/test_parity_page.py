@@ -1,4 +1,4 @@
-"""The page of a comparison, as a whole."""
+"""The complete page of a parity comparison."""
 
 from harness.judge.parity import Failure, Parity, ParityReport
 from harness.report.parity import parity_markdown
@@ -42,11 +42,11 @@ def test_page() -> None:
 2 of 4 runs are equal to MMPose's own test loop: keypoints within 0.01 px, scores within 1e-05, metrics within 1e-06.
 
 Made by `harness parity` with weights random:0 in 72 min on Some CPU, 2 threads (torch 2.14.1, numpy 1.26.4). \
-Each network computes at most 3 TFLOP an engine, so the heavy ones see only the first people.
+Each network computes at most 3 TFLOP per engine: heavy ones evaluate only the first people.
 
-Compared are the keypoints whose heatmap, or vectors, have a unique maximum; at the others, ties, rounding may choose \
-between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, a multiplication and \
-an addition counting two.
+Only keypoints whose heatmap, or vectors, have a unique maximum are compared; at the others, ties, rounding may choose \
+between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, and counts a \
+multiplication and an addition as two.
 
 A metric of `-`: MMPose's evaluator could not run. OKS needs the package xtcocotools, PoseTrack poseval.
 

@@ -1,4 +1,4 @@
-"""What is read from run folders, and the table that notebooks get."""
+"""The content read from run folders, and the table for notebooks."""
 
 import random
 import subprocess
@@ -33,7 +33,7 @@ def test_order_and_choice(tmp_path: Path) -> None:
     places = [str(result.folder.path.relative_to(tmp_path)) for result in found]
     here = f"aic/{row.id}"
     assert places == [f"b/{here}/val", f"a/{here}/val.0123abcd", f"a/{here}/val", f"c/{here}/val", f"d/{here}/val"]
-    assert current(found)["val"] == found[2]  # whole, though a partial and a failed one came later
+    assert current(found)["val"] == found[2]  # the complete run, although a partial and a failed one are later
     assert current(found[3:])["val"] == found[4]
 
 

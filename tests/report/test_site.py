@@ -1,4 +1,4 @@
-"""The site as files: whole or the former one, small enough, with every state said and every text escaped."""
+"""The site as files: written completely or not at all, small enough, with every state and every text escaped."""
 
 import io
 import json
@@ -41,7 +41,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[str] = []
         self.scripts: list[str | None] = []
-        """Their addresses; None where a script stands in the page."""
+        """URLs of scripts; None for an inline script."""
         self.text = ""
         self.feed(path.read_text(encoding="utf-8"))
 
@@ -94,10 +94,10 @@ def test_every_state_is_said(site: Site) -> None:
         text = Page(root / standing.suite.name / standing.row.id / "index.html").text
         for reason in standing.reasons:
             assert reason in text
-        assert ("To report upstream" in text) == (standing.verdict == "differs")
+        assert ("Issue for upstream" in text) == (standing.verdict == "differs")
         if standing.verdict == "partial":
             assert all(cell.measured is None for cell in standing.cells)
-            assert "not comparable with what was published" in text
+            assert "not comparable with published values" in text
     coco = Page(root / "coco" / "index.html").text
     assert "the former checkpoint's; commit 33d4a3ed0" in coco
     assert "RunError: the network gives NaN on image 42" in coco
@@ -117,7 +117,7 @@ def test_without_results(bare_site: Site) -> None:
     row = Page(bare_site.path.parent / "coco" / "resnet-101-256x192" / "index.html")
     assert "harness run coco --rows resnet-101-256x192 --data DIR" in row.text
     assert "the former checkpoint's" in row.text
-    assert "flip.shift" in row.text  # the protocol that the config says
+    assert "flip.shift" in row.text  # the protocol from the config
     assert any(link.endswith("td-hm_res101_8xb64-210e_coco-256x192.py") for link in row.links)
 
 
@@ -157,7 +157,7 @@ def test_nothing_else_is_replaced(tmp_path: Path, suites: list[Suite]) -> None:
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("")
     for name in ("mine", "file"):
-        with pytest.raises(UsageError, match="something else"):
+        with pytest.raises(UsageError, match="other files than a site"):
             write_site(tmp_path / name, suites, NO_RESULTS, {}, None)
     (tmp_path / "empty").mkdir()
     assert write_site(tmp_path / "empty", suites[-1:], NO_RESULTS, {}, None).path.is_file()
@@ -264,7 +264,7 @@ def test_cost_figures_do_not_mix_boxes(suites: list[Suite]) -> None:
     ]
     assert [len(figure.marks) for figure in figures] == [2, 2]
     alone = dict([*sizes.items()][:2])
-    assert len(cost_figures(read_standings(humanart, [], alone)[0], "AP")) == 1  # a single row is no comparison
+    assert len(cost_figures(read_standings(humanart, [], alone)[0], "AP")) == 1  # a figure needs two rows
 
 
 def test_sizes_of_rows_that_never_ran() -> None:
@@ -280,7 +280,7 @@ def test_what_a_reader_sees_first(bare_site: Site) -> None:
         return [standing for standing in bare_site.standings if standing.suite.name == suite]
 
     assert chosen_metrics(of("coco")) == ["AP", "AR"]
-    assert chosen_metrics(of("demo")) == ["AP", "AR", "PCKh@0.5"]  # one row is of MPII's form
+    assert chosen_metrics(of("demo")) == ["AP", "AR", "PCKh@0.5"]  # one row has MPII's form
     demo = of("demo")
     usual = usual_fields(demo)
     other = next(standing for standing in demo if "mpii" in standing.row.id)

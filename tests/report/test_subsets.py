@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.cli.verdicts import RowOutcome, row_line, summary
+from harness.cli.verdicts import row_line, summary
 from harness.errors import SpecError
 from harness.judge.verdict import judge_row, judge_run
 from harness.record import Noise, Record, Variant
@@ -21,6 +21,7 @@ from harness.report.standings import Standing, read_standings
 from harness.report.suite_figures import cost_figures, difference_figures
 from harness.report.suite_page import suite_page
 from harness.report.upstream_issue import upstream_issue
+from harness.run.row_outcome import RowOutcome
 from harness.suites.load import load_suite
 from harness.suites.schema import Suite
 from report import synthetic

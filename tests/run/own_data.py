@@ -1,4 +1,4 @@
-"""A small data set of one's own with a small network: three images with two people each, of five keypoints."""
+"""A small custom data set with a small network: three images with two people each, of five keypoints."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ NAMES = ("nose", "left_hand", "right_hand", "left_foot", "right_foot")
 SIZE = 320, 240
 BOXES = ((60, 50, 70, 110), (170, 90, 60, 100))
 PLACES = ((0.5, 0.05), (0.1, 0.5), (0.9, 0.5), (0.2, 0.95), (0.8, 0.95))
-"""Of the keypoints, as shares of the box."""
+"""Positions of the keypoints, as shares of the box."""
 ANNOTATIONS = "own/val.json"
 
 SUITE = """\
@@ -92,7 +92,7 @@ def write_own(folder: Path) -> None:
 
 
 def write_metainfo(folder: Path, sigmas: Any = (0.05,) * 5) -> None:
-    """Write what the config says of the keypoints."""
+    """Write the metainfo file of the config's keypoints."""
     info = {
         number: {"name": name, "id": number, "color": [255, 0, 0], "type": "", "swap": ""}
         for number, name in enumerate(NAMES)
@@ -114,7 +114,7 @@ def image(folder: Path, number: int) -> Path:
 
 
 def document() -> Any:
-    """Return the annotations, with nothing wrong about them."""
+    """Return valid annotations."""
     people = []
     for number in range(6):
         x, y, width, height = box = BOXES[number % 2]
@@ -140,7 +140,7 @@ def document() -> Any:
 
 
 def results() -> list[dict[str, Any]]:
-    """Return results that are the annotated people, slightly off."""
+    """Return results that are the annotated people, slightly shifted."""
     return [
         {
             "image_id": person["image_id"],
@@ -165,7 +165,7 @@ def edit(folder: Path, change: Callable[[Any], object]) -> None:
 
 
 def annotate_as_predicted(content: Any, predictions: Predictions) -> None:
-    """Put keypoints near the predicted ones, so that metrics are neither 0 nor 1."""
+    """Put annotated keypoints near the predicted ones, so that metrics are neither 0 nor 1."""
     rng = np.random.default_rng(0)
     of_person = dict(zip(predictions.person_ids.tolist(), predictions.keypoints, strict=True))
     for person in content["annotations"]:

@@ -1,6 +1,6 @@
-"""The soak: runs of the demo suite, and their workers, are killed at random moments until they end; then all is there.
+"""The soak test: kills runs of the demo suite and their workers at random moments, until the runs are complete.
 
-Run by `nox -s soak`. HARNESS_SOAK_KILLS says how often to kill, HARNESS_SOAK_SEED with which seed.
+Run by `nox -s soak`. HARNESS_SOAK_KILLS is the number of kills, HARNESS_SOAK_SEED the seed.
 """
 
 import os
@@ -27,11 +27,11 @@ from harness.run import passes
 passes.TASK_SECONDS = 2
 sys.exit(main())
 """
-"""Tasks are short, so that kills come between them as well as in their midst."""
+"""Tasks are short, so that kills happen between them and during them."""
 
 
 def start(demo: Path, out: Path, devices: str) -> subprocess.Popen[str]:
-    """Begin a run, or go on with it."""
+    """Start or continue a run."""
     command = ("run", "demo", "--data", demo, "--out", out, "--offline", "--device", devices)
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", LAUNCH, *map(str, command)],
@@ -42,7 +42,7 @@ def start(demo: Path, out: Path, devices: str) -> subprocess.Popen[str]:
 
 
 def done_twice(out: Path) -> Iterator[str]:
-    """Name the people whose shards were kept twice, as the logs have it."""
+    """Yield the people whose shards were stored twice according to the logs."""
     for log in out.rglob("log.txt"):
         found = re.findall(r"people (\d+) to (\d+) of \d+: ", log.read_text())
         for (_, end), (start, _) in pairwise(sorted((int(first), int(last)) for first, last in found)):
@@ -67,10 +67,12 @@ def test_random_kills(demo: Path, tmp_path: Path) -> None:
                 shown, _ = process.communicate(timeout=rng.uniform(0, 0.25 * usual))
                 if process.returncode == 0:
                     break
-                # Three workers in a row died over the same people: the run says so, and what to do.
+                # Three workers in a row died during the same people: the run reports it, and the next step.
                 assert process.returncode == 3, shown
-                assert re.search(r"^failed: 3 workers were lost over it; .* SIGKILL", shown, re.MULTILINE), shown
-                assert "the same command tries again" in shown
+                assert re.search(r"^failed: 3 workers were lost during this run; .* SIGKILL", shown, re.MULTILINE), (
+                    shown
+                )
+                assert "repeat the command to try again" in shown
                 process = start(demo, out, devices)
                 given_up += 1
             except subprocess.TimeoutExpired:

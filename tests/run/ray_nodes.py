@@ -1,4 +1,4 @@
-"""A Ray cluster on this machine, whose nodes and workers can be killed."""
+"""A Ray cluster on this machine with nodes and workers that can be killed."""
 
 import contextlib
 import os
@@ -23,13 +23,13 @@ class Nodes:
         return self.cluster.add_node(num_cpus=1)
 
     def remove(self, node: Any) -> None:
-        """Let a node go, as in a power cut."""
+        """Remove a node, as in a power failure."""
         self.cluster.remove_node(node, allow_graceful=False)
 
 
 @contextlib.contextmanager
 def connected() -> Iterator[Nodes]:
-    """Connect this process to a cluster without processors, and yield what adds nodes to it."""
+    """Connect this process to a cluster without processors, and yield its nodes."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     cluster.connect()
@@ -41,7 +41,7 @@ def connected() -> Iterator[Nodes]:
 
 
 def kill_a_worker() -> None:
-    """Kill a process that is at a task, as soon as there is one."""
+    """Kill a process that does a task, as soon as there is one."""
     while True:
         for process in psutil.process_iter(["cmdline"]):
             if process.info["cmdline"] and process.info["cmdline"][0].startswith("ray::_do"):

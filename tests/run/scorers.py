@@ -1,4 +1,4 @@
-"""What scoring processes may do; a module, since they import it."""
+"""Functions for scoring processes, in a module that these can import."""
 
 import multiprocessing
 import os
@@ -9,12 +9,12 @@ from harness.run import measure as right
 
 
 def dies(*args: Any, **options: Any) -> right.Measures:
-    """Do the work, but only in the first process."""
+    """Do the work in the main process; exit in any other process."""
     if multiprocessing.parent_process():
         os._exit(9)
     return right.measure(*args, **options)
 
 
 def fails(*_: Any, **__: Any) -> right.Measures:
-    """Find that predictions cannot be scored."""
+    """Raise the error of predictions that cannot be scored."""
     raise RunError("these cannot be scored", "make others")

@@ -1,4 +1,4 @@
-"""Runs that are interrupted, and how they are compared with those that are not: two small rows, 4 people a batch."""
+"""Interrupted runs and their comparison with uninterrupted ones: two small rows, 4 people per batch."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def record(row: str, out: str = "runs") -> Record:
 
 
 def assert_same(out: str, other: str) -> None:
-    """Two output folders hold the same files, down to the last byte but for times, and nothing besides."""
+    """Check that two output folders contain the same files with the same bytes, except for times."""
     names = [
         sorted(str(path.relative_to(root)) for path in Path(root).rglob("*") if path.is_file()) for root in (out, other)
     ]
@@ -63,7 +63,7 @@ def assert_same(out: str, other: str) -> None:
 
 
 def ranges_done(row: str, out: str = "runs") -> list[tuple[int, int]]:
-    """Return the people of each task that was done for a row, as its log has them."""
+    """Return the people of each task done for a row, according to its log."""
     found = re.findall(rf"people (\d+) to (\d+) of {PEOPLE}: ", (folder(row, out) / "log.txt").read_text())
     return sorted((int(start), int(end)) for start, end in found)
 
@@ -77,7 +77,7 @@ def workers_of(pid: int) -> Iterator[psutil.Process]:
 
 
 def make_whole(demo: Path, folder: Path) -> str:
-    """Return an output folder that is made in one go."""
+    """Return an output folder of an uninterrupted run."""
     out = str(folder / "runs")
     assert main([str(argument) for argument in arguments(demo, out=out)]) == 0
     return out

@@ -1,4 +1,4 @@
-"""Which boxes a run took, and whether they are the published ones."""
+"""The boxes that a run used, and whether they are the published ones."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def used(settings: Settings, row_id: str, claimed: float | None = None) -> tuple
 
 
 def predictions() -> Predictions:
-    """Return predictions of somebody in the first image of Human-Art's miniature."""
+    """Return predictions of one person in the first image of Human-Art's miniature."""
     floats = np.zeros((1, 2), np.float32)
     return Predictions(
         person_ids=np.zeros(1, np.int64),
@@ -37,7 +37,7 @@ def predictions() -> Predictions:
 
 
 def test_by_its_hash(settings: Settings) -> None:
-    """COCO's is published, and the miniature's is another file."""
+    """COCO's sha256 is published, and the miniature's file is another one."""
     boxes, warnings = used(settings, "coco/alexnet-256x192")
     assert boxes is not None
     assert boxes.published is False
@@ -46,7 +46,7 @@ def test_by_its_hash(settings: Settings) -> None:
 
 
 def test_by_the_person_ap_claimed_of_it(settings: Settings) -> None:
-    """As read, or as the corners that the file holds."""
+    """With boxes as MMPose reads them, or as the corners that the file contains."""
     measured = person_ap(settings.data / humanart.BOXES, settings.data / humanart.ANNOTATIONS)
     assert measured.ap is not None
     assert measured.ap_of_corners is not None
@@ -54,15 +54,15 @@ def test_by_the_person_ap_claimed_of_it(settings: Settings) -> None:
         boxes, warnings = used(settings, "humanart/vitpose-s-256x192", round(100 * claimed, 1))
         assert boxes is not None
         assert boxes.published is published
-        assert warnings == []  # that the boxes are corners is found with what else is wrong with the data
+        assert warnings == []  # corners are reported with the other problems of the data
 
 
 def test_not_known(settings: Settings) -> None:
-    limited, _ = used(replace(settings, limit=1), "humanart/vitpose-s-256x192")  # the claim is of all images
+    limited, _ = used(replace(settings, limit=1), "humanart/vitpose-s-256x192")  # the claim is about all images
     assert limited is not None
     assert limited.published is None
     crowdpose, warnings = used(settings, "crowdpose/resnet-50-256x192")
     assert crowdpose is not None
     assert crowdpose.published is None
-    assert warnings == []  # of a partial run nobody asks
+    assert warnings == []  # none for a partial run
     assert used(settings, "humanart/vitpose-s-256x192-gt") == (None, [])

@@ -1,4 +1,4 @@
-"""A part of a data set is never taken for the whole."""
+"""A part of a data set is never reported as the whole."""
 
 import shutil
 from pathlib import Path
@@ -51,7 +51,7 @@ rows:
     ],
 )
 def test_part(harness: Harness, miniature: Miniature, tmp_path: Path, counts: str, status: str, said: str) -> None:
-    """The checkpoint is a local file, which its row's address names."""
+    """The checkpoint is a local file, which its row's URL names."""
     shutil.copytree(miniature.folder / "mpii", tmp_path / "data" / "mpii", copy_function=shutil.copyfile)
     config = read_config(configs_folder() / CONFIG)
     network = build_network(config)

@@ -1,22 +1,30 @@
 """Planted causes are named: a run with one setting wrong, and claims that were made with it right."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Harness
 
+from harness.arrays import Floating
 from harness.assets.dataset import data_file
+from harness.errors import RunError
 from harness.files import write_json
-from harness.judge.explanation import Explanation
+from harness.judge.alternatives import Alternative, Metrics, scoring_alternatives
+from harness.judge.explanation import Explanation, TriedSetting
+from harness.judge.moved_keypoints import OPENPOSE
 from harness.metrics.match import evaluate
+from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
-from harness.protocol import Compute, Protocol
+from harness.protocol import Compute, PoseSelection, Protocol
+from harness.report.explanation import explanation_text
 from harness.run.explanation import explain
 from harness.run.plan import Settings
+from harness.run.reruns import Rerun
 from harness.run_folder import RunFolder
 from harness.speed.score import ScoredData, draw_annotations, draw_predictions
 from harness.suites.configs import load_config
@@ -133,6 +141,82 @@ def test_planted_cause_is_named_first(
     assert explanation.trials[0].lands
 
 
+def moved(function: Callable[[Floating], Floating]) -> Callable[[Made], Made]:
+    return lambda made: (replace(made[0], keypoints=function(made[0].keypoints)), made[1])
+
+
+def openpose(made: Made) -> Made:
+    order = list(OPENPOSE)
+    return replace(
+        made[0], keypoints=made[0].keypoints[:, order], keypoint_scores=made[0].keypoint_scores[:, order]
+    ), made[1]
+
+
+def with_areas_of_crops(made: Made) -> Made:
+    sizes = made[0].boxes[:, 2:] - made[0].boxes[:, :2]
+    return replace(made[0], crop_areas=padded_sizes(sizes, made[1].crop).prod(axis=1)), made[1]
+
+
+def with_areas_of_boxes(made: Made) -> Made:
+    """Plant NMS by box area."""
+    return replace(made[0], crop_areas=(made[0].boxes[:, 2:] - made[0].boxes[:, :2]).prod(axis=1)), made[1]
+
+
+@pytest.mark.parametrize(
+    ("plant", "expected"),
+    [
+        (moved(lambda keypoints: keypoints + 1), "pixel coordinates: as they are -> counted from 1, turned to 0"),
+        (moved(lambda keypoints: keypoints - 1), "pixel coordinates: counted from 0 -> counted from 1"),
+        (
+            moved(lambda keypoints: keypoints - 0.5),
+            "keypoints in the image: as decoded -> half a pixel to the right and down",
+        ),
+        (openpose, "keypoint order: as given -> taken for OpenPose's"),
+    ],
+)
+def test_planted_way_to_write_keypoints_is_named_first(
+    plant: Callable[[Made], Made], expected: str, right: Made, settings: Settings
+) -> None:
+    explanation = explained(plant(right), claims_of(right, settings), settings)
+    assert not explanation.as_run.lands
+    assert [str(change) for change in explanation.causes[0].changes] == [expected]
+
+
+def test_integer_keypoints_of_a_publication_are_named(right: Made, settings: Settings) -> None:
+    """What was published was rounded, the run is right; integers in a run are seen in it."""
+    rounded = moved(np.rint)(right)
+    explanation = explained(right, claims_of(rounded, settings), settings)
+    assert "coordinates written: in full -> rounded to whole pixels" in [
+        str(trial.changes[0]) for trial in explanation.causes
+    ]
+    assert (
+        "the keypoints are whole pixels of the image" in explained(rounded, claims_of(right, settings), settings).seen
+    )
+
+
+def test_nms_by_box_area_is_not_answered_with_a_threshold(
+    right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowded = scoring(nms_threshold=0.5)(with_areas_of_crops(right))  # so that the area matters
+    claims = claims_of(crowded, settings)
+    explanation = explained(with_areas_of_boxes(crowded), claims, settings)
+    assert not explanation.as_run.lands
+    assert str(explanation.causes[0].changes[0]) == "area for NMS: as saved -> the padded crop's"
+
+    def without(*arguments: Any) -> Iterator[Alternative]:
+        return (one for one in scoring_alternatives(*arguments) if one.change.setting != "area for NMS")
+
+    monkeypatch.setattr("harness.run.explanation.scoring_alternatives", without)
+    assert not explained(with_areas_of_boxes(crowded), claims, settings).causes
+
+
+def test_each_pair_once(right: Made, settings: Settings) -> None:
+    explanation = explained(right, [Claim(metric="AP", value=0.999, source="table")], settings)
+    pairs = [frozenset(map(str, trial.changes)) for trial in explanation.trials if len(trial.changes) == 2]
+    assert pairs
+    assert len(set(pairs)) == len(pairs)
+
+
 def test_two_causes_are_named_together(right: Made, settings: Settings) -> None:
     wrong = scoring(score_mode="bbox")(scoring(sigmas=(0.05,) * 17)(right))
     best = explained(wrong, claims_of(right, settings), settings).trials[0]
@@ -172,7 +256,8 @@ def test_tf32_is_said_to_be_untried_where_there_is_none(
     right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(right, settings)
-    monkeypatch.setattr("harness.run.explanation._reruns", lambda *_: [])
+    monkeypatch.setattr("harness.run.explanation.reruns", lambda *_: ([], []))
+    monkeypatch.setattr("harness.run.explanation._same_plan", lambda *_: None)
     claims = claims_of(right, settings)
 
     def not_tried(rerun: bool) -> list[str]:
@@ -184,6 +269,39 @@ def test_tf32_is_said_to_be_untried_where_there_is_none(
     assert not_tried(True) == []
 
 
+def test_rerun_that_cannot_be_scored_is_skipped(
+    right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(right, settings)
+    predictions, protocol = right
+    other = protocol.annotations.model_copy(update={"sha256": "0" * 64})
+    change, unread = TriedSetting("affine", "plain", "udp"), protocol.model_copy(update={"annotations": other})
+    again = [Rerun(change, predictions, unread)]
+    monkeypatch.setattr("harness.run.explanation.reruns", lambda *_: (again, []))
+    monkeypatch.setattr("harness.run.explanation._same_plan", lambda *_: None)
+    explanation = explain(SUITE, ROW, "val", settings, claims_of(right, settings), True, Unseen())
+    (skipped,) = explanation.skipped
+    assert skipped.change == change
+    text = explanation_text(explanation, SUITE.metrics, rerun=True).splitlines()
+    assert f"  - affine: plain -> udp: {skipped.reason}" in text[text.index("Could not be tried:") :]
+
+
+def test_pair_that_cannot_be_scored_is_left_out(
+    right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scored(predictions: Predictions, protocol: Protocol, data: Path) -> Metrics:
+        assert isinstance(protocol.scoring, PoseSelection)
+        if protocol.scoring.score_mode == "bbox" and protocol.scoring.nms_threshold == 0.5:
+            raise RunError("both together")
+        return evaluate(predictions, protocol, data)
+
+    monkeypatch.setattr("harness.run.explanation.evaluate", scored)
+    explanation = explained(right, [Claim(metric="AP", value=0.999, source="table")], settings)
+    pairs = [set(map(str, trial.changes)) for trial in explanation.trials if len(trial.changes) == 2]
+    assert pairs
+    assert {"score mode: bbox_keypoint -> bbox", "NMS threshold: 0.9 -> 0.5"} not in pairs
+
+
 def test_command(harness: Harness, right: Made, settings: Settings) -> None:
     save(scoring(score_mode="bbox")(right), settings)
     targets = [f"--target={claim.metric}={claim.value:.3f}" for claim in claims_of(right, settings)]
@@ -193,12 +311,17 @@ def test_command(harness: Harness, right: Made, settings: Settings) -> None:
     assert code == 0
     assert lines[0] == "coco/alexnet-256x192 val"
     assert lines[1].startswith("  as run   AP 0.")
-    assert lines[3:5] == ["Lands on the claims, the fewest changes first:", "  1. score mode: bbox -> bbox_keypoint"]
+    landing = lines.index("Lands on the claims, the fewest changes first:")
+    assert lines[landing + 1] == "  1. score mode: bbox -> bbox_keypoint"
+    assert (
+        lines[landing + 3]
+        == "     by chance: wrong settings come as close on less than 1 % of claims about this far off"
+    )
     assert lines[-1].startswith("Not tried without --rerun: boxes, flip test, shift of the mirrored heatmaps, ")
 
     code, out, _ = harness("explain", "coco/alexnet-256x192", "--target", "AP=0.999", *where)
     assert code == 1
-    assert out.splitlines()[3] == "Nothing that was tried lands on the claims. The closest:"
+    assert "Nothing that was tried lands on the claims, or leaves less than half of the distance." in out.splitlines()
 
     code, out, _ = harness("explain", "coco/alexnet-256x192", "--json", "--target", "AP=0.999", *where)
     document = json.loads(out)

@@ -1,4 +1,4 @@
-"""People's own data: `harness check --data`, `run` and `score` say the same of them, before anybody is predicted."""
+"""Custom data: `harness check --data`, `run` and `score` report the same problems, before the prediction starts."""
 
 import json
 from collections.abc import Callable
@@ -31,14 +31,14 @@ FOLDER = Path("out/own/net-64x64/val")
 
 @pytest.fixture
 def own(harness: Harness, tmp_path: Path) -> Path:
-    """Return a folder, the current one, with a suite of one's own and its data."""
+    """Return a folder, the current one, with a custom suite and its data."""
     write_own(tmp_path)
     (tmp_path / "results.json").write_text(json.dumps(results()))
     return tmp_path
 
 
 def people(change: Callable[[dict[str, Any]], object], *chosen: int) -> Change:
-    """Return a change of all people, or of those at some places."""
+    """Return a change of all people, or of those with some indices."""
 
     def applied(document: Any) -> None:
         for place in chosen or range(len(document["annotations"])):
@@ -77,14 +77,14 @@ def flag(value: int, *places: int) -> Callable[[dict[str, Any]], object]:
 
 
 def small_and_left(person: dict[str, Any]) -> None:
-    """Move a person so that its box as corners, read as width and height, still ends inside of the image."""
+    """Move a person so that its box, as corners read as width and height, still ends inside of the image."""
     shift = np.array([person["bbox"][0] - 20, person["bbox"][1] - 30, 0])
     points(lambda array: array - shift)(person)
     person["bbox"] = [20, 30, 20 + person["bbox"][2], 30 + person["bbox"][3]]
 
 
 def turn(folder: Path, *numbers: int) -> None:
-    """Store photos as a phone does: pixels on their side, with an orientation, and the size of these pixels stated."""
+    """Store photos as a phone does: rotated pixels with an orientation, and the stated size of these pixels."""
     exif = Image.Exif()
     exif[0x0112] = 6
     for number in numbers:
@@ -133,12 +133,12 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "num_keypoints 0 on labelled people": (
         people(put(num_keypoints=0), 2),
         "error",
-        "annotation 3: num_keypoints: whether it is 0 decides",
+        "annotation 3: num_keypoints: contradicts the labelled keypoints",
     ),
     "num_keypoints of somebody without any": (
         people(points(lambda array: array * 0), 2),
         "error",
-        "annotation 3: num_keypoints: whether it is 0 decides",
+        "annotation 3: num_keypoints: contradicts the labelled keypoints",
     ),
     "num_keypoints that are too few": (people(put(num_keypoints=3), 2), "note", "annotation 3: num_keypoints: not"),
     "visibility 0 with coordinates": (people(flag(0, 1)), "warning", "keypoints: coordinates with visibility 0"),
@@ -159,22 +159,22 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "keypoints from 0 to 1": (
         people(points(lambda array: array / [320, 240, 1])),
         "fatal",
-        "keypoints: from 0 to 1, as shares of the image",
+        "keypoints: from 0 to 1, like fractions of the image",
     ),
     "keypoints from -1 to 1": (
         people(points(lambda array: array / [160, 120, 1] - [1, 1, 0])),
         "fatal",
-        "keypoints: from 0 to 1, as shares of the image",
+        "keypoints: from 0 to 1, like fractions of the image",
     ),
     "boxes from 0 to 1": (
         people(box(lambda x, y, w, h: (x / 320, y / 240, w / 320, h / 240))),
         "fatal",
-        "bbox: from 0 to 1, as shares of the image",
+        "bbox: from 0 to 1, like fractions of the image",
     ),
     "keypoints of one person from 0 to 1": (
         people(points(lambda array: array / [320, 240, 1]), 2),
         "error",
-        "annotation 3: keypoints: from 0 to 1, as shares of the image",
+        "annotation 3: keypoints: from 0 to 1, like fractions of the image",
     ),
     "all sizes swapped": (sizes(lambda w, h: (h, w)), "fatal", "width, height: width and height are swapped"),
     "one size swapped": (sizes(lambda w, h: (h, w), 1), "error", "image 2: width, height: width and height are swapp"),
@@ -191,12 +191,12 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "turned photos": (
         lambda folder: turn(folder, 1, 2, 3),
         "fatal",
-        "width, height: those of the photo before it is turned by its EXIF orientation",
+        "width, height: those of the photo before the rotation by its EXIF orientation",
     ),
     "a turned photo": (
         lambda folder: turn(folder, 2),
         "error",
-        "image 2: width, height: those of the photo before it is turned by its EXIF orientation",
+        "image 2: width, height: those of the photo before the rotation by its EXIF orientation",
     ),
     "left and right exchanged": (
         names("nose", "right_hand", "left_hand", "left_foot", "right_foot"),
@@ -259,7 +259,7 @@ def test_check_run_and_score_say_the_same(case: str, harness: Harness, own: Path
         assert [problem.severity for problem in problems if text in str(problem)] == [severity]
     sentences = [problem.sentence for problem in problems if problem.severity != "note"]
     fatal = [problem for problem in problems if problem.severity == "fatal"]
-    # `score --predictions` reads no images, and no boxes where there are areas.
+    # `score --predictions` does not read images, nor boxes if there are areas.
     of_score = [sentence for sentence in sentences if ONLY_IN_IMAGES not in sentence]
 
     code, _, error = harness(*RUN)
@@ -334,7 +334,10 @@ def test_corners_in_a_box_file_stop_a_row(harness: Harness, own: Path) -> None:
     (own / "data/own/boxes.json").write_text(json.dumps(shares))
     (problem,) = checked(harness)
     assert problem.severity == "fatal"
-    assert str(problem) == "own/boxes.json: boxes 0, 1, 2: bbox: from 0 to 1, as shares of the image; pixels are read"
+    assert (
+        str(problem)
+        == "own/boxes.json: boxes 0, 1, 2: bbox: from 0 to 1, like fractions of the image; they are read as pixels"
+    )
 
 
 def test_percent(harness: Harness, own: Path) -> None:
@@ -346,7 +349,7 @@ def test_percent(harness: Harness, own: Path) -> None:
     people(box(lambda x, y, w, h: (x * 100 / 320, y * 100 / 240, w * 100 / 320, h * 100 / 240)))(own)
     (problem,) = [problem for problem in checked(harness) if problem.field != "area"]
     assert str(problem).endswith(
-        "all coordinates are from 0 to 100, in larger images: shares in percent? Pixels are read"
+        "all coordinates are from 0 to 100, like percentages of larger images; they are read as pixels"
     )
 
 
@@ -411,7 +414,7 @@ def left_hands(content: Any) -> Any:
     ids=["no keypoints", "most without", "without a count", "two categories", "an absent one", "another number"],
 )
 def test_as_mmpose_evaluates_it(change: Callable[[Any], object], nobody: bool, harness: Harness, own: Path) -> None:
-    """Somebody with an empty list of keypoints is nobody, and several categories count one by one."""
+    """A person with an empty list of keypoints is not counted, and several categories are counted separately."""
     from harness.openmmlab import xtcocotools_ext
 
     if xtcocotools_ext.install() == "stand-in":

@@ -1,4 +1,4 @@
-"""What a run says before it begins."""
+"""The forecast of a run."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def rows(glob: str) -> list[tuple[Suite, Row]]:
 
 def test_people_and_time(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    assert forecast(rows(ROWS), settings).seconds is None  # too short to be worth a measurement
+    assert forecast(rows(ROWS), settings).seconds is None  # too short for a measurement
     monkeypatch.setattr("harness.run.forecast.LONG", ALL - 1)
     one, two = forecast(rows("alexnet-*"), settings), forecast(rows(ROWS), settings)
     assert (one.people, two.people) == (ALL, 2 * ALL)
@@ -42,7 +42,7 @@ def test_people_and_time(settings: Settings, tmp_path: Path, monkeypatch: pytest
     counted = json.loads(memory.read_text())
     assert len(counted) == 2
     memory.write_text(json.dumps({key: value | {"gflop": 10 * value["gflop"]} for key, value in counted.items()}))
-    monkeypatch.setattr("harness.predict.sources.mmpose.count_flops", None)  # nothing is counted twice
+    monkeypatch.setattr("harness.predict.sources.mmpose.count_flops", None)  # operations are not counted twice
     assert forecast(rows(ROWS), settings).people == 2 * ALL
     monkeypatch.undo()
     monkeypatch.setenv("HARNESS_CACHE", str(memory.parent))
@@ -53,7 +53,7 @@ def test_people_and_time(settings: Settings, tmp_path: Path, monkeypatch: pytest
 
 
 def test_nothing_there_yet(settings: Settings, tmp_path: Path) -> None:
-    """Published sizes stand in for the data; nothing is changed."""
+    """Published sizes replace the missing data; no file changes."""
     ahead = forecast(rows("alexnet-*"), replace(settings, data=tmp_path / "data", seed=None, fetch=True))
     assert ahead.people == 104125
     assert ahead.seconds is not None
@@ -69,7 +69,7 @@ def test_nothing_there_yet(settings: Settings, tmp_path: Path) -> None:
 def test_said_before_the_rows(harness: Harness, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.run.forecast.LONG", 20)
     code, _, err = harness("run", "coco", "--rows", "alexnet-*", "--data", samples, "--limit", 1)
-    assert code == 3  # the checkpoint cannot be had
+    assert code == 3  # the checkpoint cannot be obtained
     fetch, do = err.splitlines()
     assert fetch == "1 to download: 1 of unknown size (`harness fetch coco --dry-run` lists them)"
     about = r"about [\d.]+ (seconds|minutes) on cpu"
@@ -79,7 +79,7 @@ def test_said_before_the_rows(harness: Harness, samples: Path, monkeypatch: pyte
 def test_what_is_done_is_not_to_do(
     harness: Harness, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither counted nor measured again, unless more images or other weights are asked for."""
+    """Neither counted nor measured again, unless more images or other weights are requested."""
     monkeypatch.setattr("harness.run.forecast.LONG", 20)
     places = ("--data", samples, "--out", tmp_path, "--offline")
 

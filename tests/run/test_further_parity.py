@@ -1,5 +1,5 @@
-"""Whole images, subsets and species: the shared engine against MMPose's own test loop on small data sets, by configs of
-MMPose."""
+"""Whole images, subsets and species: the shared engine compared with MMPose's own test loop on small data sets, with
+configs of MMPose."""
 
 import json
 from collections.abc import Sequence
@@ -52,11 +52,11 @@ DATA = {
     LOWER: ("fld/annotations/fld_lower_test.json", "fld/img", 4, None),
     UPPER: ("fld/annotations/fld_upper_test.json", "fld/img", 6, None),
 }
-"""Annotations, images, keypoints and, where there is one size, that of the images."""
+"""Annotations, images, number of keypoints and, if all images have the same size, that size."""
 
 
 def write(config: str, folder: Path, people: int = 6) -> Suite:
-    """Write images with somebody in each, or two in every third, and a suite of one row; return the suite."""
+    """Write images with one person each, or two in every third, and a suite of one row; return the suite."""
     annotations, images, keypoints, side = DATA[config]
     rng = np.random.default_rng(0)
     listed: list[dict[str, Any]] = []
@@ -103,7 +103,7 @@ def settings_for(settings: Settings, folder: Path) -> Settings:
 
 @pytest.mark.parametrize("config", [FREIHAND, LOWER, UPPER])
 def test_keypoints(config: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With seeded weights, and whatever the metric: MMPose's loop runs without one."""
+    """With seeded weights and any metric: MMPose's loop runs without one."""
     suite = write(config, tmp_path)
     monkeypatch.setattr("harness.predict.upstream.why_not_evaluated", lambda _: "keypoints are compared")
     plan = planned(suite, settings_for(settings, tmp_path), monkeypatch)
@@ -126,7 +126,7 @@ def test_keypoints(config: str, settings: Settings, tmp_path: Path, monkeypatch:
 
 
 def planned(suite: Suite, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """Return the plan of a config's run, by a metric that any data set can have."""
+    """Return the plan of a config's run, with a metric that any data set supports."""
 
     def by_distance(*arguments: Any) -> Any:
         config = load_config(*arguments)
@@ -138,14 +138,14 @@ def planned(suite: Suite, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
 
 
 def of_families(configs: Sequence[str]) -> list[Any]:
-    """Return configs, those of PCK marked to be skipped where there is no such family."""
+    """Return configs as parameters; those with PCK are skipped if that family is not installed."""
     without = pytest.mark.skipif("pck" not in plugins("metrics"), reason="PCK is not evaluated here")
     return [pytest.param(config, marks=[] if config == AP10K else without) for config in configs]
 
 
 @pytest.mark.parametrize("config", of_families([AP10K, FREIHAND, LOWER]))
 def test_poses_near_the_truth(config: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metrics between 0 and 1 are those of MMPose's own evaluators; for AP-10K a mean over three species."""
+    """Metrics between 0 and 1 equal those of MMPose's own evaluators; for AP-10K a mean over three species."""
     if config == AP10K and xtcocotools_ext.install() == "stand-in":
         pytest.skip("MMPose's own OKS evaluator needs xtcocotools")
     suite, measured = write(config, tmp_path, people=12), {}

@@ -1,4 +1,4 @@
-"""A hand data set that is evaluated by PCK, AUC and EPE, through every command, and against MMPose's own loop."""
+"""A hand data set evaluated by PCK, AUC and EPE, with every command, and compared with MMPose's own loop."""
 
 import json
 import re
@@ -150,7 +150,7 @@ def test_every_command(harness: Harness, data: Path, tmp_path: Path) -> None:
     assert json.loads((folder / "diagnosis.json").read_text()) == diagnosis
     assert Record.load(folder / "record.json").metrics == record.metrics
 
-    # Nearer to the truth is better: EPE falls, the others rise.
+    # Predictions closer to the ground truth are better: EPE falls, the others rise.
     shutil.copytree(tmp_path / "runs", tmp_path / "near")
     near = tmp_path / "near/hands/small/test"
     truth, _ = labelled(data)
@@ -178,7 +178,7 @@ def test_every_command(harness: Harness, data: Path, tmp_path: Path) -> None:
     code, out, _ = harness("compare", tmp_path / "runs", tmp_path / "runs")
     assert (code, "1 same" in out) == (0, True)
 
-    # AUC of other px explains another claim.
+    # AUC with another number of px explains another claim.
     arguments = ("explain", "hands.yaml/small", "--data", data, "--out", tmp_path / "runs", "--json")
     explained = json.loads(harness(*arguments, "--target", "AUC=0.9")[1])
     tried = {change["setting"] for trial in explained["trials"] for change in trial["changes"]}
@@ -207,7 +207,7 @@ def test_mmposes_own_loop_gives_the_same_metrics(harness: Harness, data: Path, t
 
 
 def test_parity_near_the_truth(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seeded weights find next to nothing; here the metrics that are compared are in between."""
+    """Seeded weights find almost nothing; here, the compared metrics lie between 0 and 1."""
     suite = load_suite(write_suite(tmp_path, CLAIMED))
     monkeypatch.setattr(Plan, "network", near_truth_network)
     settings = Settings(
@@ -228,7 +228,7 @@ def test_parity_near_the_truth(data: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def results(data: Path, off: float = 2.0) -> list[dict[str, Any]]:
-    """Return a results file of all hands, each keypoint off by so many px to the right."""
+    """Return a results file of all hands, each keypoint shifted by this many px to the right."""
     return [
         {
             "image_id": person["image_id"],
@@ -255,13 +255,13 @@ def test_predictions_of_another_framework(harness: Harness, data: Path, tmp_path
     assert scored["protocol"]["scoring"]["auc_norm"] == 30
     assert scored["coverage"]["people_without_pose"] == 0
 
-    # In images of one hand, the id of the annotation may be left out.
+    # In images with one hand, the annotation's id may be missing.
     alone = [
         pose if pose["image_id"] == 784 else {k: v for k, v in pose.items() if k != "annotation_id"} for pose in poses
     ]
     assert score(alone)["metrics"] == scored["metrics"]
 
-    # Of somebody without a pose nothing is found, and nothing is averaged.
+    # A person without a pose has no found keypoints, and adds nothing to means.
     fewer = score(poses[1:])
     assert fewer["metrics"]["EPE"] is None
     assert fewer["metrics"]["PCK@0.2"] < 1
@@ -269,13 +269,13 @@ def test_predictions_of_another_framework(harness: Harness, data: Path, tmp_path
     assert fewer["coverage"]["metrics"]["EPE"] == pytest.approx(2, abs=1e-6)
 
     del poses[3]["annotation_id"]
-    assert "entry 3 has no 'annotation_id', and 2 people are evaluated in image 784" in score(poses)
+    assert "entry 3 has no 'annotation_id', but 2 people are evaluated in image 784" in score(poses)
     poses = results(data)
     poses[1]["annotation_id"] = 9
-    assert "'annotation_id' of entry 1 is 9, which is nobody who is evaluated in image 33" in score(poses)
-    assert "entries 0 and 21 are both poses of the person 9" in score([*results(data), results(data)[0]])
+    assert "'annotation_id' of entry 1 is 9, which is not an evaluated person in image 33" in score(poses)
+    assert "entries 0 and 21 are both poses of person 9" in score([*results(data), results(data)[0]])
     poses = results(data)
     poses[0]["image_id"] = 77
     assert "poses in 1 images that" in score(poses)
     code, _, err = harness("score", suite, "--data", data, "--predictions", "poses.json", "--nms", "oks")
-    assert (code, "--nms does not go with hands" in err) == (2, True)
+    assert (code, "--nms is not supported for hands" in err) == (2, True)

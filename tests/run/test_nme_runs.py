@@ -1,4 +1,4 @@
-"""Faces end to end: both engines on the same people, and every command on runs that are scored by NME."""
+"""Faces end to end: both engines on the same people, and every command on runs scored by NME."""
 
 import json
 import re
@@ -123,7 +123,7 @@ def by_box(found: Predictions, _: Any) -> Any:
 
 
 def write_suite(folder: Path, name: str, landmarks: int, runs: dict[str, tuple[str, float]]) -> Path:
-    """Write a suite whose runs have each an annotation file, without its folder and start, and a claim, percent."""
+    """Write a suite; each run has an annotation file, without folder and start of its name, and a claim, percent."""
     (folder / f"{name}.py").write_text(CONFIG.format(name=name, landmarks=landmarks))
     stated = [RUN.format(name=name, run=run, file=file, claim=claim) for run, (file, claim) in runs.items()]
     path = folder / f"small-{name}.yaml"

@@ -1,4 +1,4 @@
-"""`harness run` with files that are not there yet, from a server on loopback."""
+"""`harness run` with missing files, from a server on loopback."""
 
 import hashlib
 import io
@@ -62,7 +62,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def with_samples(server: Server, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server with the files of the miniature."""
+    """Return a server with the files of the miniature."""
     serve(server, monkeypatch, {path: (samples / path).read_bytes() for path in sample_files(samples)})
     return server
 
@@ -151,7 +151,7 @@ def test_what_only_a_person_gets_leaves_other_rows_running(harness: Harness, wit
 
 
 def test_missing_images_leave_the_annotations_alone(harness: Harness, with_samples: Server, samples: Path) -> None:
-    """PoseTrack18's annotations are a folder as well, and one's own may be of another version."""
+    """PoseTrack18's annotations are a folder too, and custom ones may have another version."""
     own = {path: (samples / path).read_bytes() + b"\n" for path in sample_files(samples) if "/annotations/" in path}
     written(Path("data"), own | {"posetrack18/images/val/another/000000.jpg": b""})
     code, out, _ = harness("run", "posetrack18", "--rows", "resnet-50-256x192", *SEEDED)
@@ -222,7 +222,7 @@ def test_the_checkpoint_of_ones_own_suite(harness: Harness, server: Server) -> N
     assert found.weights is not None
     assert (found.weights.sha256, found.weights.size) == (sha256, len(file.getvalue()))
     kept = below(Path("cache"))
-    digests = {path for path in kept if path.startswith("images/")}  # of the contents of images, by data folder
+    digests = {path for path in kept if path.startswith("images/")}  # digests of images' contents, by data folder
     assert len(digests) == 1
     assert kept - digests == {f"checkpoints/{name}", "network_sizes.json"}
 

@@ -1,7 +1,7 @@
-"""Heads, codecs and sizes that only MMPose's pages list: the shared engine against MMPose's own test loop.
+"""Heads, codecs and sizes that only MMPose's pages list: the shared engine compared with MMPose's own test loop.
 
-Rows of a suite made here, on the miniature of COCO; networks as small as each kind allows, seeded or pointing near the
-true keypoints.
+The rows belong to a suite made here, on the miniature of COCO. Networks are as small as each kind allows, and either
+seeded or made to point near the true keypoints.
 """
 
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ class Case(NamedTuple):
     """A row."""
 
     config: str
-    """One of MMPose's; or the text of one's own, which follows `_base_ = LITE`."""
+    """A config of MMPose, or the text of a custom one, which follows `_base_ = LITE`."""
     size: tuple[int, int] = (192, 256)
     overrides: dict[str, Any] | None = None
 
@@ -92,7 +92,7 @@ CASES = {
             "model.backbone.type": "mmpretrain.VisionTransformer",
             "model.backbone.out_type": "featmap",
             "model.backbone.output_cls_token": None,
-            # as small as a test needs
+            # as small as possible for a test
             "model.backbone.arch": "deit-small",
             "model.head.in_channels": 384,
         },

@@ -1,4 +1,4 @@
-"""Passes through `harness run`: what shares its people shares a pass, as far as memory allows."""
+"""Passes in `harness run`: runs with the same people share a pass, as far as memory allows."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from harness.run.precision_effect import sample
 
 ROWS = ("shufflenet-v2-256x192", "alexnet-256x192", "litehrnet-18-256x192")
 PEOPLE = coco.PLAN[0][-1]
-"""Boxes in the first image."""
+"""Number of boxes in the first image."""
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_small_memory_means_several_passes(run: Any, monkeypatch: pytest.MonkeyP
     read = images_read(monkeypatch)
     run()
     assert len(read) == 1
-    monkeypatch.setattr(worker, "free_memory", lambda device: 2 * 35_000_000)  # takes two of the three
+    monkeypatch.setattr(worker, "free_memory", lambda device: 2 * 35_000_000)  # enough for two of the three
     _, _, records = run(out="two")
     assert sorted(record.together for record in records.values()) == [1, 2, 2]
     for row in ROWS:
@@ -155,7 +155,7 @@ def test_what_memory_did_is_in_the_record_and_stays_there(run: Any, monkeypatch:
     assert again[row].timings["forward"] == records[row].timings["forward"]
 
     predicted = (folder / "predictions.parquet").stat().st_mtime_ns
-    (folder / "estimation.json").write_text("{")  # without it the predictions are worth nothing
+    (folder / "estimation.json").write_text("{")  # without it the predictions are not valid
     run("--batch-size", 16, rows=(row,))
     assert json.loads((folder / "estimation.json").read_text())["schema_version"] == 1
     assert (folder / "predictions.parquet").stat().st_mtime_ns != predicted
@@ -169,7 +169,7 @@ def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
         effect = faster[row].effect
         assert effect is not None
         assert (effect.images, effect.people) == (1, PEOPLE)
-        if row.startswith("litehrnet"):  # too small to gain
+        if row.startswith("litehrnet"):  # too small to become faster
             assert effect.score_max == effect.keypoint_max_px == 0
             assert any("computed exactly" in warning for warning in faster[row].warnings)
         else:
@@ -178,7 +178,7 @@ def test_the_effect_of_a_faster_precision_is_measured(run: Any) -> None:
         assert effect.metrics.keys() == exact[row].metrics.keys()
         protocol = json.loads((Path("fast/coco") / row / "val/protocol.json").read_text())
         assert protocol["compute"]["precision"] == "fp32-fast"
-        # The sample is everybody here, so that the effect can be seen between the runs as well.
+        # The sample contains all people here, so that the runs' difference is the same effect.
         moved = np.linalg.norm(keypoints(row, "fast") - keypoints(row, "runs"), axis=-1)
         assert effect.keypoint_max_px == pytest.approx(moved.max())
     assert re.search(
@@ -209,7 +209,7 @@ def test_noise_floor(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         assert variant.differences.keys() == records[row].metrics.keys()
     assert 0 <= noise.floor("AP") < 1e-3
 
-    monkeypatch.setattr("harness.run.rows.measure_noise", None)  # what is known is not measured again
+    monkeypatch.setattr("harness.run.rows.measure_noise", None)  # a known noise floor is not measured again
     assert run("--noise", rows=rows)[2] == records
 
 
@@ -238,7 +238,7 @@ def test_precision_that_a_device_lacks(harness: Harness, samples: Path) -> None:
 def test_precision_is_not_for_upstream(harness: Harness, samples: Path) -> None:
     code, _, err = harness("run", "coco", "--data", samples, "--engine", "upstream", "--precision", "bf16", "--offline")
     assert code == 2
-    assert "--precision and --compile are for --engine shared" in err
+    assert "--precision and --compile need --engine shared" in err
 
 
 @pytest.mark.parametrize(("counts", "people"), [([22, 30], 22), ([3] * 100, 6), ([21] * 5000, 252), ([400, 400], 400)])

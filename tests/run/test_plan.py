@@ -1,4 +1,4 @@
-"""What a plan makes of settings."""
+"""Plans for different settings."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,3 +35,15 @@ def test_the_protocol_has_the_normalisation(settings: Settings) -> None:
     (row,) = select_rows(suite, "alexnet-256x192")
     found = make_plan(suite, row, "val", settings).protocol.normalisation
     assert found == Normalisation(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), colours="RGB")
+
+
+def test_predictions_are_kept_with_another_version_and_made_again_with_another_revision(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = load_suite("coco")
+    (row,) = select_rows(suite, "alexnet-256x192")
+    key = make_plan(suite, row, "val", settings).predictions_key
+    monkeypatch.setattr("harness.__version__", "99.0")
+    assert make_plan(suite, row, "val", settings).predictions_key == key
+    monkeypatch.setattr("harness.run.plan.REVISION", 99)
+    assert make_plan(suite, row, "val", settings).predictions_key != key

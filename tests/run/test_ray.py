@@ -1,4 +1,4 @@
-"""A Ray cluster of one node: the same results as this process's, also when a worker dies."""
+"""A Ray cluster of one node: the same results as in this process, also if a worker dies."""
 
 import sys
 import threading
@@ -16,7 +16,7 @@ from harness.run.executors.ray_cluster import RayCluster
 
 @pytest.fixture
 def nodes() -> Iterator[Nodes]:
-    """Return the nodes of a cluster that this process is connected to; there are none yet."""
+    """Return the nodes of a cluster that this process is connected to; it has none at first."""
     if sys.platform == "win32":
         pytest.skip("Ray runs no cluster of several nodes on Windows")
     with connected() as found:
@@ -25,7 +25,7 @@ def nodes() -> Iterator[Nodes]:
 
 @pytest.fixture(scope="module")
 def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return an output folder that was made in one go."""
+    """Return an output folder of an uninterrupted run."""
     return make_whole(demo, tmp_path_factory.mktemp("whole"))
 
 

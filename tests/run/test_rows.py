@@ -31,7 +31,7 @@ from harness.suites.configs import configs_folder, read_config
 ROW = "alexnet-256x192"
 ANNOTATIONS, BOXES = coco.ANNOTATIONS, coco.BOXES
 FIRST, ALL = coco.PLAN[0][-1], sum(count for *_, count in coco.PLAN)
-"""Boxes in the first image and in all."""
+"""Number of boxes in the first image and in all."""
 IMAGE = f"{coco.PLAN[0][0]:012}.jpg"
 FILES = {
     "spec.json",
@@ -58,7 +58,7 @@ def test_a_partial_run_and_its_folder(harness: Harness, data: Path) -> None:
     assert err == ""
     assert out.splitlines()[0].startswith("coco/alexnet-256x192   AP 0.448 -> ")
     assert out.splitlines()[0].endswith("partial")
-    assert "only the first 1 images (--limit); seeded weights in place of the checkpoint (--weights random:0)" in out
+    assert "only the first 1 images (--limit); seeded weights instead of the checkpoint (--weights random:0)" in out
     folder = Path("runs/coco") / ROW / "val"
     assert {path.name for path in folder.iterdir()} == FILES
     for name in FILES - {"predictions.parquet", "log.txt"}:
@@ -93,25 +93,25 @@ def test_a_rerun_does_only_what_is_missing(harness: Harness, data: Path) -> None
     assert {name for name in FILES if after[name] != before[name]} == {"record.json"}
 
     content = (folder / "predictions.parquet").read_bytes()
-    (folder / "predictions.parquet").write_bytes(content[:-100])  # as a full disk would leave it
+    (folder / "predictions.parquet").write_bytes(content[:-100])  # as after a full disk
     (folder / "record.json").unlink()
     assert harness(*arguments)[1] == first
     assert (folder / "predictions.parquet").read_bytes() == content
 
-    (folder / "record.json").write_text("{")  # damaged: made again
+    (folder / "record.json").write_text("{")  # damaged, so it is made again
     assert harness(*arguments)[1] == first
     (folder / "predictions.parquet").unlink()  # a record alone is not enough
     assert harness(*arguments)[1] == first
     assert (folder / "predictions.parquet").read_bytes() == content
 
-    for path in (data / "coco").rglob("*.json"):  # file times decide nothing
+    for path in (data / "coco").rglob("*.json"):  # file times do not matter
         path.touch()
     before = times(folder)
     harness(*arguments)
     assert times(folder) == before
 
     boxes = json.loads((data / BOXES).read_text())
-    boxes[0]["score"] /= 2  # content does
+    boxes[0]["score"] /= 2  # but content does
     (data / BOXES).write_text(json.dumps(boxes))
     assert harness(*arguments)[0] == 0
     assert times(folder)["predictions.parquet"] != before["predictions.parquet"]
@@ -283,7 +283,7 @@ def save_alexnet() -> Path:
 
 
 def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) -> None:
-    """A user's own suite: a row that works, one with another network's checkpoint, one without a checkpoint."""
+    """A custom suite: a row that works, one with another network's checkpoint, one without a checkpoint."""
     checkpoint = save_alexnet()
     sha256 = sha256_file(checkpoint)
     rows = [
@@ -299,7 +299,7 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
     code, out, _ = harness(*run)
     assert code == 3
     shown = [line.split("   ") for line in out.splitlines()[:5]]
-    assert [(line[0].strip(), line[-1]) for line in shown] == [  # as they come to their end
+    assert [(line[0].strip(), line[-1]) for line in shown] == [  # in the order in which they end
         ("own/no-checkpoint", "unobtainable"),
         ("own/wrong-hash", "unobtainable"),
         ("own/other-network", "unobtainable"),
@@ -323,14 +323,14 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
     assert record.weights.sha256 == sha256
     assert (record.images, record.people) == (len(coco.PLAN), ALL)
 
-    assert harness(*run, "--rows", "on-truth")[0] == 1  # it differs from its claim, and nothing else is wrong
-    assert harness(*run, "--rows", "good")[0] == 0  # on other boxes no number can be off
+    assert harness(*run, "--rows", "on-truth")[0] == 1  # it differs from its claim, without other errors
+    assert harness(*run, "--rows", "good")[0] == 0  # on other boxes no number is compared
 
     code, out, err = harness(*run, "--rows", "*", "--limit", 1)
-    assert (code, out) == (2, "")  # said before any row begins
+    assert (code, out) == (2, "")  # reported before any row begins
     assert f"a partial run would replace the complete one in {Path('runs/own/good/val')}" in err
 
-    # Another batch size is other content: the complete run steps aside and is not lost.
+    # Another batch size is other content: the complete run is moved aside and not lost.
     assert harness(*run, "--rows", "good", "--batch-size", 7)[0] == 0
     assert record.predictions_key is not None
     aside = Path(f"runs/own/good/val.{record.predictions_key[:8]}")
@@ -345,11 +345,11 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         (("coco", "--weights", "random"), "'random' is not random:SEED"),
         (("coco", "--limit", "0"), "0 is not in the range"),
         (("coco", "--data", "nowhere", "--offline"), "no data folder nowhere"),
-        (("coco", "--boxes", "nowhere.json"), "--boxes: there is no file nowhere.json"),
+        (("coco", "--boxes", "nowhere.json"), "--boxes nowhere.json: no such file"),
         (("coco", "--boxes", "http://[::1"), "--boxes http://[::1: Invalid IPv6 URL"),
         (("coco", "--data", "data/coco/annotations/person_keypoints_val2017.json"), "no data folder"),
         (("coco", "--out", "data/coco/annotations/person_keypoints_val2017.json"), "cannot be written to"),
-        (("coco", "--device", "cuda:99"), "--device cuda:99 is not here"),
+        (("coco", "--device", "cuda:99"), "--device cuda:99 cannot be used"),
     ],
 )
 def test_wrong_usage(harness: Harness, data: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -393,11 +393,11 @@ def test_boxes_of_ones_own(harness: Harness, data: Path) -> None:
         assert code == 3
         assert said in out
     code, _, err = harness("run", "mpii", "--rows", "litehrnet-18-*", "--weights", "random:0", *named)
-    assert (code, "none of these does" in err) == (2, True)
+    assert (code, "none of these rows does" in err) == (2, True)
 
 
 def test_runs_of_two_contents_take_turns(harness: Harness, data: Path) -> None:
-    """Each is kept whole, and neither is computed twice."""
+    """Each is kept completely, and neither is computed twice."""
     checkpoint = save_alexnet()
     Path("own.yaml").write_text(OWN_SUITE + own_row("a", ALEXNET, checkpoint.name, sha256_file(checkpoint)))
     Path("mine.json").write_text(json.dumps(json.loads((data / BOXES).read_text())[:10]))
@@ -430,7 +430,7 @@ def test_the_upstream_engine(harness: Harness, data: Path) -> None:
 def test_the_upstream_engine_forks_nothing_beside_ray(
     harness: Harness, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray's gRPC crashes in a forked process: a data loader's worker then ends without a word."""
+    """Ray's gRPC crashes in a forked process: a data loader's worker would end without a message."""
 
     def fork() -> int:
         raise AssertionError("a process was forked")
@@ -468,7 +468,7 @@ def test_on_a_terminal_bars_do_not_erase_results(data: Path) -> None:
     ) as process:
         os.close(theirs)
         shown = b""
-        with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed
+        with contextlib.suppress(OSError):  # Linux raises it after the other side has closed
             while part := os.read(ours, 65536):
                 shown += part
     os.close(ours)

@@ -1,4 +1,4 @@
-"""Runs that are scored in processes of their own."""
+"""Runs that are scored in separate processes."""
 
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,7 +18,7 @@ def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Score each run in a process, and return what these are given to do."""
+    """Make each run be scored in a process, and return the functions that these get."""
     given: list[object] = []
 
     class Pool(ProcessPoolExecutor):
@@ -64,7 +64,7 @@ def test_what_a_process_was_to_score_is_scored_when_it_dies(
         assert (folder(row) / "diagnosis.json").read_bytes() == (folder(row, whole) / "diagnosis.json").read_bytes()
         assert found.warnings == [
             *expected.warnings,
-            "a process that scored died, perhaps for want of memory: scored once more, in the first one",
+            "a scoring process died, perhaps out of memory; the main process scored the run again",
         ]
 
 

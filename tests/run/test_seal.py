@@ -1,4 +1,4 @@
-"""The files of a run vouch for each other: whatever is changed by hand is noticed by every command that reads them."""
+"""The files of a run are sealed together: every command that reads them notices manual changes."""
 
 import json
 import re
@@ -51,9 +51,9 @@ def edited_protocol(run: Path) -> None:
 
 
 EDITS = {
-    moved_keypoints: r"predictions\.parquet is not the file that the record was made from",
-    edited_metric: r"record\.json: its metrics, or what they are of, are not those that were measured",
-    edited_protocol: r"protocol\.json is not the file that the record was made from",
+    moved_keypoints: r"predictions\.parquet has changed since the record was made from it",
+    edited_metric: r"record\.json: the metrics, or what they refer to, have been changed since they were measured",
+    edited_protocol: r"protocol\.json has changed since the record was made from it",
 }
 
 
@@ -78,7 +78,7 @@ def test_what_is_changed_by_hand_is_noticed(
     assert code == 0
     assert "left out: " in out + err
 
-    # The scores can be made again from what is right; predictions and protocol only by another run.
+    # Scores can be recomputed from valid predictions; predictions and protocol only by another run.
     code, _, err = harness("score", runs, "--data", demo)
     assert code == (0 if edit is edited_metric else 3)
     if edit is edited_metric:
@@ -92,7 +92,7 @@ def test_what_is_changed_by_hand_is_noticed(
 
 
 def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
-    """Records of former versions have no seal; their metrics are compared with those of their predictions."""
+    """Records of earlier versions have no seal; their metrics are compared with those of their predictions."""
     runs = tmp_path / "runs"
     shutil.copytree(made, runs)
     path = runs / RUN / "record.json"
@@ -101,7 +101,7 @@ def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Pa
     record.model_copy(update={"seal": None, "metrics": metrics}).save(path)
     code, out, _ = harness("compare", runs, made, "--data", demo)
     assert code == 1
-    assert "does not agree with its own predictions" in out
+    assert "does not match its own predictions" in out
 
 
 def test_changed_images_are_noticed(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:

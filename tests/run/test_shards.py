@@ -1,4 +1,4 @@
-"""Shards on disk: what comes back is what was kept, or nothing."""
+"""Shards on disk: loading returns the saved content, or nothing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a run survives: deaths, faults and a second process, through `harness run`."""
+"""Deaths, faults and a second process that a run survives, through `harness run`."""
 
 import errno
 import json
@@ -34,13 +34,13 @@ from harness.run.worker import Task, Worker
 
 @pytest.fixture
 def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut all work into the smallest tasks that there are: one batch each."""
+    """Divide all work into the smallest tasks: one batch each."""
     monkeypatch.setattr(passes, "TASK_SECONDS", 0)
 
 
 @pytest.fixture(scope="module")
 def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return an output folder that was made in one go."""
+    """Return an output folder of an uninterrupted run."""
     return make_whole(demo, tmp_path_factory.mktemp("whole"))
 
 
@@ -49,7 +49,7 @@ Doing = Callable[[Worker, Task], list[Any]]
 
 @pytest.fixture
 def doing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Doing], None]:
-    """Return a function that puts another way to do tasks in place of a worker's."""
+    """Return a function that replaces a worker's way to do tasks."""
     return lambda do: monkeypatch.setattr(Worker, "do", do)
 
 
@@ -68,7 +68,7 @@ def test_the_same_command_goes_on(harness: Harness, demo: Path, whole: str, smal
     doing(stopped)
     code, _, err = harness(*arguments(demo))
     assert code == 130
-    assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
+    assert "stopped: 0 of 2 rows are done; repeat the command to continue" in err
     assert not list(Path("runs").rglob("*.lock"))
     code, out, _ = harness(*arguments(demo), "--status")
     assert code == 0
@@ -106,7 +106,7 @@ def test_images_that_changed_meanwhile_are_predicted_anew(
 
 
 def test_rows_at_different_places_join(harness: Harness, demo: Path, whole: str, small_tasks: None, doing: Any) -> None:
-    """One row has more done than the other; both end as if made in one go."""
+    """One row has more done than the other; both end as if uninterrupted."""
     seen: list[tuple[int, int, int]] = []
     left = [4]
 
@@ -159,14 +159,14 @@ class Unlucky(Here):
 
 @pytest.fixture
 def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Task], bool]], None]:
-    """Return a function that says of which tasks the worker is lost."""
+    """Return a function that takes a condition for tasks whose worker is lost."""
     monkeypatch.setattr("harness.run.executors.choose.Here", Unlucky)
     return lambda loses: monkeypatch.setattr(Unlucky, "loses", loses, raising=False)
 
 
 @pytest.mark.parametrize(("times", "lost"), [(3, False), (1000, True)])
 def test_lost_workers(harness: Harness, demo: Path, whole: str, losing: Any, times: int, lost: bool) -> None:
-    """A run that kills its workers is found out, and leaves the others."""
+    """A run that kills its workers is identified, and the others continue."""
     left = iter(range(times))
 
     def loses(task: Task) -> bool:
@@ -178,10 +178,10 @@ def test_lost_workers(harness: Harness, demo: Path, whole: str, losing: Any, tim
     assert code == (3 if lost else 0)
     assert record(ROWS[1]).status == "partial"
     if lost:
-        reason = "3 workers were lost over it; the last time the process died: SIGKILL"
+        reason = "3 workers were lost during this run; the last one: the process died: SIGKILL"
         assert record(ROWS[0]).reason == reason
         assert f"failed: {reason} [demo/{ROWS[0]}]" in out
-        assert "1 row is left to do: the same command tries again" in out
+        assert "1 row is not done; repeat the command to try again" in out
     else:
         assert_same("runs", whole)
 
@@ -189,7 +189,7 @@ def test_lost_workers(harness: Harness, demo: Path, whole: str, losing: Any, tim
 def test_losses_of_other_people_are_not_counted(
     harness: Harness, demo: Path, whole: str, small_tasks: None, losing: Any
 ) -> None:
-    """On machines that are taken away now and then, a long run loses more than a few workers."""
+    """On preemptible machines, a long run loses more than a few workers."""
     seen: Counter[int] = Counter()
 
     def loses(task: Task) -> bool:
@@ -263,9 +263,9 @@ def test_a_full_disk_is_said(harness: Harness, demo: Path, monkeypatch: pytest.M
     code, out, _ = harness(*arguments(demo))
     assert code == 3
     assert "failed: the disk is full: runs/x" in out
-    if what is Predictions:  # the other row had room
+    if what is Predictions:  # the other row fits into memory
         assert sorted([record(row).status for row in ROWS]) == ["failed", "partial"]
-        assert "1 row is left to do: the same command tries again" in out
+        assert "1 row is not done; repeat the command to try again" in out
     else:
         assert "the record could not be written: [Errno 28] No space left on device" in out
     monkeypatch.undo()
@@ -273,7 +273,7 @@ def test_a_full_disk_is_said(harness: Harness, demo: Path, monkeypatch: pytest.M
 
 def test_errors_travel_between_processes() -> None:
     class LocalError(Exception):
-        """Cannot be pickled."""
+        """An error that cannot be pickled."""
 
     error = RunError("what happened", "what to do")
     (kept, replaced, noted) = portable([error, LocalError("cause"), ValueError("cause")])
@@ -294,7 +294,7 @@ def until(happened: Callable[[], object], seconds: float = 300) -> None:
 
 
 def begin(demo: Path, *extra: object) -> subprocess.Popen[str]:
-    """Start a run, and return once it works on its first row."""
+    """Start a run, and return after it has started on its first row."""
     process = subprocess.Popen(command(demo, *extra), stderr=subprocess.PIPE, text=True)
     lock = folder(ROWS[0]).with_name(".val.lock")
     until(lock.is_file)
@@ -308,7 +308,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 
 @POSIX
 def test_two_processes_two_devices_and_deaths(demo: Path, tmp_path: Path, harness: Harness, whole: str) -> None:
-    """Two commands share a folder; the one that works has two workers, of which one is killed."""
+    """Two commands share a folder; the working one has two workers, of which one is killed."""
     first = subprocess.Popen(command(demo, "--device", "cpu,cpu"), stdout=subprocess.PIPE, text=True)
     until(lambda: list(workers_of(first.pid)))
     _, out, _ = harness(*arguments(demo), "--status")
@@ -334,12 +334,12 @@ def test_two_processes_two_devices_and_deaths(demo: Path, tmp_path: Path, harnes
 @pytest.mark.usefixtures("default_signals")
 @pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_and_a_stale_lock(demo: Path, harness: Harness, whole: str, sent: int, exit_code: int) -> None:
-    """SIGTERM is what a Slurm job gets before its end. A lock file that no process holds locks nothing."""
+    """A Slurm job gets SIGTERM before its end. A lock file without a process locks nothing."""
     process = begin(demo)
     process.send_signal(sent)
     _, err = process.communicate(timeout=300)
     assert process.returncode == exit_code
-    assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
+    assert "stopped: 0 of 2 rows are done; repeat the command to continue" in err
     assert not list(Path("runs").rglob("*.lock"))
 
     folder(ROWS[0]).with_name(".val.lock").write_text('{"process": 1, "node": "gone", "since": "long ago"}')
@@ -351,7 +351,7 @@ def test_signals_and_a_stale_lock(demo: Path, harness: Harness, whole: str, sent
 @POSIX
 @pytest.mark.usefixtures("default_signals")
 def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
-    """A run whose parent ignores SIGINT ignores it as well; SIGTERM stops it and its workers."""
+    """A run whose parent ignores SIGINT ignores it too; SIGTERM stops it and its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process = begin(demo)
     process.send_signal(signal.SIGINT)
@@ -366,7 +366,7 @@ def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
     process.terminate()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 143
-    assert "stopped: 0 of 2 rows are done; the same command goes on from here" in err
+    assert "stopped: 0 of 2 rows are done; repeat the command to continue" in err
     assert psutil.wait_procs(workers, timeout=300)[1] == []
     assert not list(Path("runs").rglob("*.lock"))
 
@@ -374,10 +374,10 @@ def test_in_the_background(demo: Path, harness: Harness, whole: str) -> None:
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (("--device", "cpu,meta"), "--device cpu,meta: processors of different kinds round differently"),
-        (("--address", "auto"), "--address is for --executor ray"),
-        (("--executor", "ray", "--device", "cuda:1"), "--device cuda:1 does not go with --executor ray"),
-        (("--engine", "upstream", "--device", "cpu,cpu"), "MMPose's own loop runs on one device"),
+        (("--device", "cpu,meta"), "--device cpu,meta: different kinds of processors round differently"),
+        (("--address", "auto"), "--address needs --executor ray"),
+        (("--executor", "ray", "--device", "cuda:1"), "--device cuda:1 does not fit --executor ray"),
+        (("--engine", "upstream", "--device", "cpu,cpu"), "--engine upstream runs on one device"),
     ],
 )
 def test_wrong_usage(harness: Harness, demo: Path, extra: tuple[str, ...], message: str) -> None:

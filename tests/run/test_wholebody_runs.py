@@ -1,4 +1,4 @@
-"""Whole-body rows from the suite to the pages, on annotated and on detected boxes, and against MMPose's own loop."""
+"""Whole-body rows from suite to pages, on annotated and on detected boxes, and compared with MMPose's own loop."""
 
 import json
 import re
@@ -173,7 +173,7 @@ def test_every_command(
     assert code == 0, err
     assert re.search(r"AP\(hand\) +0\.\d+", out)
 
-    # Worse in one part: the left hand.
+    # One part is worse: the left hand.
     worse = tmp_path / "worse"
     moved = found.keypoints.copy()
     moved[:, 91:112] += 40
@@ -193,7 +193,7 @@ def test_every_command(
 
 
 def copy_run(runs: Path, to: Path, predictions: Predictions) -> None:
-    """Copy runs; the predictions of the detected row are others, of which its record does not know yet."""
+    """Copy runs; the predictions of the detected row are changed, and its record is not updated."""
     shutil.copytree(runs, to)
     folder = to / "bodies/detected/val"
     key = Predictions.saved_key(folder / "predictions.parquet")

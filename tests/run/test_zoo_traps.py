@@ -1,4 +1,4 @@
-"""Known mistakes with the further data sets, made on purpose: the comparison with MMPose must notice each of them."""
+"""Known mistakes with the further data sets, made on purpose: the comparison with MMPose must detect each of them."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ def zoo(settings: Settings, zoo_samples: Path) -> Settings:
 
 
 def exchanged(*pairs: tuple[int, int]) -> Callable[[Protocol], Protocol]:
-    """Return what gives the flip test pairs of left and right keypoints."""
+    """Return a function that exchanges pairs of left and right keypoints in the flip test."""
 
     def change(protocol: Protocol) -> Protocol:
         indices = list(range(protocol.num_keypoints))
@@ -79,14 +79,14 @@ def test_protocol(trap: str, zoo: Settings, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def wholly_visible(self: Hands, annotations: Path, num_keypoints: int) -> LabelledPeople:
-    """Return hands whose keypoints count from a visibility of 1 on."""
+    """Return hands whose keypoints count from a visibility of 1."""
     labelled = LABELLED_HANDS(self, annotations, num_keypoints)
     parts = self.parts(annotations, READ_WHOLEBODY(annotations))
     return replace(labelled, visible=parts.visible >= 1)
 
 
 def clipped_hands(path: Path, file: WholeBodyFile) -> Parts:
-    """Return hands whose boxes end at the image's edge."""
+    """Return hands whose boxes are clipped to the image."""
     parts = hands(path, file)
     widths, heights = (
         column.values[parts.image_rows] for column in (file.coco.images.widths, file.coco.images.heights)
@@ -164,7 +164,7 @@ def test_code_on_the_miniature(trap: str, settings: Settings, monkeypatch: pytes
 
 
 def test_mean_of_faces(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Faces of the official files have all keypoints, with which both means are the same."""
+    """Faces of the official files have all keypoints, for which both means are equal."""
     data = tmp_path / "data"
     shutil.copytree(settings.data / "cofw", data / "cofw")
     path = data / "cofw/annotations/cofw_test.json"
@@ -177,7 +177,7 @@ def test_mean_of_faces(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def notices(run: str, place: str, wrong: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check that the engines are equal on a run, and are not any more with something wrong in our code's place."""
+    """Check that the engines are equal on a run, and differ after a replacement in our code."""
     assert not differs(run, settings)
     monkeypatch.setattr(place, wrong)
     forget()
@@ -186,6 +186,6 @@ def notices(run: str, place: str, wrong: Any, settings: Settings, monkeypatch: p
 
 
 def forget() -> None:
-    """Let people and ground truth be read anew."""
+    """Clear the caches of people and ground truth."""
     _read_truth.cache_clear()
     _people_read.clear()

@@ -1,6 +1,6 @@
-"""Four rows on a part of COCO, on a Ray cluster of three nodes of which one goes and a worker dies midway.
+"""Runs four rows on a part of COCO, on a Ray cluster of three nodes; one node and one worker are lost meanwhile.
 
-Run by `nox -s cluster`. HARNESS_SUBSET names the data folder; it prints how long what took.
+Run by `nox -s cluster`. HARNESS_SUBSET names the data folder; it prints the durations.
 """
 
 import os

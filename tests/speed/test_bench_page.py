@@ -1,4 +1,4 @@
-"""The page of the measurements, as a whole."""
+"""The complete page of the measurements."""
 
 from harness.speed.outcome import (
     BenchReport,
@@ -148,29 +148,29 @@ def test_page() -> None:
 
 Measured by `harness bench` on Some CPU, 2 cores, 2 threads (commit 01234567; torch 2.14.1, numpy 1.26.4).
 
-Both sides did the same work in turn, in one run, and gave the same results: crops bit for bit, keypoints within 0.01 \
-px, metrics of the same predictions within 1e-12, of whole runs within 1e-06. A ratio is upstream's time over ours, \
-taken within each round; the table has its median, least and most. Rates are those of the median round.
+Both sides did the same work in alternation and gave the same results: crops bit for bit, keypoints within 0.01 \
+px, metrics of the same predictions within 1e-12, of whole runs within 1e-06. A ratio is upstream's time over ours \
+within one round; the table shows its median, minimum and maximum. Rates are those of the median round.
 
-| what | ratio | least | most | rounds | upstream | ours |
+| what | ratio | minimum | maximum | rounds | upstream | ours |
 |---|---:|---:|---:|---:|---:|---:|
-| boxes to batches of crops, on one core, 21 boxes an image | 15.0 | 14.0 | 16.0 | 2 | 123 boxes/s | 1,833 boxes/s |
-| the same beside its data set alone, without a loader | 8.4 | 8.4 | 8.4 | 1 | 240 boxes/s | 2,016 boxes/s |
+| boxes to batches of crops, on one core, 21 boxes per image | 15.0 | 14.0 | 16.0 | 2 | 123 boxes/s | 1,833 boxes/s |
+| the same, against its data set alone without a loader | 8.4 | 8.4 | 8.4 | 1 | 240 boxes/s | 2,016 boxes/s |
 | heatmaps to keypoints, dark | 20.0 | 20.0 | 20.0 | 1 | 640 people/s | 12,800 people/s |
 | 104,125 predictions in 5,000 images scored | 52.0 | 52.0 | 52.0 | 1 | 1,602 predictions/s | 83,300 predictions/s |
 | their intervals, which MMPose does not have | - | - | - | 1 | - | 5.2 s |
 | their error analysis, which MMPose does not have | - | - | - | 1 | - | 6.0 s |
 | 2 rows, start to end | 2.0 | 2.0 | 2.0 | 1 | 100.0 s | 50.0 s |
-| 2 rows, start to end, besides the network | 12.5 | 12.5 | 12.5 | 1 | 50.0 s | 0.0 s |
+| 2 rows, start to end, without the network | 12.5 | 12.5 | 12.5 | 1 | 50.0 s | 0.0 s |
 | their intervals and error analyses, which MMPose does not have | - | - | - | 1 | - | 4.0 s |
 
-## Several rows at once
+## Several rows together
 
-2,037 boxes in 97 images, seeded checkpoints. Upstream: MMPose's test script, a process a row, with its published \
-settings. Ours: one process, precision fp32. Forward is from crops to heatmaps, flip test included, ours with that \
-of the sample that tells the effect of the precision. Seconds are those of the median round; metric and keypoint the \
-largest differences: seeded heatmaps may have ties, which rounding decides, and seeded networks find hardly anybody, \
-so that equal metrics say little.
+2,037 boxes in 97 images, seeded checkpoints. Upstream: MMPose's test script, a process per row, with its published \
+settings. Ours: one process, precision fp32. Forward is from crops to heatmaps with the flip test; ours includes \
+the sample that measures the effect of the precision. Seconds are those of the median round; metric and keypoint are \
+the largest differences. Seeded heatmaps may have ties, which rounding decides, and seeded networks find few people, \
+so that equal metrics prove little.
 
 | row | upstream | of it forward | our forward | metric | keypoint px |
 |---|---:|---:|---:|---:|---:|
@@ -184,11 +184,11 @@ batches alone: 1.12 times (1.10 to 1.15 in 3 rounds).
 
 ## Work in tasks, and several workers
 
-litehrnet-18-256x192, 1,504 boxes in 24 images, one thread a worker for the network, with the same results to the last \
-bit. Seconds are the medians of 3 rounds. Efficiency is how many times faster workers are than this process, once \
-begun, by how many they are.
+litehrnet-18-256x192, 1,504 boxes in 24 images, one thread per worker for the network, with the same results to the \
+last bit. Seconds are the medians of 3 rounds. Efficiency is the speed-up of the workers over this process, after \
+their start, divided by their number.
 
-| what | seconds | against | seconds | what follows | least | most | begun in |
+| what | seconds | against | seconds | result | minimum | maximum | started in |
 |---|---:|---|---:|---|---:|---:|---:|
 | 47 tasks | 33.0 | one task | 31.0 | 43.5 ms for each further task | 21.7 | 65.2 | - |
 | 2 processes | 16.0 | this process | 30.0 | efficiency 0.94 | 0.94 | 0.94 | 6.2 s |
@@ -196,7 +196,7 @@ begun, by how many they are.
 
 ## Peak memory
 
-A whole run with a small network: reading, predicting, saving and scoring, each in a fresh process.
+A whole run with a small network: reading, predicting, saving and scoring; each run in a new process.
 
 | boxes | peak MB | seconds |
 |---:|---:|---:|
@@ -210,11 +210,11 @@ It grows by 201 MB.
 41 rows, 104,125 boxes in 5,000 images, 2 geometries (192x256 plain, 192x256 udp), 220 PFLOP of forward passes; Some \
 GPU, 16 cores. Crops take 1.2 minutes, decoding 2.0, scoring 1.0, start-up 1.5.
 
-| precision | peak TFLOP/s | reached | forward, minutes | what binds | whole table, minutes |
+| precision | peak TFLOP/s | reached | forward, minutes | slowest step | whole table, minutes |
 |---|---:|---:|---:|---|---:|
 | bf16 | 989 | 15% | 24.7 | GPU | 27.2 |
 
-It assumes:
+Assumptions:
 
 - one pass
 - 16 cores

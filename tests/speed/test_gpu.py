@@ -1,4 +1,4 @@
-"""What is measured of a GPU, on the CPU with tiny sizes, and what is concluded from it."""
+"""The measurements of a GPU, on the CPU with tiny sizes, and their conclusions."""
 
 import os
 import sys
@@ -86,7 +86,7 @@ def test_everything_on_a_cpu(samples: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [rate.boxes for rate in report.crops.rates] == [42, 42]
     assert [run.precision for run in report.runs] == ["bf16", "bf16", "fp32"]
     assert kept[-1] == report
-    assert len(kept) > 8  # after everything that was measured
+    assert len(kept) > 8  # after each measurement
     page = gpu_markdown(report)
     assert "A rehearsal on a CPU" in page
     assert "needs an NVIDIA GPU" in page
@@ -124,7 +124,7 @@ def test_real_processes(samples: Path, tmp_path: Path) -> None:
     assert 100 < run.host_mb < 20_000
     made = (tmp_path / f"{ROWS}.pth").stat().st_mtime_ns
     found = measure_upstream(ROWS, theirs, 2, 200)
-    assert (tmp_path / f"{ROWS}.pth").stat().st_mtime_ns == made  # once for all runs
+    assert (tmp_path / f"{ROWS}.pth").stat().st_mtime_ns == made  # written once for all runs
     assert (found.boxes, found.loop_boxes) == (34, 2)
     assert 0 < found.loop_s < found.wall_s
 
@@ -176,7 +176,7 @@ def test_known_rates_are_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_rate_is_of_the_median_round(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    costs = iter([9.0, 9.0, 1.0, *[0.5] * 2, *[1.0] * 2, *[2.0] * 2])  # two to warm up, one to know, three rounds
+    costs = iter([9.0, 9.0, 1.0, *[0.5] * 2, *[1.0] * 2, *[2.0] * 2])  # two warm-ups, one estimate, three rounds
 
     def compute(_: torch.Tensor) -> None:
         clock[0] += next(costs)
@@ -294,7 +294,7 @@ def upstream_run(row: str, **changes: Any) -> UpstreamRun:
 
 @pytest.fixture
 def conclude() -> Callable[..., GpuReport]:
-    """Return what concludes from a report of two rows, one of them a transformer, some of it changed."""
+    """Return a function that draws conclusions from a changeable report of two rows, one of them a transformer."""
     table = Table((TableRow("a", CROP, "msra", 2), TableRow("b", CROP, "udp", 2, transformer=True)), 50, 1000)
 
     def network(row: str, people_s: float) -> NetworkRates:
@@ -352,9 +352,9 @@ def test_targets(conclude: Callable[..., GpuReport]) -> None:
     assert target(report, "whole table in bf16") == (0.717, True)  # 43 s
     assert target(report, "whole table in tf32") == (-1, None)
     assert target(report, "wall over forward") == (2.3, False)
-    assert target(report, "resnet-50-256x192 in bf16, times") == (10.87, True)  # 0.25 s a box against 0.023
+    assert target(report, "resnet-50-256x192 in bf16, times") == (10.87, True)  # 0.25 s per box against 0.023
     assert target(report, "ten small rows") == (-1, None)
-    assert target(report, "decoding") == (0.045, False)  # 900 µs at 50 people a second
+    assert target(report, "decoding") == (0.045, False)  # 900 µs at 50 people per second
     ten = whole_run(list(TEN), "bf16", wall_s=100.0)
     every = tuple(upstream_run(row) for row in TEN)
     assert target(conclude(runs=(ten,), upstream=every), "ten small rows") == (25.0, False)

@@ -1,4 +1,4 @@
-"""The model of a GPU: its arithmetic, and what it reads."""
+"""The model of a GPU: its arithmetic, and its inputs."""
 
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def test_crops_can_bind() -> None:
 
 
 def test_unknown_work() -> None:
-    with pytest.raises(ObtainError, match="the forward work of 1 rows is not known, such as b"):
+    with pytest.raises(ObtainError, match="the forward work of 1 rows is unknown, such as b"):
         model_gpu(TABLE, {"a": 1, "c": 1}, *costs(1, 1), cores_here=1)
 
 
@@ -117,7 +117,7 @@ def test_work_from_an_outcome_of_parity(tmp_path: Path) -> None:
     path.write_text(report.model_dump_json())
     assert read_gflop(path) == {"a": 1.5}
     path.write_text("{}")
-    with pytest.raises(ObtainError, match="outcome of `harness parity` of schema version None"):
+    with pytest.raises(ObtainError, match="outcome of `harness parity` has schema version None"):
         read_gflop(path)
     with pytest.raises(ObtainError, match="--parity FILE"):
         read_gflop(tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""Peak memory of whole runs, of a few boxes."""
+"""Peak memory of whole runs, with few boxes."""
 
 import subprocess
 import sys

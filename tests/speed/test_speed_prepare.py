@@ -1,4 +1,4 @@
-"""Preparation beside MMPose's pipeline, on a few people."""
+"""Preparation compared with MMPose's pipeline, on a few people."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Both sides in turn, and what is made of their times."""
+"""Alternation of both sides, and the evaluation of their times."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_sides_alternate() -> None:
 
 
 def test_each_round_is_timed_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Upstream takes 9, 8 and 6 s, we take 3, 1 and 2 s.
+    # Upstream takes 9, 8 and 6 s, our side 3, 1 and 2 s.
     ticks = iter([0, 9, 0, 3, 0, 1, 0, 8, 0, 6, 0, 2])
     monkeypatch.setattr("harness.speed.rounds.time.perf_counter", lambda: next(ticks))
     seen: list[tuple[str, int]] = []

@@ -1,4 +1,4 @@
-"""Whole runs beside MMPose's test script: one small row on one image, in real processes."""
+"""Whole runs compared with MMPose's test script: one small row on one image, in real processes."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.suites.load import load_suite, select_rows
 
 ROW = "shufflenet-v2-256x192"
 PEOPLE = coco.PLAN[0][-1]
-"""Boxes in the first image."""
+"""Number of boxes in the first image."""
 
 
 def test_one_of_the_ten(samples: Path) -> None:
@@ -69,7 +69,7 @@ def test_wrong_rows_and_data(samples: Path, tmp_path: Path) -> None:
         make_workload(f"{ROW},resnet-51", samples, 1, tmp_path)
     with pytest.raises(ObtainError, match="the annotation file is missing"):
         make_workload(ROW, tmp_path, 1, tmp_path)
-    with pytest.raises(UsageError, match="one is measured alone"):
+    with pytest.raises(UsageError, match="but one is needed"):
         find_row("shufflenet-*")
 
 
@@ -86,10 +86,10 @@ def run(**changes: Any) -> RowRun:
 def test_runs_that_differ() -> None:
     moved = np.zeros((3, 17, 2))
     moved[2, 5, 1] = -4
-    assert check_run("a", run(), run(keypoints=moved)) == (0, 4)  # a tie may do that: it is told, not refused
+    assert check_run("a", run(), run(keypoints=moved)) == (0, 4)  # a tie may cause it: reported, not rejected
     with pytest.raises(DifferenceError, match=r"a: AP is 0\.6, upstream's 0\.5"):
         check_run("a", run(), run(metrics={"AP": 0.6}))
-    with pytest.raises(DifferenceError, match="a: the people are not upstream's"):
+    with pytest.raises(DifferenceError, match="a: the people differ from upstream's"):
         check_run("a", run(), run(person_ids=np.array([0, 2, 1])))
 
 

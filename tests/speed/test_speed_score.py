@@ -1,4 +1,4 @@
-"""Scoring beside MMPose's CocoMetric, on a small synthetic data set."""
+"""Scoring compared with MMPose's CocoMetric, on a small synthetic data set."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Work in tasks beside work in one, and workers beside this process, on the people of one image."""
+"""Work in tasks compared with one task, and workers with this process, on the people of one image."""
 
 import json
 from dataclasses import replace
@@ -81,14 +81,14 @@ def test_workers_that_do_not_begin(plan: Plan, tmp_path: Path) -> None:
             return self._tasks.popleft(), Lost("it died")
 
     work = _Work(plan, plan.people(), RunFolder(tmp_path))
-    with pytest.raises(RunError, match="of 2 workers only 1 began"):
+    with pytest.raises(RunError, match="only 1 of 2 workers started"):
         work.begin(Two("cpu", lambda _: None))
     with pytest.raises(RunError, match="it died"):
         work.begin(Dying("cpu", lambda _: None))
 
 
 def test_an_outcome_without_shards() -> None:
-    """What was measured before there was this part."""
+    """An outcome from before this part existed."""
     committed = Path(__file__).parents[2] / "results" / "bench.json"
     earlier = json.loads(committed.read_text())
     earlier["details"].pop("shards", None)

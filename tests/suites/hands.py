@@ -1,4 +1,4 @@
-"""A suite of a user's own: hands of 21 keypoints, with images, annotations, boxes, metainfo and a small network."""
+"""A custom suite: hands of 21 keypoints, with images, annotations, boxes, metainfo and a small network."""
 
 import json
 from collections.abc import Callable
@@ -67,7 +67,7 @@ test_evaluator = val_evaluator
 
 
 def info(**changes: Any) -> str:
-    """Return a metainfo file; fields of `dataset_info` are changed, or left out where the change is None."""
+    """Return a metainfo file; fields of `dataset_info` are changed, or removed if the change is None."""
     keypoints = {number: {"name": name, "swap": ""} for number, name in enumerate(NAMES)}
     fields = {"keypoint_info": keypoints, "skeleton_info": {}, "joint_weights": [1.0] * 21, "sigmas": [0.05] * 21}
     kept = {"dataset_name": "hands"} | {k: v for k, v in (fields | changes).items() if v is not None}
@@ -75,7 +75,7 @@ def info(**changes: Any) -> str:
 
 
 def annotations(count: int = len(NAMES)) -> dict[str, Any]:
-    """Return annotations of three images with two hands each, and a crowd, which nobody is evaluated in."""
+    """Return annotations of three images with two hands each, and a crowd, which is not evaluated."""
     rng = np.random.default_rng(0)
     people: list[dict[str, Any]] = []
     for number in range(7):
@@ -100,7 +100,7 @@ def annotations(count: int = len(NAMES)) -> dict[str, Any]:
 
 
 def boxes() -> list[dict[str, Any]]:
-    """Return what a detector found: the annotated boxes, moved a little."""
+    """Return a detector's boxes: the annotated boxes, slightly moved."""
     return [
         {
             "image_id": one["image_id"],
@@ -116,7 +116,7 @@ class Hands:
     """The files of the suite in a folder.
 
     Args:
-        folder: Where they are written.
+        folder: Folder of the files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -145,7 +145,7 @@ class Hands:
         self.write(name, content)
 
     def replace(self, path: Path, old: str, new: str) -> None:
-        """Replace a part of a file that is there once."""
+        """Replace a text that occurs once in a file."""
         text = path.read_text()
         assert text.count(old) == 1, (path, old)
         path.write_text(text.replace(old, new))

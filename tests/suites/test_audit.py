@@ -1,4 +1,4 @@
-"""The audit finds what is known to be wrong in MMPose's files, nothing else, and every change to a suite."""
+"""The audit finds the known errors in MMPose's files, no others, and every change to a suite."""
 
 import functools
 from pathlib import Path
@@ -10,7 +10,7 @@ from harness.suites.configs import config_path, load_config, read_config
 from harness.suites.load import BENCHMARKS, load_suite
 
 # Every difference between the published tables and the metafiles of MMPose 1.3.2: by row and metric, the published
-# value and the metafile's. Those behind a bar are of metrics that the tables do not print.
+# value and the metafile's. Those after a bar are of metrics that the tables do not print.
 KNOWN = """\
 coco/vitpose-h-256x192 AP 0.790 no value
 coco/vitpose-h-256x192 AR 0.840 no value
@@ -324,7 +324,7 @@ BOXES = "data/HumanArt/person_detection_results/HumanArt_validation_detections_A
             "boxes: ground-truth\n    published:\n      table: {AP: 81.2}",
             "boxes: ground-truth\n    overrides: [{field: bbox_file, value: null, reason: so}]\n"
             "    published:\n      table: {AP: 81.2}",
-            [("override of bbox_file", "None", "what the config has without it")],
+            [("override of bbox_file", "None", "the same value in the config")],
             id="override of nothing",
         ),
         pytest.param(
@@ -398,7 +398,7 @@ def test_subset_is_evaluated_on_its_own_annotations() -> None:
 
 
 def test_row_of_another_data_set_than_its_config(tmp_path: Path) -> None:
-    """Network and codec are those of the run's config, the evaluation is the other one's."""
+    """Network and codec come from the run's config, the evaluation from the other one."""
     suite = load_suite("humanart-pages")
     row = next(row for row in suite.rows if row.id == "hrnet-w48-coco-256x192")
     run = row.runs["val"]

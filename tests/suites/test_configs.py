@@ -1,4 +1,4 @@
-"""Configs of the installed MMPose: found without importing it, overridden where they are evaluated."""
+"""Configs of the installed MMPose: found without importing it, and overridden for the evaluation."""
 
 import subprocess
 import sys
@@ -74,5 +74,5 @@ def test_own_config_beside_the_suite(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"config .*mine\.py cannot be read: SyntaxError"):
         load_config(mine, row, own_run)
     (tmp_path / "mine.py").write_text("model = dict()")
-    with pytest.raises(SpecError, match=r"mine\.py has no val_dataloader\.dataset, so there is nothing to evaluate"):
+    with pytest.raises(SpecError, match=r"mine\.py has no val_dataloader\.dataset, which is needed for evaluation"):
         load_config(mine, row, own_run)

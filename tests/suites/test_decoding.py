@@ -1,4 +1,4 @@
-"""What a config's model says of its heatmaps: how they are mirrored back and decoded, and which keypoints are kept."""
+"""A config's settings for heatmaps: flipping, decoding, and the keypoints that are kept."""
 
 from typing import Any
 

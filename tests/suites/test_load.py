@@ -1,4 +1,4 @@
-"""Suite files with mistakes: every message names the file, the line, the field and what is allowed."""
+"""Invalid suite files: every message names the file, the line, the field and the allowed values."""
 
 import copy
 import itertools
@@ -221,8 +221,8 @@ def test_other_forms_of_a_checkpoints_address(url: str, advice: str, folder: Pat
         pytest.param(
             "  annotations: coco/annotations/person_keypoints_val2017.json\n",
             "",
-            "mine.yaml:18: rows[0].runs.val: the key 'annotations' is missing, and the dataset has none either\n"
-            "mine.yaml:28: rows[1].runs.val: the key 'annotations' is missing, and the dataset has none either",
+            "mine.yaml:18: rows[0].runs.val: the key 'annotations' is missing here and in the dataset\n"
+            "mine.yaml:28: rows[1].runs.val: the key 'annotations' is missing here and in the dataset",
             id="no annotations",
         ),
         pytest.param(
@@ -289,13 +289,13 @@ def test_other_forms_of_a_checkpoints_address(url: str, advice: str, folder: Pat
         pytest.param(
             "title: My table",
             "title: &a [*a]",
-            "mine.yaml:3: the alias 'a' is part of what it stands for",
+            "mine.yaml:3: the alias 'a' is inside its own anchor",
             id="alias of itself",
         ),
         pytest.param(
             "title: My table",
             "title: [&a [x, x], " + ", ".join(f"&{b} [*{a}, *{a}]" for a, b in itertools.pairwise(LETTERS)) + "]",
-            "mine.yaml:3: more than 1000000 values, with all aliases written out",
+            "mine.yaml:3: more than 1000000 values, with all aliases expanded",
             id="aliases of aliases",
         ),
         pytest.param(

@@ -1,4 +1,4 @@
-"""Metainfo read without MMPose equals what MMPose reads, for every data set."""
+"""Metainfo read without MMPose equals MMPose's, for every data set."""
 
 import warnings
 from typing import Any
@@ -23,7 +23,7 @@ def test_equals_upstream(dataset: str, settings: dict[str, Any]) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # It is the class that has the metainfo of DeepFashion's subset, once there is an instance.
+        # The class contains the metainfo of DeepFashion's subset only after an instance was created.
         expected = DATASETS.get(dataset)(**settings, lazy_init=True).metainfo
     found = read_metainfo(ConfigDict(type=dataset, **settings))
     assert list(found.names) == list(expected["keypoint_name2id"])

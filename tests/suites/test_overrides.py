@@ -1,4 +1,4 @@
-"""Overrides of a config's model, evaluators and data sets; rows that nobody can run."""
+"""Overrides of a config's model, evaluators and data sets; rows that cannot be run."""
 
 import json
 from pathlib import Path
@@ -96,16 +96,16 @@ def test_a_validation_by_another_evaluator_stays() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("model.nack.type", "A", "type is looked for in None"),
-        ("model.backbone.type.x", 1, "x is looked for in 'ViT'"),
-        ("model.neck.2.type", "C", "2 is looked for in [{'type': 'A'}, {'type': 'B'}]"),
+        ("model.nack.type", "A", "None has no entry type"),
+        ("model.backbone.type.x", 1, "'ViT' has no entry x"),
+        ("model.neck.2.type", "C", "[{'type': 'A'}, {'type': 'B'}] has no entry 2"),
         ("model.neck.1", None, "an entry of a list, 1, cannot be removed"),
     ],
 )
 def test_a_path_that_leads_nowhere(field: str, value: Any, problem: str) -> None:
     with pytest.raises(SpecError) as raised:
         override(config(), [change(field, value)])
-    assert f"override of {field} does not fit config" in str(raised.value)
+    assert f"override of {field} does not match config" in str(raised.value)
     assert problem in str(raised.value)
 
 
@@ -137,10 +137,10 @@ def test_what_a_protocol_records() -> None:
 def test_check_tells_an_override_of_nothing_and_one_that_does_not_fit(tmp_path: Path) -> None:
     more = "    overrides: [{field: model.head.in_channels, value: 1024, reason: so}]\n"
     found = {finding.subject: finding.found for finding in audit_suite(suite_of(tmp_path, more)).problems}
-    assert found["override of model.head.in_channels"] == "what the config has without it"
+    assert found["override of model.head.in_channels"] == "the same value in the config"
     more = "    overrides: [{field: model.heads.in_channels, value: 1024, reason: so}]\n"
     (finding,) = [f for f in audit_suite(suite_of(tmp_path, more)).problems if f.subject == "config"]
-    assert "override of model.heads.in_channels does not fit config" in finding.found
+    assert "override of model.heads.in_channels does not match config" in finding.found
 
 
 def test_a_row_that_nobody_can_run(tmp_path: Path, harness: Harness) -> None:
@@ -160,7 +160,7 @@ def test_a_row_that_nobody_can_run(tmp_path: Path, harness: Harness) -> None:
     assert code == 3
     assert output.splitlines()[0].endswith("unobtainable")
     assert f"unobtainable: mine/vit cannot be run: {reason} [mine/vit]" in output
-    assert "the same command tries again" not in output
+    assert "repeat the command to try again" not in output
     assert "harness fetch" not in output
     record = json.loads((out / "mine/vit/val/record.json").read_text())
     assert (record["status"], record["reason"]) == ("unobtainable", f"mine/vit cannot be run: {reason}")

@@ -1,4 +1,4 @@
-"""A row is evaluated on the boxes of the suite, or the annotated ones, whatever its config names."""
+"""A row is evaluated on the boxes of the suite, or the annotated ones, independently of its config."""
 
 import json
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_check_warns_of_other_boxes(hands: Hands, harness: Any) -> None:
     assert code == 0
     assert "Warnings" in output
     assert "boxes data/hands/boxes.json, data/hands/other.json" in output
-    assert "the row's boxes are evaluated, not those that the config names" in output
+    assert "the row's boxes are evaluated, not those of the config" in output
 
 
 def test_both_engines_predict_in_them(hands: Hands, harness: Any, tmp_path: Path) -> None:

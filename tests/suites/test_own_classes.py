@@ -1,4 +1,4 @@
-"""Data set classes: those that are known read as MMPose's do, all others are refused."""
+"""Data set classes: the known ones read as MMPose's do, all others are rejected."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings of an evaluator that are not evaluated are refused, with the field and what there is."""
+"""Evaluator settings that are not supported are rejected, with the field and the supported values."""
 
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,11 @@ REFUSED = {
 WHOLE = {
     "several": (
         f'[dict({COCO}), dict({COCO}, nms_mode="none")]',
-        "one metric is evaluated, not several: CocoMetric, CocoMetric\n  leave one of them in a config",
+        "one metric is evaluated, not several: CocoMetric, CocoMetric\n  keep one of them in each config",
     ),
     "of several families": (
         f'[dict({COCO}), dict(type="JhmdbPCKAccuracy", thr=0.2)]',
-        "metrics of one family are evaluated together, not of several: CocoMetric, JhmdbPCKAccuracy\n  leave those",
+        "metrics of one family are evaluated together, not of several: CocoMetric, JhmdbPCKAccuracy\n  keep the",
     ),
     "one of several is unknown": (f'[dict({COCO}), dict(type="MPJPE")]', "MPJPE is not evaluated here; known are "),
     "one of several is misspelt": (
@@ -61,9 +61,9 @@ WHOLE = {
         "nms_treshold: CocoMetric has no such setting",
     ),
     "none": ("[]", "the list is empty\n  name a metric of MMPose"),
-    "not all dicts": (f'[dict({COCO}), "EPE"]', "found 'EPE'; it is to be a dict"),
-    "null": ("None", "found None; it is to be a dict"),
-    "a name": ('"CocoMetric"', "found 'CocoMetric'; it is to be a dict"),
+    "not all dicts": (f'[dict({COCO}), "EPE"]', "found 'EPE'; it must be a dict"),
+    "null": ("None", "found None; it must be a dict"),
+    "a name": ('"CocoMetric"', "found 'CocoMetric'; it must be a dict"),
 }
 
 

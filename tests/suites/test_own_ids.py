@@ -1,4 +1,4 @@
-"""Ids, categories and file names as other tools write them: messages say what was found and how to mend it."""
+"""Ids, categories and file names as other tools write them: messages name the value found and the correction."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ WHOLE = "ids are whole numbers, the same in images, annotations and box files: w
 
 
 def all_of(kind: str, field: str, value: Callable[[Any], Any]) -> Callable[[Any], object]:
-    """Return what changes a field of all images or annotations, or of all boxes."""
+    """Return a function that changes a field of all images or annotations, or of all boxes."""
     return lambda content: [
         entry.update({field: value(entry[field])}) for entry in (content[kind] if kind else content)
     ]
@@ -58,13 +58,13 @@ CASES: dict[str, tuple[str, list[Callable[[Any], object]], list[str], list[str]]
         "boxes.json",
         [all_of("", "category_id", lambda _: 0)],
         ["no person boxes in the box file", "category_id is 0", "write 1"],
-        ["no box of category 1, people: category_id is 0", "write 1"],
+        ["no box of category 1 (people): category_id is 0", "write 1"],
     ),
     "names of categories in boxes": (
         "boxes.json",
         [all_of("", "category_id", lambda _: "hand")],
         ["no person boxes in the box file", "category_id is 'hand'", "write 1"],
-        ["no box of category 1, people: category_id is 'hand'"],
+        ["no box of category 1 (people): category_id is 'hand'"],
     ),
     "other categories in boxes": (
         "boxes.json",
@@ -75,14 +75,14 @@ CASES: dict[str, tuple[str, list[Callable[[Any], object]], list[str], list[str]]
     "no category in boxes": (
         "boxes.json",
         [lambda boxes: [box.pop("category_id") for box in boxes]],
-        ["entry 0 has no category_id", "write 1, that of people, in every entry"],
-        ["no box of category 1, people: category_id is missing"],
+        ["entry 0 has no category_id", "write 1, the category of people, in every entry"],
+        ["no box of category 1 (people): category_id is missing"],
     ),
     "float ids in boxes": (
         "boxes.json",
         [all_of("", "image_id", float)],
         ["entry 0: image_id must be a whole number, not 1.0", WHOLE],
-        ["image_id: no whole number, 1.0 in the first", WHOLE],
+        ["image_id: not a whole number, but 1.0 in the first", WHOLE],
     ),
 }
 
@@ -115,7 +115,7 @@ def test_hints_name_the_suite_by_its_file(tmp_path: Path, harness: Any) -> None:
     options = ("--data", hands.data, "--weights", "random:0", "--offline", "--out", tmp_path / "out")
     code, output, _ = harness("run", "own/mine.yaml", *options)
     assert code == 3
-    assert "`harness fetch own/mine.yaml --dry-run` lists all that is missing" in output
+    assert "`harness fetch own/mine.yaml --dry-run` lists the missing files" in output
     (tmp_path / "own" / "net.pth").write_bytes(b"")
     code, output, _ = harness("fetch", "own/mine.yaml", "--dry-run", "--data", hands.data)
     assert code == 0
@@ -129,7 +129,7 @@ def test_hints_name_the_suite_by_its_file(tmp_path: Path, harness: Any) -> None:
     assert code != 0
     assert "unknown suite" not in error
     code, _, error = harness("explain", "hands/net-64x64")
-    assert "a row of which is mine.yaml/ROW" in error
+    assert "whose rows are mine.yaml/ROW" in error
 
 
 def test_help_says_that_configs_are_executed(harness: Any) -> None:

@@ -1,4 +1,4 @@
-"""Metainfo of one's own: found beside the suite, and refused with file and field where it is not what it must be."""
+"""Custom metainfo: found next to the suite, and rejected with file and field if it is invalid."""
 
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,11 @@ def keypoints(**changes: Any) -> dict[int, dict[str, Any]]:
 
 
 BROKEN = {
-    "sigmas missing": (info(sigmas=None), "sigmas: it is missing; it is a list of 21 numbers"),
+    "sigmas missing": (info(sigmas=None), "sigmas: it is missing; it must be a list of 21 numbers"),
     "sigmas empty": (info(sigmas=[]), "sigmas: it is empty; OKS, which CocoMetric computes, needs 21 numbers"),
     "sigmas of 17": (info(sigmas=[0.05] * 17), "sigmas: found 17 for 21 keypoints"),
     "sigmas of 22": (info(sigmas=[0.05] * 22), "sigmas: found 22 for 21 keypoints"),
-    "one sigma": (info(sigmas=0.05), "sigmas: found 0.05; it is a list of 21 numbers"),
+    "one sigma": (info(sigmas=0.05), "sigmas: found 0.05; it must be a list of 21 numbers"),
     "a text": (info(sigmas=["0.05"] * 21), "sigmas[0]: found '0.05'; it must be a number above 0"),
     "zero": (info(sigmas=[0.05] * 20 + [0]), "sigmas[20]: found 0; it must be a number above 0"),
     "lists": (info(sigmas=[[0.05]] * 21), "sigmas[0]: found [0.05]; it must be a number above 0"),
@@ -46,11 +46,11 @@ BROKEN = {
     "partner by number": (info(keypoint_info=keypoints(swap=1)), "keypoint_info[0].swap: 1 is not the name"),
     "from 1": (
         info(keypoint_info={number: {"name": name} for number, name in enumerate(NAMES, 1)}),
-        "keypoint_info: found the number 1; keypoints are numbered from 0 to 20, in order",
+        "keypoint_info: found the number 1; number the keypoints from 0 to 20, in order",
     ),
     "texts as numbers": (
         info(keypoint_info={str(number): {"name": name} for number, name in enumerate(NAMES)}),
-        "keypoint_info: found the number '0'; keypoints are numbered from 0 to 20",
+        "keypoint_info: found the number '0'; number the keypoints from 0 to 20",
     ),
     "another order": (
         info(keypoint_info={number: {"name": NAMES[number]} for number in reversed(range(21))}),
@@ -60,11 +60,11 @@ BROKEN = {
         info(keypoint_info=keypoints(name="thumb1")),
         "keypoint_info[1].name: 'thumb1' is already the name of keypoint 0",
     ),
-    "no name": (info(keypoint_info=keypoints(name=None)), "keypoint_info[0]: found {'name': None}; it is a dict with"),
+    "no name": (info(keypoint_info=keypoints(name=None)), "keypoint_info[0]: found {'name': None}; it must be a dict"),
     "names alone": (info(keypoint_info=list(NAMES)), "keypoint_info: found ['wrist', "),
-    "keypoint_info missing": (info(keypoint_info=None), "keypoint_info: it is missing; it is a dict {0: dict("),
+    "keypoint_info missing": (info(keypoint_info=None), "keypoint_info: it is missing; write a dict {0: dict("),
     "keypoint_info empty": (info(keypoint_info={}), "keypoint_info: found {}"),
-    "not a dict": ("dataset_info = [1, 2]\n", "dataset_info: found [1, 2]; it is a dict"),
+    "not a dict": ("dataset_info = [1, 2]\n", "dataset_info: found [1, 2]; it must be a dict"),
     "no dataset_info": ("info = dict()\n", "`dataset_info` is missing"),
     "no Python": ("dataset_info = dict(\n", "cannot be read: SyntaxError"),
     "a failing program": ("dataset_info = 1 / 0\n", "cannot be read: ZeroDivisionError"),
@@ -88,11 +88,11 @@ def test_file_and_field_are_named(case: str, hands: Hands) -> None:
 STATED = {
     "nothing": ("", "the network has 21 keypoints, and metainfo is not stated, so CocoDataset's 17 keypoints hold"),
     "an empty dict": ("metainfo=dict(), ", "metainfo is not stated, so CocoDataset's 17 keypoints hold"),
-    "classes": ('metainfo=dict(classes=("hand",)), ', "metainfo is not stated, so CocoDataset's 17 keypoints hold"),
+    "classes": ('metainfo=dict(classes=("hand",)), ', "leave metainfo out to use CocoDataset's 17 keypoints"),
     "sigmas alone": ("metainfo=dict(sigmas=[0.05] * 21), ", "it has sigmas, and neither from_file nor keypoint_info"),
-    "a path": ('metainfo="info.py", ', "metainfo: found 'info.py'; it is to be dict(from_file=...)"),
-    "a list": ("metainfo=dict(from_file=[1]), ", "metainfo.from_file: found [1]; it is to be the path of a file"),
-    "no such file": ('metainfo=dict(from_file="nowhere.py"), ', "there is no nowhere.py\n  it is looked for beside"),
+    "a path": ('metainfo="info.py", ', "metainfo: found 'info.py'; it must be dict(from_file=...)"),
+    "a list": ("metainfo=dict(from_file=[1]), ", "metainfo.from_file: found [1]; it must be the path of a file"),
+    "no such file": ('metainfo=dict(from_file="nowhere.py"), ', "there is no nowhere.py\n  put it beside"),
 }
 
 
@@ -124,7 +124,7 @@ def test_found_beside_the_suite_from_anywhere(hands: Hands, harness: Any, tmp_pa
     for engine in ("shared", "upstream"):
         options = ("--data", hands.data, "--weights", "random:0", "--offline", "--engine", engine, "--out", engine)
         assert harness("run", hands.suite, *options)[0] == 0
-    other = tmp_path / "info.py"  # where the command runs
+    other = tmp_path / "info.py"  # in the folder of the command
     other.write_text(info(sigmas=None))
     assert len(protocol(hands).scoring.sigmas) == 21
 
@@ -150,5 +150,5 @@ def test_suspicious_sigmas(hands: Hands, harness: Any) -> None:
     hands.info.write_text(info(sigmas=[0.5] * 21))
     code, output, _ = harness("check", hands.suite)
     assert code == 0
-    assert "Warnings: what is evaluated or usual, then what the config states\n  hands/net-64x64  sigmas" in output
-    assert "the largest is 0.5, that of each data set of MMPose between 0.025 and 0.179" in " ".join(output.split())
+    assert "Warnings: the usual value, then the value that the config states\n  hands/net-64x64  sigmas" in output
+    assert "the largest is 0.5, but from 0.025 to 0.179 in MMPose's data sets" in " ".join(output.split())

@@ -1,4 +1,4 @@
-"""The suites of what MMPose prints beyond its overview of bodies: which rows, and what is wrong with them."""
+"""The suites beyond MMPose's overview of bodies: their rows, and the errors in their tables."""
 
 import re
 from collections import Counter
@@ -30,7 +30,7 @@ COORDINATES = re.compile(r".*-(rtmpose|simcc|regression|integral)|body8|halpe26|
 OVERVIEW = {"aic", "coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack18"}
 """Suites of the overview's tables, which `test_suites.py` transcribes."""
 
-# Where page and metafile of MMPose 1.3.2 state different values for one checkpoint, or the metafile another checkpoint.
+# Where page and metafile of MMPose 1.3.2 state different values for a checkpoint, or the metafile names another one.
 DIFFERENT = """\
 300wlp/hrnetv2-w18-256x256 test NME 0.0413 no value
 aflw/hrnetv2-w18-dark-256x256 full NME 1.35 1.34
@@ -111,7 +111,7 @@ def test_rows_and_runs(suites: list[Suite]) -> None:
 
 
 def test_223_printed_rows_are_entered_once(suites: list[Suite]) -> None:
-    """Three are printed on two pages; a row of JHMDB is 8 lines: 3 splits and their average, in each of 2 tables."""
+    """Three rows are printed on two pages; a row of JHMDB is 8 lines: 3 splits and their mean, in each of 2 tables."""
     twice = {name: row.also_printed for name, row in rows(suites) if row.also_printed}
     page = "configs/body_2d_keypoint/topdown_heatmap/humanart/vitpose_humanart.md, as ViTPose-{}-coco"
     assert twice == {f"coco-pages/vitpose-{size}-256x192": [page.format(size.upper())] for size in "blh"}
@@ -172,7 +172,7 @@ def test_rows_that_nobody_can_run(suites: list[Suite]) -> None:
 
 
 def test_stale_and_missing_hashes(suites: list[Suite]) -> None:
-    """All networks of CSPNeXt were put elsewhere under the same name; ExLPose's file has no hash in its name."""
+    """All networks of CSPNeXt were moved under the same names; the name of ExLPose's file contains no hash."""
     checkpoints = [(name, run.checkpoint) for name, row in rows(suites) for run in row.runs.values()]
     cspnext = [name for name, row in rows(suites) if row.id.startswith("cspnext")]
     assert [name for name, checkpoint in checkpoints if checkpoint.hash_is_stale] == cspnext

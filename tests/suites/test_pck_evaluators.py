@@ -41,25 +41,25 @@ READ = {
 REFUSED = {
     "twice": (
         f'[{PCK}, dict(type="PCKAccuracy", thr=0.5)]',
-        "test_evaluator: PCKAccuracy is there 2 times\n  leave one",
+        "test_evaluator: PCKAccuracy is listed 2 times\n  keep one",
     ),
     "misplaced": (f'[{PCK}, dict(type="EPE", thr=0.2)]', "test_evaluator.thr: EPE has no such setting"),
     "misspelt": (
         'dict(type="AUC", num_thr=20)',
         "num_thr: AUC has no such setting that is evaluated here (did you mea",
     ),
-    "a threshold of 0": ('dict(type="PCKAccuracy", thr=0)', "test_evaluator.thr: found 0; nothing is nearer"),
+    "a threshold of 0": ('dict(type="PCKAccuracy", thr=0)', "test_evaluator.thr: found 0; it must be above"),
     "a text as threshold": ('dict(type="PCKAccuracy", thr="0.2")', "test_evaluator.thr: found '0.2'; it must be a nu"),
     "another norm": (
         'dict(type="PCKAccuracy", norm_item="box")',
         "norm_item: found 'box'; it is one or several of bbox",
     ),
     "no norm": ('dict(type="PCKAccuracy", norm_item=[])', "norm_item: found []; it is one or several of bbox, head"),
-    "no heads": ('dict(type="PCKAccuracy", norm_item="head")', "CocoDataset has no size of heads without headbox_fi"),
+    "no heads": ('dict(type="PCKAccuracy", norm_item="head")', "CocoDataset has no head sizes without headbox_fi"),
     "no px": ('dict(type="AUC", norm_factor=0)', "test_evaluator.norm_factor: found 0; it must be above 0 px"),
     "no thresholds": ('dict(type="AUC", num_thrs=0)', "test_evaluator.num_thrs: found 0; it must be a whole number"),
     "half a threshold": ('dict(type="AUC", num_thrs=2.5)', "test_evaluator.num_thrs: found 2.5; it must be a whole"),
-    "with another family": (f"[{PCK}, dict({COCO})]", "of several: PCKAccuracy, CocoMetric\n  leave those of one"),
+    "with another family": (f"[{PCK}, dict({COCO})]", "of several: PCKAccuracy, CocoMetric\n  keep the metrics"),
 }
 TYPES = {"PCKAccuracy", "AUC", "EPE"}
 
@@ -97,7 +97,7 @@ def test_detected_people_have_no_labels(hands: Hands) -> None:
     hands.replace(hands.config, 'data_prefix=dict(img="images/")', boxes)
     hands.replace(hands.suite, "boxes: ground-truth", "boxes: detector")
     with pytest.raises(
-        SpecError, match=r"bbox_file: detected people have no labelled keypoints, which PCKAccuracy meas"
+        SpecError, match=r"bbox_file: detected people have no labelled keypoints, which PCKAccuracy need"
     ):
         protocol_of(hands, PCK)
 
@@ -108,7 +108,7 @@ def listed(config: Any) -> list[Any]:
 
 
 def test_mmposes_own_configs() -> None:
-    """Every top-down heatmap config that is evaluated by PCK, whose data set is known here."""
+    """Every top-down heatmap config that is evaluated by PCK and whose data set class is known here."""
     found: dict[str, PckScoring] = {}
     for path in sorted(configs_folder().glob("*_2d_keypoint/topdown_heatmap/*/*.py")):
         if not any(f'type="{name}"' in path.read_text().replace("'", '"') for name in TYPES):

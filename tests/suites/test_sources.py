@@ -1,4 +1,4 @@
-"""Sources: what every run reads has one, and a file with a mistake says where it is."""
+"""Sources: every file that a run reads has one, and messages about invalid files name the place."""
 
 import subprocess
 import sys
@@ -100,7 +100,7 @@ def test_suites_of_the_same_data_share_sources(runs: list[Reads]) -> None:
 
 
 def test_all_404_runs_find_their_files(runs: list[Reads]) -> None:
-    """All but the images by their exact paths; the images in a folder at or below the one that the config names."""
+    """All files except images by their exact paths; images in a folder at or below the config's folder."""
     assert len([name for name, _, _ in runs if name in published_suites()]) == 404
     for name, files, images in runs:
         found = sources_of([*files, images])
@@ -111,7 +111,7 @@ def test_all_404_runs_find_their_files(runs: list[Reads]) -> None:
 
 def test_nothing_is_listed_that_no_run_reads(runs: list[Reads]) -> None:
     read = {path for _, files, _ in runs for path in files}
-    for name in set(source_names()) - {"ubody"}:  # which nobody can run
+    for name in set(source_names()) - {"ubody"}:  # its rows cannot be run
         unread = [entry for entry in load_sources(name).files if entry.path not in read]
         assert {entry.kind for entry in unread} <= {"folder"}, name  # the images
         assert len(unread) == {"demo": 3, "coco-wholebody": 0}.get(name, 1)
@@ -148,7 +148,7 @@ def test_member_of_an_archive_becomes(data_set: str, archive: str, member: str, 
 
 
 def test_members_of_every_archive_stay_in_their_entry() -> None:
-    """Whatever a pattern matches becomes the entry, or lies in it if it is a folder."""
+    """A member that matches a pattern becomes the entry, or lies in it if the entry is a folder."""
     for loaded in map(load_sources, source_names()):
         kinds = {entry.path: entry.kind for entry in loaded.files}
         for download in loaded.downloads:
@@ -161,7 +161,7 @@ def test_members_of_every_archive_stay_in_their_entry() -> None:
 
 
 def fixed(part: Unpack) -> str:
-    """Return the folders that a folder's pattern begins with, the last of which is the entry's own name."""
+    """Return the folders at the beginning of a folder's pattern; the last one has the entry's name."""
     folders = str(PurePosixPath(part.members.split("*")[0]))
     assert PurePosixPath(folders).name == PurePosixPath(part.to).name
     return f"{folders}/"
@@ -360,7 +360,7 @@ def test_unknown_data_set_lists_those_there_are() -> None:
         pytest.param(
             "name: mine\n",
             "name: yours\n",
-            "mine.yaml:2: name: found 'yours'; the file is that of mine",
+            "mine.yaml:2: name: found 'yours'; it must be 'mine', as in the name of the file",
             id="name of another data set",
         ),
         pytest.param(

@@ -1,4 +1,4 @@
-"""The project's own suites against a transcription of the published tables."""
+"""The project's own suites compared with a transcription of the published tables."""
 
 from collections import Counter
 from pathlib import Path

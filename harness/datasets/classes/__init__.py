@@ -1,1 +1,1 @@
-"""The data set classes of MMPose that are evaluated here, one a module."""
+"""The data set classes of MMPose that the harness evaluates, one per module."""

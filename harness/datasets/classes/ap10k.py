@@ -1,4 +1,4 @@
-"""AP-10K, whose annotations have the category of their species: AP is the mean over the species of the file."""
+"""AP-10K, whose annotations have one category per species: AP is the mean over the species of the file."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ from harness.datasets.inspect.people import Rules
 
 
 class AP10K(CocoStyle):
-    """Animals, each with its species for a category."""
+    """Animals, whose category is the species."""
 
     def rules(self, needed: Rules) -> Rules:
-        """Return that several categories are as they are to be."""
+        """Return the rules with several categories allowed."""
         return replace(needed, species=True)
 
 

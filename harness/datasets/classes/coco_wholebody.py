@@ -1,4 +1,4 @@
-"""COCO-WholeBody, whose people have 133 keypoints, and its faces and hands as data sets of their own; UBody."""
+"""COCO-WholeBody, whose people have 133 keypoints, and its faces and hands as separate data sets; UBody."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.errors import SpecError
 
 
 class CocoWholeBody(CocoStyle):
-    """People, detected or annotated; who of these is evaluated is told by the keypoints of the body alone."""
+    """People, detected or annotated; annotated people without keypoints of the body are not evaluated."""
 
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
         """List the detected people, or the annotated ones with keypoints of the body."""
@@ -26,7 +26,7 @@ class CocoWholeBody(CocoStyle):
         return annotated_people(annotations, images, coco=file.whole(annotations))
 
     def labelled(self, annotations: Path, num_keypoints: int) -> LabelledPeople:
-        """Return the keypoints of all parts, which are visible where their flag is above 0."""
+        """Return the keypoints of all parts; a keypoint is visible if its flag is above 0."""
         self.check(num_keypoints, NUM_KEYPOINTS)
         return whole_people(annotations, read_wholebody(annotations))
 
@@ -35,10 +35,10 @@ class CocoWholeBody(CocoStyle):
         return inspect_whole(read_wholebody(data / files.annotations), files)
 
     def check(self, stated: int, count: int) -> None:
-        """Make sure that the config's metainfo has as many keypoints as the annotations.
+        """Check that the config's metainfo has as many keypoints as the annotations.
 
         Raises:
-            SpecError: It has not.
+            SpecError: The numbers differ.
         """
         if stated != count:
             raise SpecError(
@@ -59,14 +59,14 @@ class _PartsOfPeople(CocoWholeBody):
         """Return all samples."""
 
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
-        """List the annotated ones that are valid, or what a detector found."""
+        """List the detected parts, or the annotated ones that are marked as valid."""
         file = read_wholebody(annotations)
         if box_file is not None:
             return detected_people(box_file, annotations, images, score_threshold, coco=file.coco)
         return self.parts(annotations, file).people(annotations, file, images)
 
     def labelled(self, annotations: Path, num_keypoints: int) -> LabelledPeople:
-        """Return their keypoints, which are visible where their flag is not 0, be it a fraction."""
+        """Return their keypoints; a keypoint is visible if its flag, which may be a fraction, is not 0."""
         self.check(num_keypoints, self.num_keypoints)
         parts = self.parts(annotations, read_wholebody(annotations))
         return LabelledPeople(annotations, parts.ids, parts.keypoints, parts.visible != 0)
@@ -87,7 +87,7 @@ class Faces(_PartsOfPeople):
 
 
 class Hands(_PartsOfPeople):
-    """Left and right hands alike: none is mirrored. Their boxes are not cut to the image."""
+    """Left and right hands; neither is mirrored, and their boxes are not cut to the image."""
 
     fields, num_keypoints = HANDS, 21
 

@@ -1,6 +1,6 @@
-"""DeepFashion, whose subsets have landmarks of their own (mmpose/datasets/datasets/fashion/deepfashion_dataset.py).
+"""DeepFashion, whose subsets have different landmarks (mmpose/datasets/datasets/fashion/deepfashion_dataset.py).
 
-MMPose's class keeps the metainfo of the subset that was built last; here it follows from the config alone.
+MMPose's class keeps the metainfo of the subset that was built last; here the config alone decides it.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,14 @@ SUBSETS = ("full", "upper", "lower")
 
 
 class DeepFashion(CocoStyle):
-    """Clothes for the whole body, its upper part or its lower part."""
+    """Clothes of the whole body, its upper part or its lower part."""
 
     def metainfo_of(self, settings: Mapping[str, Any]) -> str:
-        """Return the metainfo of the config's `subset`; without one, that of full-body clothes."""
+        """Return the name of the metainfo of the config's `subset`; without one, that of full-body clothes.
+
+        Raises:
+            SpecError: There is no such subset.
+        """
         subset = settings.get("subset", "")
         if subset == "":
             return str(self.metainfo)
@@ -24,7 +28,7 @@ class DeepFashion(CocoStyle):
             raise SpecError(
                 f"config field test_dataloader.dataset.subset: found {brief(subset)}; {self.name} has the subsets "
                 f"{', '.join(SUBSETS)}",
-                "name the one whose landmarks the annotation file has",
+                "name the subset whose landmarks the annotation file has",
             )
         return f"deepfashion_{subset}"
 

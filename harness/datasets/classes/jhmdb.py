@@ -10,7 +10,7 @@ class Jhmdb(CocoStyle):
     """Frames of videos."""
 
     def videos(self, annotations: Path, sequences: Path | None) -> dict[int, str]:
-        """Return the folder of each image, which is named after the video."""
+        """Return the folder of each image by its id; each video has a folder."""
         ids, names = read_coco(annotations).listed(annotations)
         return {image: str(PurePosixPath(name).parent) for image, name in zip(ids.tolist(), names, strict=True)}
 

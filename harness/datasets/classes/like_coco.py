@@ -1,4 +1,4 @@
-"""MMPose's classes that read samples just as CocoDataset does: all that is their own is the METAINFO."""
+"""MMPose's classes that read samples exactly as CocoDataset does and differ in METAINFO alone."""
 
 from harness.datasets.coco_style import CocoStyle
 

@@ -1,4 +1,4 @@
-"""MPII, which has an annotation file of its own form; its pixels count from 1."""
+"""MPII, whose annotation file has its own format and counts pixels from 1."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ class Mpii(DatasetClass):
     """People with a centre and a scale in place of a box."""
 
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:
-        """List everybody."""
+        """List all people of the file, or the detected ones."""
         if box_file is not None:
             return detected_people(box_file, annotations, images, score_threshold)
         return mpii_people(annotations, images)
 
     def labelled(self, annotations: Path, num_keypoints: int) -> LabelledPeople:
-        """Return the `joints`, counted from 1: MMPose's class leaves them so, its metric for MPII alone corrects it."""
+        """Return the `joints`, counted from 1 as in MMPose's class; only MMPose's metric for MPII subtracts 1."""
         people = read_mpii(annotations)
         flagged = np.concatenate([people.joints.shaped(NUM_JOINTS, 2), people.visible.shaped(NUM_JOINTS, 1)], axis=2)
         flat = flagged.reshape(len(people), -1)
@@ -34,13 +34,13 @@ class Mpii(DatasetClass):
         return as_labelled(annotations, ids, column, num_keypoints, "joints and joints_vis")
 
     def file_names(self, annotations: Path) -> dict[int, str]:
-        """Return the file names of images by the number in them, which MMPose takes for the id."""
+        """Return the file names of images by the number in the name, which MMPose uses as the id."""
         mpii = read_mpii(annotations)
         listed = zip(mpii.image_ids.values.tolist(), mpii.image_ids.known.tolist(), mpii.names, strict=True)
         return {number: name for number, known, name in listed if known and name is not None}
 
     def inspect(self, data: Path, files: DataFiles) -> Annotated:
-        """Inspect the annotation file beside the head boxes."""
+        """Inspect the annotation file, and compare it with the file of head boxes."""
         headboxes = (files.headboxes, data / files.headboxes) if files.headboxes else None
         return inspect_mpii(files.annotations, read_mpii(data / files.annotations), headboxes)
 

@@ -1,4 +1,4 @@
-"""PoseTrack18, whose ground truth is a folder with a file for each video; people are in one merged file."""
+"""PoseTrack18, whose ground truth is a folder with a file for each video; people to predict are in a merged file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +15,15 @@ class PoseTrack18(CocoStyle):
     """Frames of videos."""
 
     def videos(self, annotations: Path, sequences: Path | None) -> dict[int, str]:
-        """Return the file of each image: there is one for each video.
+        """Return the name of each image's ground-truth file by the image's id; each video has a file.
 
         Raises:
             ObtainError: The folder is not given, or one of its files cannot be read.
         """
         if sequences is None:
             raise ObtainError(
-                f"the videos of {annotations} are not known without the per-sequence ground truth",
-                "put PoseTrack18's own annotations/val beside it",
+                f"the videos of {annotations} are unknown without the per-sequence ground truth",
+                "put PoseTrack18's annotations/val beside it",
             )
         files = read_posetrack(sequences)
         return {image: file.name for file in files for image in file.read().image_ids.values.tolist()}

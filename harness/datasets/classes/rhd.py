@@ -1,6 +1,7 @@
-"""RHD, whose file has the names of keypoints from the palm outwards, and its keypoints from the tip inwards.
+"""RHD, whose file lists the names of keypoints from the palm to the tip, but the keypoints from the tip to the palm.
 
-MMPose's metainfo has the order of the keypoints; its own file's `categories` have another one, and nothing reads them.
+MMPose's metainfo has the order of the keypoints. The names in the file's `categories` have another order; nothing uses
+them.
 """
 
 from dataclasses import replace
@@ -13,7 +14,7 @@ class Rhd(CocoStyle):
     """Rendered hands."""
 
     def rules(self, needed: Rules) -> Rules:
-        """Return that the file's names of keypoints are not to be compared with the metainfo's."""
+        """Return the rules without names, so that the file's names are not compared with the metainfo's."""
         return replace(needed, names=())
 
 

@@ -1,1 +1,1 @@
-"""Inspects the files of a data set: what is wrong with them, before a run spends hours on it."""
+"""Inspects the files of a data set, to report faults before a run takes hours."""

@@ -16,14 +16,14 @@ AGAIN = "correct the file; of a published data set, take the official one"
 
 @dataclass(frozen=True)
 class Detected:
-    """What a box file holds."""
+    """The counts and problems of a box file."""
 
     boxes: int
-    """Of people."""
+    """Boxes of people."""
     used: int
-    """Of these, with a score of at least the threshold."""
+    """Boxes of people with a score of at least the threshold."""
     images: frozenset[int]
-    """Those that have boxes in use."""
+    """The ids of images with used boxes."""
     problems: tuple[Problem, ...]
 
 
@@ -33,11 +33,11 @@ def inspect_boxes(
     """Inspect a detector's box file.
 
     Args:
-        file: For messages.
-        detections: What is in it.
-        images: Those of the annotation file.
+        file: The path for messages.
+        detections: The content of the file.
+        images: The images of the annotation file.
         score_threshold: Boxes with a lower score are not used.
-        corners_expected: MMPose's sample of this data set's file holds corners (Human-Art), read as widths.
+        corners_expected: MMPose's sample of the box file holds corners, which MMPose reads as widths (Human-Art).
     """
     problems = Problems(file)
     index = np.arange(len(detections))
@@ -47,12 +47,12 @@ def inspect_boxes(
     boxes, scores = detections.boxes.shaped(4), detections.scores.shaped()
 
     if not people.any():
-        advice = f"write {PERSON}: MMPose takes people from that category alone, whatever the annotations have"
-        text = f"no box of category {PERSON}, people: {detections.found_categories()}"
+        advice = f"write {PERSON}: MMPose reads people from that category alone, for any category of the annotations"
+        text = f"no box of category {PERSON} (people): {detections.found_categories()}"
         problems.add("error", text, advice, field="category_id")
     problems.add(
         "note",
-        "of another category than people, not used",
+        "of a category other than people, not used",
         "harmless",
         field="category_id",
         what="box",
@@ -60,7 +60,7 @@ def inspect_boxes(
     )
     odd = ~detections.image_ids.known
     if odd.any():
-        text = f"no whole number, {brief(detections.image_ids.odd[int(odd.argmax())])} in the first"
+        text = f"not a whole number, but {brief(detections.image_ids.odd[int(odd.argmax())])} in the first"
         problems.add("error", text, WHOLE_NUMBERS, field="image_id", what="box", ids=index[people & odd].tolist())
     problems.add(
         "error",
@@ -83,7 +83,7 @@ def inspect_boxes(
     if shares.any() and shares.sum() > measured.sum() / 2:
         problems.add(
             "fatal",
-            "from 0 to 1, as shares of the image; pixels are read",
+            "from 0 to 1, like fractions of the image; they are read as pixels",
             "multiply x and width by the width of the image, y and height by its height",
             field="bbox",
             what="box",
@@ -106,7 +106,7 @@ def inspect_boxes(
             problems.add(
                 if_many(measured & faulty, measured),
                 text,
-                "harmless if few: such a box finds nobody",
+                "harmless if few: no person is found in such a box",
                 field="bbox",
                 what="box",
                 ids=index[measured & faulty].tolist(),
@@ -117,7 +117,7 @@ def inspect_boxes(
     without = np.array([i not in with_boxes for i in images.ids], bool) & images.has_people
     problems.add(
         if_many(without, images.has_people),
-        "people are annotated, but there is no box: none of them can be found",
+        "people are annotated, but there is no box: these people cannot be found",
         "harmless if few; otherwise the file was made for a part of the images",
         what="image",
         ids=chosen(images.ids, without),

@@ -14,23 +14,23 @@ from harness.datasets.interface import DataFiles
 from harness.datasets.people.faces import PIXELS_PER_SCALE, Squares, evaluable_faces
 
 TOO_WIDE, TOO_NARROW = 8.0, 0.4
-"""Times the extent of the labelled keypoints. The squares of 300W, WFLW and AFLW are 1 to 1.4 times as wide."""
+"""Limits of the square's side, in units of the labelled keypoints' extent; it is 1 to 1.4 in 300W, WFLW and AFLW."""
 OFF_CENTRE = 1.0
-"""Sides of the extent that a centre is at most away from its middle; those of the data sets are within a fifth."""
+"""Largest distance of a centre from the middle of the keypoints, in units of their extent; the data sets have 0.2."""
 SOME = 0.2
-"""If so many squares do not fit, the numbers mean nothing."""
+"""Above this share of wrong squares the results are meaningless."""
 NO_BOX = "bbox"
-"""The field that `inspect_people` would look for, and that nothing reads here."""
+"""The field that `inspect_people` checks and that these data sets do not use."""
 
 
 def inspect_faces(file: str, faces: FaceFile, files: DataFiles, *, box_size: bool) -> Annotated:
     """Inspect an annotation file of faces.
 
     Args:
-        file: For messages.
-        faces: What is in it.
-        files: What is needed of it.
-        box_size: MMPose asks for `box_size` (AFLW).
+        file: The path for messages.
+        faces: The content of the file.
+        files: The data files of the runs, with the rules for the annotations.
+        box_size: MMPose requires `box_size` (AFLW).
     """
     coco, people = faces.coco, faces.coco.annotations
     none = Numbers(np.full((len(people), 4), np.nan), np.zeros(len(people), bool), {})
@@ -61,9 +61,9 @@ def _check_fields(problems: Problems, faces: FaceFile, ids: list[int], box_size:
     scales = faces.scales.shaped()
     for field, text, bad in (
         ("center", "missing, or not x, y: MMPose's class reads it in place of bbox", _bad(faces.centers, 2)),
-        ("scale", "missing, or no number: MMPose's class reads it in place of bbox", _bad(faces.scales)),
-        ("num_keypoints", "missing: MMPose's class ends in a KeyError without it", ~people.counts.known),
-        ("iscrowd", "missing: MMPose's class ends in a KeyError without it", ~people.crowds.given),
+        ("scale", "missing, or not a number: MMPose's class reads it in place of bbox", _bad(faces.scales)),
+        ("num_keypoints", "missing: MMPose's class raises a KeyError without it", ~people.counts.known),
+        ("iscrowd", "missing: MMPose's class raises a KeyError without it", ~people.crowds.given),
     ):
         problems.add("error", text, OFFICIAL, field=field, what="annotation", ids=chosen(ids, bad))
     problems.add(
@@ -88,7 +88,7 @@ def _check_fields(problems: Problems, faces: FaceFile, ids: list[int], box_size:
     problems.add(
         "note",
         "not 200 times scale",
-        "harmless: MMPose 1.x measures by the scale, and asks for box_size without reading it",
+        "harmless: MMPose 1.x uses the scale, and requires box_size without using it",
         field="box_size",
         what="annotation",
         ids=chosen(ids, differs),
@@ -96,7 +96,7 @@ def _check_fields(problems: Problems, faces: FaceFile, ids: list[int], box_size:
 
 
 def _check_squares(problems: Problems, faces: FaceFile, ids: list[int], num_keypoints: int) -> None:
-    """Hold centres and scales against the extent of the labelled keypoints, which a crop must show."""
+    """Compare centres and scales with the extent of the labelled keypoints, which must be inside the crop."""
     people = faces.coco.annotations
     keypoints = people.keypoints.shaped(num_keypoints, 3)
     labelled = (keypoints[..., 2] > 0) & ~are_crowds(people.crowds)[:, None]
@@ -117,7 +117,7 @@ def _check_squares(problems: Problems, faces: FaceFile, ids: list[int], num_keyp
     away = np.abs(centers - (low + high) / 2).max(axis=1)
     _add(
         problems,
-        "not among the keypoints: the crop shows something else",
+        "far from the keypoints: the crop does not show them",
         "write the centre of the face, x and y in px of the whole image",
         "center",
         ids,
@@ -132,7 +132,7 @@ def _add(problems: Problems, text: str, advice: str, field: str, ids: list[int],
 
 
 def _in_pixels(scales: Float64, extent: Float64, known: Bool, wide: Bool) -> bool:
-    """Tell whether the scales of the squares that are too wide are about the extents of their keypoints, in px."""
+    """Return whether the scales of too wide squares are about as large as the extents of their keypoints, in px."""
     if not wide.any():
         return False
     return bool(TOO_NARROW <= np.median(scales[wide & known] / extent[wide & known]) <= TOO_WIDE)

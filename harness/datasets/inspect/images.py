@@ -1,4 +1,4 @@
-"""The image files: there, whole, and of the size that the annotations say."""
+"""Inspects image files: whether they exist, are complete, and have the size that the annotations state."""
 
 import io
 import warnings
@@ -21,38 +21,38 @@ from harness.image_file import ADVICE, Fault, image_fault
 
 EXIF_ORIENTATION = 0x0112
 BEYOND = 1.05
-"""Labelled keypoints reach so many times the size of their image only by mistake."""
+"""Labelled keypoints beyond this many times the size of their image are an error."""
 TRANSPOSED = 5
-"""From this EXIF orientation on, width and height change places."""
+"""EXIF orientations from this one on swap width and height."""
 
 
 @dataclass(frozen=True)
 class ImageList:
-    """I images as an annotation file lists them."""
+    """The I images that an annotation file lists."""
 
     ids: tuple[int, ...]
     names: tuple[str, ...]
     """Relative to the images folder."""
     sizes: Float64
-    """[I, 2] width and height, px; NaN where the file does not say."""
+    """[I, 2] width and height, px; NaN where the file does not state them."""
     has_people: Bool
-    """[I] somebody annotated there can be evaluated."""
+    """[I] whether the image has an annotated person that can be evaluated."""
     reach: Float64 = field(default_factory=lambda: np.zeros(2))
-    """[I, 2] the largest x and y of a labelled keypoint, px; 0 where there is none."""
+    """[I, 2] the largest x and y of the labelled keypoints, px; 0 without labelled keypoints."""
 
 
 def inspect_images(
     data: Path, folder: str, annotations: str, images: ImageList, needed: Bool, *, decode: bool
 ) -> tuple[int, list[Problem]]:
-    """Count the images that are there, and say what is wrong with them.
+    """Return the number of existing images, and the problems of all.
 
     Args:
         data: The data folder.
-        folder: Where the images are, relative to the data folder.
+        folder: The folder of images, relative to the data folder.
         annotations: The file that lists them, relative to the data folder, for messages.
-        images: What the file lists.
-        needed: [I] which of them a run reads.
-        decode: Decode every image; otherwise only its header and the structure of its file are judged.
+        images: The listed images.
+        needed: [I] which images a run reads.
+        decode: Decode every image; otherwise only its header and the structure of its file are inspected.
     """
     with ThreadPoolExecutor() as pool:
         paths = [data / folder / name for name in images.names]
@@ -65,22 +65,22 @@ def inspect_images(
     problems.add(
         "error",
         f"missing, {missing.sum()} of {len(found)}",
-        elsewhere or "put them there; `harness run` refuses to begin without them",
+        elsewhere or "put them there; `harness run` does not start without them",
         what="image",
         ids=chosen(images.names, missing & needed),
     )
     problems.add(
         "note",
-        "missing; nobody is evaluated in them",
-        elsewhere or "nothing needs them",
+        "missing; no person is evaluated in them",
+        elsewhere or "they are not needed",
         what="image",
         ids=chosen(images.names, missing & ~needed),
     )
     for fault, text, advice in (
         ("empty", "an empty file", again),
-        ("truncated", "truncated: the file ends before the image does", again),
-        ("an animation", "an animation, which no run reads", ADVICE["an animation"]),
-        ("in HEIF format", "in HEIF format, which no run reads", ADVICE["in HEIF format"]),
+        ("truncated", "truncated: the file ends before the end of the image", again),
+        ("an animation", "an animation, which cannot be read", ADVICE["an animation"]),
+        ("in HEIF format", "in HEIF format, which cannot be read", ADVICE["in HEIF format"]),
         ("unreadable", "not an image that can be read", again),
     ):
         problems.add("error", text, advice, what="image", ids=chosen(images.names, faults == fault))
@@ -89,14 +89,14 @@ def inspect_images(
 
 
 def inspect_sizes(data: Path, folder: str, annotations: str, images: ImageList, needed: Bool) -> list[Problem]:
-    """Compare the sizes in an annotation file with the headers of the images that are `needed`, [I].
+    """Return problems of image sizes: compares the annotation file with the headers of the images in `needed`, [I].
 
-    MMPose turns an image by its EXIF orientation when it decodes it. Most images of another size leave the number
-    without a meaning, and so does one that does not have all the keypoints that are labelled in it. One that cannot be
-    read is left to whoever decodes it. The other arguments are those of `inspect_images`.
+    MMPose rotates an image by its EXIF orientation when it decodes it. The result is meaningless if most images have
+    another size, or if a labelled keypoint is outside of its image. Unreadable images are skipped here, since decoding
+    reports them. The other arguments are those of `inspect_images`.
     """
     wanted = np.flatnonzero(needed & np.isfinite(images.sizes).all(axis=1))
-    # Filters of warnings are not the threads' own. Pillow warns of damaged EXIF data.
+    # Filters of warnings apply to all threads. Pillow warns of damaged EXIF data.
     with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
         headers = list(pool.map(_header, [data / folder / images.names[index] for index in wanted.tolist()]))
     decoded = np.full((len(images.names), 2), np.nan)
@@ -111,13 +111,13 @@ def inspect_sizes(data: Path, folder: str, annotations: str, images: ImageList, 
     add = partial(problems.add, severity, field="width, height", what="image")
     swapped = differs & (decoded[:, ::-1] == stated).all(axis=1)
     add(
-        "those of the photo before it is turned by its EXIF orientation, and MMPose decodes it turned",
-        "turn the pixels and drop the orientation (Pillow: ImageOps.exif_transpose), and annotate what is seen then",
+        "those of the photo before the rotation by its EXIF orientation, which MMPose applies",
+        "rotate the pixels and remove the orientation (Pillow: ImageOps.exif_transpose), and annotate the result",
         ids=chosen(images.ids, swapped & turned),
     )
     add(
         "width and height are swapped",
-        "write the size that the image file has; of a published data set, take MMPose's file",
+        "write the size of the image file; of a published data set, take MMPose's file",
         ids=chosen(images.ids, swapped & ~turned),
     )
     other = differs & ~swapped
@@ -125,7 +125,7 @@ def inspect_sizes(data: Path, folder: str, annotations: str, images: ImageList, 
         first = int(other.argmax())
         add(
             f"not the size of the image file, in the first {_times(stated[first])} for {_times(decoded[first])}",
-            "take the images that the annotations were made on, not resized ones, and state their size",
+            "take the images that were annotated, not resized ones, and state their size",
             ids=chosen(images.ids, other),
         )
     return problems.found
@@ -136,7 +136,7 @@ def _times(size: Float64) -> str:
 
 
 def _inspect(path: Path, *, decode: bool) -> Literal["missing", "empty", "unreadable"] | Fault | None:
-    """Return what is wrong with the structure or header of a file, or with its pixels where they are to be decoded."""
+    """Return the fault in a file's structure or header, or, with `decode`, in its pixels; None without a fault."""
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -155,20 +155,20 @@ def _inspect(path: Path, *, decode: bool) -> Literal["missing", "empty", "unread
 
 
 def _header(path: Path) -> tuple[tuple[float, float], bool]:
-    """Return width and height of an image file, px, and whether its EXIF orientation exchanges them in OpenCV.
+    """Return width and height of an image file, px, and whether OpenCV swaps them by the EXIF orientation.
 
-    The size is NaN where the file cannot be read.
+    The size is NaN if the file cannot be read.
     """
     try:
         with Image.open(path) as image:
-            read = image.format != "PNG" or "exif" in image.info  # otherwise Pillow decodes a PNG to look for it
+            read = image.format != "PNG" or "exif" in image.info  # otherwise Pillow decodes the whole PNG
             return image.size, read and image.getexif().get(EXIF_ORIENTATION, 1) >= TRANSPOSED
     except (*MALFORMED, OSError, SyntaxError, Image.DecompressionBombError):
         return (np.nan, np.nan), False
 
 
 def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | None:
-    """Look for a missing image under other prefixes, and tell where it is."""
+    """Search for a missing image under other prefixes; returns the advice with its path, or None if it is not found."""
     if "\\" in PurePath(name).as_posix():
         return BACKSLASHES
     parts: Sequence[str] = PurePosixPath(name).parts
@@ -179,7 +179,7 @@ def _elsewhere(data: Path, folder: str, annotations: str, name: str) -> str | No
             found = base.joinpath(*parts[start:])
             if is_file(found):
                 return (
-                    f"file_name has another prefix than the folders: {name}, looked for in {folder or '.'}, is at "
+                    f"file_name has another prefix than the folders: {name}, expected in {folder or '.'}, is at "
                     f"{found.relative_to(data).as_posix()}; move the images, or change file_name"
                 )
     return None

@@ -1,4 +1,4 @@
-"""What the metainfo says of keypoints, beside what the annotation file says."""
+"""Compares the metainfo's keypoints with those of the annotation file."""
 
 import re
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ SIDES = {"l": "left", "r": "right"}
 
 
 def check_names(problems: Problems, categories: Sequence[Category], used: set[int], names: Sequence[str]) -> None:
-    """Note categories whose keypoints have the metainfo's names at other places.
+    """Add a problem for each category that has the metainfo's names of keypoints in another order.
 
     Args:
-        problems: Of the annotation file.
-        categories: Those that it lists.
-        used: The ids of those that annotations have.
-        names: [K] of the metainfo.
+        problems: The problems of the annotation file.
+        categories: The categories that it lists.
+        used: The ids of categories with annotations.
+        names: [K] the names in the metainfo.
     """
     expected = [_key(name) for name in names]
     for category in categories:
         found = [_key(name) for name in category.keypoints]
         if category.id not in used or len(set(found)) < len(found) or len(set(expected)) < len(expected):
             continue
-        if len(found) != len(expected):  # of another kind, as in the files of DeepFashion's subsets
+        if len(found) != len(expected):  # other keypoints, as in the files of DeepFashion's subsets
             continue
         moved = [place for place, key in enumerate(found) if key in expected and expected.index(key) != place]
         if moved:
@@ -35,13 +35,13 @@ def check_names(problems: Problems, categories: Sequence[Category], used: set[in
                 "fatal" if set(found) == set(expected) else "error",
                 f"the keypoints are in another order than in the metainfo: number {moved[0] + 1} is {name!r}, "
                 f"which is number {place + 1} there",
-                "put the keypoints of the annotations in the metainfo's order, or those of the metainfo in theirs",
+                "put the keypoints of the annotations in the metainfo's order, or change the metainfo's order",
                 field="categories.keypoints",
             )
 
 
 def check_sigmas(problems: Problems, sigmas: Sequence[float]) -> None:
-    """Note sigmas of another order of magnitude than those of any data set."""
+    """Add a warning for sigmas whose order of magnitude no data set has."""
     if odd := suspicious_sigmas(sigmas):
         of = Problems(METAINFO)
         of.add("warning", odd, SIGMAS_ADVICE, field="sigmas")
@@ -49,6 +49,6 @@ def check_sigmas(problems: Problems, sigmas: Sequence[float]) -> None:
 
 
 def _key(name: str) -> tuple[str, ...]:
-    """Return what a name has in common with its other spellings, such as left_hip, Left Hip, hip_l and leftHip."""
+    """Return a key that is the same for all spellings of a name, such as left_hip, Left Hip, hip_l and leftHip."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)
     return tuple(sorted(SIDES.get(word.lower(), word.lower()) for word in words))

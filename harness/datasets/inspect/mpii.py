@@ -1,4 +1,4 @@
-"""MPII's annotation file, a list of people, and the file with their head boxes."""
+"""Inspects MPII's annotation file, a list of people, and the file with their head boxes."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from harness.errors import ObtainError
 from harness.mat_file import read_mat
 
 SAME = 0.5
-"""px; joints that differ by less are the same. The two files round differently."""
+"""px; joints with a smaller difference are equal, since the two files round differently."""
 MMPOSE_FILES = "take mpii_val.json and mpii_gt_val.mat from MMPose's mpii_annotations.tar"
 
 
@@ -22,15 +22,15 @@ def inspect_mpii(file: str, people: MpiiFile, headboxes: tuple[str, Path] | None
 
     Args:
         file: The annotation file, for messages.
-        people: What is in it.
-        headboxes: The file with the head boxes, if the metric reads it: relative to the data folder, and where it is.
+        people: Its content.
+        headboxes: The file with the head boxes, if the metric reads it: its path in the data folder, and its full path.
     """
     problems = Problems(file)
     index = range(len(people))
     names = [str(name) for name in people.names]
     joints, visible = people.joints.shaped(NUM_JOINTS, 2), people.visible.shaped(NUM_JOINTS)
     for field, text, bad in (
-        ("image", "no number with an ending, as in 005808361.jpg", ~people.image_ids.known),
+        ("image", "not a number with an ending, such as 005808361.jpg", ~people.image_ids.known),
         ("center", "missing, or not x, y", np.isnan(people.centers.shaped(2)).any(axis=1)),
         ("scale", "missing, zero or negative", ~(people.scales.shaped() > 0)),
         ("joints", f"missing, or not {NUM_JOINTS} times x, y", np.isnan(joints).any(axis=(1, 2))),
@@ -48,7 +48,7 @@ def inspect_mpii(file: str, people: MpiiFile, headboxes: tuple[str, Path] | None
 
 
 def _compare(file: str, joints: Float64, visible: Bool, name: str, path: Path) -> Problems:
-    """Hold the joints of the two files against each other; both are to count pixels from 1."""
+    """Compare the joints of the two files, both of which must count pixels from 1."""
     problems = Problems(file)
     try:
         truth = _read(path)
@@ -68,14 +68,14 @@ def _compare(file: str, joints: Float64, visible: Bool, name: str, path: Path) -
     if np.abs(np.nanmedian(differences) + 1) < SAME:
         problems.add(
             "error",
-            f"counts pixels from 0: its joints are 1 less than in {name}, and MPII's are to count from 1",
+            f"counts pixels from 0: its joints are 1 less than in {name}, and MPII's must count from 1",
             "add 1 to joints and center, or " + MMPOSE_FILES,
             field="joints",
         )
     else:
         problems.add(
             "error" if off.sum() > seen.sum() / 2 else "warning",
-            f"not the joints of the same person in {name}: another order, or other people",
+            f"not the joints of the same person in {name}: the order or the people differ",
             MMPOSE_FILES,
             field="joints",
             what="person",
@@ -85,19 +85,19 @@ def _compare(file: str, joints: Float64, visible: Bool, name: str, path: Path) -
 
 
 def _read(path: Path) -> Float64:
-    """Return the joints that the head boxes belong to, [M, 16, 2].
+    """Return the joints that the head boxes belong to, [M, 16, 2], px counted from 1.
 
     Raises:
-        ObtainError: The file is missing, or has not the form of mpii_gt_val.mat.
+        ObtainError: The file is missing, or does not have the structure of mpii_gt_val.mat.
     """
     if not path.is_file():
-        raise ObtainError("missing: the head boxes that PCKh is measured by")
+        raise ObtainError("missing: the head boxes, which PCKh needs")
     content = read_mat(path, "the head box file")
     absent = [name for name in ("headboxes_src", "pos_gt_src") if name not in content]
     if absent:
         raise ObtainError(f"it has no {' and no '.join(absent)}")
     points, heads = content["pos_gt_src"], content["headboxes_src"]
     if points.shape[:2] != (NUM_JOINTS, 2) or heads.shape != (2, 2, points.shape[-1]):
-        raise ObtainError(f"'headboxes_src' is of shape {heads.shape} and 'pos_gt_src' of {points.shape}")
+        raise ObtainError(f"'headboxes_src' has shape {heads.shape} and 'pos_gt_src' has {points.shape}")
     joints: Float64 = points.transpose(2, 0, 1).astype(np.float64)
     return joints

@@ -1,4 +1,4 @@
-"""COCO-style annotation files: ids, boxes, areas, keypoints."""
+"""Inspects COCO-style annotation files: ids, boxes, areas, keypoints."""
 
 from dataclasses import dataclass
 
@@ -17,57 +17,57 @@ from harness.datasets.inspect.whole_images import check_whole_images
 from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
-"""Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, whatever xtcocotools says of it."""
+"""Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, although xtcocotools states otherwise."""
 OFFICIAL = "correct the file; of a published data set, take the official one"
-AREAS = "write each person's area in px², or have the evaluator take 0.53 times the box: use_area=False of CocoMetric"
+AREAS = "write each person's area in px², or let the evaluator use 0.53 times the box: use_area=False of CocoMetric"
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a suite's metric and data set need of an annotation file."""
+    """The fields and values that a suite's metric and data set need in an annotation file."""
 
     num_keypoints: int
     areas: bool
     """The metric reads `area`."""
     crowd: bool
-    """CrowdPose: it reads `crowdIndex` of images, and `num_keypoints`, which leaves out head and neck."""
+    """CrowdPose: the metric reads `crowdIndex` of images, and `num_keypoints`, which excludes head and neck."""
     one_based: bool
     """JHMDB: pixels count from 1, and MMPose counts labelled keypoints itself."""
     flags: bool = False
-    """The metric takes keypoints whose visibility is not above 0 for not labelled, and scores each category alone."""
+    """The metric treats keypoints whose visibility is not above 0 as not labelled, and scores each category alone."""
     names: tuple[str, ...] = ()
-    """Of the metainfo's keypoints."""
+    """The names of the metainfo's keypoints."""
     sigmas: tuple[float, ...] = ()
-    """Of the metainfo, where the metric reads them."""
+    """The sigmas of the metainfo, if the metric reads them."""
     counted: bool = False
-    """FreiHAND: MMPose counts labelled keypoints itself, as for JHMDB, whatever `num_keypoints` says."""
+    """FreiHAND: MMPose counts labelled keypoints itself, as for JHMDB, and ignores `num_keypoints`."""
     whole_image: int | None = None
-    """FreiHAND, locust, zebra: px; everybody's box is a square of this side at 0, 0, and nothing reads `bbox`."""
+    """FreiHAND, locust, zebra: side in px of the square at 0, 0 that is every person's box; `bbox` is not read."""
     species: bool = False
     """AP-10K: annotations are of several categories, and the published numbers are means over them."""
     body: int | None = None
-    """COCO-WholeBody: `num_keypoints`, which must be there, counts so many keypoints, the first ones."""
+    """COCO-WholeBody: `num_keypoints` is required, and counts this many keypoints, the first ones."""
     fractional: bool = False
     """COCO-WholeBody: a visibility may be any number from 0 to 2."""
     clipped: bool = True
-    """Boxes are cut to the image before they are judged; not those of COCO-WholeBody's hands."""
+    """Boxes are cut to the image before they are inspected; False for COCO-WholeBody's hands."""
     keypoints_field: str = "keypoints"
-    """Where annotations have their keypoints, for messages."""
+    """The field with an annotation's keypoints, for messages."""
     box_field: str = "bbox"
-    """Where they have their boxes."""
+    """The field with an annotation's box, for messages."""
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """What an annotation file holds."""
+    """The counts and problems of an annotation file."""
 
     images: ImageList
     annotations: int
     people: int
-    """Those whom MMPose evaluates on ground-truth boxes."""
+    """Number of people that MMPose evaluates on ground-truth boxes."""
     problems: tuple[Problem, ...]
     sequences: int | None = None
-    """Videos, of a data set that has a file for each."""
+    """Number of videos, for a data set with a file for each."""
 
 
 def inspect_people(
@@ -76,9 +76,9 @@ def inspect_people(
     """Inspect a COCO-style keypoint annotation file.
 
     Args:
-        file: For messages.
-        coco: What is in it.
-        rules: What is needed of it.
+        file: The path for messages.
+        coco: The content of the file.
+        rules: The fields and values that are needed.
         ground_truth: People are predicted in its boxes.
         detector: People are predicted in a detector's boxes.
     """
@@ -148,14 +148,14 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
         ("file_name", np.array([name is None for name in images.names], bool)),
         ("width, height", ~(sizes > 0).all(axis=1)),
     ):
-        text = "missing, or not what it must be"
+        text = "missing or invalid"
         advice = _whole(images.ids) if field == "id" else OFFICIAL
         problems.add("error", text, advice, field=field, what="image", ids=chosen(named, bad))
     if rules.crowd:
         crowd = images.crowd_indices.shaped()
         problems.add(
             "error",
-            "missing; AP(E), AP(M) and AP(H) need it",
+            "missing, but AP(E), AP(M) and AP(H) need it",
             "take MMPose's mmpose_crowdpose_test.json",
             field="crowdIndex",
             what="image",
@@ -172,9 +172,9 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
 
 
 def _check_people(problems: Problems, people: Annotations, position: Indices) -> list[int]:
-    """Check ids; return the annotations' ids, and in place of one that is none its index in the file."""
+    """Check ids; returns the annotations' ids, [M], with the index in the file in place of an invalid id."""
     named, whole = _named(people.ids), people.ids.known
-    text = "missing, or no integer"
+    text = "missing, or not an integer"
     problems.add("error", text, _whole(people.ids), field="id", what="annotation", ids=chosen(named, ~whole))
     problems.add(
         "error",
@@ -188,12 +188,12 @@ def _check_people(problems: Problems, people: Annotations, position: Indices) ->
 
 
 def _whole(ids: Integers) -> str:
-    """Return what to do about ids that are no whole numbers, after the first of them."""
+    """Return the advice for ids that are not whole numbers, with the first of them."""
     return f"found {brief(next(iter(ids.odd.values())))}: {WHOLE_NUMBERS}" if ids.odd else ""
 
 
 def _named(ids: Integers) -> list[int]:
-    """Return ids, and in place of one that is none its index in the file."""
+    """Return ids, with the index in the file in place of an invalid id."""
     named: list[int] = np.where(ids.known, ids.values, np.arange(len(ids))).tolist()
     return named
 
@@ -225,7 +225,7 @@ def _check_keypoints(
     problems.add(
         if_many(outside.any(axis=1) & ~crowd, (flags > 0).any(axis=1)),
         "labelled outside of the image",
-        "harmless where it is few people at the border",
+        "harmless for few people at the border",
         field=rules.keypoints_field,
         what="annotation",
         ids=chosen(ids, outside.any(axis=1) & ~crowd),
@@ -235,18 +235,18 @@ def _check_keypoints(
 def _check_counts(
     problems: Problems, people: Annotations, ids: list[int], keypoints: Float64, crowd: Bool, rules: Rules
 ) -> None:
-    """Compare `num_keypoints` with the flags; where it is zero or not decides who is evaluated."""
+    """Compare `num_keypoints` with the flags: a person whose `num_keypoints` is 0 is not evaluated."""
     stated = people.counts.shaped()
     counted = keypoints[:, :-CROWDPOSE_UNCOUNTED] if rules.crowd else keypoints[:, : rules.body]
     labelled = (counted[..., 2] > 0).sum(axis=1)
     differs = (stated != labelled) & np.isfinite(stated) & ~np.isnan(keypoints).any(axis=(1, 2)) & ~crowd
     changes = differs & ((stated == 0) != (labelled == 0)) & (not rules.counted)
     counts = "the labelled keypoints" + (
-        ", head and neck aside" if rules.crowd else " of the body" if rules.body else ""
+        " except head and neck" if rules.crowd else " of the body" if rules.body else ""
     )
     problems.add(
         "error",
-        f"whether it is 0 decides who is evaluated, and it contradicts {counts}",
+        f"contradicts {counts}: a person with 0 is not evaluated, any other person is",
         OFFICIAL,
         field="num_keypoints",
         what="annotation",
@@ -255,7 +255,7 @@ def _check_counts(
     problems.add(
         "note",
         f"not the number of {counts}",
-        "harmless: what counts is whether it is 0",
+        "harmless: only 0 matters, which excludes a person",
         field="num_keypoints",
         what="annotation",
         ids=chosen(ids, differs & ~changes),
@@ -263,7 +263,7 @@ def _check_counts(
     if rules.crowd or rules.body:
         problems.add(
             "error",
-            "missing; the evaluation reads it",
+            "missing, but the evaluation reads it",
             OFFICIAL,
             field="num_keypoints",
             what="annotation",
@@ -304,8 +304,8 @@ def _check_boxes(
     if rules.one_based:
         problems.add(
             "warning",
-            "begins at pixel 0, and JHMDB counts from 1: perhaps somebody subtracted 1 already",
-            "take MMPose's jhmdb_annotations.tar: all crops of a 0-based file are off by one pixel",
+            "begins at pixel 0, but JHMDB counts from 1: perhaps 1 is subtracted already",
+            "take MMPose's jhmdb_annotations.tar: all crops of a 0-based file are shifted by one pixel",
             field=rules.box_field,
             what="annotation",
             ids=chosen(ids, (boxes[:, :2] < 0).any(axis=1)),
@@ -313,7 +313,7 @@ def _check_boxes(
 
 
 def _evaluable_keypoints(people: Annotations, keypoints: Float64, rules: Rules) -> Bool:
-    """Tell who has keypoints by MMPose's rule (`parse_data_info` of base_coco_style_dataset.py)."""
+    """Return which people, [M], have keypoints by MMPose's rule (`parse_data_info` of base_coco_style_dataset.py)."""
     points = keypoints[..., :2].astype(np.float32)
     labelled = np.count_nonzero(points.max(axis=2), axis=1)
     stated = people.counts.shaped()
@@ -323,7 +323,7 @@ def _evaluable_keypoints(people: Annotations, keypoints: Float64, rules: Rules) 
 
 
 def _empty_when_clipped(boxes: Float64, size: Float64) -> Bool:
-    """Tell which boxes have no area inside the image; MMPose leaves those people out."""
+    """Return which boxes, [M], have no area inside the image; MMPose excludes these people."""
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     corners = np.clip(corners, 0, np.tile(size - 1, 2)).astype(np.float32)
     inside: Bool = (corners[:, 2:] > corners[:, :2]).all(axis=1)
@@ -331,7 +331,7 @@ def _empty_when_clipped(boxes: Float64, size: Float64) -> Bool:
 
 
 def _empty(boxes: Float64) -> Bool:
-    """Tell which boxes have no area at all."""
+    """Return which boxes, [M], have no area."""
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float32)
     inside: Bool = (corners[:, 2:] > corners[:, :2]).all(axis=1)
     return ~inside

@@ -1,4 +1,4 @@
-"""What can be wrong with a data folder, as values."""
+"""The problems of a data folder, as values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,34 +9,34 @@ from harness.arrays import Bool
 Severity = Literal["fatal", "error", "warning", "note"]
 
 FEW = 0.2
-"""Up to this share of entries some oddities are harmless."""
+"""Some faults are harmless up to this share of the entries."""
 _SHOWN_IDS = 3
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One kind of fault in one file, with everything that has it."""
+    """One kind of fault in one file, with all entries that have it."""
 
     severity: Severity
-    """Fatal is what leaves a number without meaning: nothing is predicted or scored. An error makes a run fail or gives
-    another number; a warning says what is likely, or that the number is not what it seems to be. A note is odd and
-    harmless."""
+    """Fatal: the result would be meaningless, and nothing is predicted or scored. Error: a run fails or gives another
+    number. Warning: the fault is likely, or the number has another meaning than expected. Note: unusual and harmless.
+    """
     file: str
-    """Relative to the data folder, which itself is ""."""
+    """Relative to the data folder; "" for the folder itself."""
     text: str
-    """What is wrong."""
+    """The fault."""
     advice: str
-    """What to do."""
+    """The next step."""
     field: str | None = None
-    """The field of the file, if it is one field."""
+    """The field of the file, if the fault is in one field."""
     what: str | None = None
-    """What the ids are of: image, annotation, box, person or sequence; None where the whole file is at fault."""
+    """The kind of the ids: image, annotation, box, person or sequence; None if the fault is in the whole file."""
     ids: tuple[int | str, ...] = ()
-    """All that have the fault; what has no id of its own is told by its index in the file."""
+    """The ids of all entries with the fault, or their indices in the file if they have no id."""
 
     @property
     def sentence(self) -> str:
-        """What is wrong and what to do, in one line."""
+        """The fault and the next step, in one line."""
         return f"{self}; {self.advice}"
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Problem:
 
 @dataclass
 class Problems:
-    """Collects what is wrong with one file."""
+    """Collects the problems of one file."""
 
     file: str
     """Relative to the data folder."""
@@ -69,14 +69,14 @@ class Problems:
         what: str | None = None,
         ids: Iterable[int | str] = (),
     ) -> None:
-        """Note a fault; one of entries, of which `what` is the word, only if there are any."""
+        """Add a problem; one of entries, whose kind is `what`, is added only if `ids` is not empty."""
         ids = tuple(ids)
         if ids or what is None:
             self.found.append(Problem(severity, self.file, text, advice, field, what, ids))
 
 
 def if_many(bad: Bool, of: Bool) -> Severity:
-    """Return how severe it is that some entries, [N], are odd, of which only many do harm."""
+    """Return the severity of a fault of some entries, [N]: a warning if they are many of `of`, [N], else a note."""
     return "warning" if bad.sum() > FEW * of.sum() else "note"
 
 

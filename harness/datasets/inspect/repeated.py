@@ -9,17 +9,24 @@ from harness.datasets.inspect.problems import Problems
 
 
 def check_repeated_ids(problems: Problems, images: Images, people: Annotations, advice: str) -> None:
-    """Tell ids of entries that differ, of which the evaluators keep the last, from entries that are there twice."""
+    """Add problems of repeated ids: of different entries with one id, evaluators use the last one alone.
+
+    Args:
+        problems: The problems of the annotation file.
+        images: Its images.
+        people: Its annotations.
+        advice: The next step for annotations that are listed several times.
+    """
     differ, same = _repeated(images.ids, np.array([name or "" for name in images.names]))
     problems.add(
         "fatal",
-        "used for several images: the last one is taken for all of them",
-        "give each image an id of its own, and its annotations the same",
+        "used for several images: all of them are read as the last one",
+        "give each image another id, and its annotations the same id",
         field="id",
         what="image",
         ids=differ,
     )
-    problems.add("note", "listed several times", "harmless: one of them is taken", field="id", what="image", ids=same)
+    problems.add("note", "listed several times", "harmless: one of them is used", field="id", what="image", ids=same)
     content = [
         people.image_ids.values[:, None],
         people.categories.values[:, None],
@@ -31,7 +38,7 @@ def check_repeated_ids(problems: Problems, images: Images, people: Annotations, 
     differ, same = _repeated(people.ids, np.nan_to_num(np.concatenate(content, axis=1), nan=-1.0))
     problems.add(
         "fatal",
-        "used for several annotations: the evaluator takes the last for all of them",
+        "used for several annotations: the evaluator reads all of them as the last one",
         "number the annotations, such as 1, 2, 3; nothing else refers to their ids",
         field="id",
         what="annotation",
@@ -39,7 +46,7 @@ def check_repeated_ids(problems: Problems, images: Images, people: Annotations, 
     )
     problems.add(
         "warning",
-        "listed several times: each entry counts as a person to be found, and one of them at most is",
+        "listed several times: each entry counts as a person, of which at most one can be found",
         advice,
         field="id",
         what="annotation",
@@ -48,7 +55,7 @@ def check_repeated_ids(problems: Problems, images: Images, people: Annotations, 
 
 
 def _repeated(ids: Integers, content: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> tuple[list[int], list[int]]:
-    """Return the ids that entries share which differ, and those that only equal entries share, ascending."""
+    """Return the repeated ids of different entries, and the repeated ids of equal entries, both ascending."""
     rows = np.flatnonzero(ids.known)
     values, group, counts = np.unique(ids.values[rows], return_inverse=True, return_counts=True)
     shared: Bool = counts > 1

@@ -1,8 +1,8 @@
-"""PoseTrack18's ground truth, a file for each video, and its two label versions.
+"""Inspects PoseTrack18's ground truth, a file for each video, and detects its label version.
 
-Version 0.2 of the public labels has 74 validation videos; version 0.45, which posetrack.net served from 2019 on, has
-170 (mks0601/TF-SimpleHumanPose#33, Guanghan/lighttrack#16; facebookresearch/PoseWarper#34 counts 173). MMPose does not
-say which one its numbers are of; its checkpoints are of October 2020 and later.
+Version 0.2 of the public labels has 74 validation videos; version 0.45, published at posetrack.net since 2019, has 170
+(mks0601/TF-SimpleHumanPose#33, Guanghan/lighttrack#16; facebookresearch/PoseWarper#34 counts 173). MMPose does not
+state the version of its numbers; its checkpoints date from October 2020 and later.
 """
 
 from collections.abc import Set
@@ -15,25 +15,25 @@ from harness.errors import ObtainError
 
 OLD, NEW = 74, 170
 """Validation videos in version 0.2 and in version 0.45."""
-ONE_VERSION = "take both from one label version: posetrack18_val.json is the files of annotations/val, merged"
+ONE_VERSION = "take both from one label version: posetrack18_val.json merges the files of annotations/val"
 
 
 def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[int]) -> tuple[int, list[Problem]]:
-    """Count the videos, and compare their frames with those of the merged annotation file.
+    """Return the number of videos, and problems; compares their frames with those of the merged annotation file.
 
     Args:
         data: The data folder.
-        folder: Where the files of the videos are, relative to it.
+        folder: The folder with the files of the videos, relative to the data folder.
         annotations: The merged file, for messages.
-        image_ids: The frames in it.
+        image_ids: The frames in the merged file.
     """
     problems = Problems(folder)
     files = read_posetrack(data / folder)
     if not files:
         problems.add(
             "error",
-            "missing: no *.json of the ground truth of each video",
-            "put PoseTrack18's own annotations/val there; posetrack18_val.json alone is not enough",
+            "missing: no *.json with the ground truth of a video",
+            "put PoseTrack18's annotations/val there; posetrack18_val.json alone is not enough",
         )
         return 0, problems.found
     frames: set[int] = set()
@@ -53,15 +53,15 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
         without_head += [] if sequence.heads.known.all() else [file.name]
     problems.add(
         "error",
-        "missing; distances are measured by it",
-        "take PoseTrack18's own file",
+        "missing, but distances are measured in units of it",
+        "take PoseTrack18's file",
         field="bbox_head",
         what="sequence",
         ids=without_head,
     )
     problems.add(
         "error",
-        f"annotated, but not in {annotations}: whoever is in them counts as missed",
+        f"annotated, but not in {annotations}: the people in them count as missed",
         ONE_VERSION,
         what="image",
         ids=sorted(annotated - image_ids),

@@ -1,4 +1,4 @@
-"""Boxes and keypoints that are not what they are read as: x, y, width, height and x, y in pixels of their image."""
+"""Detects boxes that are not x, y, width, height, and keypoints and boxes that are not in pixels of their image."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from harness.datasets.box_file import look_like_corners
 from harness.datasets.inspect.problems import Problems, Severity, chosen
 
 CLEAR_SHARE = 0.2
-"""For so many people it must be clear which reading of the boxes fits the keypoints."""
+"""Least share of people whose keypoints clearly fit one reading of the boxes."""
 CLEAR_CORNERS, MOST = 1.5, 0.8
-"""It is where the overlap of one reading is so many times that of the other; so many of them must be for corners, which
-no data set's widths and heights look like: each is larger than x and y."""
+"""A person is clear if the overlap of one reading is this many times that of the other; the second number is the least
+share of clear people that fit corners. Corners are larger than x and y in every box, unlike widths and heights."""
 CLEAR_CENTRES, NEARLY_ALL = 2.0, 0.95
 """The same for centres."""
 PERCENT_SIDE = 300
-"""px; in images of this size people are not all within the first 100 px."""
+"""px; in images of at least this size some people are beyond the first 100 px."""
 USUAL_AREA = (0.02, 3.0)
 """The median of area / (width * height) of a data set is in this range; it is about a half in COCO."""
 
@@ -30,16 +30,16 @@ def check_units(
     size: Float64,
     reads_boxes: bool,
 ) -> bool:
-    """Note boxes and keypoints in other units; return whether boxes are what they are to be.
+    """Add problems of boxes and keypoints in other units; returns whether the boxes are x, y, width, height in px.
 
     Args:
-        problems: Of the annotation file.
-        ids: [M] the annotations.
+        problems: The problems of the annotation file.
+        ids: [M] the ids of annotations.
         points: [M, K, 2] keypoints.
-        labelled: [M, K] which of them are labelled.
+        labelled: [M, K] which keypoints are labelled.
         boxes: [M, 4]
-        size: [M, 2] width and height of each one's image; NaN where they are not known.
-        reads_boxes: Whether the number depends on the boxes.
+        size: [M, 2] width and height of each annotation's image, px; NaN where unknown.
+        reads_boxes: Whether the result depends on the boxes.
     """
     if_read: Severity = "fatal" if reads_boxes else "warning"
     known = labelled.sum(axis=1) >= 2
@@ -53,8 +53,8 @@ def check_units(
     if _all_in_percent(points[known], labelled[known], boxes[known & drawn], size):
         problems.add(
             "warning",
-            "all coordinates are from 0 to 100, in larger images: shares in percent? Pixels are read",
-            "if so, multiply x by the width / 100 and y by the height / 100 of the image",
+            "all coordinates are from 0 to 100, like percentages of larger images; they are read as pixels",
+            "if they are percentages, multiply x by width / 100 and y by height / 100 of the image",
             field="keypoints, bbox",
         )
         return False
@@ -73,13 +73,13 @@ def check_units(
 
 
 def check_flags(problems: Problems, ids: list[int], keypoints: Float64, crowd: Bool) -> None:
-    """Note coordinates of keypoints with visibility 0, which is how some tools write hidden ones."""
+    """Add a problem of keypoints that have coordinates and visibility 0: some tools write hidden keypoints so."""
     labelled = keypoints[..., 2] > 0
     given = (keypoints[..., 2] == 0) & (keypoints[..., :2] != 0).any(axis=-1)
     problems.add(
         "warning" if labelled.any() else "fatal",
-        "coordinates with visibility 0: the evaluator takes such a keypoint for not labelled",
-        "write visibility 1 for a hidden keypoint that is to be found, and zeros for one that is not labelled",
+        "coordinates with visibility 0: the evaluator treats such a keypoint as not labelled",
+        "write visibility 1 for a hidden keypoint to be found, and zeros for a keypoint that is not labelled",
         field="keypoints",
         what="annotation",
         ids=chosen(ids, given.any(axis=1) & ~crowd),
@@ -87,7 +87,7 @@ def check_flags(problems: Problems, ids: list[int], keypoints: Float64, crowd: B
 
 
 def check_areas(problems: Problems, ids: list[int], areas: Float64, boxes: Float64, people: Bool, advice: str) -> None:
-    """Note areas by which no prediction can match, or of another unit; areas [M] of `people`, [M], who are labelled."""
+    """Add problems of areas, [M], of labelled `people`, [M], that are not positive or not in px²."""
     bad = people & ~(areas > 0)
     problems.add(
         "fatal" if bad.any() and (bad == people).all() else "error",
@@ -113,7 +113,7 @@ def check_areas(problems: Problems, ids: list[int], areas: Float64, boxes: Float
 def _add_shares(problems: Problems, ids: list[int], field: str, known: Bool, small: Bool, severity: Severity) -> None:
     problems.add(
         severity if small.sum() > known.sum() / 2 else "error",
-        "from 0 to 1, as shares of the image; pixels are read",
+        "from 0 to 1, like fractions of the image; they are read as pixels",
         "multiply x by the width and y by the height of the image",
         field=field,
         what="annotation",
@@ -128,9 +128,9 @@ def _all_in_percent(points: Float64, labelled: Bool, boxes: Float64, size: Float
 
 
 def _other_reading(points: Float64, labelled: Bool, boxes: Float64, size: Float64) -> tuple[str | None, bool]:
-    """Return as what boxes clearly fit their keypoints better than as x, y, width, height, and whether it is sure.
+    """Return the reading of boxes that clearly fits their keypoints better than x, y, width, height, and its certainty.
 
-    Without people who tell, corners are known by boxes that end far outside of their images.
+    Without usable keypoints, boxes that end far outside of their images indicate corners. None without such a reading.
     """
     people = np.flatnonzero(labelled.sum(axis=1) >= 2)
     inside = labelled[people][..., None]

@@ -1,4 +1,4 @@
-"""Images that are to be of one size, because MMPose takes a fixed square of them for everybody's box."""
+"""Inspects images that must have one size, because MMPose uses a fixed square of the image as every person's box."""
 
 import numpy as np
 
@@ -10,25 +10,25 @@ from harness.datasets.inspect.problems import Problems, chosen
 def check_whole_images(
     problems: Problems, images: Images, sizes: Float64, named: list[int], size: Float64, keypoints: Float64, side: int
 ) -> None:
-    """Note images of another size, and keypoints that no crop has.
+    """Add problems of images of another size, and of keypoints outside of the crop.
 
     Args:
-        problems: Of the annotation file.
-        images: I of them.
-        sizes: [I, 2] width and height, px; NaN where the file does not say.
-        named: [M] what messages call the annotations.
-        size: [M, 2] those of each one's image.
+        problems: The problems of the annotation file.
+        images: The I images.
+        sizes: [I, 2] width and height, px; NaN where the file does not state them.
+        named: [M] the ids or indices of annotations for messages.
+        size: [M, 2] width and height of each annotation's image, px.
         keypoints: [M, K, 3]
-        side: Of the square at 0, 0, px.
+        side: Side of the square at 0, 0, px.
     """
     other = np.isfinite(sizes).all(axis=1) & (sizes != side).any(axis=1)
     if other.any():
         first = sizes[int(other.argmax())]
         problems.add(
             "error" if other.mean() > 0.5 else "warning",
-            f"not {side}x{side}, the first is {first[0]:g}x{first[1]:g}: MMPose takes the square of {side} px at the "
-            "upper left corner for the box, whatever the size",
-            "take the images of the data set as they are published, neither resized nor cut",
+            f"not {side}x{side}, the first is {first[0]:g}x{first[1]:g}: MMPose uses the square of {side} px at the "
+            "upper left corner as the box for any size",
+            "take the published images of the data set, neither resized nor cropped",
             field="width, height",
             what="image",
             ids=chosen(np.where(images.ids.known, images.ids.values, -1).tolist(), other),
@@ -36,8 +36,8 @@ def check_whole_images(
     beyond = (keypoints[..., 2] > 0) & (keypoints[..., :2] > side).any(axis=-1)
     problems.add(
         "warning",
-        f"labelled beyond the {side} px that are cut: never found",
-        "see that the annotations are of the images as they are published",
+        f"labelled outside of the square of {side} px: never found",
+        "use annotations of the published images",
         field="keypoints",
         what="annotation",
         ids=chosen(named, beyond.any(axis=1) & (size > side).any(axis=1)),

@@ -1,4 +1,4 @@
-"""COCO-WholeBody's annotation file: the keypoints of all parts, or faces or hands alone."""
+"""Inspects COCO-WholeBody's annotation file: the keypoints of all parts, or of faces or hands alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ def inspect_whole(file: WholeBodyFile, files: DataFiles) -> Annotated:
 
 
 def inspect_parts(file: WholeBodyFile, files: DataFiles, parts: Sequence[str]) -> Annotated:
-    """Inspect faces or hands, each of which is evaluated like a person; `parts` are those of one person."""
+    """Inspect faces or hands, each of which is evaluated like a person; `parts` lists the parts of one person."""
     problems = Problems(files.annotations)
     found = [_inspect_part(file, files, part, cut=part == "face") for part in parts]
     people = file.coco.annotations
@@ -33,7 +33,7 @@ def inspect_parts(file: WholeBodyFile, files: DataFiles, parts: Sequence[str]) -
     for part in parts:
         problems.add(
             "error",
-            "missing, or neither true nor false; it decides who is evaluated",
+            "missing, or neither true nor false; only parts with true are evaluated",
             OFFICIAL,
             field=f"{part}_valid",
             what="annotation",
@@ -66,7 +66,7 @@ def _inspect_part(file: WholeBodyFile, files: DataFiles, part: str, *, cut: bool
 
 
 def _rows(people: Annotations, rows: Bool) -> Annotations:
-    """Return some annotations."""
+    """Return the annotations of a mask, [M]."""
     return Annotations(
         ids=_some_integers(people.ids, rows),
         image_ids=_some_integers(people.image_ids, rows),

@@ -1,4 +1,4 @@
-"""People to estimate poses of, read from detections or from ground truth, one module a file format."""
+"""The people whose poses are estimated, read from detections or from ground truth, with a module per file format."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ __all__ = ["People", "annotated_people", "check_images", "detected_people", "loa
 def load_people(
     dataset: str, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None
 ) -> People:
-    """Read the people that a data set of MMPose would list.
+    """Return the people that MMPose's data set class lists.
 
     Args:
         dataset: MMPose's class, e.g. CocoDataset.
@@ -30,8 +30,8 @@ def load_people(
         score_threshold: Detections with a lower score are dropped.
 
     Raises:
-        SpecError: The data set is not one that is evaluated here.
-        ObtainError: A file or an image is missing or not of its form.
+        SpecError: The harness does not have the data set's class.
+        ObtainError: A file is missing or does not have the expected structure.
     """
     people = dataset_class(dataset).people(annotations, images, box_file, score_threshold)
     _check_finite(people, box_file or annotations)
@@ -48,10 +48,10 @@ def _check_finite(people: People, path: Path) -> None:
 
 
 def check_images(images: Mapping[int, Path]) -> None:
-    """Make sure that every image file is there.
+    """Check that every image file exists.
 
     Raises:
-        ObtainError: Images are missing; counts them and names the first.
+        ObtainError: Images are missing; the message has their number and names the first.
     """
     missing = [path for path in images.values() if not is_file(path)]
     if missing:

@@ -32,12 +32,13 @@ def annotated_people(
         annotations: A COCO-style keypoint annotation file.
         images: The folder that its file names are relative to.
         one_based: The file counts pixels from 1 (JHMDB), and MMPose counts labelled keypoints itself.
-        counted: MMPose counts labelled keypoints itself, whatever `num_keypoints` says.
-        whole_image: px; everybody's box is a square of this side at 0, 0, and neither `bbox` nor the size is read.
-        coco: What is in the file, where its keypoints are not those of its `keypoints` (COCO-WholeBody).
+        counted: MMPose counts labelled keypoints itself, and ignores `num_keypoints`.
+        whole_image: Side in px of the square at 0, 0 that is every person's box; `bbox` and the image's size are then
+            not read.
+        coco: The content of the file, if the keypoints are not those of its `keypoints` (COCO-WholeBody).
 
     Raises:
-        ObtainError: The file is missing or not of this form, or nobody in it has keypoints.
+        ObtainError: The file is missing or does not have this structure, or no person in it has keypoints.
     """
     coco = coco or read_coco(annotations)
     image_ids, names = coco.listed(annotations)
@@ -64,8 +65,8 @@ def annotated_people(
     if not len(rows):
         needed = "keypoints" if whole_image else "keypoints and a box"
         raise ObtainError(
-            f"nobody in {annotations} has {needed}: 0 of {len(people)} annotations",
-            "each person needs a bbox and keypoints, of which some are labelled; of COCO, take person_keypoints_*.json",
+            f"no person in {annotations} has {needed}: 0 of {len(people)} annotations",
+            "each person needs a bbox and labelled keypoints; of COCO, take person_keypoints_*.json",
         )
     nameless = np.flatnonzero(~people.ids.known[rows])
     if len(nameless):
@@ -82,19 +83,19 @@ def detected_people(
 
     Args:
         box_file: The detector's results.
-        annotations: The annotation file that says which images there are.
+        annotations: The annotation file that lists the images.
         images: The folder that its file names are relative to.
         score_threshold: Boxes with a lower score are dropped, after numbering.
-        coco: What is in the annotation file, where somebody has read it.
+        coco: The content of the annotation file, if it was read already.
 
     Raises:
-        ObtainError: A file is missing or not of its form, has no people, or is for other images.
+        ObtainError: A file is missing or does not have the expected structure, has no people, or is for other images.
     """
     ids, names = (coco or read_coco(annotations)).listed(annotations)
     detected = read_boxes(box_file)
     people = detected.people(box_file)
     scores = detected.require_scores(box_file, people)
-    # One that is not a number is kept, to be refused with the boxes.
+    # A score that is NaN is kept here, and is refused with the boxes.
     numbers = np.flatnonzero(~(_single(scores) < (-np.inf if score_threshold is None else np.float32(score_threshold))))
     rows = people[numbers]
     xywh = _single(detected.require_boxes(box_file, rows))
@@ -102,7 +103,7 @@ def detected_people(
     if not len(people) and len(detected):
         raise ObtainError(
             f"no person boxes in the box file: {box_file}: {detected.found_categories()}",
-            f"write {PERSON}, the only category_id that MMPose takes people from, whatever the annotations have",
+            f"write {PERSON}, the only category_id that MMPose reads people from, for any category of the annotations",
         )
     if not len(rows):
         above = f", of a score of at least {score_threshold:g}" if len(people) else ""
@@ -123,7 +124,7 @@ def detected_people(
 
 
 def _by_image(image_ids: Int64, person_images: Int64) -> tuple[Indices, Indices]:
-    """Return rows of images and of people, [N] each: image by image, whose people stand as in the file."""
+    """Return the indices of images and of people, [N] each: image by image, with an image's people in file order."""
     order = np.argsort(person_images, kind="stable")
     grouped = person_images[order]
     starts, stops = np.searchsorted(grouped, image_ids), np.searchsorted(grouped, image_ids, side="right")
@@ -134,7 +135,7 @@ def _by_image(image_ids: Int64, person_images: Int64) -> tuple[Indices, Indices]
 
 
 def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices, *, boxes: bool) -> None:
-    """Make sure that people and their images have all that is read of them; `boxes` and what cuts them may not be.
+    """Check the fields of people and of their images; boxes and the images' sizes only with `boxes`.
 
     Raises:
         ObtainError: A field is missing or garbled; names the annotation.
@@ -155,19 +156,19 @@ def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices, *, bo
             name = people.ids.odd.get(int(row), int(people.ids.values[row]))
             raise ObtainError(
                 f"annotation {brief(name)} of {path}: bad bbox, keypoints or image size: {field} is {found}",
-                "bbox is x, y, width, height; keypoints are x, y, visibility of each, or an empty list for nobody",
+                "bbox is x, y, width, height; keypoints are x, y, visibility of each, or an empty list",
             )
 
 
 def _clipped_boxes(xywh: Float64, sizes: Float64, one_based: bool) -> Float32:
-    """Return x1, y1, x2, y2 within the image; computed in double precision and then rounded, as MMPose does."""
+    """Return [N, 4] x1, y1, x2, y2 within the image, px; computed in double precision and rounded, as in MMPose."""
     top_left = xywh[:, :2] - one_based
     corners = np.concatenate([top_left, top_left + xywh[:, 2:]], axis=1)
     return _single(np.clip(corners, 0, np.tile(sizes - 1, 2)))
 
 
 def _labelled(people: Annotations, rows: Indices, one_based: bool, counted: bool) -> Bool:
-    """Tell who has keypoints, [N]."""
+    """Return which people have labelled keypoints, [N]."""
     keypoints = people.keypoints.values[rows]
     points = _single(keypoints.reshape(len(rows), keypoints.shape[1] // 3, 3)[..., :2]) - np.float32(one_based)
     stated = people.counts.given[rows] & (not counted)
@@ -177,5 +178,5 @@ def _labelled(people: Annotations, rows: Indices, one_based: bool, counted: bool
 
 
 def _single(numbers: Float64) -> Float32:
-    with np.errstate(over="ignore"):  # what overflows is refused with the boxes
+    with np.errstate(over="ignore"):  # values that overflow are refused with the boxes
         return numbers.astype(np.float32)

@@ -21,19 +21,19 @@ ADVICE = "take MMPose's own annotation file, which has center (x, y, px), scale 
 
 @dataclass(frozen=True)
 class Squares:
-    """What M annotated faces are cropped by; NaN where a centre or a scale is missing."""
+    """The squares of M annotated faces, before padding; NaN where a centre or a scale is missing."""
 
     centers: Float32
     """[M, 2] px"""
     sizes: Float32
-    """[M, 2] width and height before padding, px; both are alike."""
+    """[M, 2] width and height, px; both are equal."""
     corners: Float32
-    """[M, 4] x1, y1, x2, y2, px, beyond the image's edge as well"""
+    """[M, 4] x1, y1, x2, y2, px; may be outside of the image."""
 
     @classmethod
     def of(cls, faces: FaceFile) -> "Squares":
-        """Return those of a file's faces, in MMPose's arithmetic (`bbox_cs2xyxy` in mmpose/structures/bbox)."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused with the boxes
+        """Return the squares of a file's faces, in MMPose's arithmetic (`bbox_cs2xyxy` in mmpose/structures/bbox)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # values that overflow are refused with the boxes
             centers = faces.centers.values.astype(np.float32)
             sizes = np.repeat(faces.scales.values.astype(np.float32)[:, None], 2, axis=1) * PIXELS_PER_SCALE
             top_left = centers - np.float32(0.5) * sizes
@@ -42,7 +42,7 @@ class Squares:
 
 
 def evaluable_faces(faces: FaceFile, squares: Squares) -> Bool:
-    """Tell who is evaluated, [M]: no crowd, with a square and a keypoint at a positive place; `num_keypoints` is not 0.
+    """Return which faces are evaluated, [M]: no crowd, not empty, a keypoint at x or y above 0, `num_keypoints` not 0.
 
     Source: `_is_valid_instance` of mmpose/datasets/datasets/base/base_coco_style_dataset.py.
     """
@@ -61,10 +61,10 @@ def centred_faces(annotations: Path, images: Path, *, box_size: bool = False) ->
     Args:
         annotations: A COCO-style annotation file whose annotations have `center` and `scale`.
         images: The folder that its file names are relative to.
-        box_size: MMPose asks for `box_size` as well, though it measures by the square (AFLW).
+        box_size: MMPose requires `box_size` as well, although it does not use it (AFLW).
 
     Raises:
-        ObtainError: The file is missing or not of this form, or nobody in it can be evaluated.
+        ObtainError: The file is missing or does not have this structure, or no face in it can be evaluated.
     """
     faces = read_faces(annotations)
     coco, people = faces.coco, faces.coco.annotations
@@ -92,7 +92,7 @@ def centred_faces(annotations: Path, images: Path, *, box_size: bool = False) ->
     rows = np.argsort(image_rows, kind="stable")
     rows = rows[(listed & evaluable_faces(faces, squares))[rows]]
     if not len(rows):
-        raise ObtainError(f"nobody in {annotations} has keypoints and a scale: 0 of {len(people)} annotations", ADVICE)
+        raise ObtainError(f"no face in {annotations} has keypoints and a scale: 0 of {len(people)} annotations", ADVICE)
     return People(
         ids=people.ids.values[rows],
         image_ids=people.image_ids.values[rows],
@@ -105,10 +105,10 @@ def centred_faces(annotations: Path, images: Path, *, box_size: bool = False) ->
 
 
 def _check(path: Path, faces: FaceFile, field: str, column: Numbers, strange: Bool) -> None:
-    """Refuse annotations whose field is missing or garbled, [M].
+    """Check that no annotation is marked in `strange`, [M], as missing or garbled.
 
     Raises:
-        ObtainError: There is one; names it.
+        ObtainError: One is marked; the message names the first.
     """
     if strange.any():
         row = int(strange.argmax())

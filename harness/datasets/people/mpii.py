@@ -17,14 +17,14 @@ FOOT_ROOM = 15
 
 
 def mpii_people(annotations: Path, images: Path) -> People:
-    """List everybody in mpii_val.json, a list of {image, center, scale, joints, joints_vis}, 1-based pixels.
+    """List all people in mpii_val.json, a list of {image, center, scale, joints, joints_vis}, 1-based pixels.
 
     Raises:
-        ObtainError: The file is missing or not of this form.
+        ObtainError: The file is missing or does not have this structure.
     """
     mpii = read_mpii(annotations)
     if not len(mpii):
-        raise ObtainError(f"an MPII annotation file is a list of people, this one is empty: {annotations}")
+        raise ObtainError(f"the MPII annotation file has no people: {annotations}", "take MMPose's mpii_val.json")
     for field, known in (
         ("image", mpii.image_ids.known),
         ("center", mpii.centers.known),

@@ -1,4 +1,4 @@
-"""The value that crops are made from."""
+"""`People`: the boxes and images that crops are made from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ from harness.arrays import Bool, Float32, Floating, Indices, Int64
 
 @dataclass(frozen=True)
 class People:
-    """N people: one box each to estimate a pose in, in the order in which MMPose's data set lists them."""
+    """N people with a box each, in the order of MMPose's data set; a pose is estimated in each box."""
 
     ids: Int64
     """[N] annotation id (ground-truth boxes) or index in the box file (detections)."""
@@ -28,7 +28,7 @@ class People:
     sizes: Float32
     """[N, 2] box widths and heights before padding, px."""
     images: dict[int, Path]
-    """The image file of each image id that occurs."""
+    """The image file of each id in `image_ids`."""
 
     @classmethod
     def from_boxes(
@@ -39,7 +39,7 @@ class People:
         scores: Sequence[float] | Floating,
         images: dict[int, Path],
     ) -> "People":
-        """Build people whose crops are centred on their boxes (`bbox_xyxy2cs` in mmpose/structures/bbox)."""
+        """Return people whose crops are centred on their boxes (`bbox_xyxy2cs` in mmpose/structures/bbox)."""
         corners = np.array(boxes, np.float32).reshape(-1, 4)
         of_images = np.array(image_ids, np.int64)
         return cls(
@@ -56,20 +56,20 @@ class People:
         return len(self.ids)
 
     def first_images(self, count: int) -> "People":
-        """Keep the people of the first `count` images that have any."""
+        """Return the people of the first `count` images with people."""
         return self.take(np.isin(self.image_ids, list(self.images)[:count]))
 
     def first_people(self, count: int) -> "People":
-        """Keep the first `count` people."""
+        """Return the first `count` people."""
         return self.take(np.arange(len(self)) < count)
 
     def by_image(self) -> Indices:
-        """Return the numbers [N] of people image by image, in the order of the images: the order of the work."""
+        """Return the indices [N] of people image by image, in the order of the images, which is the order of work."""
         number_of = {image_id: number for number, image_id in enumerate(self.images)}
         return np.argsort([number_of[image_id] for image_id in self.image_ids.tolist()], kind="stable")
 
     def take(self, chosen: Bool | Indices) -> "People":
-        """Return the people of a mask [N], or of numbers [n] in their order."""
+        """Return the people of a mask [N], or of indices [n] in their order."""
         arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "images"}
         kept = set(arrays["image_ids"].tolist())
         return People(**arrays, images={i: path for i, path in self.images.items() if i in kept})

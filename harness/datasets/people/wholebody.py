@@ -1,4 +1,4 @@
-"""Faces and hands of COCO-WholeBody's people, each of which is a sample of its own.
+"""Faces and hands of COCO-WholeBody's people, each of which is a separate sample.
 
 Source: mmpose/datasets/datasets/face/coco_wholebody_face_dataset.py and hand/coco_wholebody_hand_dataset.py.
 """
@@ -17,7 +17,7 @@ from harness.datasets.wholebody_file import FIELDS, NUM_KEYPOINTS, OFFICIAL, Who
 from harness.errors import ObtainError, brief
 
 HANDS = ("lefthand", "righthand")
-"""Of each person first the left one."""
+"""The order of a person's hands."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Parts:
     """N faces, or N hands, with K keypoints each, in MMPose's order."""
 
     ids: Int64
-    """[N] of a face, its annotation's; of a hand, its number among those that are marked as valid."""
+    """[N] a face has the id of its annotation; a hand has its index among the hands that are marked as valid."""
     image_rows: Indices
     """[N] index into the file's images."""
     boxes: Float32
@@ -33,14 +33,14 @@ class Parts:
     keypoints: Float32
     """[N, K, 2] x, y, image px."""
     visible: Float32
-    """[N, K] the visibility, at most 1; COCO-WholeBody has fractions for right hands."""
+    """[N, K] the visibility, limited to 1; COCO-WholeBody has fractions for right hands."""
 
     def people(self, path: Path, file: WholeBodyFile, images: Path) -> People:
         """Return them as people to be evaluated.
 
         Args:
             path: The annotation file.
-            file: What is in it.
+            file: Its content.
             images: The folder that its file names are relative to.
 
         Raises:
@@ -65,10 +65,10 @@ def faces(path: Path, file: WholeBodyFile) -> Parts:
         if not column.known[image_rows].all():
             row = int(image_rows[int(column.known[image_rows].argmin())])
             raise ObtainError(
-                f"{path}: '{field}' of images[{row}] is no number: {brief(column.odd.get(row))}", OFFICIAL
+                f"{path}: '{field}' of images[{row}] is not a number: {brief(column.odd.get(row))}", OFFICIAL
             )
     sizes = np.column_stack([widths.values, heights.values])[image_rows]
-    # In double precision and then rounded, as MMPose does.
+    # Computed in double precision and then rounded, as in MMPose.
     xywh = file.boxes["face"].values[rows]
     corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     boxes = np.clip(corners, 0, np.tile(sizes - 1, 2)).astype(np.float32)
@@ -93,7 +93,7 @@ def hands(path: Path, file: WholeBodyFile) -> Parts:
 
 
 def _people(path: Path, file: WholeBodyFile) -> tuple[Indices, Indices]:
-    """Return rows of images and of annotations that are no crowds, image by image, [M] each.
+    """Return indices of images and of annotations that are not crowds, image by image, [M] each.
 
     Raises:
         ObtainError: An annotation has no id or no image_id.
@@ -112,7 +112,7 @@ def _people(path: Path, file: WholeBodyFile) -> tuple[Indices, Indices]:
 
 
 def _marked(path: Path, file: WholeBodyFile, part: str, rows: Indices) -> Bool:
-    """Return who of some annotations, [M], has a part that is marked as valid and is not all zeros."""
+    """Return which of some annotations, [M], have a part that is marked as valid and is not all zeros."""
     field = f"{part}_kpts"
     among = np.zeros(len(file.coco.annotations), bool)
     among[rows] = True
@@ -126,19 +126,19 @@ def _marked(path: Path, file: WholeBodyFile, part: str, rows: Indices) -> Bool:
 
 
 def _samples(path: Path, what: str, ids: Int64, image_rows: Indices, boxes: Float32, numbers: Float64) -> Parts:
-    """Return the parts whose box has an extent and that have a keypoint at a positive place."""
+    """Return the parts whose box has an area and that have a keypoint with positive x or y."""
     broken = ~usable(numbers).all(axis=1)
     if broken.any():
         raise ObtainError(f"{path}: keypoints of {what} {ids[int(broken.argmax())]} are not finite", OFFICIAL)
     points = numbers.astype(np.float32).reshape(len(ids), numbers.shape[1] // 3, 3)
     good = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (points[..., :2].max(axis=(1, 2), initial=0) > 0)
     if not good.any():
-        raise ObtainError(f"nobody in {path} has a {what} with keypoints and a box", OFFICIAL)
+        raise ObtainError(f"no person in {path} has a {what} with keypoints and a box", OFFICIAL)
     return Parts(ids[good], image_rows[good], boxes[good], points[good][..., :2], np.minimum(1, points[good][..., 2]))
 
 
 def whole_people(path: Path, file: WholeBodyFile) -> LabelledPeople:
-    """Return all annotated people with their 133 keypoints, which are visible where their flag is above 0.
+    """Return all annotated people with their 133 keypoints; a keypoint is visible if its flag is above 0.
 
     Raises:
         ObtainError: A field is missing or garbled; names the annotation and the field.

@@ -1,4 +1,4 @@
-"""What is wrong with predictions: errors by keypoint, by kind and by circumstance, what they cost, and the worst cases.
+"""Error analysis of predictions: errors by keypoint, by kind and by circumstance, their cost, and the worst cases.
 
 After Ronchi and Perona, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", ICCV 2017.
 """

@@ -1,4 +1,4 @@
-"""Figures that a family of metrics adds to a row's page: what is drawn, not how."""
+"""Figures that a family of metrics adds to a row's page: their data, not their drawing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ class CurveChart:
 
 @dataclass(frozen=True)
 class GainChart:
-    """What each of several changes would gain or lose by itself."""
+    """The gain or loss of each of several changes by itself."""
 
     title: str
     description: str
     gains: Sequence[tuple[str, float]]
-    """Each change and what it gains."""
+    """The name of each change, and its gain."""
     decimals: int = 3
 
 

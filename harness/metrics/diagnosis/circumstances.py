@@ -1,4 +1,4 @@
-"""What people are grouped by: how large they are, how crowded, and how much of them can be seen."""
+"""Groupings of people: by size, by crowding, and by the number of labelled and hidden keypoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from harness.arrays import Bool, Float64, Int64
 from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
 
 NEIGHBOUR_IOU = 0.1
-"""People whose boxes overlap by more than this are neighbours; this and the groups are Ronchi and Perona's."""
+"""People whose boxes have a larger IoU are neighbours. This limit and the groups are those of Ronchi and Perona."""
 
 
 @dataclass(frozen=True)
 class Circumstance:
-    """A value of each of M people, and the limits between groups of them."""
+    """A value of each of M people, and the limits between the groups."""
 
     by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "category"]
     values: Float64
@@ -25,23 +25,23 @@ class Circumstance:
     names: tuple[str, ...]
     unit: Literal["px", "px²"] | None = None
     ap: tuple[float, ...] = ()
-    """Of each group, where each is evaluated alone."""
+    """AP of each group, if each is evaluated alone."""
 
 
 def size_by_area(areas: Float64) -> Circumstance:
-    """Group by COCO's limits; areas [M], px²."""
+    """Return the groups by COCO's limits of size; areas [M], px²."""
     return Circumstance("size", areas, (32.0**2, 96.0**2), ("small", "medium", "large"), "px²")
 
 
 def size_in_thirds(sizes: Float64, people: AnnotatedPeople, unit: Literal["px", "px²"]) -> Circumstance:
-    """Make three groups of the people to be found, of equal numbers if no sizes are equal; sizes [M]."""
+    """Return three groups by size, [M], with equal numbers of people to find, unless sizes are equal."""
     chosen = sizes[people.to_find]
     bounds = tuple(np.quantile(chosen, [1 / 3, 2 / 3]).tolist()) if len(chosen) else (0.0, 0.0)
     return Circumstance("size", sizes, bounds, ("smallest third", "middle third", "largest third"), unit)
 
 
 def crowding(people: AnnotatedPeople, single: Bool) -> Circumstance:
-    """Group by the number of neighbours; `single` [M] are people, not crowds: the others are nobody's neighbours."""
+    """Return the groups by number of neighbours; only `single` people, [M], count as neighbours, crowds do not."""
     first, second = same_image(people.image_ids, people.image_ids)
     others = (first != second) & single[second]
     first, second = first[others], second[others]
@@ -54,21 +54,21 @@ def crowding(people: AnnotatedPeople, single: Bool) -> Circumstance:
 
 
 def crowd_index(values: Float64) -> Circumstance:
-    """Group by the crowd index of the image, [M], at the limits that xtcocotools takes for AP(E), AP(M) and AP(H)."""
+    """Return the groups by the image's crowd index, [M], with xtcocotools' limits for AP(E), AP(M) and AP(H)."""
     return Circumstance("crowd index", values, (0.2, 0.8), ("easy", "medium", "hard"))
 
 
 def category(categories: Int64, names: Mapping[int, str], ap: Mapping[int, float]) -> Circumstance:
-    """Group by category, such as the species, [M]; the groups are those with an AP, which is evaluated in each alone.
+    """Return the groups by category, such as the species; there is one for each category with an AP of its own.
 
     Args:
         categories: [M] ids.
-        names: Of the categories; those without one are called by their id.
-        ap: By category.
+        names: The names of categories by id; a category without a name is called by its id.
+        ap: AP of each category alone, by id.
     """
     known = sorted(ap)
     places = np.searchsorted(known, categories).clip(max=len(known) - 1)
-    values = np.where(np.array(known)[places] == categories, places, np.nan)  # of the others nobody is to be found
+    values = np.where(np.array(known)[places] == categories, places, np.nan)  # other categories have no people to find
     return Circumstance(
         "category",
         values.astype(np.float64),
@@ -79,12 +79,12 @@ def category(categories: Int64, names: Mapping[int, str], ap: Mapping[int, float
 
 
 def labelled_keypoints(people: AnnotatedPeople) -> Circumstance:
-    """Group by the number of labelled keypoints; the fewer, the more is out of sight or out of the image."""
+    """Return the groups by number of labelled keypoints: the fewer, the more are invisible or outside of the image."""
     counts = people.labelled.sum(axis=1).astype(np.float64)
     return Circumstance("labelled keypoints", counts, (6, 11, 16), ("1 to 5", "6 to 10", "11 to 15", "16 or more"))
 
 
 def hidden_keypoints(hidden: Bool) -> Circumstance:
-    """Group by the number of keypoints that are labelled as hidden; hidden [M, K]."""
+    """Return the groups by number of keypoints that are labelled as hidden; hidden [M, K]."""
     counts = hidden.sum(axis=1).astype(np.float64)
     return Circumstance("hidden keypoints", counts, (1, 4), ("none", "1 to 3", "4 or more"))

@@ -1,4 +1,4 @@
-"""What is wrong with predictions, by the protocol's own rules."""
+"""Diagnoses predictions by the rules of the protocol."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ def diagnose(matched: Matched, protocol: Protocol, data: Path, names: Sequence[s
 
     Args:
         matched: Predictions of K keypoints.
-        protocol: What they were made and are scored by.
+        protocol: The protocol of the predictions.
         data: An MMPose data/ folder.
-        names: [K] of the keypoints, as in `harness.suites.metainfo`.
+        names: [K] the names of keypoints, as in `harness.suites.metainfo`.
 
     Raises:
         ObtainError: The annotations are missing or malformed.
-        RunError: The names are of another number of keypoints.
+        RunError: The number of names is not the number of keypoints.
     """
     if len(names) != protocol.num_keypoints:
         raise RunError(f"{len(names)} names of keypoints, but the protocol has {protocol.num_keypoints}")

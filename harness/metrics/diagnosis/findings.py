@@ -1,4 +1,4 @@
-"""Everything known about each annotated person's pose, and what of it does not depend on the metric."""
+"""The parts of a diagnosis that are the same for all metrics: the findings about each annotated person's pose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,15 +32,15 @@ class Findings:
 
     people: AnnotatedPeople
     kinds: Codes
-    """[M, K] an index into KINDS, UNPAIRED, or UNLABELLED; the latter also for people who are not to be found."""
+    """[M, K] an index into KINDS, UNPAIRED, or UNLABELLED; the latter also for people that do not count."""
     ks: Float64
-    """[M, K] similarity of each keypoint; NaN where not labelled or without pose."""
+    """[M, K] similarity of each keypoint; NaN for keypoints without label or pose."""
     similarity: Float64
-    """[M] of the pose; NaN for people without."""
+    """[M] similarity of the pose; NaN for people without a pose."""
     missed: Bool | None
-    """[M] whom no pose finds at a similarity of 0.5; None where every person has a pose by definition."""
+    """[M] people without a pose of similarity 0.5 or more; None if every person has a pose by definition."""
     recall: Float64 | None
-    """[M] at how many of COCO's OKS thresholds a pose finds them, as a fraction; None for other metrics than OKS."""
+    """[M] the fraction of COCO's OKS thresholds at which a pose finds the person; None for metrics other than OKS."""
 
 
 def find(
@@ -56,11 +56,11 @@ def find(
     """Compare people with their poses.
 
     Args:
-        points: [N, K, 2] keypoints of the poses, image px; infinite where one is not predicted.
+        points: [N, K, 2] keypoints of the poses, image px; infinite for a keypoint that is not predicted.
         people: M people.
-        pairs: All those of `pose_of` are among them.
-        pose_of: [M] each person's pose, -1 for nobody's.
-        mirror: [K] for each keypoint, the one that it becomes in a mirrored image.
+        pairs: Includes all pairs of `pose_of`.
+        pose_of: [M] index of each person's pose; -1 for people without a pose.
+        mirror: [K] for each keypoint, its counterpart in a mirrored image.
         missed: As in `Findings`.
         recall: As in `Findings`.
     """
@@ -89,12 +89,12 @@ def describe(
     """Describe the poses of M people with K keypoints.
 
     Args:
-        metric: What they are scored by.
-        findings: Of these people.
+        metric: The family of the metric.
+        findings: The findings about these people.
         labels: Names of the keypoints and of image files.
-        circumstances: What the people are grouped by.
+        circumstances: The groupings of the people.
         points: [N, K, 2] keypoints of the poses, image px, all finite.
-        pose_of: [M] each person's pose, -1 for nobody's.
+        pose_of: [M] index of each person's pose; -1 for people without a pose.
         poses: As in `Diagnosis`.
         keypoint_ap: [K] as in `Keypoint`.
         oks: As in `Diagnosis`.
@@ -127,7 +127,7 @@ def describe(
 
 
 def _breakdown(findings: Findings, circumstance: Circumstance) -> Breakdown:
-    """Group the people to be found."""
+    """Return the groups of the people to find."""
     group_of = np.digitize(circumstance.values, circumstance.bounds)
     groups = []
     for index, name in enumerate(circumstance.names):
@@ -152,7 +152,7 @@ def _cases(
     """Return the worst and the median cases."""
     people = findings.people
     ranked = np.flatnonzero(~np.isnan(findings.similarity))
-    # Of equally similar people first the one of whom more is labelled, then by id: no order of the file decides.
+    # Equally similar people are ordered by labelled keypoints, most first, then by id: file order has no effect.
     ids = people.image_ids if people.ids is None else people.ids
     labelled = (findings.kinds != UNLABELLED).sum(axis=1)
     ranked = ranked[np.lexsort((ids[ranked], -labelled[ranked], findings.similarity[ranked]))]
@@ -186,6 +186,6 @@ def _case(findings: Findings, person: int, predicted: Float64, images: Mapping[i
 
 
 def _mean(values: Float64) -> float | None:
-    """Return the mean of those that are not NaN; None where there are none."""
+    """Return the mean of the values that are not NaN; None if all are NaN."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else None

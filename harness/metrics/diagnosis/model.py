@@ -1,4 +1,4 @@
-"""The diagnosis of one run, `diagnosis.json` in its folder; what the report pages show."""
+"""The diagnosis of one run: `diagnosis.json` in its folder, which the report pages show."""
 
 from typing import ClassVar, Literal
 
@@ -6,14 +6,14 @@ from harness.document import Document
 from harness.fields import Fields
 
 Kind = Literal["good", "jitter", "inversion", "swap", "miss"]
-"""What became of a predicted keypoint; `harness.metrics.diagnosis.kinds` defines it."""
+"""The kind of a predicted keypoint; `harness.metrics.diagnosis.kinds` defines it."""
 ErrorKind = Literal["jitter", "inversion", "swap", "miss"]
 Correction = Literal["jitter", "inversion", "swap", "miss", "scores", "background"]
 Point = tuple[float, float]
 
 
 class Tally(Fields):
-    """Labelled keypoints of people to be found, by what became of them."""
+    """Numbers of labelled keypoints of the people to find, by kind."""
 
     good: int
     jitter: int
@@ -21,21 +21,21 @@ class Tally(Fields):
     swap: int
     miss: int
     unpaired: int
-    """Of people whom no pose was paired with."""
+    """Keypoints of people without a paired pose."""
 
     @property
     def labelled(self) -> int:
-        """All of them."""
+        """All labelled keypoints."""
         return self.predicted + self.unpaired
 
     @property
     def predicted(self) -> int:
-        """Those of people whom a pose was paired with."""
+        """Keypoints of people with a paired pose."""
         return self.good + self.jitter + self.inversion + self.swap + self.miss
 
     @property
     def shares(self) -> dict[Kind, float] | None:
-        """Fractions of those predicted, with sum 1; None where there are none."""
+        """Fraction of each kind among the predicted keypoints, with sum 1; None if there are none."""
         if not self.predicted:
             return None
         counts: dict[Kind, int] = {
@@ -49,7 +49,7 @@ class Tally(Fields):
 
     @property
     def found(self) -> float | None:
-        """The share of all labelled ones that are good or jitter: PCK, at PCK's threshold or a similarity of 0.5."""
+        """Fraction of labelled keypoints that are good or jitter: PCK, at PCK's threshold or at a similarity of 0.5."""
         return (self.good + self.jitter) / self.labelled if self.labelled else None
 
 
@@ -59,64 +59,65 @@ class Keypoint(Fields):
     name: str
     tally: Tally
     similarity: float | None
-    """Mean similarity of those predicted; None where there are none."""
+    """Mean similarity of the predicted keypoints; None if there are none."""
     ap: float | None
-    """AP of this keypoint alone, for OKS: poses are paired with people as they are, this keypoint of a pose is right
-    where its similarity reaches the threshold, poses rank by their scores; mean over COCO's ten thresholds. Poses of
-    people who do not have it labelled do not count. None for other metrics, and where nobody has it labelled."""
+    """AP of this keypoint alone, for OKS. Poses keep their paired people and rank by their scores; the keypoint of a
+    pose is correct if its similarity reaches the threshold; AP is the mean over COCO's ten thresholds. Poses of people
+    without a label of it do not count. None for other metrics, and for a keypoint without labels."""
     error: float | None = None
-    """Mean distance from where it is labelled, over the length that NME measures by, a fraction. None for other
-    metrics, and where nobody counts who has it labelled."""
+    """Mean distance from the labelled location in units of NME's norm, a fraction. None for other metrics, and for a
+    keypoint without labels that count."""
 
 
 class Poses(Fields):
-    """What became of the poses that were evaluated; each is in one of the first five counts."""
+    """Numbers of evaluated poses; each pose is in the first of the five counts that applies."""
 
     paired: int
-    """With a person to be found."""
+    """Paired with a person to find."""
     duplicates: int
-    """Not paired, though 0.5 or more similar to a person to be found: somebody whom a better-scored pose took."""
+    """Similarity of 0.5 or more to a person to find, who is paired with a pose of higher score."""
     ignored: int
-    """None of these, but where nobody is to be found: a crowd, people without keypoints, an ignore region."""
+    """On a crowd, on people without keypoints, or in an ignore region, where no person counts."""
     nearby: int
-    """None of these, but at least 0.1 similar to a person to be found."""
+    """Similarity of 0.1 or more to a person to find."""
     background: int
-    """Similar to nobody."""
+    """Not similar to any person."""
     background_score: float | None
-    """Mean score of those on the background; None where there are none."""
+    """Mean score of the poses on the background; None if there are none."""
 
     @property
     def total(self) -> int:
-        """All that were evaluated."""
+        """All evaluated poses."""
         return self.paired + self.duplicates + self.ignored + self.nearby + self.background
 
 
 class Group(Fields):
-    """The people to be found in one circumstance."""
+    """One group of the people to find."""
 
     name: str
     people: int
     missed: int | None
-    """Whom no pose finds at a similarity of 0.5; None where every person has a pose by definition."""
+    """People without a pose of similarity 0.5 or more; None if every person has a pose by definition."""
     recall: float | None
-    """AR of these people, whatever their size; None for metrics other than OKS and where there is nobody."""
+    """AR of these people, of all sizes; None for metrics other than OKS, and for an empty group."""
     similarity: float | None
-    """Mean similarity of the people with a pose; None where there is nobody."""
+    """Mean similarity of the people with a pose; None if there are none."""
     tally: Tally
     ap: float | None = None
     """AP of a category that is evaluated alone; None for other groups."""
 
 
 class Breakdown(Fields):
-    """The people to be found, by a circumstance."""
+    """The people to find, grouped by a circumstance."""
 
     by: Literal["size", "crowding", "crowd index", "labelled keypoints", "hidden keypoints", "part", "category"]
     unit: Literal["px", "px²"] | None
-    """Of a size."""
+    """Unit of the bounds, for sizes."""
     bounds: tuple[float, ...]
-    """Group i holds the people with bounds[i - 1] <= value < bounds[i]; there are none for parts."""
+    """Group i holds the people with bounds[i - 1] <= value < bounds[i]; parts have no bounds."""
     groups: tuple[Group, ...]
-    """One more than bounds; of parts, those with a labelled keypoint of each, found or missed by that part alone."""
+    """One more than bounds. For parts, a group has the people with a labelled keypoint of the part, found or missed by
+    that part alone."""
 
 
 class Curve(Fields):
@@ -128,68 +129,68 @@ class Curve(Fields):
 
 
 class OksFigures(Fields):
-    """AP, and what it could be."""
+    """AP, and AP after corrections."""
 
     ap: float
-    """As the record has it."""
+    """The value in the record."""
     corrected_ap: dict[Correction, float]
-    """AP if all errors of one kind, and only they, were corrected. Keypoints are put where they are labelled, which is
-    the most that can be gained (the paper moves jitter to a similarity of 0.85 and misses to 0.5); NMS and scores stay
-    as they were. `scores`: every pose is scored by its highest OKS with a person to be found. `background`: poses on
-    the background are dropped."""
+    """AP after the correction of all errors of one kind alone. Keypoints move to their labelled location, which is the
+    largest possible gain (the paper moves jitter to a similarity of 0.85 and misses to 0.5); NMS and scores do not
+    change. `scores`: a pose's score is its highest OKS with a person to find. `background`: poses on the background are
+    dropped."""
     curves: tuple[Curve, ...]
     """At OKS 0.5, 0.75 and 0.9."""
 
 
 class Case(Fields):
-    """One person, with all that it takes to draw the pose and the truth."""
+    """One person, with all values for drawing the pose and the ground truth."""
 
     annotation_id: int | None
-    """MPII has no ids: index in its annotation file. None on PoseTrack18, whose scorer does not keep them."""
+    """For MPII, which has no ids, the index in its annotation file. None on PoseTrack18, whose scorer drops the ids."""
     image_id: int
     image: str | None
-    """File name, as the annotation file has it."""
+    """File name in the annotation file."""
     box: tuple[float, float, float, float]
-    """x1, y1, x2, y2 of the person, image px; of the labelled keypoints where the truth has no boxes."""
+    """x1, y1, x2, y2 of the person, image px; the extent of the labelled keypoints if the ground truth has no boxes."""
     similarity: float
     """OKS, or the mean similarity of the labelled keypoints."""
     dominating: ErrorKind | None
-    """The most frequent error, of equally frequent ones the gravest; None where all is good."""
+    """The most frequent error, of equally frequent ones the most severe; None if all keypoints are good."""
     kinds: tuple[Kind | None, ...]
-    """By keypoint; None where it is not labelled."""
+    """By keypoint; None for one that is not labelled."""
     predicted: tuple[Point, ...]
     """By keypoint, image px."""
     labelled: tuple[Point | None, ...]
-    """By keypoint, image px; None where it is not labelled."""
+    """By keypoint, image px; None for one that is not labelled."""
 
 
 class Diagnosis(Document):
     """Errors of one run's predictions.
 
-    A similarity is OKS for the metric `oks`; for the others, whose distances are measured by the head, the person or
-    the face, it is a bell of the distance that is 0.5 at the metric's threshold.
+    A similarity is OKS for the metric `oks`. For other metrics, whose norm is the head, the person or the face, it is a
+    Gaussian of the distance with the value 0.5 at the metric's threshold.
     """
 
     title: ClassVar[str] = "diagnosis"
     metric: str
     """The family's name."""
     people: int
-    """To be found."""
+    """Number of people to find."""
     missed: int | None
-    """Whom no pose finds at a similarity of 0.5; None where every person has a pose by definition."""
+    """People without a pose of similarity 0.5 or more; None if every person has a pose by definition."""
     poses: Poses | None
-    """None where every pose belongs to a person by definition."""
+    """None if every pose belongs to a person by definition."""
     tally: Tally
-    """Over all keypoints that the metric counts."""
+    """All keypoints that the metric counts."""
     hidden: Tally | None
-    """Those of them that are labelled as hidden; None where the truth does not tell."""
+    """Keypoints that are labelled as hidden; None if the ground truth does not mark them."""
     keypoints: tuple[Keypoint, ...]
     """In the order of the data set; on PoseTrack18 without the ears, which are not annotated."""
     breakdowns: tuple[Breakdown, ...]
     histogram: tuple[int, ...]
-    """People with a pose by its similarity: 20 bins from 0 to 1."""
+    """Numbers of people by the similarity of their pose: 20 bins from 0 to 1."""
     oks: OksFigures | None
-    """None for other metrics, and where nobody is to be found."""
+    """None for other metrics, and if there are no people to find."""
     parts: dict[str, tuple[float, ...]] = {}
     """For whole-body AP, the mean precision over the OKS thresholds at recall 0, 0.01 … 1, by part."""
     worst: tuple[Case, ...]
@@ -199,7 +200,7 @@ class Diagnosis(Document):
 
     @property
     def has_errors(self) -> bool:
-        """Whether the metric gives an error of any keypoint."""
+        """Whether at least one keypoint has an error value."""
         return any(keypoint.error is not None for keypoint in self.keypoints)
 
     @property

@@ -1,4 +1,4 @@
-"""Which pose belongs to which person: greedily, the best-scored pose first, each takes the most similar free person."""
+"""Pairs poses with people greedily: in the order of scores, each pose is paired with the most similar free person."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,12 +10,12 @@ from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Poses
 
 PAIRED_SIMILARITY = 0.1
-"""From here on a pose is somebody's; below, it is on the background. Ronchi and Perona's localisation threshold."""
+"""Least similarity of a pair; a pose below it is on the background. Ronchi and Perona's localisation threshold."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Q pairs of one of N poses and one of M people of its image, and how similar they are."""
+    """Q pairs of one of N poses and one of M people of its image, with their similarity."""
 
     poses: Indices
     """[Q]"""
@@ -25,7 +25,7 @@ class Pairs:
     """[Q] OKS, or the mean similarity of the labelled keypoints."""
 
     def most_similar(self, people: Bool, num_poses: int) -> Float64:
-        """Return for each pose the highest similarity to one of the people marked in `people` [M]; 0 without any."""
+        """Return the highest similarity of each pose, [N], to a person marked in `people`, [M]; 0 without one."""
         pairs = people[self.people]
         highest = np.zeros(num_poses)
         np.maximum.at(highest, self.poses[pairs], self.similarity[pairs])
@@ -37,15 +37,16 @@ def pair(pairs: Pairs, image_ids: Int64, to_find: Bool, threshold: float) -> Ind
 
     Args:
         pairs: All pairs of a pose and a person of its image.
-        image_ids: [N] of the poses; within an image the best score comes first.
-        to_find: [M] who can be paired.
+        image_ids: [N] images of the poses; within an image the best score comes first.
+        to_find: [M] people that can be paired.
         threshold: Least similarity.
 
     Returns:
-        [M] each person's pose, -1 for nobody's. Of equally similar people a pose takes the last, as COCO's code does.
+        [M] index of each person's pose; -1 for people without a pose. Of equally similar people, a pose is paired with
+        the last, as in COCO's code.
     """
     found = np.flatnonzero(to_find[pairs.people] & (pairs.similarity >= threshold))
-    # Poses of one rank are in different images, so they cannot want the same person.
+    # Poses of one rank are in different images, and cannot be paired with the same person.
     by_image = np.argsort(image_ids, kind="stable")
     ranks = np.empty(len(image_ids), np.intp)
     ranks[by_image] = np.arange(len(image_ids)) - np.searchsorted(image_ids[by_image], image_ids[by_image])
@@ -64,13 +65,13 @@ def pair(pairs: Pairs, image_ids: Int64, to_find: Bool, threshold: float) -> Ind
 
 
 def count_poses(pairs: Pairs, pose_of: Indices, to_find: Bool, ignored: Bool, scores: Float64) -> tuple[Poses, Bool]:
-    """Tell what became of each pose.
+    """Count the poses by their relation to people.
 
     Args:
         pairs: All pairs of a pose and a person of its image.
-        pose_of: [M] each person's pose, from `pair` at PAIRED_SIMILARITY.
-        to_find: [M]
-        ignored: [N] where nobody is to be found.
+        pose_of: [M] index of each person's pose, from `pair` at PAIRED_SIMILARITY.
+        to_find: [M] people to find.
+        ignored: [N] poses on crowds, on people without keypoints, or in ignore regions.
         scores: [N]
 
     Returns:

@@ -1,4 +1,4 @@
-"""Diagnosis of predictions for annotated boxes, which are scored by distances: what such metrics share."""
+"""Diagnosis for metrics of distances on annotated boxes, such as PCK and NME: their common part."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from harness.predictions import Predictions
 def people_within_reach(
     predictions: Predictions, rows: Indices, ids: Int64, joints: Float64, labelled: Bool, reach: Float64
 ) -> AnnotatedPeople:
-    """Return the people of some predictions; `reach` [M] px is the metric's threshold, without which nobody counts."""
+    """Return the people of some predictions; `reach`, [M] px, is the metric's threshold: people with 0 do not count."""
     labelled = labelled & (reach > 0)[:, None]
     return AnnotatedPeople(
         ids=ids,
@@ -37,7 +37,7 @@ def diagnose_distances(
     sizes: Float64,
     labels: Labels,
 ) -> Diagnosis:
-    """Diagnose N predictions, each of the person of its place among `people` [N]; sizes [N] px are what counts."""
+    """Diagnose N predictions, each of the person with its index in `people`; people are grouped by sizes, [N] px."""
     points = predictions.keypoints[rows].astype(np.float64)
     everybody = np.arange(len(rows))
     pairs = Pairs(everybody, everybody, people.mean_similarity(points, everybody))

@@ -1,4 +1,4 @@
-"""Annotated people in the form that the diagnosis takes, whatever the data set."""
+"""Annotated people as the diagnosis needs them, in the same form for all data sets."""
 
 from dataclasses import dataclass
 
@@ -20,23 +20,23 @@ class AnnotatedPeople:
     labelled: Bool
     """[M, K] which keypoints the metric counts."""
     hidden: Bool | None
-    """[M, K] which of these are labelled as hidden; None where the truth does not tell."""
+    """[M, K] which of these are labelled as hidden; None if the ground truth does not mark them."""
     spreads: Float64
-    """[M, K] px²: at a squared distance of so much, the similarity of a keypoint is 1/e."""
+    """[M, K] px²: the squared distance at which the similarity of a keypoint is 1/e."""
     boxes: Float64
     """[M, 4] x1, y1, x2, y2, image px."""
     to_find: Bool
-    """[M]"""
+    """[M] which people count."""
 
     def similarity(self, points: Float64, people: Indices, keypoints: Indices | None = None) -> Float64:
-        """Return how similar the keypoints of P poses are to those of people, [P, K]; 0 where these are not labelled.
+        """Return the similarities of keypoints of P poses to those of people, [P, K]; 0 for keypoints without labels.
 
         As in OKS, ks = exp(-d² / spread).
 
         Args:
-            points: [P, K, 2] image px; infinite where a keypoint is not predicted.
-            people: [P] whom each pose is compared with.
-            keypoints: [K] which of the person's keypoints each of the pose's is compared with; by default the same.
+            points: [P, K, 2] image px; infinite for a keypoint that is not predicted.
+            people: [P] index of the person that each pose is compared with.
+            keypoints: [K] index of the person's keypoint that each keypoint is compared with; by default the same.
         """
         columns = np.arange(points.shape[1]) if keypoints is None else keypoints
         offsets = points - self.keypoints[people][:, columns]
@@ -45,19 +45,19 @@ class AnnotatedPeople:
         return np.where(self.labelled[people][:, columns], ks, 0.0)
 
     def mean_similarity(self, points: Float64, people: Indices) -> Float64:
-        """Return the mean over each person's labelled keypoints, [P], as OKS is; 0 without any."""
+        """Return the mean over each person's labelled keypoints, [P], like OKS; 0 without labelled keypoints."""
         means: Float64 = self.similarity(points, people).sum(axis=1) / np.maximum(1, self.labelled[people].sum(axis=1))
         return means
 
 
 def spread_at_half(distances: Float64) -> Float64:
-    """Return the spreads, px², with which the similarity is 0.5 at these distances, px."""
+    """Return the spreads, px², for a similarity of 0.5 at these distances, px."""
     spreads: Float64 = distances**2 / np.log(2)
     return spreads
 
 
 def same_image(first: Int64, second: Int64) -> tuple[Indices, Indices]:
-    """Return all pairs of indices whose image ids are equal, by the first and then by the second."""
+    """Return all pairs of indices with equal image ids, sorted by the first and then by the second."""
     order = np.argsort(second, kind="stable")
     start = np.searchsorted(second[order], first)
     counts = np.searchsorted(second[order], first, side="right") - start
@@ -67,7 +67,7 @@ def same_image(first: Int64, second: Int64) -> tuple[Indices, Indices]:
 
 
 def extents(keypoints: Float64, labelled: Bool) -> Float64:
-    """Return the boxes around labelled keypoints, [M, 4] x1, y1, x2, y2; zeros for people without any."""
+    """Return the extents of labelled keypoints, [M, 4] x1, y1, x2, y2; zeros for people without labelled keypoints."""
     inside = labelled[..., None]
     low = np.where(inside, keypoints, np.inf).min(axis=1)
     high = np.where(inside, keypoints, -np.inf).max(axis=1)

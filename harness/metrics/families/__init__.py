@@ -1,1 +1,1 @@
-"""One package a family of metrics; `harness.metrics.family` has what each of them must give."""
+"""The families of metrics, one package each; `harness.metrics.family` has their interface."""

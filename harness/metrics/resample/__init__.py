@@ -1,9 +1,9 @@
-"""How sure a metric is: the bootstrap over images, or over videos where the images come from videos.
+"""Intervals of metrics by the bootstrap over images, or over videos for data sets of videos.
 
-People in one image share its difficulty, and frames of one video theirs, so what is drawn is the whole unit: with
-replacement, as many as there are. A unit that is drawn twice counts as two that happen to be alike. The predictions
-stay as they are; a resample changes only how often each unit counts. Hence an interval says how far a metric would move
-on other images of the same kind, not how far other weights or another GPU would move it.
+People in one image have a similar difficulty, as do frames of one video. Therefore whole units (images or videos) are
+drawn, with replacement, as many as the data set has. A unit that is drawn twice counts twice. The predictions do not
+change; a resample changes only how often each unit counts. An interval covers the variation of a metric over other
+images of the same kind, not over other weights or GPUs.
 """
 
 from harness.metrics.resample.draws import Draws, draw, resampled_metrics

@@ -1,8 +1,8 @@
 """Precision and recall in every resample.
 
-Detections are matched and ranked once; a resample changes only how often each counts. What comes out is what a data set
-gives that has every unit as often as it is drawn, under new ids that keep copies next to each other. That decides
-between equal scores: all detections of one copy come before those of the next.
+Detections are matched and ranked once; a resample changes only how often each counts. The result equals that of a data
+set with as many copies of each unit as are drawn, with ids that put copies next to each other. This order decides
+between equal scores: all detections of one copy precede those of the next.
 """
 
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from numba import njit
 from harness.arrays import Bool, Float64, Int64
 
 EPSILON = np.spacing(1)
-"""Added to the number of detections, as xtcocotools does."""
+"""Added to the number of detections, as in xtcocotools."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """D detections that count, best first; those of one unit that share a score are next to each other."""
+    """D detections that count, best first; detections of one unit with equal scores are next to each other."""
 
     units: npt.NDArray[np.int32]
     """[D]"""
     hits: Bool
-    """[D] which found somebody."""
+    """[D] which detections match a person."""
     ties: npt.NDArray[np.int32]
-    """[D] how many detections of its unit share its score, up to and including this one; 1 but for the last of them."""
+    """[D] for the last of a unit's detections with equal scores, their number; 1 for all others."""
 
     @classmethod
     def of(cls, units: Int64, scores: Float64, hits: Bool) -> "Ranking":
-        """Rank detections that are in their order."""
+        """Return the ranking of detections that are sorted already."""
         starts = np.ones(len(units), bool)
         starts[1:] = (units[1:] != units[:-1]) | (scores[1:] != scores[:-1])
         first = np.flatnonzero(starts)
@@ -45,21 +45,21 @@ class ResampledCurve:
     """Precision over recall in R resamples."""
 
     precision: Float64
-    """[R, P] the best at each recall or a higher one, 0 where it is not reached; -1 where nobody is to be found."""
+    """[R, P] the best precision at each recall or above; 0 at recalls not reached, -1 without people to find."""
     recall: Float64
-    """[R] of all detections; -1 where nobody is to be found."""
+    """[R] the recall of all detections; -1 without people to find."""
     area: Float64
-    """[R] under the best precision, with a step of recall for each hit; NaN where nobody is to be found."""
+    """[R] the area under the best precision, with a step of recall for each hit; NaN without people to find."""
 
 
 def resample_curve(
     ranking: Ranking, to_find: Int64, counts: npt.NDArray[np.uint16], recalls: Float64
 ) -> ResampledCurve:
-    """Evaluate a ranking in R resamples of U units.
+    """Return precision and recall of a ranking in R resamples of U units.
 
     Args:
         ranking: D detections.
-        to_find: [U] people of each unit.
+        to_find: [U] number of people to find in each unit.
         counts: [R, U] how often each unit is drawn.
         recalls: [P] ascending from 0.
     """
@@ -93,17 +93,17 @@ def _fill_curve(units, hits, ties, to_find, counts, recalls, precision, recall, 
         if people == 0:
             continue
         recall[r] = right / people
-        # From the worst detection to the best: the best precision so far is that at this recall or a higher one.
+        # From the worst detection to the best: the best precision so far is that at this recall or above.
         best, under = 0.0, 0.0
         point = _fill(precision[r], recalls, len(recalls) - 1, recall[r], best)
         i = len(units) - 1
         while i >= 0:
             drawn, tied = int(times[units[i]]), ties[i]
-            if tied == 1 and not hits[i]:  # as most are
+            if tied == 1 and not hits[i]:  # most detections
                 wrong -= drawn
                 i -= 1
                 continue
-            # Of copies in a row the last has the best precision, so they are one step.
+            # The last of consecutive copies has the best precision, so that they are one step.
             copies, step = (1, drawn) if tied == 1 else (drawn, 1)
             for _ in range(copies):
                 for j in range(i, i - tied, -1):
@@ -121,7 +121,7 @@ def _fill_curve(units, hits, ties, to_find, counts, recalls, precision, recall, 
 
 @njit(nogil=True, cache=True)
 def _fill(precision, recalls, point, below, value):  # type: ignore[no-untyped-def]
-    """Fill the points from this one down whose recall is larger, and return the first that is not."""
+    """Fill the points with larger recall, downwards from this one, and return the first point without."""
     while point >= 0 and recalls[point] > below:
         precision[point] = value
         point -= 1

@@ -1,4 +1,4 @@
-"""Which images, or videos, a bootstrap draws how often."""
+"""The draws of a bootstrap: how often each image, or video, occurs in each resample."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ Unit = Literal["image", "video"]
 class Draws:
     """R resamples of U units: the images that are scored, or their videos.
 
-    Two runs are compared pair by pair, so both must be resampled by the same draws.
+    A paired comparison of two runs needs the same draws for both.
     """
 
     unit: Unit
@@ -34,7 +34,7 @@ class Draws:
 
     @classmethod
     def of_units(cls, unit: Unit, image_ids: Int64, unit_of_image: Indices, resamples: int, seed: int) -> "Draws":
-        """Draw from units that are numbered from 0."""
+        """Return draws of units that are numbered from 0."""
         units = int(unit_of_image.max()) + 1
         rng = np.random.default_rng(seed)
         counts = np.empty((resamples, units), np.uint16)
@@ -49,16 +49,16 @@ class Draws:
 
 
 def draw(matched: Matched, protocol: Protocol, data: Path, resamples: int = 1000, seed: int = 0) -> Draws:
-    """Draw from the images that are scored, or from their videos where the data set has videos.
+    """Return draws of the images that are scored, or of their videos if the data set has videos.
 
     Raises:
         ObtainError: The annotations are missing or malformed.
-        RunError: There is nothing to score.
+        RunError: There are no people to score.
     """
     image_ids = matched.image_ids
     annotations = data / protocol.annotations.path
     if not len(image_ids):
-        raise RunError(f"predictions: there is nobody to score under {annotations}")
+        raise RunError(f"predictions: there are no people to score under {annotations}")
     files = dict(truth_files(protocol, lambda file, _: data / file.path).files)
     found = videos(protocol.dataset, annotations, files.get("sequences"))
     if found is None:
@@ -71,14 +71,14 @@ def draw(matched: Matched, protocol: Protocol, data: Path, resamples: int = 1000
 
 
 def resampled_metrics(matched: Matched, draws: Draws) -> dict[str, Float64]:
-    """Return the metrics [R] of predictions in every resample; NaN where one is undefined.
+    """Return each metric of predictions in every resample, [R]; NaN where it is undefined.
 
     Raises:
         RunError: The draws are of other images.
     """
     if not np.array_equal(matched.image_ids, draws.image_ids):
         raise RunError(
-            "predictions: they are scored on other images than were drawn",
-            "two runs can be compared where both cover the same images",
+            "predictions: they are scored on other images than those of the draws",
+            "compare two runs that cover the same images",
         )
     return matched.resampled(draws)

@@ -1,4 +1,4 @@
-"""What resampled metrics say: an interval, and how sure a difference between two runs is."""
+"""Statistics of resampled metrics: intervals, and p-values of differences between two runs."""
 
 from dataclasses import dataclass
 
@@ -17,22 +17,22 @@ class Difference:
     high: float
     """The ends of the 95 % interval."""
     p_value: float
-    """Two-sided, of there being no difference."""
+    """Two-sided, for the hypothesis of no difference."""
 
 
 def interval(values: Float64, level: float = LEVEL) -> tuple[float, float] | None:
     """Return the percentile interval of a resampled metric.
 
-    The percentiles of the resamples themselves: such an interval stays within [0, 1] and is as skewed as the metric is,
-    which intervals of the mean and standard deviation and of mirrored percentiles do not; the accelerated kind (BCa)
-    asks for another pass over every unit. How often it covers the true value is simulated in the tests.
+    The ends are percentiles of the resamples. Such an interval stays within [0, 1] and is as skewed as the metric,
+    unlike intervals from mean and standard deviation or from mirrored percentiles; the accelerated bootstrap (BCa)
+    needs another pass over every unit. The tests simulate how often the interval covers the true value.
 
     Args:
         values: [R] NaN where the metric is undefined in a resample.
-        level: How often the interval is to cover the true value.
+        level: The wanted probability that the interval covers the true value.
 
     Returns:
-        Its ends; None where more resamples are undefined than an interval leaves out.
+        Its ends; None if the share of undefined resamples is above 1 - level.
     """
     defined = values[~np.isnan(values)]
     if not len(defined) or len(defined) < level * len(values):
@@ -42,18 +42,18 @@ def interval(values: Float64, level: float = LEVEL) -> tuple[float, float] | Non
 
 
 def paired_difference(new: Float64, baseline: Float64) -> Difference | None:
-    """Compare two runs whose metric was resampled by the same draws.
+    """Return the difference of two runs whose metric was resampled by the same draws.
 
-    The p-value is twice the share of resamples in which the difference is on the other side of 0, or at 0; one resample
-    more is counted there, since a share of R resamples cannot show less than 1 in R + 1 (Davison and Hinkley,
-    Bootstrap Methods and their Application, 1997, section 4.2). It falls below 0.05 where the interval leaves out 0.
+    The p-value is twice the share of resamples in which the difference is on the other side of 0, or 0. One is added to
+    their number and to R, since R resamples cannot show a probability below 1 / (R + 1) (Davison and Hinkley, Bootstrap
+    Methods and their Application, 1997, section 4.2). It is below 0.05 if the interval excludes 0.
 
     Args:
         new: [R] NaN where undefined.
         baseline: [R]
 
     Returns:
-        None where the metric is undefined in too many resamples; a p-value of 1 where the runs never differ.
+        None if the metric is undefined in too many resamples; the p-value is 1 if the runs never differ.
     """
     differences = new - baseline
     ends = interval(differences)

@@ -1,5 +1,5 @@
-"""Where heatmaps come from: a module for each kind of source; `interface.py` says what a source is.
+"""Sources of heatmaps: one module for each kind; `interface.py` defines the interface.
 
-MMPose's checkpoints, and seeded weights in their place, are the one kind here. To add one, write a module here, or in
+The only kind here are MMPose's networks, with checkpoints or seeded weights. To add a kind, write a module here, or in
 another package, whose `PLUGIN` is a `ModelKind` (harness/plugins.py); a suite's run names it in its field `heatmaps`.
 """

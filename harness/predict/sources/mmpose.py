@@ -25,6 +25,21 @@ from harness.predict.sources.interface import Model, ModelSize, OtherConfig
 from harness.protocol import Precision, Protocol
 from harness.suites.decoding import heatmap_head
 
+PIXELS = ("mean", 0.0), ("std", 1.0)
+"""The fields of mmpose's PoseDataPreprocessor, and what holds where one is missing."""
+NORMALISATIONS = {
+    "ImageNet's": ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+    "0.5 and 0.5, of 0..1": ([127.5] * 3, [127.5] * 3),
+    "0 and 1, of 0..1": ([0.0] * 3, [255.0] * 3),
+    "0 and 1, of 0..255": ([0.0] * 3, [1.0] * 3),
+    "ImageNet's mean, no std": ([123.675, 116.28, 103.53], [1.0] * 3),
+}
+"""Means and standard deviations of inputs, by what they are called."""
+
+
+SCALES = {"of 0..255, pixels of 0..1": 255.0, "of 0..1, pixels of 0..255": 1 / 255}
+"""What a config's mean and standard deviation are multiplied by, where those are of other pixels than the images'."""
+
 
 class Mmpose:
     """Builds the pose estimator of an MMPose config."""
@@ -81,12 +96,22 @@ class Mmpose:
         return forward
 
     def alternatives(self, config: Config) -> Iterator[OtherConfig]:
-        """Yield the config with the other order of colours."""
-        other = copy.deepcopy(config)
+        """Yield the config with the other order of colours, and with other inputs for the same pixels."""
         as_rgb = bool(config.model.data_preprocessor.get("bgr_to_rgb"))
-        other.model.data_preprocessor.bgr_to_rgb = not as_rgb
         order = ("RGB", "BGR") if as_rgb else ("BGR", "RGB")
-        yield OtherConfig("colours", *order, usual=not as_rgb, config=other)
+        yield OtherConfig("colours", *order, usual=not as_rgb, config=_preprocessed(config, bgr_to_rgb=not as_rgb))
+        used = tuple(list(config.model.data_preprocessor.get(field) or [number] * 3) for field, number in PIXELS)
+        for name, (mean, std) in NORMALISATIONS.items():
+            if (mean, std) != used:
+                other = _preprocessed(config, mean=mean, std=std)
+                yield OtherConfig("mean and std", "the config's", name, usual=name == "ImageNet's", config=other)
+        for name, factor in SCALES.items():
+            mean, std = ([factor * number for number in numbers] for numbers in used)
+            other = _preprocessed(config, mean=mean, std=std)
+            yield OtherConfig("mean and std", "the config's", name, usual=False, config=other)
+        if used[0] != used[0][::-1]:
+            other = _preprocessed(config, mean=used[0][::-1], std=used[1][::-1])
+            yield OtherConfig("mean and std", "the config's", "in the other order of colours", False, other)
 
 
 PLUGIN = Mmpose()
@@ -107,6 +132,12 @@ def architecture(config: Config) -> dict[str, Any]:
         part.pop(field, None)
     model.pop("test_cfg", None)
     return {"model": model, "input_size": list(decoder["input_size"])}
+
+
+def _preprocessed(config: Config, **fields: Any) -> Config:
+    other = copy.deepcopy(config)
+    other.model.data_preprocessor.update(fields)
+    return other
 
 
 def _input_size(config: Config) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-// Finds rows and suites by words, below the heading, so that nobody has to look through the whole page.
+// Finds rows and suites by words, and lists them below the heading.
 (() => {
   "use strict";
   const MOST = 12;
@@ -40,7 +40,7 @@
   text.value = filter.value;
   text.addEventListener("input", () => {
     filter.value = text.value;
-    filter.dispatchEvent(new Event("input", { bubbles: true })); // which filters the table, and puts it into the address
+    filter.dispatchEvent(new Event("input", { bubbles: true })); // filters the table, and updates the address
     show();
   });
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -1,4 +1,4 @@
-// Sorts, filters and searches the table of rows. The state is in the address behind the #, so that every view has one.
+// Sorts, filters and searches the table of rows. The fragment of the address holds the state, so that views can be linked.
 (() => {
   "use strict";
   const table = document.getElementById("rows");
@@ -10,7 +10,7 @@
   const search = form.elements.q;
   const metrics = [...form.querySelectorAll("input[name=metric]")];
   const heads = [...table.tHead.querySelectorAll("th[data-key]")];
-  // The heads of the columns from left to right: a group's are in the second line. Cells take after them.
+  // The heads of the columns from left to right; those of a group are in the second line. Cells copy their data.
   const below = [...(table.tHead.rows[1]?.cells ?? [])];
   const columns = [...table.tHead.rows[0].cells].flatMap((head) => head.colSpan > 1 ? below.splice(0, head.colSpan) : head);
   for (const line of lines) {
@@ -34,7 +34,7 @@
   };
   const compare = (a, b) => {
     const [x, y] = [value(a, sort), value(b, sort)];
-    if (x === null || y === null) return (x === null) - (y === null); // what is not known comes last
+    if (x === null || y === null) return (x === null) - (y === null); // unknown values come last
     const order = typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true });
     return (descending ? -order : order) || lines.indexOf(a) - lines.indexOf(b);
   };
@@ -56,7 +56,7 @@
     for (const box of metrics) {
       for (const part of table.querySelectorAll(`[data-metric="${CSS.escape(box.value)}"]`)) part.hidden = !box.checked;
     }
-    if (metrics.length) table.style.setProperty("--m", metrics.filter((box) => box.checked).length); // fits it on paper
+    if (metrics.length) table.style.setProperty("--m", metrics.filter((box) => box.checked).length); // fits the table on paper
     status.textContent = shown === lines.length ? `All ${shown} rows` : `${shown} of ${lines.length} rows`;
   };
 
@@ -92,8 +92,8 @@
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      // Numbers from the best, which is the highest unless the head says otherwise; then the other way round; then as
-      // published.
+      // First click: numbers from best to worst, where best is highest unless the head has data-better=lower. Second
+      // click: reversed. Third click: published order.
       const high = head.classList.contains("num") && head.dataset.better !== "lower";
       if (sort !== head.dataset.key) [sort, descending] = [head.dataset.key, high];
       else if (descending === high) descending = !high;
@@ -102,7 +102,7 @@
       write();
     });
   }
-  // Of a few rows there is nothing to look for.
+  // A table of few rows needs no search.
   for (const part of form.children) part.hidden = lines.length < 5 && part !== status && !part.contains(metrics[0] ?? null);
   form.hidden = lines.length < 5 && !metrics.length;
   form.addEventListener("input", () => { show(); write(); });

@@ -2,7 +2,7 @@
   "use strict";
   const names = ["auto", "light", "dark"], root = document.documentElement;
   let theme = "auto";
-  try { theme = localStorage.getItem("theme") || theme; } catch { /* no storage: nothing is remembered */ }
+  try { theme = localStorage.getItem("theme") || theme; } catch { /* no storage: the theme is not saved */ }
   const apply = () => {
     if (theme === "auto") root.removeAttribute("data-theme"); else root.setAttribute("data-theme", theme);
   };

@@ -1,1 +1,1 @@
-"""Where tasks are done: one module a way."""
+"""Executors: one module for each way of distributing tasks to workers."""

@@ -1,4 +1,4 @@
-"""What every executor does."""
+"""The interface of executors."""
 
 import pickle
 import traceback
@@ -10,42 +10,42 @@ from harness.errors import HarnessError
 from harness.run.worker import Result, Task
 
 OnPeople = Callable[[int], object]
-"""Called with a number of people done."""
+"""Called with the number of people done since the last call."""
 
 
-class Lost(Exception):  # noqa: N818 (it is an outcome, not raised)
-    """A worker died, or its node went, while it did a task."""
+class Lost(Exception):  # noqa: N818 (it is returned, not raised)
+    """A worker died during a task, or its node was lost."""
 
 
 class Executor(Interface):
-    """Does tasks; as many at a time as it has workers, in any order."""
+    """Does tasks in any order, as many at a time as it has workers."""
 
     @property
     def device(self) -> str:
-        """What records say of where it runs: `cpu`, `cuda`, or one device such as `cuda:1`."""
+        """Name of the device in records: `cpu`, `cuda`, or one device such as `cuda:1`."""
 
     @property
     def workers(self) -> int:
-        """How many tasks it does at a time."""
+        """Number of tasks done at a time."""
 
     @property
     def depth(self) -> int:
-        """How many tasks it should have, so that no worker waits for one."""
+        """Number of tasks to submit, so that no worker waits for one."""
 
     def free_memory(self) -> int:
-        """Return the bytes of memory that networks may use on each of its devices."""
+        """Return the bytes of memory available for networks on each of its devices."""
 
     def environment(self) -> dict[str, Any]:
-        """Describe what its workers run on, as JSON-able values."""
+        """Return the environment of its workers as JSON-able values."""
 
     def submit(self, task: Task) -> None:
-        """Take a task."""
+        """Add a task to the queue."""
 
     def next(self) -> tuple[Task, list[Result] | Lost]:
-        """Wait until a task is done, or its worker lost; return it with what became of each of its runs.
+        """Wait until a task is done or its worker lost; return the task with the result of each of its runs.
 
         Raises:
-            RunError: There is no worker left that could do it.
+            RunError: There is no worker left.
         """
 
     def __enter__(self) -> Self: ...
@@ -54,7 +54,7 @@ class Executor(Interface):
 
 
 def portable(results: list[Result]) -> list[Result]:
-    """Return results that can be sent to another process, where tracebacks get lost: notes stay."""
+    """Return results that can be sent to another process; tracebacks, which cannot, are kept as notes."""
     return [_portable(result) if isinstance(result, Exception) else result for result in results]
 
 
@@ -63,6 +63,6 @@ def _portable(error: Exception) -> Exception:
         error.add_note(f"In the worker:\n{''.join(traceback.format_exception(error))}")
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 (whatever the error's class makes of it)
+    except Exception:  # noqa: BLE001 (pickling may raise any error of the error's class)
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

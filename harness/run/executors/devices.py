@@ -1,4 +1,4 @@
-"""Several devices of one machine, a process each."""
+"""An executor for several devices of one machine, with one process per device."""
 
 import multiprocessing
 import queue
@@ -17,10 +17,10 @@ _CONTEXT = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
 
 
 class Devices:
-    """An executor with a process for each device; one that dies is replaced.
+    """An executor with a process for each device; a process that dies is replaced.
 
     Args:
-        devices: Such as `cuda:0` and `cuda:1`; a device may be there twice.
+        devices: Devices such as `cuda:0` and `cuda:1`; a device may occur twice.
         progress: Called batch by batch, from several threads.
     """
 
@@ -39,28 +39,28 @@ class Devices:
 
     @property
     def workers(self) -> int:
-        """How many devices there are."""
+        """Number of devices."""
         return len(self._devices)
 
     @property
     def depth(self) -> int:
-        """One more for each device than it does."""
+        """Two tasks per device: the current and the next one."""
         return 2 * len(self._devices)
 
     def free_memory(self) -> int:
-        """Return the bytes of memory that networks may use on each device."""
+        """Return the bytes of memory available for networks on each device."""
         return min(free_memory(device) // self._devices.count(device) for device in self._devices)
 
     def environment(self) -> dict[str, Any]:
-        """Describe what the first device runs on."""
+        """Return the environment of the first device's process."""
         return describe_environment(self._devices[0])
 
     def submit(self, task: Task) -> None:
-        """Take a task."""
+        """Add a task to the queue."""
         self._tasks.put(task)
 
     def next(self) -> tuple[Task, list[Result] | Lost]:
-        """Wait for a task's end."""
+        """Wait until a task is done or its process died."""
         return self._done.get()
 
     def __enter__(self) -> Self:
@@ -73,10 +73,10 @@ class Devices:
         for _thread in self._threads:
             self._tasks.put(None)
         for process in list(self._processes.values()):
-            process.kill()  # what it does is wanted no more
+            process.kill()  # its result is no longer needed
 
     def _serve(self, number: int, device: str) -> None:
-        """Give a device's process one task after the other."""
+        """Send tasks to a device's process, one after the other."""
         connection: Connection | None = None
         while (task := self._tasks.get()) is not None and not self._closed:
             if connection is None:
@@ -103,7 +103,7 @@ class Devices:
 
 
 def _work(connection: Connection, device: str) -> None:
-    """Do tasks until nobody asks for more; the life of a worker process."""
+    """Do tasks until the parent closes the connection; the main function of a worker process."""
     leave_ends_to_parent()
     choose_device(device)
     worker = Worker(device, connection.send)

@@ -1,4 +1,4 @@
-"""One device, in this process."""
+"""An executor for one device, in this process."""
 
 from collections import deque
 from typing import Any, Self
@@ -9,10 +9,10 @@ from harness.run.worker import Result, Task, Worker
 
 
 class Here:
-    """An executor that does a task when it is asked for the next result.
+    """An executor that does a task when the next result is requested.
 
     Args:
-        device: Such as `cpu` or `cuda:1`.
+        device: A device such as `cpu` or `cuda:1`.
         progress: Called batch by batch.
     """
 
@@ -25,19 +25,19 @@ class Here:
         self._tasks: deque[Task] = deque()
 
     def free_memory(self) -> int:
-        """Return the bytes of the device's memory that networks may use."""
+        """Return the bytes of the device's memory available for networks."""
         return self._worker.free_memory()
 
     def environment(self) -> dict[str, Any]:
-        """Describe what it runs on."""
+        """Return the environment of this process."""
         return describe_environment(self.device)
 
     def submit(self, task: Task) -> None:
-        """Take a task."""
+        """Add a task to the queue."""
         self._tasks.append(task)
 
     def next(self) -> tuple[Task, list[Result] | Lost]:
-        """Do the task that was taken first."""
+        """Do the first task of the queue, and return its results."""
         task = self._tasks.popleft()
         return task, self._worker.do(task)
 

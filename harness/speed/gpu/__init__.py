@@ -1,1 +1,1 @@
-"""Measures a GPU: networks, decoders, crops and whole runs of COCO's table, in order of importance, within minutes."""
+"""Measures a GPU within minutes: networks, decoders, crops and whole runs of COCO's table, in order of importance."""

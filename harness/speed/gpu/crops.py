@@ -1,4 +1,4 @@
-"""Crops a second with all cores, from image files to pinned memory."""
+"""Measures crops per second with all cores, from image files to pinned memory."""
 
 import time
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from harness.speed.prepare import geometry_name
 
 
 def measure_crops(people: People, protocols: Sequence[Protocol], device: torch.device) -> Crops:
-    """Measure what all cores make for the first geometry alone, and for all of them.
+    """Measure the crops of the first geometry alone, and of all geometries, on all cores.
 
     Args:
-        people: Their images are read from files.
-        protocols: With the geometries and batches; the first protocol's geometry is measured alone.
-        device: Where the crops are copied to.
+        people: The people; their images are read from files.
+        protocols: Protocols with geometries and batch sizes; the first protocol's geometry is measured alone.
+        device: Device that the crops are copied to.
     """
     inputs = list(dict.fromkeys((protocol.crop, protocol.compute.batch_size) for protocol in protocols))
-    for _ in crop_batches(people.first_images(1), inputs):  # what is compiled or loaded once is not measured
+    for _ in crop_batches(people.first_images(1), inputs):  # compiles and loads before the measurement
         pass
     rates = [_rate(people, chosen, device) for chosen in (inputs[:1], inputs)]
     return Crops(cores=processors(), rates=tuple(rates))

@@ -1,4 +1,4 @@
-"""The machine that is measured."""
+"""Describes the measured machine."""
 
 import os
 from typing import Any
@@ -9,7 +9,7 @@ from harness.run.environment import describe_environment
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Return what a run's environment.json has, the number of cores, and what of the GPU decides about speed."""
+    """Return the content of a run's environment.json, the number of cores, and the GPU's limits on speed."""
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     machine = describe_environment(str(device)) | {"cores": os.cpu_count(), "cudnn": cudnn}
     if device.type == "cuda":

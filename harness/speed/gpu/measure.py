@@ -1,4 +1,4 @@
-"""All measurements of a GPU, in order of importance, each kept as soon as it is done."""
+"""All measurements of a GPU in order of importance; each result is saved as soon as it is known."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -25,17 +25,17 @@ from harness.speed.whole_runs import ONE_ROW
 from harness.speed.workload import plan_row
 
 _FIRST = 0.5
-"""Share of the minutes that the forward passes of all networks may take before anything else is measured."""
+"""Share of the time for the forward passes of all networks, which are measured first."""
 _OTHER = 0.6
-"""Share of what is left then that further precisions and ways may take before further whole runs."""
+"""Share of the remaining time for further precisions and ways, before further whole runs."""
 _STARTUP_S, _ROW_S = 20.0, 3.0
-"""What a whole run takes besides its forward passes, for the decision whether time suffices: once, and for each row."""
+"""Assumed seconds of a whole run besides its forward passes, once and per row, to decide whether the time is enough."""
 _SLACK = 1.3
-"""The same, of the forward passes."""
+"""Factor on the forward passes for the same decision."""
 _UPSTREAM_S = 40.0
-"""What MMPose's script takes on a part of the boxes."""
+"""Assumed seconds of MMPose's script on a part of the boxes."""
 _LEAST_S = 5.0
-"""What a process gets that is begun just before the end."""
+"""Smallest time limit of a process that starts just before the end, in seconds."""
 
 
 class Measurement:
@@ -45,8 +45,8 @@ class Measurement:
         device: A GPU; a CPU to rehearse.
         data: An MMPose data/ folder with COCO's layout.
         patterns: Rows of COCO whose networks are measured, separated by commas; None for all.
-        minutes: After which nothing new is begun.
-        keep: Gets the report after everything that was measured.
+        minutes: Time after which no measurement is started.
+        keep: Receives the report after each measurement.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Measurement:
         )
 
     def run(self, told: Callable[[str], object]) -> GpuReport:
-        """Measure everything that time suffices for; what fails is told of in the report, and leaves the rest going on.
+        """Measure everything for which the time is enough; errors are part of the report, and the next step follows.
 
         Args:
-            told: Called with each step's name when it begins, and with what it failed of.
+            told: Receives each step's name when it starts, and its error if it fails.
         """
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             self._folder = Path(folder).absolute()
@@ -85,14 +85,14 @@ class Measurement:
                 try:
                     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
                         step(Path(scratch).absolute())
-                except Exception as error:  # noqa: BLE001 (a GPU is at hand rarely: the other steps go on)
+                except Exception as error:  # noqa: BLE001 (time on a GPU is rare: the other steps continue)
                     reason = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
                     told(f"{name} FAILED: {reason}")
                     self._add(failed=self.report.failed | {name: reason[:1000]})
         return self.report
 
     def _steps(self) -> Iterator[tuple[str, float, Callable[[Path], None]]]:
-        """Yield each step's name, the seconds that it needs, and what does it in an empty folder."""
+        """Yield each step's name, the seconds that it needs, and the function that does it in an empty folder."""
         tiny = self.report.rehearsal
 
         def run(rows: tuple[str, ...], precision: Precision) -> tuple[str, float, Callable[[Path], None]]:
@@ -146,7 +146,7 @@ class Measurement:
         self._forward(compiled_work(self._networks), 1)
 
     def _data_of(self, boxes: int) -> Path:
-        """Return a data folder with so many boxes; it is written once."""
+        """Return a data folder with this many boxes; it is written once."""
         folder = self._folder / f"data-{boxes}"
         return folder if folder.exists() else write_data(self._data, self._scale.images, boxes, folder)
 
@@ -169,7 +169,7 @@ class Measurement:
         self._add(runs=(*self.report.runs, run))
 
     def _run_s(self, rows: tuple[str, ...], precision: Precision, boxes: int) -> float:
-        """Return the seconds that a whole run may take; a network that was not measured counts as the slowest."""
+        """Return the seconds that a whole run may take; for a network that was not measured, those of the slowest."""
         rates = {
             row: rate for network in self._known.values() if (rate := network.as_run(precision)) for row in network.rows
         }

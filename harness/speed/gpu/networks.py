@@ -1,4 +1,4 @@
-"""The distinct networks of COCO's table, with weights that compute numbers of an ordinary size."""
+"""The distinct networks of COCO's table, with weights that give values of ordinary size."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from harness.suites.ledger import protocol_without_files
 from harness.suites.load import load_suite, select_rows
 
 CHOSEN = ("resnet-50-256x192", "litehrnet-18-256x192", "hrnet-w32-256x192", "vitpose-s-256x192")
-"""Rows whose networks are measured first, and in every way."""
+"""Rows whose networks are measured first, and in all ways."""
 
 
 @dataclass(frozen=True)
 class MeasuredNetwork:
-    """A network that one row or several have."""
+    """A network of one or several rows."""
 
     rows: tuple[str, ...]
     configs: tuple[Config, ...]
-    """One a row."""
+    """One config per row."""
 
     def protocols(self, device: torch.device, most: int | None = None) -> Iterator[tuple[str, Protocol]]:
-        """Yield each row with its protocol in bf16, with the batch of a run or one of at most so many people."""
+        """Yield each row with its protocol in bf16, with the batch size of a run, limited to `most`."""
         for row, config in zip(self.rows, self.configs, strict=True):
             yield row, protocol_of(config, device, "bf16", most)
 
@@ -37,7 +37,7 @@ class MeasuredNetwork:
 def protocol_of(
     config: Config, device: torch.device, precision: Precision, most: int | None, compiled: bool = False
 ) -> Protocol:
-    """Return the protocol of a config with the batch that a run has on a device, or with one of at most so many."""
+    """Return the protocol of a config with the batch size of a run on a device, limited to `most`."""
     batch = config.test_dataloader.batch_size
     if device.type == "cuda" and (precision != "fp32" or compiled):
         batch = max(batch, LARGE_BATCH)
@@ -52,7 +52,7 @@ def protocol_of(
 
 
 def distinct_networks(patterns: str | None) -> list[MeasuredNetwork]:
-    """Return the networks of the rows of COCO that match: those of `CHOSEN`, then small ones before large ones.
+    """Return the networks of the matching rows of COCO: first those of `CHOSEN`, then the others by size.
 
     Raises:
         UsageError: No row matches.
@@ -75,9 +75,9 @@ def _place(network: MeasuredNetwork) -> int:
 
 @torch.no_grad()
 def ordinary_network(config: Config, device: torch.device) -> Any:
-    """Return a config's network on a device, with random weights that keep numbers at about their size.
+    """Return a config's network on a device, with random weights that keep activations at about the same size.
 
-    Networks of zeros or of whatever is in memory may be faster or slower than others. Seeded weights (`seeded.py`) need
+    Networks of zeros or of uninitialized memory may be faster or slower than others. Seeded weights (`seeded.py`) need
     a forward pass on the CPU, which takes longer than the measurement on a GPU.
     """
     with without_initialisers():
@@ -95,12 +95,12 @@ def ordinary_network(config: Config, device: torch.device) -> Any:
 
 
 def random_crops(count: int, protocol: Protocol, device: torch.device) -> torch.Tensor:
-    """Return crops [count, H, W, 3] of noise, bytes on a device."""
+    """Return crops [count, H, W, 3] of random bytes on a device."""
     width, height = protocol.crop.input_size
     generator = torch.Generator(device).manual_seed(0)
     return torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8, device=device, generator=generator)
 
 
 def of_rows(networks: Sequence[MeasuredNetwork], rows: tuple[str, ...]) -> Iterator[MeasuredNetwork]:
-    """Yield the networks that one of the rows has."""
+    """Yield the networks of at least one of the rows."""
     yield from (network for network in networks if set(network.rows) & set(rows))

@@ -1,4 +1,4 @@
-"""What known GPUs compute at most."""
+"""Peak performance of known GPUs."""
 
 from harness.speed.gpu.outcome import Peaks
 
@@ -11,12 +11,12 @@ PEAKS = {
     "A100": _A100,
     "RTX 4090": Peaks(fp32=82.6, tf32=82.6, half=165.2, source="NVIDIA Ada GPU architecture white paper, appendix A"),
 }
-"""By a part of the name that the driver gives. Others of a family, such as H100 NVL, H200 NVL or RTX 4090 D, differ."""
+"""By a part of the driver's name. Related GPUs have other peaks, such as H100 NVL, H200 NVL or RTX 4090 D."""
 _OTHERS = ("NVL", "4090 D", "Laptop", "A100X", "MIG")
 
 
 def peaks_of(name: str) -> Peaks | None:
-    """Return the peaks of a GPU by the name that its driver gives; None where they are not known."""
+    """Return the peaks of a GPU by its driver's name for it; None if unknown."""
     if any(other in name for other in _OTHERS):
         return None
     return next((peaks for known, peaks in PEAKS.items() if known in name), None)

@@ -1,4 +1,4 @@
-"""How much is measured: on a GPU enough for its speed, on a CPU a little of everything, to rehearse."""
+"""Sizes of the measurements: on a GPU large enough for its full speed, on a CPU small for a rehearsal."""
 
 import time
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ class Sizes:
     """Sizes of the measurements."""
 
     batch: int | None
-    """People a batch at most; None for those of a run."""
+    """Maximum number of people per batch; None for the batch size of a run."""
     seconds: float
-    """That a rate is measured for."""
+    """Duration of the measurement of a rate."""
     images: int
-    """In the data of whole runs; the given ones serve under many ids."""
+    """Images in the data of whole runs; the given images are repeated under several ids."""
     boxes: tuple[int, ...]
-    """In a whole run: the first of these numbers for which the time suffices, or the last."""
+    """Boxes in a whole run: the first of these numbers for which the time is enough, or the last."""
     part_of: int
-    """Boxes in the data of which a part is for what follows."""
+    """Boxes in the data of which the following measurements use a part."""
     cropped_images: int
-    """That crops are made from."""
+    """Images from which crops are made."""
     upstream_images: int
-    """For MMPose's test script."""
+    """Images for MMPose's test script."""
     one: str
     """The row that is run alone."""
     several: tuple[str, ...]
-    """Those that are run at once."""
+    """The rows that are run together."""
 
 
 FULL = Sizes(
@@ -64,7 +64,7 @@ def scale_for(device: torch.device) -> Sizes:
 
 
 class Deadline:
-    """The end of the time that a measurement may take."""
+    """The end of the time for measurements."""
 
     def __init__(self, minutes: float) -> None:
         self._begun = time.monotonic()
@@ -72,10 +72,10 @@ class Deadline:
 
     @property
     def spent(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the start."""
         return time.monotonic() - self._begun
 
     @property
     def left(self) -> float:
-        """Seconds to the end; less than zero behind it."""
+        """Seconds to the end; negative after it."""
         return self._seconds - self.spent

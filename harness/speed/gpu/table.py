@@ -1,4 +1,4 @@
-"""What follows from the measurements: the time of COCO's whole table, and which targets are met."""
+"""Conclusions from the measurements: the time of COCO's whole table, and the targets that are met."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ WALL_OVER_FORWARD, ONE_ROW_RATIO, TEN_ROWS_RATIO, DECODING_SHARE = 1.15, 10.0, 3
 
 
 def with_conclusions(report: GpuReport, table: Table) -> GpuReport:
-    """Return a report whose decoders' shares, times of the table and targets follow from its measurements."""
+    """Return a report with the decoders' shares, the times of the table and the targets computed from it."""
     by_row = {row: network for network in report.networks for row in network.rows}
     decoders = tuple(_with_shares(decoder, by_row) for decoder in report.decoders)
     report = report.model_copy(update={"decoders": decoders})
@@ -78,9 +78,9 @@ def _minutes(seconds: float | None) -> float | None:
 
 
 def _besides_s(report: GpuReport, predictions: int) -> float | None:
-    """Return the seconds besides the pass for so many predictions: start-up once, and scoring for each of them.
+    """Return the seconds besides the pass for this many predictions: start-up once, and scoring for each of them.
 
-    They are those of a straight line through the first run of one row and the first of several.
+    They come from a straight line through the first run of one row and the first run of several rows.
     """
     one = next((run for run in report.runs if len(run.rows) == 1), None)
     several = next((run for run in report.runs if len(run.rows) > 1), None)
@@ -119,7 +119,7 @@ def _run(report: GpuReport, rows: tuple[str, ...], precision: Precision) -> Whol
 
 
 def _gain(run: WholeRun, upstream: Mapping[str, UpstreamRun]) -> float | None:
-    """Return MMPose's seconds a box, without start-up, over ours, with it; None if it was not run on all rows."""
+    """Return MMPose's seconds per box, without start-up, over ours, with start-up; None unless it ran on all rows."""
     theirs = [upstream[row].box_s for row in run.rows if row in upstream]
     return sum(theirs) / (run.wall_s / run.boxes) if len(theirs) == len(run.rows) else None
 

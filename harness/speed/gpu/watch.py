@@ -1,4 +1,4 @@
-"""A GPU seen from outside while a process uses it: how busy it is, and how much of its memory is taken."""
+"""Watches a GPU while a process uses it: its utilization and its used memory."""
 
 import contextlib
 import shutil
@@ -16,27 +16,27 @@ _MIB = 2**20 / 1e6
 
 @dataclass
 class Seen:
-    """What was seen; complete when the watch ends."""
+    """Samples of a GPU; complete when the watch ends."""
 
     busy: list[float] = field(default_factory=list)
-    """Share of the time in which the GPU computed, of each interval."""
+    """Share of the time in which the GPU computed, for each interval."""
     memory_mb: list[float] = field(default_factory=list)
-    """10⁶ bytes that were taken, those of other processes included."""
+    """Used memory in 10⁶ bytes, including other processes."""
 
     @property
     def mean_busy(self) -> float | None:
-        """The mean share; None where nothing was seen."""
+        """The mean share; None without samples."""
         return mean(self.busy) if self.busy else None
 
     @property
     def peak_mb(self) -> float | None:
-        """The most memory; None where nothing was seen."""
+        """The peak of the used memory; None without samples."""
         return max(self.memory_mb, default=None)
 
 
 @contextlib.contextmanager
 def watch(device: torch.device) -> Iterator[Seen]:
-    """Meanwhile, ask nvidia-smi about a device five times a second; without it, or on a CPU, nothing is seen."""
+    """Query nvidia-smi five times a second within the context; without it, or on a CPU, there are no samples."""
     seen = Seen()
     program = shutil.which("nvidia-smi")
     if device.type != "cuda" or program is None:
@@ -59,7 +59,7 @@ def watch(device: torch.device) -> Iterator[Seen]:
 
 
 def read_lines(lines: Iterator[str], seen: Seen) -> None:
-    """Add lines such as `97, 4312`, percent and MiB; what is not of this form, such as `[N/A]`, is left out."""
+    """Add lines such as `97, 4312` (percent, MiB); lines of another form, such as `[N/A]`, are skipped."""
     for line in lines:
         with contextlib.suppress(ValueError):
             busy, memory = (float(part) for part in line.split(","))

@@ -1,4 +1,4 @@
-"""Whole runs on a device: `harness run` on as many images and boxes as COCO's, and MMPose's test script on fewer."""
+"""Measures whole runs on a device: `harness run` on data of COCO's size, and MMPose's test script on a part of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,13 @@ _MB = 1e6
 
 
 def write_data(data: Path, images: int, boxes: int, folder: Path) -> Path:
-    """Write annotations and boxes of so many images into a folder, and return it.
+    """Write annotations and boxes into a folder, and return it.
 
     Args:
-        data: An MMPose data/ folder, whose images serve under many ids.
-        images: In the annotation file.
-        boxes: Detections, drawn; twenty or more in an image.
-        folder: It gets COCO's layout, with absolute paths of the images.
+        data: An MMPose data/ folder; its images are repeated under several ids.
+        images: Number of images in the annotation file.
+        boxes: Number of generated detections; twenty or more per image.
+        folder: The folder; it gets COCO's layout, with absolute paths of the images.
 
     Raises:
         ObtainError: Annotations or boxes are missing.
@@ -45,11 +45,11 @@ class Places:
     """Folders of a whole run."""
 
     data: Path
-    """As `write_data` leaves it."""
+    """A folder of `write_data`."""
     scratch: Path
-    """Empty; gets what the run writes."""
+    """An empty folder for the output of the run."""
     checkpoints: Path
-    """Gets each row's seeded checkpoint, once for all runs."""
+    """Folder for each row's seeded checkpoint, shared by all runs."""
 
 
 def measure_run(rows: str, places: Places, precision: Precision, device: torch.device, seconds: float) -> WholeRun:
@@ -58,12 +58,12 @@ def measure_run(rows: str, places: Places, precision: Precision, device: torch.d
     Args:
         rows: Ids or patterns of rows of COCO, separated by commas.
         places: Its folders.
-        precision: Of the networks.
-        device: Where they are computed.
-        seconds: That it may take.
+        precision: Precision of the networks.
+        device: Device of the networks.
+        seconds: Time limit.
 
     Raises:
-        RunError: It fails, or takes longer.
+        RunError: It fails, or exceeds the limit.
     """
     work = make_workload(rows, places.data, None, places.scratch, places.checkpoints)
     out, log = places.scratch / "runs", places.scratch / "log.txt"
@@ -94,18 +94,18 @@ def measure_upstream(row: str, places: Places, images: int, seconds: float) -> U
     Args:
         row: The id of a row of COCO.
         places: Its folders.
-        images: So many of the data's.
-        seconds: That it may take.
+        images: Number of first images to use.
+        seconds: Time limit.
 
     Raises:
-        RunError: It fails, or takes longer.
+        RunError: It fails, or exceeds the limit.
     """
     work = make_workload(row, places.data, images, places.scratch, places.checkpoints)
     (job,) = work.jobs
     report = places.scratch / "upstream"
     arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(places.scratch / "work")]
     wall = run_python(["-m", "harness.speed.upstream_script", *arguments], places.scratch / "log.txt", seconds=seconds)
-    found = read_json(report.with_suffix(".json"), "what MMPose's test script gave")
+    found = read_json(report.with_suffix(".json"), "the report of MMPose's test script")
     return UpstreamRun(
         row=row,
         images=work.images,

@@ -10,7 +10,7 @@ from harness.metrics.family import Labels
 
 
 def diagnose_jhmdb(matched: JhmdbMatched, labels: Labels) -> Diagnosis:
-    """Diagnose predictions that are scored by PCK: up to a share of the person's box's longer side counts as found."""
+    """Diagnose predictions: a joint within PCK's threshold, a fraction of the box's longer side, counts as found."""
     predictions, rows, truth, found = matched.predictions, matched.rows, matched.truth, matched.people
     joints = truth.keypoints[found, :, :2] - 1  # JHMDB counts pixels from 1
     boxes = predictions.boxes[rows].astype(np.float64)

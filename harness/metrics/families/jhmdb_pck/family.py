@@ -1,11 +1,12 @@
 """The family of JHMDB's PCK."""
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.measures import Measure
 from harness.metrics.evaluator import number, one_of
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
-from harness.metrics.family import Family, Identify, TruthFiles
+from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
 
 if TYPE_CHECKING:
     from harness.metrics.families.jhmdb_pck.score import JhmdbMatched
@@ -17,6 +18,11 @@ KINDS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 SPELT_BY_MMPOSE = ("Head", "Sho", "Elb", "Wri", "Hip", "Knee", "Ank")
 NORMS = {"PCK": "person", "tPCK": "torso"}
 """What distances are measured by, by the name of MMPose's metric."""
+
+THRESHOLDS = (0.05, 0.1, 0.2, 0.5)
+"""Of PCK in papers."""
+USUAL = 0.2
+"""MMPose's default is 0.05, its configs of JHMDB have 0.2."""
 
 
 class JhmdbPck(Family[JhmdbScoring, "Truth"]):
@@ -65,6 +71,15 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
         from harness.metrics.families.jhmdb_pck.foreign import score_array
 
         return score_array(file)
+
+    def alternatives(
+        self, scoring: JhmdbScoring, dataset: str, sigmas: Mapping[str, tuple[float, ...]]
+    ) -> Iterator[OtherScoring]:
+        """Yield other thresholds."""
+        for threshold in THRESHOLDS:
+            if threshold != scoring.threshold:
+                used, tried = f"{scoring.threshold:g}", f"{threshold:g}"
+                yield OtherScoring("PCK threshold", used, tried, {"threshold": threshold}, usual=threshold == USUAL)
 
 
 PLUGIN = JhmdbPck()

@@ -10,11 +10,11 @@ from harness.metrics.truth import load_truth
 
 
 def score_array(file: ForeignFile[JhmdbScoring]) -> ForeignOutcome:
-    """Score keypoints in the order of the annotations, of the people whom MMPose evaluates, with their boxes.
+    """Score keypoints in the order of the annotations, for the people that MMPose evaluates, with their boxes.
 
     Raises:
-        UsageError: The array has to be named.
-        ObtainError: The array or the annotations are missing, malformed or do not fit each other.
+        UsageError: The file has several arrays that fit, and none is named.
+        ObtainError: The array or the annotations are missing, malformed or do not match each other.
     """
     annotations = file.source.annotations
     truth = load_truth(annotations, file.protocol.num_keypoints)

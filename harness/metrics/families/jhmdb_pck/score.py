@@ -32,7 +32,7 @@ JOINTS = {
 
 @dataclass(frozen=True)
 class JhmdbMatched:
-    """N predicted people, each compared with the person who was annotated."""
+    """N predicted people, each compared with the annotated person."""
 
     predictions: Predictions
     scoring: JhmdbScoring
@@ -40,17 +40,17 @@ class JhmdbMatched:
     rows: Indices
     """[N] index into the predictions."""
     people: Indices
-    """[N] index into the truth."""
+    """[N] index into the ground truth."""
     joints: Bool
-    """[N, 4, 15]: found and counted by the person's size, and the same by the torso's."""
+    """[N, 4, 15]: found and counted in units of the person's size, then found and counted in units of the torso's."""
 
     @property
     def image_ids(self) -> Int64:
-        """The images of people who were predicted: PCK does not count the others."""
+        """The images of predicted people: PCK does not count others."""
         return np.unique(self.predictions.image_ids)
 
     def stats(self) -> Metrics:
-        """Return the stats, fractions of 1; None where nobody shows a joint."""
+        """Return the stats, fractions of 1; None for a joint that no person shows."""
         return jhmdb_stats(self.joints.sum(axis=0))
 
     def resampled(self, draws: "Draws") -> dict[str, Float64]:
@@ -61,17 +61,17 @@ class JhmdbMatched:
         return columns([jhmdb_stats(joints) for joints in resampled])
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         from harness.metrics.families.jhmdb_pck.diagnosis import diagnose_jhmdb
 
         return diagnose_jhmdb(self, labels)
 
 
 def match_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -> JhmdbMatched:
-    """Tell which keypoints of N people count and are found.
+    """Return which keypoints of N people count and are found.
 
     Raises:
-        RunError: Predictions that are not finite, of other joints, or of people who are not annotated.
+        RunError: Predictions are not finite, have other joints, or belong to people without annotation.
     """
     rows, people = match_people(predictions, truth.annotation_ids, NUM_JOINTS, truth.path)
     predicted = predictions.keypoints[rows]
@@ -91,7 +91,7 @@ def match_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
 def jhmdb_stats(joints: Int64) -> Metrics:
     """Return PCK by the person's and by the torso's size: the mean over joints, then by joint.
 
-    Computed from how many people's joints count and are found, [4, 15] as `JhmdbMatched.joints` has them.
+    `joints` has the sums of `JhmdbMatched.joints` over people, [4, 15].
     """
     stats: Metrics = {}
     for name, (found, counted) in (("person", joints[:2]), ("torso", joints[2:])):

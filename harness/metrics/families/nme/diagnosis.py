@@ -11,13 +11,13 @@ from harness.metrics.families.nme.score import NmeMatched
 from harness.metrics.family import Labels
 
 REACH = {"keypoint_distance": 0.1, "bbox_size": 0.05}
-"""The part of the length that errors are measured by, up to which a keypoint counts as found. A face whose mean error
-is above 0.1 of the distance of the outer eye corners is a failure in WFLW's paper (Wu et al., CVPR 2018, section 4.1);
-the boxes of AFLW, which NME measures by, are about twice as wide as its eye corners are apart."""
+"""Largest error, in units of NME's norm, of a keypoint that counts as found. In WFLW's paper (Wu et al., CVPR 2018,
+section 4.1), a face fails if its mean error is above 0.1 of the distance of the outer eye corners. The boxes of AFLW,
+which are its norm, are about twice as wide as this distance."""
 
 
 def diagnose_nme(matched: NmeMatched, labels: Labels) -> Diagnosis:
-    """Diagnose predictions: keypoints within REACH count as found; the error of each keypoint is its part of NME."""
+    """Diagnose predictions: keypoints within REACH count as found; a keypoint's error is its mean normalised error."""
     predictions, truth, found = matched.predictions, matched.truth, matched.people
     sizes = matched.lengths.astype(np.float64)
     people = people_within_reach(
@@ -38,8 +38,8 @@ def diagnose_nme(matched: NmeMatched, labels: Labels) -> Diagnosis:
 
 
 def _means(errors: Float64) -> Float64:
-    """Return the mean error of each keypoint, [K]; NaN for one that nobody shows."""
+    """Return the mean error of each keypoint, [K]; NaN for a keypoint without labels."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a keypoint without errors
+        warnings.simplefilter("ignore", RuntimeWarning)  # raised for a keypoint without errors
         means: Float64 = np.nanmean(errors, axis=0)
     return means

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from harness.predictions import Predictions
 
 NOISE = 1e-5
-"""A tenth of the last digit that tables print. One keypoint of 300W's 46,852 that rounding moves by a pixel of the
-heatmap, which is about a thirtieth of the eye distance, is worth 1e-6."""
+"""A tenth of the last printed digit of tables. If rounding moves one of 300W's 46,852 keypoints by a pixel of the
+heatmap, about a thirtieth of the eye distance, NME changes by 1e-6."""
 
 
 class Nme(Family[NmeScoring, "LabelledPeople"]):
-    """The mean distance of keypoints from where they are labelled, over a length of each face."""
+    """The mean distance of keypoints from their labelled location, divided by a length of each face."""
 
     name = "nme"
     scoring = NmeScoring
@@ -28,7 +28,7 @@ class Nme(Family[NmeScoring, "LabelledPeople"]):
             better="lower",
             decimals=4,
             noise=NOISE,
-            undefined="no keypoint is labelled of anybody whose errors can be measured by something longer than 0",
+            undefined="no person has labelled keypoints and a norm above 0",
         )
     }
     evaluators = ("NME",)
@@ -38,13 +38,13 @@ class Nme(Family[NmeScoring, "LabelledPeople"]):
     upstream_names = {"NME": "NME"}
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> NmeScoring:
-        """Read what a config measures errors by."""
+        """Read the norm of a config."""
         from harness.metrics.families.nme.read import read_nme
 
         return read_nme(evaluator, dataset)
 
     def read_truth(self, source: TruthFiles) -> "LabelledPeople":
-        """Read the labelled keypoints as the data set class has them."""
+        """Read the labelled keypoints of the data set class."""
         from harness.datasets.lookup import dataset_class
 
         return dataset_class(source.dataset).labelled(source.annotations, source.num_keypoints)
@@ -64,7 +64,7 @@ class Nme(Family[NmeScoring, "LabelledPeople"]):
     def alternatives(
         self, scoring: NmeScoring, dataset: str, sigmas: Mapping[str, tuple[float, ...]]
     ) -> Iterator[OtherScoring]:
-        """Yield the other mean, and the size of the box in place of a distance of keypoints."""
+        """Yield the other mean, and the box's size as the norm in place of a distance of keypoints."""
         other = "people" if scoring.mean == "keypoints" else "keypoints"
         yield OtherScoring("mean over", scoring.mean, other, {"mean": other}, usual=other == "keypoints")
         if scoring.norm == "keypoint_distance":

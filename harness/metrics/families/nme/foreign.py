@@ -9,11 +9,11 @@ from harness.metrics.foreign_poses import as_predictions, read_people, score_peo
 
 
 def score_array(file: ForeignFile[NmeScoring]) -> ForeignOutcome:
-    """Score keypoints in the order of the annotations, of the people whom MMPose evaluates, with their boxes.
+    """Score keypoints in the order of the annotations, for the people that MMPose evaluates, with their boxes.
 
     Raises:
-        UsageError: The array has to be named.
-        ObtainError: The array or the annotations are missing, malformed or do not fit each other.
+        UsageError: The file has several arrays that fit, and none is named.
+        ObtainError: The array or the annotations are missing, malformed or do not match each other.
     """
     protocol, annotations = file.protocol, file.source.annotations
     truth = dataset_class(protocol.dataset).labelled(annotations, protocol.num_keypoints)

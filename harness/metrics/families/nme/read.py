@@ -1,4 +1,4 @@
-"""Reads how a config's NME evaluator measures.
+"""Reads the settings of a config's NME evaluator.
 
 Source: `NME` in mmpose/evaluation/metrics/keypoint_2d_metrics.py.
 """
@@ -22,23 +22,23 @@ DEFAULT_INDICES = {
     "wflw": (60, 72),
     "lapa": (66, 79),
 }
-"""MMPose's, by the `dataset_name` of the metainfo; the outer eye corners but for horse10: nose and eye."""
+"""MMPose's defaults by the metainfo's `dataset_name`: nose and eye for horse10, the outer eye corners for others."""
 
 
 def read_nme(evaluator: Any, dataset: Any) -> NmeScoring:
-    """Return how a config measures.
+    """Return the scoring of a config.
 
     Args:
-        evaluator: Its `test_evaluator`.
-        dataset: Its `test_dataloader.dataset`.
+        evaluator: The config's `test_evaluator`.
+        dataset: The config's `test_dataloader.dataset`.
 
     Raises:
-        SpecError: It asks for what MMPose cannot evaluate, or for what is not evaluated here.
+        SpecError: It has a setting that MMPose or the harness cannot evaluate.
     """
     if dataset.get("bbox_file"):
         raise SpecError(
             f"config field test_dataloader.dataset.bbox_file: {brief(dataset.bbox_file)}: NME compares a pose with the "
-            "person whose annotated box it was predicted in, and a detector's box is nobody's",
+            "annotated person of its box, and a detector's box has no annotated person",
             "evaluate annotated boxes: `boxes: ground-truth` in the row",
         )
     mode = one_of(evaluator, "norm_mode", "none", ("use_norm_item", "keypoint_distance"))
@@ -48,22 +48,22 @@ def read_nme(evaluator: Any, dataset: Any) -> NmeScoring:
     if item is None:
         raise SpecError(
             f"{FIELD}norm_item: it is missing, and norm_mode is 'use_norm_item'",
-            "state norm_item='bbox_size', or norm_mode='keypoint_distance'",
+            "write norm_item='bbox_size', or norm_mode='keypoint_distance'",
         )
     return NmeScoring(norm="bbox_size")
 
 
 def _indices(evaluator: Any, meta: Metainfo) -> tuple[int, int]:
-    """Return the two keypoints that errors are measured by: those stated, or else MMPose's for the data set."""
+    """Return the two keypoints whose distance is the norm: the stated ones, or MMPose's defaults for the data set."""
     stated, count = evaluator.get("keypoint_indices"), len(meta.names)
     if stated is None:
         default = DEFAULT_INDICES.get(meta.dataset_name)
         if default is None:
             raise SpecError(
-                f"{FIELD}keypoint_indices: it is not stated, and MMPose has no default for {meta.source}, whose "
-                f"dataset_name is {meta.dataset_name!r}; its NME ends in a KeyError after the whole run. Defaults "
-                f"there are for {', '.join(DEFAULT_INDICES)}",
-                "state the two keypoints whose distance errors are measured by, such as the outer eye corners, "
+                f"{FIELD}keypoint_indices: it is missing, and MMPose has no default for {meta.source}, whose "
+                f"dataset_name is {meta.dataset_name!r}; its NME raises a KeyError after the whole run. Defaults "
+                f"exist for {', '.join(DEFAULT_INDICES)}",
+                "write the two keypoints whose distance is the norm, such as the outer eye corners, "
                 f"{list(EYE_CORNERS_OF_68)} of 300W's 68 landmarks: in the config, or in the row as overrides: "
                 f"[{{field: test_evaluator.keypoint_indices, value: {list(EYE_CORNERS_OF_68)}, reason: ...}}]",
             )

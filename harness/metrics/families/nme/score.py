@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NmeMatched:
-    """N predicted people, each compared with the person who was annotated."""
+    """N predicted people, each compared with the annotated person."""
 
     predictions: Predictions
     scoring: NmeScoring
     truth: LabelledPeople
     people: Indices
-    """[N] index into the truth."""
+    """[N] index into the ground truth."""
     lengths: Float32
-    """[N] px: what errors are measured by; 0 for somebody who does not count."""
+    """[N] px: the norm of each person's errors; 0 for a person that does not count."""
     errors: Float32
-    """[N, K] distance of each keypoint over this length; NaN where it does not count."""
+    """[N, K] distance of each keypoint divided by the norm; NaN for a keypoint that does not count."""
 
     @property
     def image_ids(self) -> Int64:
-        """The images of people who were predicted: NME does not count the others."""
+        """The images of predicted people: NME does not count others."""
         return np.unique(self.predictions.image_ids)
 
     def stats(self) -> Metrics:
-        """Return the mean of all errors, a fraction; None where none counts, for which MMPose gives 0."""
+        """Return the mean of all errors, a fraction; None if no keypoint counts, for which MMPose returns 0."""
         if self.scoring.mean == "people":
             totals, counts = self._by_person()
             return {"NME": float(totals.sum() / counts.sum()) if counts.any() else None}
-        errors = self.errors.T  # keypoint after keypoint: the order decides how a sum in single precision rounds
+        errors = self.errors.T  # by keypoint, as in MMPose: the order decides how the sum in single precision rounds
         counted = errors[~np.isnan(errors)]
         return {"NME": float(counted.sum()) / len(counted) if len(counted) else None}
 
@@ -57,13 +57,13 @@ class NmeMatched:
         return {"NME": np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)}
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         from harness.metrics.families.nme.diagnosis import diagnose_nme
 
         return diagnose_nme(self, labels)
 
     def _by_person(self) -> tuple[Float64, Float64]:
-        """Return what each person adds to the total and to the number that it is divided by, [N] each."""
+        """Return each person's contribution to the total and to its divisor, [N] each."""
         totals, counts = np.nansum(self.errors.astype(np.float64), axis=1), (~np.isnan(self.errors)).sum(axis=1)
         if self.scoring.mean == "people":
             totals, counts = totals / np.maximum(counts, 1), counts.clip(max=1)
@@ -71,21 +71,21 @@ class NmeMatched:
 
 
 def match_nme(predictions: Predictions, scoring: NmeScoring, truth: LabelledPeople) -> NmeMatched:
-    """Measure the errors of N people's keypoints, somebody predicted twice twice, as MMPose does.
+    """Return the errors of N people's keypoints; as in MMPose, a person that is predicted twice counts twice.
 
-    The types are MMPose's: lengths and errors are single precision, differences have that of the predictions. The
-    distance of two keypoints is measured whether they are labelled or not: one that is not is at 0, 0.
+    The types are MMPose's: lengths and errors are single precision, differences have the type of the predictions. The
+    distance of two keypoints is also measured if they are not labelled; such a keypoint is at 0, 0.
 
     Raises:
-        RunError: Predictions that are not finite, of other keypoints, or of people who are not annotated.
+        RunError: Predictions are not finite, have other keypoints, or belong to people without annotation.
     """
     found = predictions.keypoints.shape[1]
     if found != truth.keypoints.shape[1]:
         raise RunError(f"predictions: {found} keypoints a person, not {truth.keypoints.shape[1]}")
     if not np.isfinite(predictions.keypoints).all():
-        raise RunError("predictions: keypoints are not finite", "a network that gives NaN has the wrong weights")
+        raise RunError("predictions: keypoints are not finite", "a network that returns NaN has wrong weights")
     if not len(predictions):
-        raise RunError(f"predictions: there is nobody to score under {truth.path}")
+        raise RunError(f"predictions: there are no people to score under {truth.path}")
     people = truth.places(predictions.person_ids)
     labelled = truth.keypoints[people]
     lengths = _lengths(predictions, scoring, labelled)
@@ -96,7 +96,7 @@ def match_nme(predictions: Predictions, scoring: NmeScoring, truth: LabelledPeop
 
 
 def _lengths(predictions: Predictions, scoring: NmeScoring, labelled: Float32) -> Float32:
-    """Return what errors are measured by, [N] px, given the labelled keypoints [N, K, 2]."""
+    """Return the norms of people's errors, [N] px, from the labelled keypoints [N, K, 2] or the boxes."""
     if scoring.keypoint_indices is None:
         sides: Float32 = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
         longer: Float32 = sides.max(axis=1)

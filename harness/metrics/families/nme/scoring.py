@@ -10,9 +10,9 @@ class NmeScoring(Scoring):
 
     metric: Literal["nme"] = "nme"
     norm: Literal["bbox_size", "keypoint_distance"]
-    """What a person's errors are divided by: the longer side of the box before padding, or the distance between two
-    labelled keypoints, such as the outer eye corners."""
+    """The divisor of a person's errors: the longer side of the box before padding, or the distance between two labelled
+    keypoints, such as the outer eye corners."""
     keypoint_indices: tuple[int, int] | None = None
     """These two keypoints; None for `bbox_size`."""
     mean: Literal["keypoints", "people"] = "keypoints"
-    """Of all keypoints in one pool, as MMPose has it; or of each person's mean, as many papers on faces have it."""
+    """The mean over all keypoints, as in MMPose; or the mean of each person's mean, as in many papers on faces."""

@@ -1,8 +1,8 @@
-"""Average precision and recall by object keypoint similarity (OKS), all images, thresholds and sizes at once.
+"""Average precision and recall by object keypoint similarity (OKS), for all images, thresholds and sizes at once.
 
-The definition is COCO's (https://cocodataset.org/#keypoints-eval); the behaviour is that of xtcocotools 1.14.3, which
-MMPose evaluates with: same precision and recall, bit for bit. Where xtcocotools does something that the definition does
-not ask for, a comment marked "xtcocotools:" says so.
+The definition is COCO's (https://cocodataset.org/#keypoints-eval). Precision and recall are equal, bit for bit, to
+those of xtcocotools 1.14.3, which MMPose uses. Comments marked "xtcocotools:" are about behaviour that is not part of
+the definition.
 """
 
 import itertools
@@ -17,14 +17,14 @@ from harness.metrics.truth import Truth
 OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 SIZES = np.array([[0, 1e5**2], [32**2, 96**2], [96**2, 1e5**2]])
-"""Object areas that count, both ends included, px²: all, medium, large."""
+"""Ranges of object areas, both ends included, px²: all, medium, large."""
 MAX_DETECTIONS = 20
-"""So many detections an image take part, by score."""
+"""Most detections per image and category that are evaluated, those with the highest scores."""
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Which of D detections found one of M people of their category, at A sizes and T OKS thresholds."""
+    """The matches of D detections with M people of their category, at A sizes and T OKS thresholds."""
 
     image_ids: Int64
     """[I] ascending: the order of evaluation."""
@@ -35,47 +35,47 @@ class Matches:
     matched: Bool
     """[A, T, D]"""
     ignored: Bool
-    """[A, T, D] neither right nor wrong."""
+    """[A, T, D] neither correct nor wrong."""
     people: Indices
-    """[M] index into the truth's people: by image and category, then as in the truth."""
+    """[M] index into the ground truth's people: by image and category, then in the order of the ground truth."""
     person_images: Indices
     """[M] index into image_ids."""
     person_ignored: Bool
-    """[A, M] not to be found: a crowd, without keypoints, or of another size."""
+    """[A, M] does not count: a crowd, without keypoints, or of another size."""
     detection_categories: Indices
-    """[D] index of each detection's category, among the C of the people."""
+    """[D] index of each detection's category, among the C categories of the people."""
     person_categories: Indices
-    """[M] the same of each person."""
+    """[M] index of each person's category."""
 
     @property
     def categories(self) -> int:
-        """How many categories the people have, C."""
+        """Number of the people's categories, C."""
         return int(self.person_categories.max(initial=0)) + 1
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Precision and recall at T OKS thresholds of C categories and A sizes; -1 where there is nobody to be found."""
+    """Precision and recall at T OKS thresholds of C categories and A sizes; -1 where there are no people to find."""
 
     precision: Float64
-    """[T, R, C, A] the best precision at each recall or a higher one."""
+    """[T, R, C, A] the best precision at each recall or above."""
     recall: Float64
     """[T, C, A] the recall of all detections."""
 
 
 def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bool, crowd: bool) -> Matches:
-    """Match detections to people of the same image and category, greedily, best score first.
+    """Match detections to people of the same image and category, greedily, highest score first.
 
     Args:
-        detections: All in images of the truth, all finite.
-        truth: With areas unless box_area, with num_keypoints if crowd.
-        sigmas: [K] single precision, as MMPose passes them; the sums that follow are in double.
-        box_area: Take 0.53 times a person's box as its area, for OKS and for its size.
+        detections: All in images of the ground truth, all finite.
+        truth: The ground truth, with areas unless `box_area`, and with num_keypoints if `crowd`.
+        sigmas: [K] single precision, as in MMPose; later sums are in double precision.
+        box_area: Use 0.53 times a person's box as its area, for OKS and for its size.
         crowd: Evaluate as 'keypoints_crowd'.
     """
     image_ids, categories = np.unique(truth.image_ids), truth.all_categories
     count = len(categories)
-    # A cell is an image and a category: who is in it is matched without the others.
+    # A cell is an image and a category; each cell is matched separately.
     poses, pose_cells = best_of_each_cell(detections, image_ids, categories)
     person_cells = np.searchsorted(image_ids, truth.annotation_image_ids) * count
     person_cells += np.searchsorted(categories, truth.categories)
@@ -83,8 +83,8 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
     person_cells = person_cells[people]
 
     areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if box_area else truth.areas
-    # xtcocotools: keypoints are counted by their visibility, whatever num_keypoints says; for 'keypoints_crowd' it is
-    # num_keypoints that counts, which in CrowdPose leaves out hidden keypoints.
+    # xtcocotools: keypoints are counted by their visibility, and num_keypoints is not read, except for
+    # 'keypoints_crowd'; in CrowdPose, num_keypoints excludes hidden keypoints.
     empty = truth.num_keypoints == 0 if crowd else ~(truth.keypoints[..., 2] > 0).any(axis=1)
     never_counts = empty | truth.is_crowd
     person_ignored = never_counts[people] | _outside(areas[people])
@@ -99,7 +99,7 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
         ranks = np.arange(poses_in[cells].max())
         present = ranks < poses_in[cells][:, None]
         pose_table = first_pose[cells][:, None] + ranks
-        # Backwards, because the last of several equally similar people is the one that is taken.
+        # In reverse order, because the last of several equally similar people is matched.
         person_table = first_person[cells][:, None] + np.arange(size)[::-1]
 
         oks = np.full((*present.shape, size), -1.0)
@@ -118,7 +118,7 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
         ignored[pose_table[block, rank]] = block_ignored[block, rank]
 
     matched, ignored = (np.moveaxis(found, 0, -1) for found in (matched, ignored))
-    # A detection without a match counts as wrong only where its own size is asked for.
+    # A detection without a match counts as wrong only for its own size.
     ignored |= ~matched & _outside(_pose_areas(detections)[poses])[:, None]
     return Matches(
         image_ids,
@@ -141,8 +141,8 @@ def object_keypoint_similarity(
 
     Args:
         points: [P, K, 2] the poses' keypoints, image px.
-        truth: M people.
-        people: [P] indices into the truth.
+        truth: The ground truth of M people.
+        people: [P] indices into the ground truth.
         areas: [M] the people's areas, px².
         sigmas: [K]
     """
@@ -151,7 +151,7 @@ def object_keypoint_similarity(
     labelled_first = np.argsort(~labelled, axis=1, kind="stable")
     variances = (sigmas * 2) ** 2
     oks = np.empty(len(people))
-    # By number of labelled keypoints: each sum then runs over a row without gaps, in the order of xtcocotools' sum.
+    # By number of labelled keypoints, so that each sum is over a row without gaps, in the order of xtcocotools' sum.
     for count in np.unique(counts[people]):
         pairs = np.flatnonzero(counts[people] == count)
         person = people[pairs]
@@ -160,7 +160,7 @@ def object_keypoint_similarity(
         if count:
             offsets = found - truth.keypoints[person[:, None], columns, :2]
         else:
-            # Somebody without keypoints is an area to be ignored: the distance to a box of twice the size, 0 inside.
+            # A person without keypoints is an ignored area: the distance is that to a box of twice the size, 0 inside.
             corner, extent = truth.boxes[person, None, :2], truth.boxes[person, None, 2:]
             offsets = np.maximum(0, corner - extent - found) + np.maximum(0, found - (corner + extent * 2))
         squares = offsets[..., 0] ** 2 + offsets[..., 1] ** 2
@@ -170,7 +170,7 @@ def object_keypoint_similarity(
 
 
 def accumulate(matches: Matches, images: Bool | None = None) -> Curves:
-    """Turn matches into precision and recall, over all images or over those marked in `images` [I]."""
+    """Return precision and recall from matches, over all images or over those marked in `images`, [I]."""
     if images is None:
         images = np.ones(len(matches.image_ids), bool)
     precision = np.full((len(OKS_THRESHOLDS), len(RECALLS), matches.categories, len(SIZES)), -1.0)
@@ -188,7 +188,7 @@ def accumulate(matches: Matches, images: Bool | None = None) -> Curves:
             recalls = right / to_find[size]
             precisions = right / (wrong + right + np.spacing(1))
             best_from_here = np.maximum.accumulate(precisions[::-1])[::-1]
-            # A recall that is never reached has precision 0.
+            # The precision is 0 at a recall that is not reached.
             reached = np.searchsorted(recalls, RECALLS, side="left")
             precision[threshold, :, category, size] = np.append(best_from_here, 0.0)[reached]
             recall[threshold, category, size] = recalls[-1] if len(recalls) else 0.0
@@ -196,7 +196,7 @@ def accumulate(matches: Matches, images: Bool | None = None) -> Curves:
 
 
 def coco_stats(curves: Curves) -> dict[str, float]:
-    """Return COCO's ten keypoint stats, each the mean over the categories; -1 where there is nobody to be found."""
+    """Return COCO's ten keypoint stats, each the mean over the categories; -1 where there are no people to find."""
     precision, recall = curves.precision, curves.recall
     return {
         "AP": _mean(precision[..., 0]),
@@ -213,7 +213,10 @@ def coco_stats(curves: Curves) -> dict[str, float]:
 
 
 def crowdpose_stats(matches: Matches, truth: Truth) -> dict[str, float]:
-    """Return CrowdPose's nine stats, the last three for images of low, medium and high crowd index; -1 as above."""
+    """Return CrowdPose's nine stats, the last three for images of low, medium and high crowd index.
+
+    A stat is -1 where there are no people to find.
+    """
     whole = coco_stats(accumulate(matches))
     stats = {name: whole[name] for name in ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5", "AR@0.75")}
     grades = crowd_grades(matches, truth)
@@ -226,7 +229,7 @@ def crowdpose_stats(matches: Matches, truth: Truth) -> dict[str, float]:
 def crowd_grades(matches: Matches, truth: Truth) -> Indices:
     """Return the grade of each image [I] by its crowd index: 0 for low, 1 for medium, 2 for high."""
     crowd_index = dict(zip(truth.image_ids.tolist(), truth.crowd_indices.tolist(), strict=True))
-    # xtcocotools: the limits are 0.2 and 0.8 (its signature says 0.01 and 0.85).
+    # xtcocotools: the limits are 0.2 and 0.8 (its signature states 0.01 and 0.85).
     grades: Indices = np.digitize([crowd_index[image] for image in matches.image_ids.tolist()], [0.2, 0.8])
     return grades
 
@@ -237,17 +240,17 @@ def _mean(values: Float64) -> float:
 
 
 def best_of_each_cell(detections: Detections, image_ids: Int64, categories: Int64) -> tuple[Indices, Indices]:
-    """Return the detections that take part, by cell and then best first, and the cell of each.
+    """Return the detections to evaluate, by cell and then best first, and the cell of each.
 
     Args:
-        detections: All in these images; those of other categories do not take part.
+        detections: All in these images; detections of other categories are not evaluated.
         image_ids: [I] ascending.
-        categories: [C] ascending. Where there is only one, detections are of it whatever they say.
+        categories: [C] ascending. If there is only one, the categories of detections are ignored.
 
     Returns:
-        Indices of the detections, and their cells: C times the index of the image plus that of the category.
+        Indices of the detections, and their cells: C times the index of the image plus the index of the category.
     """
-    # xtcocotools: a detection none of whose keypoints has a positive score is dropped.
+    # xtcocotools: a detection without a keypoint of positive score is dropped.
     takes_part = (detections.keypoints[..., 2] > 0).any(axis=1)
     category = np.zeros(len(detections), np.intp)
     if len(categories) > 1 and detections.categories is not None:
@@ -266,13 +269,13 @@ def _pose_areas(detections: Detections) -> Float64:
         box_areas: Float64 = detections.boxes[:, 2] * detections.boxes[:, 3]
         return box_areas
     points = detections.keypoints[..., :2]
-    # xtcocotools: the extent of all keypoints, scored or not.
+    # xtcocotools: the extent of all keypoints, with any score.
     areas: Float64 = np.prod(points.max(axis=1) - points.min(axis=1), axis=-1) if points.size else np.empty(0)
     return areas
 
 
 def _outside(areas: Float64) -> Bool:
-    """Return [A, N]: which areas lie outside of each size."""
+    """Return which areas are outside of each size's range, [A, N]."""
     outside: Bool = (areas < SIZES[:, :1]) | (areas > SIZES[:, 1:])
     return outside
 
@@ -281,12 +284,12 @@ def _match_block(oks: Float64, person_ignored: Bool, is_crowd: Bool) -> tuple[Bo
     """Match the detections of B images, each of which has G people and up to D detections.
 
     Args:
-        oks: [B, D, G] detections best first; -1 for a detection that is not there.
+        oks: [B, D, G] detections best first; -1 pads images with fewer detections.
         person_ignored: [B, A, G]
-        is_crowd: [B, G] may be matched any number of times.
+        is_crowd: [B, G] crowds, which can be matched any number of times.
 
     Returns:
-        Which detections found somebody, and which of these somebody to be ignored; [B, D, A, T] each.
+        Which detections have a match, and which are matched with an ignored person; [B, D, A, T] each.
     """
     blocks, ranks, people = oks.shape
     shape = (blocks, ranks, len(SIZES), len(OKS_THRESHOLDS))
@@ -295,7 +298,7 @@ def _match_block(oks: Float64, person_ignored: Bool, is_crowd: Bool) -> tuple[Bo
     for rank in range(ranks):
         similar = oks[:, rank, None, None, :]
         candidates = free & (similar >= OKS_THRESHOLDS[:, None])
-        # Somebody to be ignored is taken only where nobody to be found is similar enough.
+        # An ignored person is matched only if no person to find is similar enough.
         wanted = candidates & ~person_ignored[:, :, None, :]
         found = wanted.any(axis=-1)
         candidates = np.where(found[..., None], wanted, candidates)

@@ -4,12 +4,12 @@ from harness.metrics.diagnosis.chart import CurveChart, GainChart
 from harness.metrics.diagnosis.model import OksFigures
 
 CORRECTIONS = {
-    "jitter": "jitter moved to its place",
-    "inversion": "left and right put right",
-    "swap": "keypoints of others put right",
-    "miss": "misses put right",
+    "jitter": "jitter corrected",
+    "inversion": "left and right corrected",
+    "swap": "swaps with others corrected",
+    "miss": "misses corrected",
     "scores": "poses scored by their OKS",
-    "background": "background poses dropped",
+    "background": "background poses removed",
 }
 
 
@@ -28,9 +28,9 @@ def precision_over_recall(figures: OksFigures) -> CurveChart:
 
 
 def corrections(figures: OksFigures) -> GainChart:
-    """Return what AP would gain, were all errors of one kind corrected."""
+    """Return the gain of AP from correcting all errors of one kind, for each kind."""
     return GainChart(
-        title="What AP would gain",
-        description=f"Over {figures.ap:.3f}, each correction by itself.",
+        title="Gain of AP by correction",
+        description=f"Gain over the AP of {figures.ap:.3f}, for each correction alone.",
         gains=[(CORRECTIONS[kind], ap - figures.ap) for kind, ap in figures.corrected_ap.items()],
     )

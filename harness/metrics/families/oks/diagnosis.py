@@ -24,7 +24,7 @@ from harness.metrics.truth import Truth
 
 
 def diagnose_oks(matched: OksMatched, labels: Labels) -> Diagnosis:
-    """Diagnose poses as they are scored, after rescoring and NMS."""
+    """Diagnose poses after rescoring and NMS."""
     matches, scoring, truth = matched.matches, matched.scoring, matched.truth
     evaluated, _ = best_of_each_cell(matched.detections, matched.image_ids, truth.all_categories)
     poses = matched.detections.take(evaluated)
@@ -88,7 +88,7 @@ def _people(truth: Truth, areas: Float64, sigmas: Float32, to_find: Bool) -> Ann
 
 
 def _categories(matched: OksMatched) -> list[Circumstance]:
-    """Return the grouping by category, which the metrics are means over, where there are several."""
+    """Return the grouping by category, if there are several: the metrics are means over them."""
     truth = matched.truth
     ids, ap = truth.all_categories.tolist(), category_ap(matched.matches)
     if len(ids) == 1 or not ap:

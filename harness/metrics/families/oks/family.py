@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from harness.metrics.truth import Truth
     from harness.predictions import Predictions
 
-_FRACTION = Measure(undefined="nobody is to be found")
+_FRACTION = Measure(undefined="there are no people to find")
 STATS = ("AP", "AP@0.5", "AP@0.75", "AP(M)", "AP(L)", "AR", "AR@0.5", "AR@0.75", "AR(M)", "AR(L)", "AP(E)", "AP(H)")
-"""COCO's ten, then what CrowdPose has in place of the two sizes; its AP(M) is that of the medium crowd index."""
+"""COCO's ten, then CrowdPose's in place of the two sizes; CrowdPose's AP(M) is for images of medium crowd index."""
 SPELT_OTHERWISE = {"AP .5": "AP@0.5", "AP .75": "AP@0.75", "AR .5": "AR@0.5", "AR .75": "AR@0.75"}
 
 
@@ -47,7 +47,7 @@ class Oks(Family[OksScoring, "Truth"]):
     )
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> OksScoring:
-        """Read how a config scores."""
+        """Return the scoring of a config."""
         return OksScoring(
             area="annotation" if one_of(evaluator, "use_area", True, (True, False)) else "box",
             crowd=one_of(evaluator, "iou_type", "keypoints", ("keypoints", "keypoints_crowd")) == "keypoints_crowd",
@@ -55,7 +55,7 @@ class Oks(Family[OksScoring, "Truth"]):
         )
 
     def needs(self, scoring: OksScoring) -> frozenset[str]:
-        """Return the fields that it reads of annotations and images."""
+        """Return the fields of annotations and images that the metric reads."""
         areas = {"area"} if scoring.area == "annotation" else set()
         return frozenset(areas | {"visibility"} | ({"crowdIndex", "num_keypoints"} if scoring.crowd else set()))
 
@@ -67,7 +67,7 @@ class Oks(Family[OksScoring, "Truth"]):
         return load_truth(source.annotations, source.num_keypoints, areas=areas, crowd=crowd)
 
     def restricted(self, truth: "Truth", image_ids: "Int64") -> "Truth":
-        """Return the truth of some images: people are to be found whether they were predicted or not."""
+        """Return the ground truth of some images: people without a prediction count, too."""
         return truth.restrict(image_ids)
 
     def match(self, predictions: "Predictions", scoring: OksScoring, truth: "Truth") -> "OksMatched":
@@ -77,7 +77,7 @@ class Oks(Family[OksScoring, "Truth"]):
         return match_oks(predictions, scoring, truth)
 
     def foreign_scoring(self, scoring: OksScoring, options: Mapping[str, Any]) -> OksScoring:
-        """Return the scoring under which poses count as they are, unless options ask for MMPose's selection."""
+        """Return the scoring of external poses: unchanged, unless options select MMPose's rescoring or NMS."""
         return scoring.model_copy(update=selection_of_foreign(scoring, options))
 
     def score_foreign(self, file: "ForeignFile[OksScoring]") -> "ForeignOutcome":
@@ -89,19 +89,19 @@ class Oks(Family[OksScoring, "Truth"]):
     def alternatives(
         self, scoring: OksScoring, dataset: str, sigmas: Mapping[str, tuple[float, ...]]
     ) -> Iterator[OtherScoring]:
-        """Yield other selections of poses, and the other area."""
+        """Yield other selections of poses, and the other area rule."""
         yield from other_selections(scoring, dataset, sigmas)
         yield other(scoring, "area", "box" if scoring.area == "annotation" else "annotation", "area rule")
 
     def charts(self, diagnosis: "Diagnosis") -> "Sequence[Chart]":
-        """Return precision over recall, and what corrections would gain."""
+        """Return precision over recall, and the gains of corrections."""
         from harness.metrics.families.oks.charts import corrections, precision_over_recall
 
         figures = diagnosis.oks
         return (precision_over_recall(figures), corrections(figures)) if figures else ()
 
     def why_upstream_cannot(self, limited: bool) -> str | None:
-        """Return that xtcocotools is missing, where it is."""
+        """Return the reason if xtcocotools is missing, else None."""
         from harness.openmmlab import xtcocotools_ext
 
         if xtcocotools_ext.install() == "stand-in":

@@ -1,4 +1,4 @@
-"""Figures of OKS-based AP: of one keypoint alone, with errors corrected, and precision over recall."""
+"""Figures of OKS-based AP: AP of one keypoint alone, AP with errors corrected, and precision over recall."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,12 +18,12 @@ CURVE_THRESHOLDS = (0, 5, 8)
 
 
 def average_precision(matches: Matches) -> float:
-    """Return AP, as COCO's and CrowdPose's stats have it; somebody must be to be found."""
+    """Return AP, as in COCO's and CrowdPose's stats; there must be people to find."""
     return coco_stats(accumulate(matches))["AP"]
 
 
 def category_ap(matches: Matches) -> dict[int, float]:
-    """Return AP of each category alone, by its place among those of the truth, where somebody of it is to be found."""
+    """Return AP of each category with people to find, by its index among the ground truth's categories."""
     precision = accumulate(matches).precision[..., 0]
     return {
         place: float(precision[..., place].mean())
@@ -33,13 +33,13 @@ def category_ap(matches: Matches) -> dict[int, float]:
 
 
 def keypoint_ap(matches: Matches, findings: Findings, pose_of: Indices, ignored: Bool) -> list[float | None]:
-    """Return AP of each keypoint alone, as `Keypoint.ap` defines it; None where nobody has it labelled.
+    """Return AP of each keypoint alone, [K], as `Keypoint.ap` defines it; None for a keypoint without labels.
 
     Args:
-        matches: Of D poses with M people.
-        findings: Of the same people.
-        pose_of: [M] each person's pose, -1 for nobody's.
-        ignored: [D] poses where nobody is to be found; they count only if they are somebody's.
+        matches: The matches of D poses with M people.
+        findings: The findings about the same people.
+        pose_of: [M] index of each person's pose; -1 for people without a pose.
+        ignored: [D] poses on crowds or on people without keypoints; they count only if they are paired.
     """
     owners = np.flatnonzero(pose_of >= 0)
     ks = np.full((len(matches.scores), findings.ks.shape[1]), -1.0)
@@ -68,10 +68,10 @@ def corrections(
     """Yield the D poses with all errors of one kind corrected, as `OksFigures.corrected_ap` defines it.
 
     Args:
-        poses: As evaluated.
-        findings: Of M people.
-        pose_of: [M] each person's pose, -1 for nobody's.
-        best: [D] highest OKS with a person to be found.
+        poses: The evaluated poses.
+        findings: The findings about M people.
+        pose_of: [M] index of each person's pose; -1 for people without a pose.
+        best: [D] highest OKS with a person to find.
         background: [D] which poses are on the background.
     """
     for error in ERRORS:
@@ -84,7 +84,7 @@ def corrections(
 
 
 def curves(matches: Matches) -> tuple[Curve, ...]:
-    """Return precision over recall for people of all sizes, the mean over the categories that have any."""
+    """Return precision over recall for people of all sizes, the mean over the categories with people to find."""
     precision = accumulate(matches).precision[..., 0]
     precision = precision[..., (precision >= 0).all(axis=(0, 1))].mean(axis=-1)
     return tuple(

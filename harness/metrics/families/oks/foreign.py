@@ -27,14 +27,14 @@ class MatchedPoses(Matched, Interface):
 
     @property
     def matches(self) -> Matches:
-        """Who of the people was found."""
+        """The matches of poses with people."""
 
 
 def score_results(file: ForeignFile[OksScoring]) -> ForeignOutcome:
-    """Score poses as they are, or after MMPose's selection if options ask for it.
+    """Score poses unchanged, or after MMPose's rescoring and NMS if options select it.
 
     Raises:
-        ObtainError: The file or the annotations are missing, malformed or do not fit each other.
+        ObtainError: The file or the annotations are missing, malformed or do not match each other.
     """
     scoring, annotations = file.scoring, file.source.annotations
     areas = scoring.area == "annotation"
@@ -55,13 +55,13 @@ def score_poses(
 
     Args:
         path: The file, for messages.
-        results: What is in it.
-        truth: What they are compared with.
+        results: The content of the file.
+        truth: The ground truth.
         annotated: `category_id` of the annotations.
         match: Matches poses with people.
 
     Raises:
-        ObtainError: Poses and annotations do not fit each other.
+        ObtainError: Poses and annotations do not match each other.
     """
     detections = results.detections
     check_images(path, detections.image_ids, truth.image_ids, truth.path)
@@ -92,7 +92,7 @@ def _check_categories(path: Path, detections: Detections, truth: Truth) -> None:
         listed = ", ".join(map(str, species[:3].tolist()))
         raise ObtainError(
             f"{path}: {stated}; the annotations have {len(species)}, each evaluated alone: {listed} ...",
-            "write in each entry the category_id of the annotation that the pose is of",
+            "write in each entry the category_id of the annotation that the pose belongs to",
         )
 
 
@@ -103,7 +103,7 @@ def _match(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatc
 
 
 def unscored(detections: Detections) -> Predictions:
-    """Return poses that are to be scored anew."""
+    """Return poses as predictions, for rescoring and NMS."""
     boxes = detections.boxes
     if boxes is not None:
         boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
@@ -111,7 +111,7 @@ def unscored(detections: Detections) -> Predictions:
 
 
 def _people_images(matched: MatchedPoses) -> Int64:
-    """Return the image of each person who is to be found."""
+    """Return the image of each person to find."""
     matches = matched.matches
     images: Int64 = matches.image_ids[matches.person_images[~matches.person_ignored[0]]]
     return images
@@ -125,13 +125,13 @@ def _category(results: CocoResults, annotated: Numbers) -> Iterator[str]:
         if strays.any():
             yield (
                 f"{strays.sum()} of {len(strays)} poses do not count, the first is entry {int(strays.argmax())}: no "
-                "annotation has their 'category_id'; write that of the annotation that the pose is of"
+                "annotation has their 'category_id'; write that of the annotation that the pose belongs to"
             )
         return
     if annotated.known[0] and found is not None and found != right:
         yield (
-            f"'category_id' is {brief(found)} in every entry and {right:g} in the annotations, and the poses are "
-            f"scored all the same, as pycocotools would not: write {right:g}"
+            f"'category_id' is {brief(found)} in every entry, but {right:g} in the annotations; the poses are scored "
+            f"here, but pycocotools ignores them: write {right:g}"
         )
 
 
@@ -140,6 +140,6 @@ def _dropped(detections: Detections) -> Iterator[str]:
     if dropped.any():
         yield (
             f"{dropped.sum()} of {len(dropped)} poses do not count, the first is entry {int(dropped.argmax())}: none "
-            "of their third numbers, the scores of keypoints, is above 0. MMPose's evaluator (xtcocotools) drops such "
-            "poses, pycocotools counts them: write scores above 0 (the sigmoid of logits), or 1 for all"
+            "of their third numbers, the scores of keypoints, is above 0, and MMPose's evaluator (xtcocotools), unlike "
+            "pycocotools, drops such poses. Write scores above 0 (the sigmoid of logits), or 1 for all"
         )

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def resample_oks(matched: "OksMatched", draws: Draws) -> dict[str, Float64]:
-    """Return the stats [R] in every resample; NaN where one is undefined."""
+    """Return each stat in every resample, [R]; NaN where it is undefined."""
     matches = matched.matches
     whole = [coco_stats(curves) for curves in _curves(matches, draws)]
     if not matched.scoring.crowd:
         return columns(whole)
-    # As crowdpose_stats: by crowd index, and rounded.
+    # As in crowdpose_stats: by crowd index, and rounded.
     stats = [{name: one[name] for name in ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5", "AR@0.75")} for one in whole]
     grades = crowd_grades(matches, matched.truth)
     for grade, name in enumerate(("AP(E)", "AP(M)", "AP(H)")):
@@ -39,7 +39,7 @@ def resample_oks(matched: "OksMatched", draws: Draws) -> dict[str, Float64]:
 
 
 def _curves(matches: Matches, draws: Draws, images: Bool | None = None) -> list[Curves]:
-    """Accumulate matches in every resample, over all images or over those marked in `images` [I]."""
+    """Return the curves of every resample, over all images or over those marked in `images`, [I]."""
     resamples, units = draws.counts.shape
     unit_of_image = draws.units_of(matches.image_ids)
     counted = np.ones(len(matches.image_ids), bool) if images is None else images

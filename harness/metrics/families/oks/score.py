@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OksMatched:
-    """Poses that are ready for evaluation, matched with people."""
+    """Poses after rescoring and NMS, matched with people."""
 
     detections: Detections
     matches: Matches
@@ -32,11 +32,11 @@ class OksMatched:
 
     @cached_property
     def image_ids(self) -> Int64:
-        """All images of the truth."""
+        """All images of the ground truth."""
         return np.unique(self.truth.image_ids)
 
     def stats(self) -> Metrics:
-        """Return COCO's ten stats, or CrowdPose's nine, as fractions of 1, in the order in which MMPose prints them."""
+        """Return COCO's ten stats, or CrowdPose's nine, as fractions of 1, in the order of MMPose's output."""
         crowd = self.scoring.crowd
         stats = crowdpose_stats(self.matches, self.truth) if crowd else coco_stats(accumulate(self.matches))
         return {name: None if value == -1 else value for name, value in stats.items()}
@@ -48,7 +48,7 @@ class OksMatched:
         return resample_oks(self, draws)
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         from harness.metrics.families.oks.diagnosis import diagnose_oks
 
         return diagnose_oks(self, labels)
@@ -60,13 +60,15 @@ def match_oks(
     """Rescore predictions, suppress duplicates, and match them.
 
     Args:
-        predictions: Of N people.
-        scoring: By which rules.
-        truth: What they are matched with.
-        categories: [N] theirs, where the truth has several; by default those of the annotations whose boxes they have.
+        predictions: Predictions of N people.
+        scoring: The rules of scoring.
+        truth: The ground truth.
+        categories: [N] the predictions' categories, if the ground truth has several; by default those of the
+            annotations of their boxes.
 
     Raises:
-        RunError: Predictions that are not finite, of another number of keypoints, or in images that the truth lacks.
+        RunError: Predictions are not finite, have another number of keypoints, or are in images that the ground truth
+            lacks.
     """
     if categories is None:
         categories = truth.categories_of(predictions.person_ids)
@@ -74,7 +76,7 @@ def match_oks(
 
 
 def match_detections(detections: Detections, scoring: OksScoring, truth: Truth) -> OksMatched:
-    """Match poses to people by the protocol's rules; raises as `match_oks`."""
+    """Match poses to people by the protocol's rules; raises the errors of `match_oks`."""
     check_finite("keypoints", detections.keypoints)
     check_finite("scores", detections.scores)
     if detections.boxes is not None:
@@ -89,7 +91,7 @@ def match_detections(detections: Detections, scoring: OksScoring, truth: Truth) 
     if len(strays):
         raise RunError(
             f"predictions in {len(strays)} images that {truth.path} does not have, such as {strays[0]}",
-            "score a partial run with the truth of all its images",
+            "score a partial run with the ground truth of all its images",
         )
     sigmas = np.array(scoring.sigmas, np.float32)
     matches = match(detections, truth, sigmas, box_area=scoring.area == "box", crowd=scoring.crowd)

@@ -9,11 +9,11 @@ from harness.metrics.families.pck.score import PckMatched, norm_sizes
 from harness.metrics.family import Labels
 
 SHARE = 0.2
-"""Of the box's longer side, within which EPE alone takes a keypoint as found: as PCK@0.2 does."""
+"""Without PCK and AUC, a keypoint within this fraction of the box's longer side counts as found, as for PCK@0.2."""
 
 
 def diagnose_pck(matched: PckMatched, labels: Labels) -> Diagnosis:
-    """Diagnose predictions: what is within the threshold of PCK counts as found; without PCK, within AUC's px."""
+    """Diagnose predictions: a keypoint within the threshold of PCK, or without PCK within AUC's px, counts as found."""
     predictions, truth, people = matched.predictions, matched.truth, matched.people
     sizes = norm_sizes("bbox", predictions.keypoints[matched.rows], truth, people).astype(np.float64)
     found = people_within_reach(

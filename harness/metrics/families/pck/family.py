@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from harness.predictions import Predictions
 
 SETTINGS = {"PCKAccuracy": {"thr", "norm_item"}, "AUC": {"norm_factor", "num_thrs"}, "EPE": set[str]()}
-"""Of MMPose's classes, those that move a number."""
+"""The settings of MMPose's classes that affect a number."""
 PCK_NAMES: Mapping[Norm, str] = {"bbox": "PCK", "head": "PCKh", "torso": "PCK(torso)"}
 UPSTREAM_PCK: Mapping[str, Norm] = {"PCK": "bbox", "PCKh": "head", "tPCK": "torso"}
-FRACTION = Measure(undefined="nobody has a labelled keypoint")
+FRACTION = Measure(undefined="no person has a labelled keypoint")
 PIXELS = Measure(
     unit="px", better="lower", decimals=2, noise=1e-2, undefined="no keypoint is labelled, or a pose is missing"
 )
 AUC_NORMS = (20.0, 30.0, 50.0, 100.0)
-"""Px; 30 is MMPose's default, the others are found in papers."""
+"""px; 30 is MMPose's default, the others occur in papers."""
 AUC_THRESHOLDS = (20, 100)
 
 
 def pck_name(norm: Norm, threshold: float) -> str:
-    """Return what PCK by a norm is called, such as PCK@0.2."""
+    """Return the name of PCK by a norm, such as PCK@0.2."""
     return f"{PCK_NAMES[norm]}@{threshold:.12g}"
 
 
@@ -51,32 +51,32 @@ class Pck(Family[PckScoring, "PckTruth"]):
     upstream_names = {"AUC": "AUC", "EPE": "EPE"}
 
     def measure(self, name: str) -> Measure | None:
-        """Return what the number of a name is: of PCK, with any threshold."""
+        """Return the measure of a name; names of PCK can have any threshold."""
         pck = re.fullmatch(r"(?:PCK|PCKh|PCK\(torso\))@(\d+(?:\.\d+)?)", name)
         return FRACTION if pck else self.measures.get(name)
 
     def our_name(self, upstream_name: str, scoring: PckScoring) -> str:
-        """Return what we call a metric of MMPose's evaluators: PCK with its threshold."""
+        """Return the harness's name of a metric of MMPose's evaluators; PCK's has the threshold."""
         if upstream_name in UPSTREAM_PCK and scoring.threshold is not None:
             return pck_name(UPSTREAM_PCK[upstream_name], scoring.threshold)
         return super().our_name(upstream_name, scoring)
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> PckScoring:
-        """Read how a config scores by one evaluator."""
+        """Return the scoring of a config with one evaluator."""
         return self.read_evaluators([evaluator], dataset, sigmas, identify)
 
     def read_evaluators(
         self, evaluators: Sequence[Any], dataset: Any, sigmas: tuple[float, ...], identify: Identify
     ) -> PckScoring:
-        """Read how a config scores by a list of them.
+        """Return the scoring of a config with a list of evaluators.
 
         Raises:
-            SpecError: One is there twice, has settings of another one, or asks for what cannot be evaluated.
+            SpecError: An evaluator is listed twice, has a setting of another evaluator, or cannot be evaluated.
         """
         if dataset.get("bbox_file"):
             raise SpecError(
                 "config field test_dataloader.dataset.bbox_file: detected people have no labelled keypoints, which "
-                f"{evaluators[0].type} measures distances from",
+                f"{evaluators[0].type} needs",
                 "evaluate annotated boxes: `boxes: ground-truth` in the row",
             )
         fields: dict[str, Any] = {}
@@ -95,8 +95,8 @@ class Pck(Family[PckScoring, "PckTruth"]):
     def _check(evaluator: Any, types: list[str]) -> None:
         if types.count(evaluator.type) > 1:
             raise SpecError(
-                f"config field test_evaluator: {evaluator.type} is there {types.count(evaluator.type)} times",
-                "leave one of them in a config, and write a row for each",
+                f"config field test_evaluator: {evaluator.type} is listed {types.count(evaluator.type)} times",
+                "keep one of them in each config, and write a row for each",
             )
         misplaced = next((field for field in evaluator if field in Pck.settings - SETTINGS[evaluator.type]), None)
         if misplaced:
@@ -106,7 +106,7 @@ class Pck(Family[PckScoring, "PckTruth"]):
     def _read_pck(evaluator: Any, dataset: Any, identify: Identify) -> dict[str, Any]:
         threshold, stated = number(evaluator, "thr", 0.05), evaluator.get("norm_item", "bbox")
         if threshold <= 0:
-            raise SpecError(f"config field test_evaluator.thr: found {threshold:g}; nothing is nearer than that")
+            raise SpecError(f"config field test_evaluator.thr: found {threshold:g}; it must be above 0")
         items = list(stated) if isinstance(stated, list | tuple) else [stated]
         if not items or not all(item in list(PCK_NAMES) for item in items):
             raise SpecError(
@@ -118,8 +118,8 @@ class Pck(Family[PckScoring, "PckTruth"]):
             return {"threshold": threshold, "norms": norms}
         if not dataset.get("headbox_file"):
             raise SpecError(
-                f"config field test_evaluator.norm_item: {dataset.type} has no size of heads without headbox_file",
-                "state test_dataloader.dataset.headbox_file, which MpiiDataset has, or another norm",
+                f"config field test_evaluator.norm_item: {dataset.type} has no head sizes without headbox_file",
+                "write test_dataloader.dataset.headbox_file, which MpiiDataset has, or another norm",
             )
         headboxes = identify(in_data_folder(dataset.headbox_file), "the head box file")
         return {"threshold": threshold, "norms": norms, "headboxes": headboxes}
@@ -136,13 +136,13 @@ class Pck(Family[PckScoring, "PckTruth"]):
         return {"auc_norm": norm, "auc_thresholds": count}
 
     def read_truth(self, source: TruthFiles) -> "PckTruth":
-        """Read the people whom a run lists, with their boxes and keypoints."""
+        """Read the evaluated people with their boxes and keypoints."""
         from harness.metrics.families.pck.truth import load_pck_truth
 
         return load_pck_truth(source)
 
     def match(self, predictions: "Predictions", scoring: PckScoring, truth: "PckTruth") -> "PckMatched":
-        """Compare each prediction with the person of its id."""
+        """Compare each prediction with the annotated person of its id."""
         from harness.metrics.families.pck.score import match_pck
 
         return match_pck(predictions, scoring, truth)

@@ -1,4 +1,4 @@
-"""Scores a COCO results file of another framework by PCK, AUC and EPE: each pose is that of one annotated person."""
+"""Scores a COCO results file of another framework by PCK, AUC and EPE; each pose belongs to one annotated person."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ from harness.metrics.foreign import Coverage, ForeignFile, ForeignOutcome
 from harness.metrics.foreign_poses import as_predictions, check_images, check_pixels
 
 FIELD = "annotation_id"
-"""Says whose pose an entry is, where its image has several people."""
+"""The field of an entry that names the annotated person; required if its image has several people."""
 
 
 def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
-    """Score poses of the people whom MMPose evaluates.
+    """Score poses of the people that MMPose evaluates.
 
     An entry belongs to the annotation that its `annotation_id` names or, without one, to the only person of its image.
-    Of people without a pose nothing is found, and EPE is undefined with them.
+    For people without a pose, no keypoint is found, and EPE is undefined.
 
     Raises:
-        ObtainError: The file or the annotations are missing, malformed or do not fit each other.
+        ObtainError: The file or the annotations are missing, malformed or do not match each other.
     """
     path, truth = file.path, load_pck_truth(file.source)
     results = load_results(path, file.protocol.num_keypoints)
@@ -37,7 +37,7 @@ def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
     chosen = np.flatnonzero(people >= 0)
     warnings = [*results.warnings]
     if len(chosen) < len(people):
-        warnings.append(f"{len(people) - len(chosen)} poses do not count: nobody is evaluated in their images")
+        warnings.append(f"{len(people) - len(chosen)} poses do not count: no person is evaluated in their images")
     keypoints = np.zeros((len(truth.ids), file.protocol.num_keypoints, 2))
     posed = np.zeros(len(truth.ids), bool)
     keypoints[people[chosen]], posed[people[chosen]] = found.keypoints[chosen, :, :2], True
@@ -59,7 +59,7 @@ def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
 
 
 def _people(file: ForeignFile[PckScoring], images: Int64, truth: PckTruth) -> Indices:
-    """Return the place in the truth of whom each of N poses is, [N]; -1 in an image where nobody is evaluated."""
+    """Return the index in the ground truth of each pose's person, [N]; -1 in an image without evaluated people."""
     entries: list[dict[str, Any]] = read_json(file.path, "the results file")
     place_of = {person: place for place, person in enumerate(truth.ids.tolist())}
     of_image: dict[int, list[int]] = {}
@@ -74,14 +74,14 @@ def _people(file: ForeignFile[PckScoring], images: Int64, truth: PckTruth) -> In
             place = place_of.get(stated, -1) if type(stated) is int else -1
             if place not in here:
                 raise ObtainError(
-                    f"{file.path}: '{FIELD}' of entry {number} is {brief(stated)}, which is nobody who is evaluated in "
+                    f"{file.path}: '{FIELD}' of entry {number} is {brief(stated)}, which is not an evaluated person in "
                     f"image {image} of {truth.path}",
                     "write the 'id' of the annotation in that image",
                 )
         elif len(here) > 1:
             raise ObtainError(
-                f"{file.path}: entry {number} has no '{FIELD}', and {len(here)} people are evaluated in image {image}",
-                f"say whose pose it is: \"{FIELD}\": the 'id' of the annotation whose box it was predicted in",
+                f"{file.path}: entry {number} has no '{FIELD}', but {len(here)} people are evaluated in image {image}",
+                f"write the 'id' of the annotation whose box the pose was predicted in as \"{FIELD}\"",
             )
         elif not here:
             continue
@@ -89,7 +89,7 @@ def _people(file: ForeignFile[PckScoring], images: Int64, truth: PckTruth) -> In
             place = here[0]
         if place in entry_of:
             raise ObtainError(
-                f"{file.path}: entries {entry_of[place]} and {number} are both poses of the person {truth.ids[place]}",
+                f"{file.path}: entries {entry_of[place]} and {number} are both poses of person {truth.ids[place]}",
                 "keep one pose for each annotated person",
             )
         people[number] = place

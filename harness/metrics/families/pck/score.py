@@ -1,7 +1,7 @@
 """PCK, AUC and EPE, as MMPose computes them.
 
 Source: mmpose/evaluation/metrics/keypoint_2d_metrics.py and mmpose/evaluation/functional/keypoint_eval.py. PCK and AUC
-are means over the keypoints that occur, each of which has its own share over all people; EPE is one mean over all
+are computed for each labelled keypoint over all people, and are means over the keypoints; EPE is one mean over all
 labelled keypoints of all people.
 """
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from harness.metrics.resample.draws import Draws
 
 TORSO = (4, 5)
-"""The torso is between these keypoints, whatever they are in the data set: MMPose has JHMDB's, shoulder and hip."""
+"""The torso is between these keypoints in every data set: MMPose uses JHMDB's indices of shoulder and hip."""
 
 
 @dataclass(frozen=True)
 class PckMatched:
-    """N predicted people, each compared with the person who was annotated."""
+    """N predicted people, each compared with the annotated person."""
 
     predictions: Predictions
     scoring: PckScoring
@@ -45,16 +45,16 @@ class PckMatched:
     rows: Indices
     """[N] index into the predictions, in their order."""
     people: Indices
-    """[N] index into the truth."""
+    """[N] index into the ground truth."""
     joints: Int64
-    """[N, C, K]: for each norm of PCK whether a joint is found and whether it counts; then at how many of AUC's
-    thresholds it is found, and whether it is labelled."""
+    """[N, C, K]: for each norm of PCK whether a joint is found and whether it counts; then the number of AUC's
+    thresholds at which it is found, and whether it is labelled."""
     errors: Float32
-    """[N, K] px from the labelled keypoint; infinite for somebody without a pose."""
+    """[N, K] distance from the labelled keypoint, px; infinite for a person without a pose."""
 
     @property
     def image_ids(self) -> Int64:
-        """The images of people who were predicted: the others do not count."""
+        """The images of predicted people: others do not count."""
         return np.unique(self.predictions.image_ids)
 
     @property
@@ -63,13 +63,13 @@ class PckMatched:
         return self.truth.labelled[self.people]
 
     def stats(self) -> Metrics:
-        """Return PCK and AUC, fractions of 1, and EPE, px; None where no keypoint is labelled.
+        """Return PCK and AUC, fractions of 1, and EPE, px; None without labelled keypoints.
 
-        EPE is also None where somebody whom it counts has no pose.
+        EPE is also None if a person with labelled keypoints has no pose.
         """
         stats = pck_stats(self.joints.sum(axis=0), self.scoring)
         if self.scoring.epe:
-            # Summed as MMPose does: in single precision, keypoint by keypoint.
+            # Summed as in MMPose: in single precision, keypoint by keypoint.
             errors = self.errors.T[self.labelled.T]
             total = float(errors.sum())
             stats["EPE"] = total / len(errors) if len(errors) and np.isfinite(total) else None
@@ -90,23 +90,23 @@ class PckMatched:
         return resampled
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         from harness.metrics.families.pck.diagnosis import diagnose_pck
 
         return diagnose_pck(self, labels)
 
 
 def match_pck(predictions: Predictions, scoring: PckScoring, truth: PckTruth, posed: Bool | None = None) -> PckMatched:
-    """Tell which keypoints of N people count and are found, and how far off they are.
+    """Return which keypoints of N people count and are found, and their errors.
 
     Args:
-        predictions: Of N people.
-        scoring: How they are scored.
+        predictions: Predictions of N people.
+        scoring: The rules of scoring.
         truth: The annotated people.
-        posed: [N] who has a pose, where some stand there without: nothing of them is found.
+        posed: [N] which people have a pose; no keypoint of the others is found. None if all have one.
 
     Raises:
-        RunError: Predictions that are not finite, of other keypoints, or of people who are not annotated.
+        RunError: Predictions are not finite, have other keypoints, or belong to people without annotation.
     """
     rows, people = match_people(predictions, truth.ids, truth.keypoints.shape[1], truth.path)
     order = np.argsort(rows)
@@ -128,10 +128,10 @@ def match_pck(predictions: Predictions, scoring: PckScoring, truth: PckTruth, po
 
 
 def norm_sizes(norm: Norm, predicted: Floating, truth: PckTruth, people: Indices) -> Floating:
-    """Return what distances of N people are measured by, [N] px.
+    """Return the norms of the distances of N people, [N] px.
 
     Raises:
-        RunError: The truth has no such size.
+        RunError: The ground truth has no such size.
     """
     if norm == "bbox":
         boxes = truth.boxes[people]
@@ -139,18 +139,18 @@ def norm_sizes(norm: Norm, predicted: Floating, truth: PckTruth, people: Indices
         return longer
     if norm == "head":
         if truth.head_sizes is None:
-            raise RunError(f"{truth.path}: no head sizes, which PCKh is measured by", "run again with the head boxes")
+            raise RunError(f"{truth.path}: no head sizes, which PCKh needs", "run again with the head boxes")
         return truth.head_sizes[people]
     if truth.keypoints.shape[1] <= max(TORSO):
         raise RunError(
-            f"{truth.path}: {truth.keypoints.shape[1]} keypoints; the torso is between the keypoints 4 and 5",
-            "take another norm_item of PCKAccuracy: bbox",
+            f"{truth.path}: {truth.keypoints.shape[1]} keypoints, but the torso is between keypoints 4 and 5",
+            "use another norm_item of PCKAccuracy: bbox",
         )
     return torso_sizes(predicted, truth.keypoints[people], TORSO)
 
 
 def _reached(predicted: Floating, keypoints: Floating, scoring: PckScoring) -> Int64:
-    """Return at how many of AUC's thresholds each keypoint is found, [N, K]; 0 without AUC."""
+    """Return the number of AUC's thresholds at which each keypoint is found, [N, K]; 0 without AUC."""
     if scoring.auc_norm is None or scoring.auc_thresholds is None:
         return np.zeros(predicted.shape[:2], np.int64)
     distances = normalised_distances(predicted, keypoints, np.full(len(predicted), scoring.auc_norm, np.float64))
@@ -159,7 +159,7 @@ def _reached(predicted: Floating, keypoints: Floating, scoring: PckScoring) -> I
 
 
 def pck_stats(joints: Int64, scoring: PckScoring) -> Metrics:
-    """Return PCK by each norm and AUC, from the sums over people of `PckMatched.joints`, [C, K]."""
+    """Return PCK by each norm, and AUC; `joints` has the sums over people of `PckMatched.joints`, [C, K]."""
     stats: Metrics = {}
     for place, norm in enumerate(scoring.norms):
         assert scoring.threshold is not None, "PCK has norms and a threshold, or neither"

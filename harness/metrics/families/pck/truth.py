@@ -1,4 +1,4 @@
-"""Ground truth of PCK, AUC and EPE: the people whom a run lists, as MMPose's data set class gives them."""
+"""Ground truth of PCK, AUC and EPE: the evaluated people, as MMPose's data set class lists them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +22,17 @@ class PckTruth:
     image_ids: Int64
     """[M]"""
     boxes: Float32
-    """[M, 4] x1, y1, x2, y2, image px: MMPose's `gt_instances.bboxes`, clipped or not as its class does."""
+    """[M, 4] x1, y1, x2, y2, image px: MMPose's `gt_instances.bboxes`, clipped only if MMPose's class clips them."""
     keypoints: Float32
     """[M, K, 2] x, y, image px."""
     labelled: Bool
-    """[M, K] whose visibility is not 0, be it a fraction."""
+    """[M, K] whether the visibility, which may be a fraction, is not 0."""
     head_sizes: Float64 | None
-    """[M] px; None where no head boxes are read."""
+    """[M] px; None without head boxes."""
 
 
 def load_pck_truth(source: TruthFiles) -> PckTruth:
-    """Read the people of an annotation file who are evaluated.
+    """Read the evaluated people of an annotation file.
 
     Raises:
         ObtainError: A file is missing or malformed; the message names it and the field.

@@ -12,10 +12,10 @@ THRESHOLD = 0.5
 
 
 def diagnose_mpii(matched: MpiiMatched, labels: Labels) -> Diagnosis:
-    """Diagnose predictions that are scored by PCKh@0.5: up to half the head's size away counts as found.
+    """Diagnose predictions that are scored by PCKh@0.5: a joint within half the head size counts as found.
 
-    Pelvis and thorax, which the metric leaves out, are left out. A swap is with another person of the validation set;
-    it has few of the people in its images.
+    Pelvis and thorax are left out, as in the metric. A swap is a confusion with another person of the validation set,
+    which contains few of the people in its images.
     """
     truth, found = matched.truth, matched.people
     counted = np.ones(NUM_JOINTS, bool)

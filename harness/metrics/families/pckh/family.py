@@ -23,7 +23,8 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
     name = "pckh"
     scoring = PckhScoring
     measures = dict.fromkeys(
-        ("PCKh@0.5", "PCKh@0.1", *(f"PCKh@0.5({kind})" for kind in KINDS)), Measure(undefined="nobody shows the joint")
+        ("PCKh@0.5", "PCKh@0.1", *(f"PCKh@0.5({kind})" for kind in KINDS)),
+        Measure(undefined="no person shows the joint"),
     )
     evaluators = ("MpiiPCKAccuracy",)
     settings = frozenset({"thr", "norm_item"})
@@ -36,7 +37,7 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
     upstream_unit = 0.01
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> PckhScoring:
-        """Read which head boxes a config measures by."""
+        """Return the scoring of a config, with the head boxes that are its norm."""
         one_of(evaluator, "thr", 0.5, (0.5,))
         one_of(evaluator, "norm_item", "head", ("head", ["head"]))
         return PckhScoring(headboxes=identify(in_data_folder(dataset.headbox_file), "the head box file"))
@@ -48,7 +49,7 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
         return load_mpii(source.annotations, source.file("headboxes"))
 
     def match(self, predictions: "Predictions", scoring: PckhScoring, truth: "MpiiTruth") -> "MpiiMatched":
-        """Tell which keypoints count and are found."""
+        """Return which keypoints count and are found."""
         from harness.metrics.families.pckh.score import match_mpii
 
         return match_mpii(predictions, truth)

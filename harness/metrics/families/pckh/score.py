@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.metrics.resample.draws import Draws
 
 UNCOUNTED = [6, 7]
-"""Pelvis and thorax do not count in the mean."""
+"""Pelvis and thorax, which do not count in the mean."""
 JOINTS = {
     "head": (9,),
     "shoulder": (13, 12),
@@ -31,25 +31,25 @@ JOINTS = {
 
 @dataclass(frozen=True)
 class MpiiMatched:
-    """N predicted people, each compared with the person who was annotated."""
+    """N predicted people, each compared with the annotated person."""
 
     predictions: Predictions
     truth: MpiiTruth
     rows: Indices
     """[N] index into the predictions."""
     people: Indices
-    """[N] index into the truth."""
+    """[N] index into the ground truth."""
     joints: Bool
-    """[N, 4, 16]: found within 0.5 and within 0.1 head sizes, counted, and visible, which those of somebody without a
-    head size are, too."""
+    """[N, 4, 16]: found within 0.5 and within 0.1 head sizes, counted, and visible; a visible joint of a person without
+    a head size does not count."""
 
     @property
     def image_ids(self) -> Int64:
-        """The images of people who were predicted: PCK does not count the others."""
+        """The images of predicted people: PCK does not count others."""
         return np.unique(self.predictions.image_ids)
 
     def stats(self) -> Metrics:
-        """Return the stats, fractions of 1 (MMPose's are percent); None where nobody shows a joint."""
+        """Return the stats, fractions of 1 (MMPose's are percent); None for a joint that no person shows."""
         return mpii_stats(self.joints.sum(axis=0))
 
     def resampled(self, draws: "Draws") -> dict[str, Float64]:
@@ -60,17 +60,17 @@ class MpiiMatched:
         return columns([mpii_stats(joints) for joints in resampled])
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         from harness.metrics.families.pckh.diagnosis import diagnose_mpii
 
         return diagnose_mpii(self, labels)
 
 
 def match_mpii(predictions: Predictions, truth: MpiiTruth) -> MpiiMatched:
-    """Tell which keypoints of N people count and are found.
+    """Return which keypoints of N people count and are found.
 
     Raises:
-        RunError: Predictions that are not finite, of other joints, or of people who are not annotated.
+        RunError: Predictions are not finite, have other joints, or belong to people without annotation.
     """
     rows, people = match_people(predictions, np.arange(len(truth.joints)), NUM_JOINTS, truth.path)
     predicted = predictions.keypoints[rows] + 1  # MPII counts pixels from 1
@@ -84,13 +84,13 @@ def match_mpii(predictions: Predictions, truth: MpiiTruth) -> MpiiMatched:
 
 
 def mpii_stats(joints: Int64) -> Metrics:
-    """Return PCKh@0.5 and PCKh@0.1 over 14 joints weighted by how often each is visible, then PCKh@0.5 by joint.
+    """Return PCKh@0.5 and PCKh@0.1 over 14 joints, weighted by their visible occurrences, then PCKh@0.5 by joint.
 
-    Computed from how many people's joints are found, count and are visible, [4, 16] as `MpiiMatched.joints` has them.
+    `joints` has the sums of `MpiiMatched.joints` over people, [4, 16].
     """
     found_at_half, found_at_tenth, counted, visible = joints
     at_half = 100 * joint_pck(found_at_half, counted)
-    at_tenth = (100 * joint_pck(found_at_tenth, counted)).astype(np.float32)  # as MMPose keeps the curve
+    at_tenth = (100 * joint_pck(found_at_tenth, counted)).astype(np.float32)  # MMPose's curve has this type
 
     weights = visible.copy()
     weights[UNCOUNTED] = 0

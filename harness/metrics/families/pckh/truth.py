@@ -1,4 +1,4 @@
-"""Ground truth of MPII: joints, and head sizes that distances are measured by."""
+"""Ground truth of MPII: joints, and head sizes, which are the norm of distances."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from harness.errors import ObtainError
 from harness.mat_file import read_mat
 
 HEAD_BIAS = 0.6
-"""MPII's SC_BIAS: the head's size is this part of the head box's diagonal."""
+"""MPII's SC_BIAS: the head size is this fraction of the head box's diagonal."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ def load_mpii(path: Path, headboxes: Path) -> MpiiTruth:
     """Read MMPose's mpii_val.json and MPII's mpii_gt_val.mat.
 
     Raises:
-        ObtainError: A file is missing or malformed, or the two are not of the same people.
+        ObtainError: A file is missing or malformed, or the two have different numbers of people.
     """
     people = read_mpii(path)
     if not len(people):
-        raise ObtainError(f"{path}: not MPII annotations: nobody is in it")
+        raise ObtainError(f"{path}: not MPII annotations: it has no people")
     head_sizes = load_head_sizes(headboxes)
     if len(head_sizes) != len(people):
         raise ObtainError(f"{headboxes}: head boxes of {len(head_sizes)} people, but {path} has {len(people)}")
@@ -59,10 +59,10 @@ def _required(path: Path, field: str, column: Numbers, count: str) -> Float64:
 
 
 def load_head_sizes(path: Path) -> Float64:
-    """Read the head sizes, [M] px, from MPII's mpii_gt_val.mat.
+    """Return the head sizes, [M] px, from MPII's mpii_gt_val.mat.
 
     Raises:
-        ObtainError: The file is missing or holds no head boxes.
+        ObtainError: The file is missing or does not contain head boxes.
     """
     corners = read_mat(path, "the head box file").get("headboxes_src")
     if corners is None or corners.shape[:2] != (2, 2) or corners.ndim != 3 or corners.dtype.kind not in "fiu":

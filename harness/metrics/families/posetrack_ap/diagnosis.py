@@ -1,4 +1,4 @@
-"""Diagnosis of predictions on PoseTrack18, whose joints are right or wrong by their distance in head sizes."""
+"""Diagnosis of predictions on PoseTrack18, where the distance in head sizes decides whether a joint is correct."""
 
 from dataclasses import replace
 
@@ -16,16 +16,16 @@ from harness.metrics.family import Labels
 
 
 def diagnose_posetrack(matched: PoseTrackMatched, labels: Labels) -> Diagnosis:
-    """Diagnose predictions after rescoring and NMS: up to half the head's size away counts as found.
+    """Diagnose predictions after rescoring and NMS: a joint within half the head size counts as found.
 
-    Poses are paired with people as for OKS, by the mean similarity of the joints, not as poseval assigns them: so a
-    pose that poseval leaves without a person can have one here, and there is no AP of single joints. Frames in which
-    nobody is annotated do not count, as in poseval; joints inside an ignore region, predicted or annotated, do not
-    either, and an unpaired pose with most of its joints there is ignored.
+    Poses are paired with people as for OKS, by the mean similarity of the joints, not by poseval's assignment.
+    Therefore a pose without a person in poseval can have one here, and there is no AP of single joints. As in poseval,
+    frames without annotated people do not count, nor do joints inside an ignore region, predicted or annotated; an
+    unpaired pose with most of its joints there is ignored.
     """
     detections, truth = matched.detections, matched.truth
     annotated = np.flatnonzero(np.isin(detections.image_ids, truth.image_ids[truth.person_images]))
-    # In the order of the truth's frames, which `in_regions` needs, and the best first in each.
+    # In the order of the ground truth's frames, which `in_regions` needs, and best first in each frame.
     frame_of = np.argsort(truth.image_ids)
     frames = frame_of[np.searchsorted(truth.image_ids[frame_of], detections.image_ids[annotated])]
     order = np.lexsort((-detections.scores[annotated], frames))

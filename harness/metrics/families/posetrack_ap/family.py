@@ -33,7 +33,9 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
 
     name = "posetrack-ap"
     scoring = PoseTrackScoring
-    measures = dict.fromkeys(("AP", *(f"AP({kind})" for kind in KINDS)), Measure(undefined="nobody is to be found"))
+    measures = dict.fromkeys(
+        ("AP", *(f"AP({kind})" for kind in KINDS)), Measure(undefined="there are no people to find")
+    )
     evaluators = ("PoseTrack18Metric",)
     settings = SELECTION_SETTINGS
     files = {"sequences": "the per-sequence ground truth"}
@@ -49,7 +51,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
     def read_scoring(
         self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify
     ) -> PoseTrackScoring:
-        """Read how a config scores; the sequences are where PoseTrack18Metric finds them."""
+        """Return the scoring of a config; the path of the sequences is that of PoseTrack18Metric."""
         annotations = PurePosixPath(in_data_folder(evaluator.ann_file))  # posetrack18_val.json -> val/
         sequences = str(annotations.parent / annotations.stem.split("_")[-1])
         return PoseTrackScoring(
@@ -63,7 +65,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
         return load_posetrack(source.file("sequences"))
 
     def restricted(self, truth: "PoseTrackTruth", image_ids: "Int64") -> "PoseTrackTruth":
-        """Return the truth of some frames: people are to be found whether they were predicted or not."""
+        """Return the ground truth of some frames: people without a prediction count, too."""
         return truth.restrict(image_ids)
 
     def match(
@@ -75,10 +77,10 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
         return match_posetrack(predictions, scoring, truth)
 
     def foreign_scoring(self, scoring: PoseTrackScoring, options: Mapping[str, Any]) -> PoseTrackScoring:
-        """Return the scoring under which poses count as they are, unless options ask for MMPose's selection."""
+        """Return the scoring of external poses: unchanged, unless options select MMPose's rescoring or NMS."""
         changed = selection_of_foreign(scoring, options)
         if options.get("score_mode") and changed["nms"] == "none":
-            raise UsageError("--score-mode does nothing here without --nms: joints rank by their own scores")
+            raise UsageError("--score-mode has no effect here without --nms: joints rank by their own scores")
         return scoring.model_copy(update=changed)
 
     def score_foreign(self, file: "ForeignFile[PoseTrackScoring]") -> "ForeignOutcome":
@@ -94,7 +96,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
         return other_selections(scoring, dataset, sigmas)
 
     def why_upstream_cannot(self, limited: bool) -> str | None:
-        """Return that poseval is missing, or that it needs all images."""
+        """Return the reason if poseval is missing or would need all images, else None."""
         if find_spec("poseval") is None:
             return "it needs the package poseval"
         return "it needs all images" if limited else None

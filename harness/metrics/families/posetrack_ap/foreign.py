@@ -1,4 +1,4 @@
-"""Scores predictions of another framework in PoseTrack18's own format."""
+"""Scores predictions of another framework in PoseTrack18's format."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from harness.metrics.foreign_poses import check_images, check_pixels, coverage, 
 
 
 def score_sequences(file: ForeignFile[PoseTrackScoring]) -> ForeignOutcome:
-    """Score poses as they are, or after MMPose's selection if options ask for it.
+    """Score poses unchanged, or after MMPose's rescoring and NMS if options select it.
 
     Raises:
         ObtainError: Files are missing, malformed, or do not cover the frames with people.
@@ -26,7 +26,7 @@ def score_sequences(file: ForeignFile[PoseTrackScoring]) -> ForeignOutcome:
     if len(missing):
         raise ObtainError(
             f"{path}: {len(missing)} frames with people are not among its 'images', such as {missing[0]}",
-            f"it takes a file for each of the sequences in {truth.path}, with all their frames",
+            f"use a file for each of the sequences in {truth.path}, with all their frames",
         )
     poses = scored_poses(results.image_ids, None, results.keypoints, results.scores)
     predicted = np.unique(results.image_ids)

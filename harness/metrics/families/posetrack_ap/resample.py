@@ -12,7 +12,7 @@ from harness.metrics.resample.draws import Draws
 
 
 def resample_posetrack(matched: PoseTrackMatched, draws: Draws) -> dict[str, Float64]:
-    """Return the stats [R] in every resample; NaN where one is undefined."""
+    """Return each stat in every resample, [R]; NaN where it is undefined."""
     truth = matched.truth
     unit_of_frame = draws.units_of(truth.image_ids)
     by_joint = np.empty((len(draws.counts), len(JOINTS)))

@@ -1,4 +1,4 @@
-"""Predictions in PoseTrack18's own format, which has a file for each video sequence."""
+"""Predictions in PoseTrack18's format, which has a file for each video sequence."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +26,9 @@ class PoseTrackResults:
     keypoints: Float64
     """[N, 17, 3] x, y in image px, and score."""
     scores: Float64
-    """[N] each pose's own score; 1 where nobody asked for it."""
+    """[N] each pose's score; 1 if scores are not needed."""
     warnings: tuple[str, ...]
-    """What is read in another way than it is written."""
+    """Values that were corrected, such as ids written as text."""
 
 
 def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
@@ -36,7 +36,7 @@ def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
 
     Args:
         path: A folder with *.json, or the file of the only sequence.
-        needs_scores: Whether every pose must have a 'score' of its own, besides its keypoints' 'scores'.
+        needs_scores: Whether every pose must have a 'score' in addition to the 'scores' of its keypoints.
 
     Raises:
         ObtainError: A file is missing or malformed; the message names it and the field.
@@ -69,7 +69,7 @@ def _read_sequence(path: Path, needs_scores: bool) -> PoseTrackResults:
     if not known:
         raise ObtainError(f"{path}: its keypoints must be PoseTrack18's 17, in their order, not {brief(names)}")
     keypoints = _column(path, people, "keypoints", (NUM_KEYPOINTS * 3,)).reshape(-1, NUM_KEYPOINTS, 3)
-    keypoints[..., 2] = _column(path, people, "scores", (NUM_KEYPOINTS,))  # whatever third numbers are
+    keypoints[..., 2] = _column(path, people, "scores", (NUM_KEYPOINTS,))  # replaces the third numbers
     scores = _column(path, people, "score", ()) if needs_scores else np.ones(len(people))
     for field, values in (("keypoints", keypoints[..., :2]), ("scores", keypoints[..., 2]), ("score", scores)):
         check_finite(path, field, values)

@@ -1,30 +1,30 @@
 """AP per joint on PoseTrack18, as MMPose's PoseTrack18Metric computes it with poseval.
 
 The definition (https://github.com/leonid-pishchulin/poseval, after DeepCut, Pishchulin et al., CVPR 2016): a predicted
-joint matches an annotated one when it is no farther away than half the head's size (PCKh@0.5). In every frame the
-predicted poses are assigned to the annotated people, one to one, greedily by PCKh; poses that remain are false
-positives. Then a joint's score ranks its detections over all frames, and AP is the area under precision over recall,
-precision being the best at that recall or a higher one. The total is the mean over 15 joints.
+joint matches an annotated one if their distance is at most half the head size (PCKh@0.5). In every frame the predicted
+poses are assigned to the annotated people, one to one, greedily by PCKh; unassigned poses are false positives. Then a
+joint's score ranks its detections over all frames, and AP is the area under precision over recall, where precision is
+the best at that recall or above. The total is the mean over 15 joints.
 
-What the definition leaves open, and poseval's code decides:
+Further rules that only poseval's code defines:
 
-- The assignment takes two steps: every pose chooses the person whom it fits best, and every person takes the best of
-  the poses that chose it. A pose that is not taken gets no second choice. Of equal ones the first is taken.
-- A predicted joint of an assigned pose is a false positive where the person's own joint is not annotated.
-- Joints strictly inside an ignore region, predicted or annotated, are taken out before the assignment.
-- Frames in which nobody is annotated do not count, whatever was predicted there. Where all that was annotated is
-  inside ignore regions, the frame counts.
-- A person whose head box has no extent cannot be found, but is to be found.
-- A joint that is predicted at (0, 0) with score 0 is not predicted at all.
+- The assignment has two steps: for every pose, the person with the highest PCKh is chosen; for every person, the best
+  of the poses that chose it is assigned. Other poses get no second choice. Of equal ones the first is chosen.
+- A predicted joint of an assigned pose is a false positive if the person's joint is not annotated.
+- Joints strictly inside an ignore region, predicted or annotated, are removed before the assignment.
+- Frames without annotated people do not count, with all their predictions. A frame whose annotations are all inside
+  ignore regions counts.
+- A person whose head box has no area cannot be found, but counts as missed.
+- A joint that is predicted at (0, 0) with score 0 counts as not predicted.
 
-And what MMPose decides: poses pass the rescoring and NMS of CocoMetric, but joints are ranked by their own scores; the
-pose's score decides only in NMS, and through the order in which NMS leaves the poses. Poses in frames that have no
-ground truth, such as after a renumbering of the images, it drops without a word; here they are an error.
+Rules of MMPose: poses pass the rescoring and NMS of CocoMetric, but joints are ranked by their own scores; a pose's
+score has an effect only in NMS, and on the order of poses after NMS. MMPose silently drops poses in frames without
+ground truth, for example after a renumbering of the images; here they are an error.
 
-In two points poseval is left behind on purpose. It ranks with an unstable sort, in the order in which the file system
-lists the sequences, so the order of equal scores depends on the machine; here sequences come by name and, as in its
-`argsort()[::-1]`, the later of two equal scores comes first. And the AP of a joint that nobody shows is undefined here,
-where poseval says NaN if somebody predicts the joint, and otherwise 0, which lowers its total.
+There are two intended differences from poseval. First, it ranks with an unstable sort, in the file system's order of
+sequences, so that the order of equal scores depends on the machine. Here sequences are sorted by name and, as in its
+`argsort()[::-1]`, the later of two equal scores comes first. Second, the AP of a joint without annotations is undefined
+here; in poseval it is NaN if the joint is predicted, and otherwise 0, which lowers the total.
 """
 
 from dataclasses import dataclass
@@ -60,36 +60,36 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class PoseTrackMatched:
-    """The joints of N poses in frames with people, by frame in the truth's order."""
+    """The joints of N poses in frames with people, by frame in the ground truth's order."""
 
     detections: Detections
-    """All poses after rescoring and NMS, those in frames without people included."""
+    """All poses after rescoring and NMS, including those in frames without people."""
     truth: PoseTrackTruth
     frames: Indices
-    """[N] index into the truth's image_ids, ascending."""
+    """[N] index into the ground truth's image_ids, ascending."""
     scores: Float64
-    """[N, 15]"""
+    """[N, 15] scores of the joints."""
     predicted: Bool
-    """[N, 15] which of them are detections at all."""
+    """[N, 15] which joints are predicted, outside of ignore regions."""
     correct: Bool
-    """[N, 15]"""
+    """[N, 15] which joints match the assigned person's."""
 
     def ranked(self, joint: int) -> Indices:
-        """Return the poses with a detection of this joint, best first; the later of equal scores comes first."""
+        """Return the indices of poses with this joint detected, best first; of equal scores the later is first."""
         poses = np.flatnonzero(self.predicted[:, joint])
         ranked: Indices = poses[np.argsort(self.scores[poses, joint], kind="stable")[::-1]]
         return ranked
 
     @cached_property
     def image_ids(self) -> Int64:
-        """All frames of the truth."""
+        """All frames of the ground truth."""
         return np.unique(self.truth.image_ids)
 
     def stats(self) -> Metrics:
         """Return AP, the mean over 15 joints, then AP by kind of joint.
 
-        Values are fractions of 1 (poseval's are percent). None where a joint is to be found nowhere: AP leaves such
-        joints out, the mean of a kind of joint is undefined with any of them.
+        Values are fractions of 1 (poseval's are percent). A joint without annotations is left out of AP, and makes the
+        mean of its kind undefined (None).
         """
         annotated = self.truth.annotated
         by_joint = [
@@ -105,7 +105,7 @@ class PoseTrackMatched:
         return resample_posetrack(self, draws)
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         from harness.metrics.families.posetrack_ap.diagnosis import diagnose_posetrack
 
         return diagnose_posetrack(self, labels)
@@ -115,13 +115,13 @@ def match_posetrack(predictions: Predictions, scoring: PoseTrackScoring, truth: 
     """Rescore, suppress duplicates and assign poses to people.
 
     Raises:
-        RunError: Predictions that are not finite, of other keypoints, or in images that the truth lacks.
+        RunError: Predictions are not finite, have other keypoints, or are in images that the ground truth lacks.
     """
     if predictions.keypoints.shape[1] != NUM_KEYPOINTS:
         raise RunError(f"predictions: {predictions.keypoints.shape[1]} keypoints a person, not {NUM_KEYPOINTS}")
     detections = select_detections(predictions, scoring)
     images = _positions(detections.image_ids, truth)
-    # In the order of the truth's frames; poses in frames without people do not count.
+    # In the order of the ground truth's frames; poses in frames without people do not count.
     poses = np.argsort(images, kind="stable")
     poses = poses[np.isin(images[poses], truth.person_images)]
     images, keypoints = images[poses], detections.keypoints[poses][:, COLUMNS]
@@ -132,7 +132,7 @@ def match_posetrack(predictions: Predictions, scoring: PoseTrackScoring, truth: 
 
 
 def posetrack_stats(by_joint: Float64) -> Metrics:
-    """Return the stats from the AP of each joint, [15]; NaN for a joint that is to be found nowhere."""
+    """Return the stats from the AP of each joint, [15], which is NaN for a joint without annotations."""
     defined = by_joint[~np.isnan(by_joint)]
     groups = {
         f"AP({group})": optional(by_joint[[JOINTS.index(joint) for joint in joints]].mean())
@@ -142,7 +142,7 @@ def posetrack_stats(by_joint: Float64) -> Metrics:
 
 
 def _positions(image_ids: Int64, truth: PoseTrackTruth) -> Indices:
-    """Return for each image its index in the truth."""
+    """Return the index of each image in the ground truth, [N]."""
     strays = np.setdiff1d(image_ids, truth.image_ids)
     if len(strays):
         raise RunError(
@@ -158,10 +158,10 @@ def _assign(images: Indices, joints: Float64, predicted: Bool, truth: PoseTrackT
     """Assign N poses to people and return which of their joints are correct, [N, 15].
 
     Args:
-        images: [N] each pose's frame, as an index in the truth.
+        images: [N] each pose's frame, as an index into the ground truth.
         joints: [N, 15, 2] px
         predicted: [N, 15]
-        truth: Has at least one person in each of the frames.
+        truth: The ground truth, with at least one person in each of the frames.
     """
     # All pairs of a pose and a person of its frame, by pose and then by person.
     first = np.searchsorted(truth.person_images, images)
@@ -189,11 +189,11 @@ def _best(groups: Indices, values: Float64, pairs: Indices) -> Indices:
 
 
 def _average_precision(hits: Bool, positives: int) -> float:
-    """Return the area under the best precision at each recall or a higher one; NaN where nothing is to be found.
+    """Return the area under the best precision at each recall or above; NaN without annotated joints.
 
     Args:
         hits: [D] which detections are correct, best first.
-        positives: How many are to be found.
+        positives: Number of annotated joints.
     """
     if not positives:
         return np.nan

@@ -31,9 +31,9 @@ JOINTS = (
     "left_ankle",
     "right_ankle",
 )
-"""What is evaluated: PoseTrack18's keypoints but for the ears, which it does not annotate."""
+"""The evaluated joints: PoseTrack18's keypoints without the ears, which it does not annotate."""
 HEAD_BIAS = 0.6
-"""The head's size is this part of the head box's diagonal, as in MPII."""
+"""The head size is this fraction of the head box's diagonal, as in MPII."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,23 @@ class PoseTrackTruth:
     path: Path
     """The folder of the sequences, for messages."""
     image_ids: Int64
-    """[I] by file name, then as in the file, each once."""
+    """[I] sorted by file name, then in file order, each once."""
     regions: tuple[Regions, ...]
-    """[I] where people are not annotated."""
+    """[I] ignore regions, where people are not annotated."""
     person_images: Indices
-    """[M] index into image_ids, ascending; within a frame people stand as in the file."""
+    """[M] index into image_ids, ascending; within a frame, people are in file order."""
     joints: Float64
     """[M, 15, 2] x, y in image px."""
     annotated: Bool
-    """[M, 15] which joints are to be found: annotated, and not inside an ignore region."""
+    """[M, 15] which joints count: annotated, and not inside an ignore region."""
     head_sizes: Float64
     """[M] px"""
 
     def restrict(self, image_ids: Iterable[int]) -> "PoseTrackTruth":
-        """Return the truth of some frames only, for a partial run.
+        """Return the ground truth of some frames only, for a partial run.
 
         Raises:
-            ObtainError: There is no such frame.
+            ObtainError: A frame does not exist.
         """
         wanted = np.unique(np.fromiter(image_ids, np.int64))
         unknown = np.setdiff1d(wanted, self.image_ids)
@@ -82,13 +82,13 @@ def load_posetrack(folder: Path) -> PoseTrackTruth:
     """Read the per-sequence annotation files of PoseTrack18 (`annotations/val`).
 
     Raises:
-        ObtainError: There are none, or one is malformed or lacks a field; the message names it.
+        ObtainError: There are no files, or a file is malformed or lacks a field; the message names it.
     """
     files = read_posetrack(folder)
     if not files:
         raise ObtainError(
             f"the per-sequence ground truth is missing: no *.json in {folder}",
-            "put PoseTrack18's own annotations/val there; posetrack18_val.json alone is not enough",
+            "put PoseTrack18's annotations/val there; posetrack18_val.json alone is not enough",
         )
     sequences = [_sequence_truth(folder / file.name, file.read()) for file in files]
     image_ids = np.concatenate([sequence.image_ids for sequence in sequences])
@@ -107,7 +107,9 @@ def load_posetrack(folder: Path) -> PoseTrackTruth:
         head_sizes=np.concatenate([sequence.head_sizes for sequence in sequences]),
     )
     if not truth.annotated.any():
-        raise ObtainError(f"{folder}: nobody is annotated", "test sequences have no public ground truth")
+        raise ObtainError(
+            f"{folder}: no person is annotated", "use the validation sequences: test sequences have no ground truth"
+        )
     return truth
 
 
@@ -115,7 +117,7 @@ def in_regions(regions: Sequence[Regions], images: Indices, joints: Float64) -> 
     """Return which joints are strictly inside an ignore region of their frame.
 
     Args:
-        regions: Of every frame.
+        regions: The ignore regions of every frame.
         images: [N] each person's frame, ascending.
         joints: [N, J, 2] px
 
@@ -135,7 +137,7 @@ def in_regions(regions: Sequence[Regions], images: Indices, joints: Float64) -> 
 
 
 def _strictly_inside(points: Float64, polygon: Float64) -> Bool:
-    """Tell by the even-odd rule which of P points are inside, [P]; a point on an edge is not."""
+    """Return which of P points are inside by the even-odd rule, [P]; a point on an edge is not."""
     x, y = points[:, :1], points[:, 1:]
     (x1, y1), (x2, y2) = polygon.T, np.roll(polygon, -1, axis=0).T
     side = (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
@@ -167,7 +169,7 @@ def _sequence_truth(path: Path, sequence: SequenceAnnotations) -> PoseTrackTruth
         if not good.all():
             raise _not_of_its_form(path, f"'{field}' of annotations[{int(good.argmin())}] is missing or malformed")
     if not (usable(sequence.keypoints.values).all() and usable(sequence.heads.values).all()):
-        raise ObtainError(f"{path}: 'keypoints' or 'bbox_head' of somebody is not finite")
+        raise ObtainError(f"{path}: 'keypoints' or 'bbox_head' of a person is not finite")
     try:
         regions = tuple(_regions(xs, ys) for xs, ys in sequence.ignore_regions)
     except MALFORMED as error:
@@ -182,7 +184,7 @@ def _sequence_truth(path: Path, sequence: SequenceAnnotations) -> PoseTrackTruth
         regions=regions,
         person_images=person_images,
         joints=joints,
-        # All zeros stand for a joint that is not annotated; one with coordinates counts, whatever its visibility.
+        # All zeros mean that a joint is not annotated; a joint with coordinates counts with any visibility.
         annotated=(keypoints != 0).any(axis=-1) & ~in_regions(regions, person_images, joints),
         head_sizes=HEAD_BIAS * np.linalg.norm(sequence.heads.values[order, 2:], axis=1),
     )

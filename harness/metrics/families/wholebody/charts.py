@@ -6,7 +6,7 @@ from harness.metrics.diagnosis.chart import CurveChart
 
 
 def precision_by_part(parts: Mapping[str, Sequence[float]]) -> CurveChart:
-    """Return precision over recall of each part, the mean over the OKS thresholds."""
+    """Return precision over recall for each part, as the mean over the OKS thresholds."""
     means = (f"{sum(precision) / len(precision):.3f} for {part}" for part, precision in parts.items())
     return CurveChart(
         title="Precision and recall by part",

@@ -14,7 +14,7 @@ from harness.metrics.family import Labels
 
 
 def diagnose_wholebody(matched: WholeBodyMatched, labels: Labels) -> Diagnosis:
-    """Diagnose whole poses, as for OKS with 133 keypoints; then tell of each part who is found by it alone."""
+    """Diagnose whole poses, as for OKS with 133 keypoints; then group people by part, found by that part alone."""
     whole = diagnose_oks(matched.parts["whole"], labels)
     parts = {part: matched.parts[part] for part in COLUMNS if part != "whole"}
     groups = [_group(part, poses, whole.keypoints[COLUMNS[part]]) for part, poses in parts.items()]
@@ -25,7 +25,7 @@ def diagnose_wholebody(matched: WholeBodyMatched, labels: Labels) -> Diagnosis:
 
 
 def _group(part: str, poses: OksMatched, keypoints: tuple[Keypoint, ...]) -> Group:
-    """Return the people with a labelled keypoint of a part; who of them is found is told by the part's keypoints."""
+    """Return the group of people with a labelled keypoint of a part; the part's keypoints alone decide who is found."""
     matches = poses.matches
     people = int((~matches.person_ignored[0]).sum())
     found = int((matches.matched & ~matches.ignored)[0, 0].sum())
@@ -45,7 +45,7 @@ def _sum(one: Tally, other: Tally) -> Tally:
 
 
 def _precision(parts: dict[str, OksMatched]) -> dict[str, tuple[float, ...]]:
-    """Return the mean precision at each recall by part, of hands the mean of left and right; only of defined ones."""
+    """Return the mean precision at each recall by part, without undefined parts; `hand` is the mean of both hands."""
     curves: dict[str, Float64] = {}
     for part, poses in parts.items():
         precision = accumulate(poses.matches).precision[..., 0, 0].mean(axis=0)

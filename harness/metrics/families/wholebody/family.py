@@ -36,7 +36,7 @@ OF_WHOLE = {"AP": "AP(whole)", "AR": "AR(whole)"} | {
         ("(L)", "(whole, L)"),
     )
 }
-"""COCO's stats, and what they are called here where they are of all 133 keypoints."""
+"""COCO's names of stats, and the harness's names for those of all 133 keypoints."""
 _NAMES = dict.fromkeys((*(f"{mean}({part})" for part in PARTS for mean in ("AP", "AR")), *OF_WHOLE.values()))
 
 
@@ -45,19 +45,19 @@ class WholeBody(Family[WholeBodyScoring, "Truth"]):
 
     name = "wholebody"
     scoring = WholeBodyScoring
-    measures = dict.fromkeys(_NAMES, Measure(undefined="nobody has a keypoint of it labelled"))
+    measures = dict.fromkeys(_NAMES, Measure(undefined="no person has a labelled keypoint of it"))
     evaluators = ("CocoWholeBodyMetric",)
     settings = SELECTION_SETTINGS | {"use_area", "iou_type"}
     similarity = "OKS"
     foreign_options = frozenset({"score_mode", "nms"})
     metafile_names = ({f"{part.capitalize()} {mean}": f"{mean}({part})" for part in PARTS for mean in ("AP", "AR")},)
-    # MMPose's evaluator returns those of the whole; those of the parts are only printed, by xtcocotools.
+    # MMPose's evaluator returns the stats of the whole alone; xtcocotools only prints those of the parts.
     upstream_names = {theirs: OF_WHOLE[stat] for theirs, stat in OKS.upstream_names.items() if stat in OF_WHOLE}
 
     def read_scoring(
         self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify
     ) -> WholeBodyScoring:
-        """Read how a config scores."""
+        """Return the scoring of a config."""
         one_of(evaluator, "iou_type", "keypoints", ("keypoints",))
         return WholeBodyScoring(
             area="annotation" if one_of(evaluator, "use_area", True, (True, False)) else "box",
@@ -65,17 +65,17 @@ class WholeBody(Family[WholeBodyScoring, "Truth"]):
         )
 
     def needs(self, scoring: WholeBodyScoring) -> frozenset[str]:
-        """Return the fields that it reads of annotations."""
+        """Return the fields of annotations that the metric reads."""
         return frozenset({"visibility", *(("area",) if scoring.area == "annotation" else ())})
 
     def read_truth(self, source: TruthFiles) -> "Truth":
-        """Read an annotation file of COCO-WholeBody's form."""
+        """Read an annotation file in COCO-WholeBody's format."""
         from harness.metrics.families.wholebody.truth import load_wholebody
 
         return load_wholebody(source.annotations, areas="area" in source.needs)
 
     def restricted(self, truth: "Truth", image_ids: "Int64") -> "Truth":
-        """Return the truth of some images: people are to be found whether they were predicted or not."""
+        """Return the ground truth of some images: people without a prediction count, too."""
         return truth.restrict(image_ids)
 
     def match(self, predictions: "Predictions", scoring: WholeBodyScoring, truth: "Truth") -> "WholeBodyMatched":
@@ -85,11 +85,11 @@ class WholeBody(Family[WholeBodyScoring, "Truth"]):
         return match_wholebody(predictions, scoring, truth)
 
     def foreign_scoring(self, scoring: WholeBodyScoring, options: Mapping[str, Any]) -> WholeBodyScoring:
-        """Return the scoring under which poses count as they are, unless options ask for MMPose's selection."""
+        """Return the scoring of external poses: unchanged, unless options select MMPose's rescoring or NMS."""
         return scoring.model_copy(update=selection_of_foreign(scoring, options))
 
     def score_foreign(self, file: "ForeignFile[WholeBodyScoring]") -> "ForeignOutcome":
-        """Score a results file of COCO-WholeBody's form, or one with 133 keypoints in one list."""
+        """Score a results file in COCO-WholeBody's format, or one with 133 keypoints in one list."""
         from harness.metrics.families.wholebody.foreign import score_results
 
         return score_results(file)
@@ -97,12 +97,12 @@ class WholeBody(Family[WholeBodyScoring, "Truth"]):
     def alternatives(
         self, scoring: WholeBodyScoring, dataset: str, sigmas: Mapping[str, tuple[float, ...]]
     ) -> Iterator[OtherScoring]:
-        """Yield other selections of poses, and the other area."""
+        """Yield other selections of poses, and the other area rule."""
         yield from other_selections(scoring, dataset, sigmas)
         yield other(scoring, "area", "box" if scoring.area == "annotation" else "annotation", "area rule")
 
     def charts(self, diagnosis: "Diagnosis") -> "Sequence[Chart]":
-        """Return precision over recall, of the whole and by part, and what corrections would gain."""
+        """Return precision over recall, of the whole and by part, and the gains of corrections."""
         from harness.metrics.families.oks.charts import corrections, precision_over_recall
         from harness.metrics.families.wholebody.charts import precision_by_part
 
@@ -111,7 +111,7 @@ class WholeBody(Family[WholeBodyScoring, "Truth"]):
         return (precision_over_recall(figures), *of_parts, corrections(figures)) if figures else of_parts
 
     def why_upstream_cannot(self, limited: bool) -> str | None:
-        """Return that xtcocotools is missing, where it is."""
+        """Return the reason if xtcocotools is missing, else None."""
         from harness.openmmlab import xtcocotools_ext
 
         if xtcocotools_ext.install() == "stand-in":

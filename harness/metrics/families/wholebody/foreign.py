@@ -12,13 +12,13 @@ from harness.metrics.truth import Truth
 
 
 def score_results(file: ForeignFile[WholeBodyScoring]) -> ForeignOutcome:
-    """Score poses as they are, or after MMPose's selection if options ask for it.
+    """Score poses unchanged, or after MMPose's rescoring and NMS if options select it.
 
-    As they are, poses have the areas of their boxes where the file has boxes, and parts their own scores where it has
-    them, as xtcocotools reads such a file; MMPose writes neither.
+    Unchanged poses have the areas of their boxes, and parts have their own scores, if the file has these, as in
+    xtcocotools. MMPose writes neither.
 
     Raises:
-        ObtainError: The file or the annotations are missing, malformed or do not fit each other.
+        ObtainError: The file or the annotations are missing, malformed or do not match each other.
     """
     scoring, annotations = file.scoring, file.source.annotations
     truth = load_wholebody(annotations, areas=scoring.area == "annotation")

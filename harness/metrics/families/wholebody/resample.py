@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def resample_wholebody(matched: "WholeBodyMatched", draws: Draws) -> dict[str, Float64]:
-    """Return the stats [R] in every resample; NaN where one is undefined."""
+    """Return each stat in every resample, [R]; NaN where it is undefined."""
     parts = {part: resample_oks(matched.parts[part], draws) for part in COLUMNS}
     resamples = len(draws.counts)
     return columns(

@@ -1,4 +1,4 @@
-"""Results files of COCO-WholeBody's form: the keypoints of a pose in five fields, and perhaps a score for each part.
+"""Results files in COCO-WholeBody's format: a pose's keypoints in five fields, optionally with a score for each part.
 
 Source: github.com/jin-s13/COCO-WholeBody, data_format.md, and xtcocotools' cocoeval.py, which reads them.
 """
@@ -19,24 +19,24 @@ SCORED_PARTS = {"foot": "foot_score", "face": "face_score", "lefthand": "lefthan
     "righthand": "righthand_score",
     "whole": "wholebody_score",
 }
-"""Fields of scores that stand for `score` in the evaluation of a part, where a pose has them."""
+"""Optional fields of scores that replace `score` in the evaluation of a part."""
 
 
 @dataclass(frozen=True)
 class WholeBodyResults:
-    """What a results file holds."""
+    """The content of a results file."""
 
     results: CocoResults
     """Poses of 133 keypoints."""
     scores: Mapping[str, Float64]
-    """[N] by part, where poses have a score of their own for it."""
+    """[N] by part, for parts that have their own scores."""
 
 
 def load_wholebody_results(path: Path) -> WholeBodyResults:
     """Read a results file whose entries have five fields of keypoints, or all 133 in `keypoints`.
 
     Raises:
-        ObtainError: The file is missing, is not JSON, or its entries are no such poses; names the entry and the field.
+        ObtainError: The file is missing, is not JSON, or its entries are not such poses; names the entry and the field.
     """
     entries = read_entries(path)
     joined = [_joined(path, number, entry) for number, entry in enumerate(entries)]
@@ -70,7 +70,7 @@ def _joined(path: Path, number: int, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scores(path: Path, entries: Entries, field: str, of_poses: Float64) -> Float64:
-    """Return a part's scores [N]; the pose's own where it has none for the part."""
+    """Return a part's scores, [N]; the pose's score for entries without one for the part."""
     scores = of_poses.copy()
     for number, entry in enumerate(entries):
         if field in entry:
@@ -78,7 +78,7 @@ def _scores(path: Path, entries: Entries, field: str, of_poses: Float64) -> Floa
             if isinstance(found, bool) or not isinstance(found, int | float) or not np.isfinite(found):
                 raise ObtainError(
                     f"{path}: '{field}' of entry {number} must be a finite number, not {brief(found)}",
-                    "write the confidence of the part, or leave the field out: then it is the pose's",
+                    "write the confidence of the part, or leave the field out to use the score of the pose",
                 )
             scores[number] = found
     return scores

@@ -1,14 +1,14 @@
 """Whole-body AP and AR, as MMPose's CocoWholeBodyMetric computes them with xtcocotools.
 
 Source: mmpose/evaluation/metrics/coco_wholebody_metric.py; Jin et al., Whole-Body Human Pose Estimation in the Wild
-(ECCV 2020). Poses are rescored and pass NMS as whole ones, with all 133 keypoints. Then each part, and the whole, is an
-evaluation of COCO's of its own, in which
+(ECCV 2020). Rescoring and NMS use all 133 keypoints. Then each part, and the whole, has a separate COCO evaluation, in
+which
 
 - a person's area is that of the whole person, and a pose's score is that of the whole pose;
-- somebody without a labelled keypoint of the part is ignored, whatever PART_valid says;
-- a pose without a keypoint of the part whose score is above 0 does not take part;
-- the area of a pose, which decides whether one that found nobody counts as wrong among medium or large people, is the
-  extent of its 17 body keypoints, scored or not: MMPose leaves the box out of its results, and xtcocotools takes that.
+- a person without a labelled keypoint of the part is ignored, and PART_valid is not read;
+- a pose without a keypoint of the part with a score above 0 is not evaluated;
+- the area of a pose decides whether an unmatched pose counts as wrong among medium or large people. It is the extent of
+  the 17 body keypoints with any score, which xtcocotools uses because MMPose's results have no box.
 
 The authors' tables have the mean of left and right for hands (github.com/jin-s13/COCO-WholeBody, issue 38).
 """
@@ -51,14 +51,14 @@ COLUMNS: Mapping[str, slice] = {
 
 @dataclass(frozen=True)
 class WholeBodyMatched:
-    """Poses that are ready for evaluation, matched with people by each part."""
+    """Poses after rescoring and NMS, matched with people by each part."""
 
     parts: Mapping[str, OksMatched]
     """By name, as in COLUMNS."""
 
     @property
     def image_ids(self) -> Int64:
-        """All images of the truth."""
+        """All images of the ground truth."""
         return self.parts["whole"].image_ids
 
     @property
@@ -68,11 +68,11 @@ class WholeBodyMatched:
 
     @cached_property
     def by_part(self) -> dict[str, Metrics]:
-        """COCO's ten stats of each part, fractions of 1; None where nobody is to be found."""
+        """COCO's ten stats of each part, fractions of 1; None where there are no people to find."""
         return {part: matched.stats() for part, matched in self.parts.items()}
 
     def stats(self) -> Metrics:
-        """Return AP and AR of each part, fractions of 1, and more of the whole; None where nobody is to be found."""
+        """Return AP and AR of each part, and all stats of the whole, fractions of 1; None without people to find."""
         return wholebody_stats(self.by_part)
 
     def resampled(self, draws: "Draws") -> dict[str, Float64]:
@@ -82,14 +82,14 @@ class WholeBodyMatched:
         return resample_wholebody(self, draws)
 
     def diagnosis(self, labels: Labels) -> "Diagnosis":
-        """Return what is wrong with the poses."""
+        """Return the diagnosis of the poses."""
         from harness.metrics.families.wholebody.diagnosis import diagnose_wholebody
 
         return diagnose_wholebody(self, labels)
 
 
 def wholebody_stats(parts: Mapping[str, Metrics]) -> Metrics:
-    """Return the stats from COCO's of each part; those of hands are the mean of left and right."""
+    """Return the stats from COCO's stats of each part; the stats of hands are the mean of left and right."""
     stats: Metrics = {}
     for part in PARTS:
         for mean in ("AP", "AR"):
@@ -105,7 +105,8 @@ def match_wholebody(predictions: Predictions, scoring: WholeBodyScoring, truth: 
     """Rescore predictions, suppress duplicates, and match them by each part.
 
     Raises:
-        RunError: Predictions that are not finite, of another number of keypoints, or in images that the truth lacks.
+        RunError: Predictions are not finite, have another number of keypoints, or are in images that the ground truth
+            lacks.
     """
     return match_parts(replace(select_detections(predictions, scoring), boxes=None), scoring, truth)
 
@@ -113,13 +114,13 @@ def match_wholebody(predictions: Predictions, scoring: WholeBodyScoring, truth: 
 def match_parts(
     detections: Detections, scoring: WholeBodyScoring, truth: Truth, scores: Mapping[str, Float64] | None = None
 ) -> WholeBodyMatched:
-    """Match poses to people by each part; raises as `match_wholebody`.
+    """Match poses to people by each part; raises the errors of `match_wholebody`.
 
     Args:
-        detections: With boxes only if their areas are to be those of the boxes.
-        scoring: By which rules.
-        truth: What they are matched with.
-        scores: [N] by part, where a part has other scores than the pose.
+        detections: The poses; if they have boxes, these give their areas.
+        scoring: The rules of scoring.
+        truth: The ground truth.
+        scores: [N] by part, for parts whose scores differ from the pose's.
     """
     check_num_keypoints("predictions", detections.keypoints.shape[1], scoring)
     boxes = body_boxes(detections.keypoints) if detections.boxes is None else detections.boxes

@@ -9,7 +9,7 @@ from harness.metrics.truth import Truth, truth_of
 
 
 def load_wholebody(path: Path, *, areas: bool) -> Truth:
-    """Read an annotation file, whose people have 133 keypoints; fractions of a visibility stay as they are.
+    """Return the ground truth of an annotation file whose people have 133 keypoints; visibilities can be fractions.
 
     Args:
         path: The JSON file.
@@ -23,8 +23,8 @@ def load_wholebody(path: Path, *, areas: bool) -> Truth:
     if others.any():
         row = int(others.argmax())
         raise ObtainError(
-            f"{path}: 'category_id' of {truth.annotation_ids[row]} in 'annotations' is {truth.categories[row]}, and "
-            f"MMPose's CocoWholeBodyMetric writes category {PERSON} for all poses, so nobody would find it",
-            f"write {PERSON} for people, and leave out annotations of anything else",
+            f"{path}: 'category_id' of {truth.annotation_ids[row]} in 'annotations' is {truth.categories[row]}, but "
+            f"MMPose's CocoWholeBodyMetric writes category {PERSON} for all poses, so that no pose could match it",
+            f"write {PERSON} for people, and remove other annotations",
         )
     return truth

@@ -1,0 +1,219 @@
+"""What the differences between a run and a baseline say of their cause, kind by kind.
+
+Both sides' predictions exist, so this looks at them before it looks at metrics: a number moves for many reasons, the
+predictions for few.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.judge.comparison import Change
+from harness.judge.differences import Cause, Certainty, Kind, Observed
+
+FIELDS: Mapping[str, Kind] = {
+    "weights": "weights",
+    "image_content": "image content",
+    "normalisation": "normalisation",
+    "flip": "flip test",
+    "flip_indices": "flip test",
+    "decoder": "decoding",
+    "crop": "crop geometry",
+    "boxes": "boxes",
+    "dataset": "people",
+    "limit": "people",
+    "scoring": "scoring",
+    "annotations": "ground truth",
+    "compute": "arithmetic",
+    "packages": "arithmetic",
+}
+"""By the first part of a field's name, what of a run it decides about."""
+CONSEQUENCES = ("images", "people", "verdict")
+"""Fields that follow from others."""
+IDLE = ("compute.batch_size", "compute.device")
+SLIGHT = 0.02
+"""A change of scores by less than this share is what other rounding, resampling or slightly other weights make."""
+HEATMAPS: tuple[Kind, ...] = (
+    "weights",
+    "image content",
+    "normalisation",
+    "flip test",
+    "crop geometry",
+    "boxes",
+    "arithmetic",
+)
+"""What makes other heatmaps."""
+SCORED: tuple[Kind, ...] = ("scoring", "ground truth")
+
+
+def conclude(
+    observed: Observed, stated: Sequence[Change], tried: Sequence[Cause] = ()
+) -> tuple[list[Cause], str | None]:
+    """Return the causes, the likeliest first, and what cannot be told.
+
+    Args:
+        observed: How the sides differ.
+        stated: What is on record of both.
+        tried: Causes that were tried, and what came of it.
+    """
+    if observed.same_predictions and not observed.metrics:
+        return [], None
+    known = [*tried, *_recorded(observed, stated)]
+    known_heatmaps = any(cause.kind in HEATMAPS and cause.certainty != "possible" for cause in known)
+    causes = [*known, *_seen(observed, known_heatmaps)]
+    told = {cause.kind for cause in causes if cause.certainty != "possible"}
+    causes = [cause for cause in causes if cause.certainty != "possible" or cause.kind not in told]
+    causes.sort(key=lambda cause: ["shown", "likely", "possible"].index(cause.certainty))
+    return causes, _untold(causes)
+
+
+def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
+    """Yield a cause for each kind of which fields differ, as far as the predictions bear it out."""
+    kinds: dict[Kind, list[Change]] = {}
+    for change in stated:
+        kind = FIELDS.get(change.field.partition(".")[0])
+        if kind and change.field not in (*CONSEQUENCES, *IDLE) and not change.field.endswith((".path", ".size")):
+            kinds.setdefault(kind, []).append(change)
+    estimating = [kind for kind in kinds if kind not in (*SCORED, "arithmetic")]
+    for kind, changes in kinds.items():
+        fits = _fits(kind, observed)
+        if not fits or (kind == "arithmetic" and estimating):
+            continue
+        alone = observed.same_predictions and len([one for one in kinds if one in SCORED]) == 1
+        certainty: Certainty = "shown" if alone else "likely"
+        evidence = [fits, *(["nothing else differs"] if alone else [])]
+        if kind == "arithmetic" and not all(change.field.startswith("compute.") for change in changes):
+            certainty = "possible"
+        yield Cause(kind=kind, text="; ".join(map(_said, changes)), certainty=certainty, evidence=evidence)
+
+
+def _said(change: Change) -> str:
+    was, now = (_short(value) for value in (change.baseline, change.new))
+    return f"{change.field} was {was} and is {now}"
+
+
+def _short(value: object) -> str:
+    """Return a value as text, of a sha256 the beginning."""
+    text = str(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
+
+
+def _fits(kind: Kind, observed: Observed) -> str | None:
+    """Return what of the predictions fits another setting of a kind; None where they speak against it."""
+    if kind in SCORED:
+        return (
+            "the predictions are the same"
+            if observed.same_predictions
+            else "metrics differ"
+            if observed.metrics
+            else None
+        )
+    if kind in ("boxes", "people", "ground truth"):
+        return None if observed.same_people and not observed.box_scores else "people or boxes differ"
+    if observed.moved_people == 0:
+        return None
+    if kind == "decoding":
+        return (
+            "the keypoints differ, and their scores do not"
+            if observed.same_scores
+            else "the keypoints and their scores differ"
+        )
+    if observed.same_scores and kind not in ("crop geometry", "arithmetic"):
+        return None  # the heatmaps are the same
+    return f"the keypoints of {observed.moved_people} of {observed.people} people differ"
+
+
+def _seen(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
+    """Yield what the predictions themselves say; not what else makes other heatmaps where that is known."""
+    if observed.same_predictions:
+        yield _cause(
+            "scoring", "the same predictions are scored in another way", "likely", "all predictions are the same"
+        )
+        return
+    if observed.repeated:
+        yield _cause("people", f"{observed.repeated} people are predicted twice", "likely")
+    if observed.threshold is not None:
+        text = f"a box score threshold of about {observed.threshold:.3g}"
+        yield _cause(
+            "boxes",
+            text,
+            "likely",
+            f"{observed.only_old} people are missing, all with lower box scores than those that are there",
+        )
+    elif observed.images_only_old:
+        yield _cause("people", f"{observed.images_only_old} images of the baseline are not evaluated", "likely")
+    elif observed.only_old or observed.only_new > observed.repeated:
+        text = f"{observed.only_old} people of the baseline are missing, {observed.only_new} are new"
+        yield _cause("boxes", text, "likely" if observed.only_old else "possible")
+    if observed.boxes:
+        yield _cause("boxes", observed.boxes, "likely")
+    if observed.box_scores:
+        yield _cause("boxes", observed.box_scores, "likely")
+    if observed.areas and not observed.boxes:
+        yield _cause("crop geometry", observed.areas, "likely", "MMPose's NMS takes these areas as a person's scale")
+    if observed.moved_people:
+        yield from _of_keypoints(observed, known_heatmaps)
+
+
+def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
+    for kind, text, exact in observed.motions:
+        certainty: Certainty = "likely" if exact else "possible"
+        if kind == "keypoint order":
+            yield _cause("keypoint order", text, certainty)
+        elif kind == "mirrored":
+            yield _cause("flip test", text, certainty)
+        elif exact and observed.same_scores:
+            where: Kind = "decoding" if kind == "rounded" and "heatmap" in text else "map back to the image"
+            yield _cause(where, text, certainty, "the keypoints' scores are the same, so the heatmaps are")
+        elif exact:
+            yield _cause("map back to the image", text, "possible")
+    if any(exact for _, _, exact in observed.motions):
+        return
+    if observed.scores:
+        yield _cause("decoding", observed.scores, "possible", "the keypoints are the same, their scores are not")
+        return
+    texts = [text for _, text, _ in observed.motions]
+    some = observed.moved_images <= 0.5 * observed.images and observed.whole_images
+    if some and not observed.boxes:
+        said = f"only {observed.moved_images} of {observed.images} images have others, and most people in them do"
+        yield _cause("image content", said, "likely", *texts)
+    elif observed.boxes:
+        return  # which move keypoints as well
+    elif observed.same_scores:
+        yield _cause("decoding", "; ".join(texts), "likely", "the keypoints' scores are the same, so the heatmaps are")
+    elif not known_heatmaps:
+        yield from _of_heatmaps(observed, texts)
+
+
+def _of_heatmaps(observed: Observed, texts: Sequence[str]) -> Iterator[Cause]:
+    """Yield what other heatmaps of all people may come from."""
+    other = "the keypoints' scores differ, so the heatmaps do"
+    usual = {kind: text for kind, text, _ in observed.motions}
+    shifted, grown = usual.get("shifted"), usual.get("grown")
+    if grown:
+        yield _cause("crop geometry", grown, "likely", other, *texts)
+    elif shifted and "x only" in shifted:
+        yield _cause("flip test", shifted, "possible", other, "a flip test acts along x alone")
+        yield _cause("crop geometry", shifted, "possible", other)
+    elif shifted:
+        yield _cause("crop geometry", shifted, "likely", other)
+    else:
+        slight = observed.score_change < SLIGHT
+        kinds = "arithmetic, crop geometry, weights" if slight else "normalisation, weights, flip test, crop geometry"
+        much = f"scores change by {100 * observed.score_change:.2g} % in the median"
+        yield _cause("unknown", "; ".join(texts), "possible", other, much, f"{kinds} or others make such heatmaps")
+
+
+def _cause(kind: Kind, text: str, certainty: Certainty, *evidence: str) -> Cause:
+    return Cause(kind=kind, text=text, certainty=certainty, evidence=list(evidence))
+
+
+def _untold(causes: Sequence[Cause]) -> str | None:
+    if not causes:
+        return "what differs fits nothing that is known here"
+    if any(cause.certainty != "possible" for cause in causes):
+        return None
+    kinds = list(dict.fromkeys(cause.kind for cause in causes if cause.kind != "unknown"))
+    if not kinds:
+        return f"what makes other heatmaps cannot be told from predictions alone; {causes[0].evidence[-1]}"
+    others = ", or others" if any(cause.kind == "unknown" for cause in causes) else ""
+    return f"what it is cannot be told from predictions alone; possible: {', '.join(kinds)}{others}"

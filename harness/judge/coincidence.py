@@ -1,0 +1,98 @@
+"""How often a wrong alternative lands on a claim by chance.
+
+With a tolerance and many alternatives, something lands on most claims that are near a run. How often is measured on the
+alternatives themselves: claims are drawn in the direction in which one setting moves the metrics, about as far from the
+run as the real claims are, and then all alternatives to *other* settings are tried on them. Each of those that lands
+names a wrong cause. Directions in place of random numbers keep the correlation between metrics.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.arrays import Float64
+from harness.judge.explanation import CLAIMED_METRIC, Trial
+from harness.record import JudgedClaim
+from harness.suites.schema import Metric
+
+SIZES = np.linspace(0.25, 2, 8)
+"""How far drawn claims are from the run, as shares of the distance of the real ones."""
+EXACT = 0.5 + 1e-9
+"""A value this far from a printed one, in units of the last digit, may round to it."""
+
+
+def with_chances(as_run: Trial, trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> list[Trial]:
+    """Return the trials, those that land with `by_chance`.
+
+    It is the share of drawn claims to which a wrong alternative, with at most as many changes, comes as close as the
+    trial comes to the real ones. Closeness is the largest difference among the metrics, in units of the last digit;
+    differences that rounding hides are alike.
+    """
+    if as_run.lands or not any(trial.lands for trial in trials):
+        return list(trials)
+    run = _values(as_run, metrics)
+    claims = _claimed(as_run, metrics)
+    values = np.array([_values(trial, metrics) for trial in trials])
+    tolerances = np.array([(metrics[name].tolerance or 0) * 10 ** metrics[name].decimals for name in _gated(as_run)])
+    draws, settings = _draws(run, claims, trials, values, np.maximum(tolerances, EXACT))
+    if not len(draws):
+        return list(trials)
+
+    counts = np.array([len(trial.changes) for trial in trials])
+    best = np.full((counts.max() + 1, len(draws)), np.inf)
+    """By the number of changes, how close the best alternative to another setting comes to each drawn claim."""
+    for trial, value in zip(trials, values, strict=True):
+        distance = np.abs(value - draws).max(axis=1)
+        distance[np.isin(settings, [change.setting for change in trial.changes])] = np.inf
+        row = best[len(trial.changes)]
+        np.fmin(row, distance, out=row)
+    best = np.minimum.accumulate(best, axis=0)
+
+    def judged(trial: Trial, value: Float64) -> Trial:
+        if not trial.lands:
+            return trial
+        closeness = max(EXACT, float(np.abs(value - claims).max()))
+        return trial.model_copy(update={"by_chance": float((best[len(trial.changes)] <= closeness).mean())})
+
+    return [judged(trial, value) for trial, value in zip(trials, values, strict=True)]
+
+
+def _draws(
+    run: Float64, claims: Float64, trials: Sequence[Trial], values: Float64, tolerances: Float64
+) -> tuple[Float64, list[str]]:
+    """Return drawn claims [D, M] on which the run itself does not land, and the setting that each was drawn for."""
+    size = np.abs(claims - run).max()
+    found, settings = [], []
+    for trial, value in zip(trials, values, strict=True):
+        (setting, *more) = [change.setting for change in trial.changes]
+        effect = value - run
+        reach = np.abs(effect).max()
+        if more or setting == CLAIMED_METRIC or not np.isfinite(effect).all() or reach <= EXACT:
+            continue
+        drawn = np.rint(run + np.outer(SIZES * size, effect / reach))
+        drawn = drawn[(np.abs(drawn - run) > tolerances).any(axis=1)]
+        found.append(drawn)
+        settings += [setting] * len(drawn)
+    return np.concatenate(found) if found else np.empty((0, len(run))), settings
+
+
+def _gating(trial: Trial) -> list[JudgedClaim]:
+    return [one for one in trial.claims if one.claim.gates] or trial.claims
+
+
+def _gated(trial: Trial) -> list[str]:
+    return list(dict.fromkeys(one.claim.metric for one in _gating(trial)))
+
+
+def _values(trial: Trial, metrics: Mapping[str, Metric]) -> Float64:
+    """Return the measured values [M] of the gating metrics in units of their last printed digit; NaN if undefined."""
+    measured = {one.claim.metric: one.measured for one in _gating(trial)}
+    return np.array(
+        [np.nan if value is None else value * 10 ** metrics[name].decimals for name, value in measured.items()]
+    )
+
+
+def _claimed(trial: Trial, metrics: Mapping[str, Metric]) -> Float64:
+    """Return the claimed values [M] likewise; of several claims of a metric the first."""
+    first = {one.claim.metric: one.claim.value for one in reversed(_gating(trial))}
+    return np.array([first[name] * 10 ** metrics[name].decimals for name in _gated(trial)])

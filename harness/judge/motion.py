@@ -1,0 +1,267 @@
+"""How the keypoints of two runs of the same people lie to each other: moved, grown, rounded, mirrored or exchanged."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.arrays import Bool, Float64, Floating, Indices
+from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of
+from harness.predictions import Predictions
+from harness.protocol import Protocol
+
+SAME = 0.01
+"""Coordinates this close, px, are the same: single precision rounds less."""
+MOST = 0.98
+"""The share of keypoints that shows what holds for all of them: those at an edge may be clipped."""
+GRID = 0.02
+"""So close to a whole pixel of the heatmap is on it; what single precision leaves, of crops of some thousand px."""
+NEAR = 0.8
+"""The share of keypoints that is to be less than a pixel of the heatmap off for a direction to be looked for,"""
+FEW = 50
+"""and how many these are to be."""
+SURE = 5.0
+"""A mean this many standard errors from 0 is not 0."""
+
+MotionKind = Literal["keypoint order", "mirrored", "shifted", "grown", "rounded", "irregular"]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What turns the keypoints of the one run into those of the other."""
+
+    kind: MotionKind
+    text: str
+    """A sentence, of the first run seen from the second."""
+    exact: bool
+    """Whether it gives all keypoints but few to within `SAME`."""
+    order: tuple[int, ...] | None = None
+    """For each keypoint of the first run, the one of the second that it is; None where it is the same one."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Keypoints [N, K, 2] of the same people in two runs, px of the image, and the crops they are in."""
+
+    new: Float64
+    old: Float64
+    corners: Float64
+    """[N, 1, 2] px"""
+    sizes: Float64
+    """[N, 1, 2] px"""
+    protocol: Protocol
+
+    @classmethod
+    def of(cls, new: Predictions, old: Predictions, protocol: Protocol) -> "Sides":
+        """Return those of predictions of the same people in the same order, with the crops of the second."""
+        corners, sizes = crop_regions_of(old, protocol)
+        return cls(new.keypoints.astype(np.float64), old.keypoints.astype(np.float64), corners, sizes, protocol)
+
+    @property
+    def off(self) -> Float64:
+        """How far they are apart, px of the image."""
+        return self.new - self.old
+
+    @property
+    def moved(self) -> Bool:
+        """[N, K] whether a keypoint is elsewhere."""
+        moved: Bool = (np.abs(self.off) > SAME).any(axis=2)
+        return moved
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """Width and height of the heatmap; the lengths of vectors; for coordinates the crop's size."""
+        return self.protocol.decoder.grid_size or self.protocol.crop.input_size
+
+    def in_heatmap(self, keypoints: Float64) -> Float64:
+        """Return keypoints in px of the heatmap, as MSRA's decoder counts them, or in `grid_size`."""
+        places: Float64 = (keypoints - self.corners) / self.sizes * self.grid_size
+        return places
+
+    def chosen(self, people: Bool | Indices) -> "Sides":
+        """Return those of some people."""
+        new, old, corners, sizes = (one[people] for one in (self.new, self.old, self.corners, self.sizes))
+        return Sides(new, old, corners, sizes, self.protocol)
+
+
+def motions(sides: Sides) -> list[Motion]:
+    """Return what turns the second run's keypoints into the first's: the exact motions, or else what is usual.
+
+    None where they are the same. Of rules that hold for all but few keypoints the simplest is returned.
+    """
+    if sides.moved.mean() == 0:
+        return []
+    for rule in (_order, _mirrored, _shifted, _grown, _rounded):
+        if found := rule(sides):
+            return [found]
+    return list(_irregular(sides))
+
+
+def _agree(found: Float64, expected: Float64, tolerance: float = SAME) -> bool:
+    return bool((np.abs(found - expected) <= tolerance).all(axis=-1).mean() >= MOST)
+
+
+def _order(sides: Sides) -> Motion | None:
+    count = sides.new.shape[1]
+    same = np.array(
+        [
+            [(np.abs(sides.new[:, k] - sides.old[:, j]) <= SAME).all(axis=1).mean() for j in range(count)]
+            for k in range(count)
+        ]
+    )
+    order = same.argmax(axis=1)
+    if (same.max(axis=1) < MOST).any() or (order == np.arange(count)).all() or len(set(order.tolist())) < count:
+        return None
+    named = tuple(order.tolist())
+    return Motion(
+        "keypoint order",
+        f"the keypoints are those of the baseline in another order: {_name_order(named, sides.protocol)}",
+        True,
+        named,
+    )
+
+
+def _name_order(order: Sequence[int], protocol: Protocol) -> str:
+    if tuple(order) == tuple(protocol.flip_indices):
+        return "left and right are exchanged"
+    if protocol.flip_indices == COCO_PAIRS:
+        if tuple(order) == OPENPOSE:
+            return "OpenPose's"
+        if tuple(order) == tuple(np.argsort(OPENPOSE)):
+            return "taken for OpenPose's"
+    changed = [k for k, j in enumerate(order) if k != j]
+    if len(changed) == 2:
+        return f"{changed[0]} and {changed[1]} are exchanged"
+    return " ".join(map(str, order))
+
+
+def _mirrored(sides: Sides) -> Motion | None:
+    """Tell whether keypoints are mirrored within their crops, with left and right exchanged or not."""
+    width = sides.protocol.crop.input_size[0]
+    orders = {"": list(range(sides.new.shape[1])), ", left and right exchanged": list(sides.protocol.flip_indices)}
+    for words, order in orders.items():
+        old = sides.old[:, order]
+        mirror = 2 * sides.corners[..., 0] + sides.sizes[..., 0] - old[..., 0]
+        beside = (sides.new[..., 0] - mirror) / sides.sizes[..., 0] * width  # px of the crop
+        usual = float(np.median(beside))
+        fits = (np.abs(beside - usual) <= 2 * SAME).mean() >= MOST and _agree(sides.new[..., 1:], old[..., 1:])
+        if fits and abs(usual) < width / 4:
+            shifted = f", {usual:+.3g} px of the crop beside the mirror image" if abs(usual) > SAME else ""
+            return Motion("mirrored", f"the keypoints are mirrored within their crops{words}{shifted}", True)
+    return None
+
+
+def _shifted(sides: Sides) -> Motion | None:
+    """Tell whether everything is moved by the same, in px of the image or in px of the crop."""
+    for what, scale in (("image", np.ones(2)), ("crop", np.array(sides.protocol.crop.input_size) / sides.sizes)):
+        off = sides.off * scale
+        usual = np.median(off, axis=(0, 1))
+        if _agree(off, usual, 2 * SAME):
+            axis = _one_axis(usual)
+            return Motion("shifted", f"all keypoints are moved by ({_numbers(usual)}) px of the {what}{axis}", True)
+    return None
+
+
+def _one_axis(moved: Floating) -> str:
+    still = np.abs(moved) <= SAME
+    return f", along {'y' if still[0] else 'x'} only" if still.any() and not still.all() else ""
+
+
+def _grown(sides: Sides) -> Motion | None:
+    """Tell whether distances from a place of the crop are longer or shorter by a factor."""
+    size = np.array(sides.protocol.crop.input_size, np.float64)
+    places = (sides.old - sides.corners) / sides.sizes  # 0 is the upper left corner, 1 the lower right
+    off = sides.off / sides.sizes
+    lines = []
+    for axis in range(2):
+        steep, offset = np.polyfit(places[..., axis].ravel(), off[..., axis].ravel(), 1)
+        rest = (off[..., axis] - steep * places[..., axis] - offset) * size[axis]
+        if (np.abs(rest) > 2 * SAME).mean() > 1 - MOST:
+            return None
+        lines.append((float(steep), float(offset)))
+    if all(abs(steep) * length <= 2 * SAME for (steep, _), length in zip(lines, size, strict=True)):
+        return None
+    words = []
+    for name, (steep, offset) in zip("xy", lines, strict=True):
+        fixed = -offset / steep if abs(steep) > 1e-9 else 0.0
+        words.append(f"{name} by {1 + steep:.4g} about {fixed:.2g} of the crop")
+    return Motion("grown", f"distances within the crop are longer by a factor: {', '.join(words)}", True)
+
+
+Rounding = Callable[[Float64], Float64]
+ROUNDINGS: tuple[tuple[str, Rounding], ...] = (
+    ("rounded to whole pixels", np.rint),
+    ("cut to whole pixels", np.floor),
+    ("rounded to quarters of pixels", lambda values: np.rint(4 * values) / 4),
+    ("rounded to halves of pixels", lambda values: np.rint(2 * values) / 2),
+)
+
+
+def _rounded(sides: Sides) -> Motion | None:
+    """Tell whether one side is the other one rounded, in the image, in the crop or in the heatmap."""
+    grid, crop = sides.protocol.decoder.grid, sides.protocol.crop.input_size
+    for what, size in (("image", None), (grid, np.array(sides.grid_size)), ("crop", np.array(crop))):
+        new, old = (
+            side if size is None else (side - sides.corners) / sides.sizes * size for side in (sides.new, sides.old)
+        )
+        for words, rounding in ROUNDINGS:
+            for finer, coarser, whose in ((old, new, ""), (new, old, "the baseline's are the run's ")):
+                axes = [_rounds(finer[..., axis], coarser[..., axis], rounding) for axis in range(2)]
+                still = [bool((np.abs(new[..., axis] - old[..., axis]) <= GRID).mean() >= MOST) for axis in range(2)]
+                if all(fits or same for fits, same in zip(axes, still, strict=True)) and not all(still):
+                    along = f", along {'y' if still[0] else 'x'} only" if any(still) else ""
+                    said = f"{whose or 'the keypoints are those of the baseline '}{words} of the {what}{along}"
+                    return Motion("rounded", said, True)
+    return None
+
+
+def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> bool:
+    """Tell whether the coarser values are the finer ones rounded; either way where these are half way."""
+    near = np.minimum(np.abs(rounding(finer - GRID) - coarser), np.abs(rounding(finer + GRID) - coarser))
+    return bool((near <= 2 * GRID).mean() >= MOST)
+
+
+def _irregular(sides: Sides) -> Iterator[Motion]:
+    """Yield what is usual about keypoints that no rule gives."""
+    off = sides.in_heatmap(sides.new) - sides.in_heatmap(sides.old)
+    share, far = sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
+    still = [(np.abs(off[..., axis]) <= GRID).mean() >= MOST for axis in range(2)]
+    along = f", along {'y' if still[0] else 'x'} only" if any(still) else ""
+    grid = sides.protocol.decoder.grid
+    moved = f"{100 * share:.0f} % of the keypoints moved{along}, the median of these by {far:.2g} px of the {grid}"
+    yield Motion("irregular", f"{moved}; no rule that was tried gives it", False)
+    near = (np.abs(off) < 1).all(axis=2)  # others jumped to another peak
+    if near.sum() < FEW or near.mean() < NEAR:
+        return
+    means, errors = off[near].mean(axis=0), off[near].std(axis=0) / np.sqrt(near.sum())
+    sure = np.abs(means) > SURE * errors + GRID / 2
+    if sure.any():
+        axis = "" if sure.all() else f", along {'x' if sure[0] else 'y'} only"
+        spread = f"± {_numbers(errors, '')}"
+        yield Motion(
+            "shifted",
+            f"on average they moved by ({_numbers(means)}) {spread} px of the {grid}{axis}",
+            False,
+        )
+    places = ((sides.old - sides.corners) / sides.sizes - 0.5) * sides.grid_size
+    steep = np.array([_slope(places[near][:, axis], off[near][:, axis]) for axis in range(2)])
+    if (np.abs(steep[:, 0]) > SURE * steep[:, 1]).all() and (np.abs(steep[:, 0]) > 0.005).all():
+        yield Motion(
+            "grown",
+            f"on average distances from the middle of the crop are {_numbers(100 * steep[:, 0])} % longer",
+            False,
+        )
+
+
+def _slope(at: Float64, values: Float64) -> tuple[float, float]:
+    """Return the slope of values over places, and its standard error."""
+    centred = at - at.mean()
+    square = float((centred**2).sum())
+    slope = float((centred * values).sum() / max(square, 1e-9))
+    rest = values - values.mean() - slope * centred
+    return slope, float(np.sqrt((rest**2).mean() / max(square, 1e-9)))
+
+
+def _numbers(values: Any, sign: str = "+") -> str:
+    return ", ".join(f"{value:{sign}.2g}" for value in values)

@@ -1,0 +1,151 @@
+"""Measures how the predictions of a run differ from those of a baseline."""
+
+import numpy as np
+
+from harness.arrays import Bool, Float64, Floating, Int64
+from harness.judge.alternatives import Metrics
+from harness.judge.differences import Observed
+from harness.judge.motion import MOST, SAME, Sides, motions
+from harness.judge.pairing import SamePeople
+from harness.metrics.match import difference
+from harness.predict.crops import padded_sizes
+from harness.predictions import Predictions
+from harness.protocol import Protocol
+
+EQUAL = 1e-9
+"""Metrics this close are the same: sums on another machine round otherwise."""
+SCORE = 1e-5
+"""So close scores of keypoints are the same."""
+SHARE = 0.8
+"""Of the people of an image with other predictions, from which on the whole image has."""
+
+
+def observe(
+    new: Predictions, old: Predictions, paired: SamePeople, protocol: Protocol, metrics: tuple[Metrics, Metrics]
+) -> Observed:
+    """Measure how the predictions of a run differ from those of a baseline.
+
+    Args:
+        new: The run's.
+        old: The baseline's.
+        paired: The same people of both.
+        protocol: The baseline's.
+        metrics: Those on record of both.
+    """
+    now, before = new.where(paired.new), old.where(paired.old)
+    sides = Sides.of(now, before, protocol)
+    same_boxes = (np.abs(now.boxes.astype(np.float64) - before.boxes) <= SAME).all(axis=1)
+    scores_off = np.abs(now.keypoint_scores.astype(np.float64) - before.keypoint_scores)
+    other = (sides.moved | (scores_off > SCORE)).any(axis=1)
+    images_now, images_before = np.unique(new.image_ids), np.unique(old.image_ids)
+    gone = np.setdiff1d(images_before, images_now)
+    found = motions(sides.chosen(same_boxes)) if same_boxes.sum() >= max(1, 0.5 * len(now)) else []
+    order = next((motion.order for motion in found if motion.order), None)
+    ordered = scores_off if order is None else np.abs(now.keypoint_scores - before.keypoint_scores[:, list(order)])
+    same_scores = bool((ordered[same_boxes] <= SCORE).mean() >= MOST) if same_boxes.any() else False
+    return Observed(
+        people=len(now),
+        only_new=len(paired.only_new),
+        only_old=len(paired.only_old),
+        images_only_old=len(gone),
+        repeated=paired.repeated,
+        threshold=_threshold(new, old, paired),
+        boxes=describe_boxes(now.boxes, before.boxes),
+        box_scores=_describe_scores(now.box_scores, before.box_scores),
+        areas=_describe_areas(now, before, protocol) if same_boxes.any() else None,
+        moved_people=int(other.sum()),
+        moved_images=len(np.unique(before.image_ids[other])),
+        images=len(np.unique(before.image_ids)),
+        whole_images=_whole_images(before.image_ids, other),
+        same_scores=same_scores,
+        score_change=float(np.median(scores_off / np.maximum(np.abs(before.keypoint_scores), 1e-6)))
+        if len(now)
+        else 0.0,
+        scores=_describe_keypoint_scores(scores_off) if not sides.moved.any() else None,
+        motions=[(motion.kind, motion.text, motion.exact) for motion in found],
+        metrics=_other_metrics(*metrics),
+    )
+
+
+def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, float | None]]:
+    return {name: (new[name], old[name]) for name in old if name in new and difference(new[name], old[name]) > EQUAL}
+
+
+def _threshold(new: Predictions, old: Predictions, paired: SamePeople) -> float | None:
+    """Return the box score that separates who is missing from who is there, half way between the two."""
+    if not len(paired.only_old) or not len(paired.old):
+        return None
+    missing, there = old.box_scores[paired.only_old].max(), old.box_scores[paired.old].min()
+    return float(missing + there) / 2 if missing < there else None
+
+
+def _whole_images(image_ids: Int64, other: Bool) -> bool:
+    """Tell whether in images with other predictions most people have them."""
+    if not other.any():
+        return False
+    affected = np.isin(image_ids, np.unique(image_ids[other]))
+    return bool(other[affected].mean() >= SHARE)
+
+
+def describe_boxes(new: Floating, old: Floating) -> str | None:
+    """Return how boxes x1, y1, x2, y2 [n, 4] differ from others; None where they do not."""
+    new, old = new.astype(np.float64), old.astype(np.float64)
+    off = new - old
+    differ = (np.abs(off) > SAME).any(axis=1)
+    if not differ.any():
+        return None
+
+    def most(fits: Bool) -> bool:
+        return bool(fits.mean() >= MOST)
+
+    usual = np.median(off, axis=0)
+    if most((np.abs(off - usual) <= SAME).all(axis=1)):
+        return f"all boxes are ({', '.join(f'{value:+.3g}' for value in usual)}) px off, x1, y1, x2, y2"
+    sizes = old[:, 2:] - old[:, :2]
+    if most((np.abs(new - np.hstack([old[:, :2], sizes])) <= 2 * SAME).all(axis=1)):
+        return "the boxes are x, y, width, height of the baseline's, taken as corners"
+    if most((np.abs(new - np.hstack([old[:, :2], old[:, :2] + old[:, 2:]])) <= 2 * SAME).all(axis=1)):
+        return "the boxes are the corners of the baseline's, taken as x, y, width, height"
+    for words, rounding in (("rounded", np.rint), ("cut", np.floor)):
+        if most((np.abs(new - rounding(old)) <= SAME).all(axis=1)):
+            return f"the boxes are {words} to whole pixels"
+    ratios = (new[:, 2:] - new[:, :2]) / np.maximum(sizes, 1e-9)
+    factor = np.median(ratios, axis=0)
+    if most((np.abs(ratios - factor) <= 2e-3).all(axis=1)) and (np.abs(factor - 1) > 2e-3).any():
+        return f"the boxes are {factor[0]:.3g} times as wide and {factor[1]:.3g} times as high"
+    lost = (new[:, :2] >= old[:, :2] - SAME).all(axis=1) & (new[:, 2:] <= old[:, 2:] + SAME).all(axis=1)
+    how = ", all of these within the baseline's" if most(lost) else ""
+    return f"{differ.sum()} of {len(off)} boxes are others, by up to {np.abs(off).max():.3g} px{how}"
+
+
+def _describe_scores(new: Floating, old: Floating) -> str | None:
+    differ = np.abs(new.astype(np.float64) - old) > 1e-6
+    if not differ.any():
+        return None
+    if (new == new[0]).all():
+        return f"all box scores are {new[0]:g}: those of the baseline's boxes are not used"
+    return f"the box scores of {differ.sum()} of {len(new)} people are others"
+
+
+def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> str | None:
+    """Return how crop areas differ beyond what other boxes make."""
+    ratios = new.crop_areas.astype(np.float64) / np.maximum(old.crop_areas, 1e-9)
+    if (np.abs(ratios - 1) <= 1e-3).all():
+        return None
+    sizes = new.boxes[:, 2:] - new.boxes[:, :2]
+    if (np.abs(new.crop_areas / np.maximum(sizes.prod(axis=1), 1e-9) - 1) <= 1e-3).mean() >= MOST:
+        return "the crop areas are those of the boxes, without padding and aspect ratio"
+    usual = float(np.median(ratios))
+    if (np.abs(ratios / usual - 1) <= 2e-3).mean() >= MOST:
+        padding = protocol.crop.padding * np.sqrt(usual)
+        return f"the crops are those of a padding of {padding:.3g}, the baseline's of {protocol.crop.padding:g}"
+    if (np.abs(new.crop_areas / padded_sizes(sizes, protocol.crop).prod(axis=1) - 1) <= 1e-3).mean() >= MOST:
+        return "the crop areas are those of the boxes with padding, and the baseline's are not"
+    return f"the crop areas of {(np.abs(ratios - 1) > 1e-3).sum()} of {len(ratios)} people are others"
+
+
+def _describe_keypoint_scores(off: Float64) -> str | None:
+    differ = (off > SCORE).any(axis=1)
+    if not differ.any():
+        return None
+    return f"the keypoints' scores of {differ.sum()} of {len(off)} people are others, by up to {off.max():.3g}"

@@ -1,0 +1,64 @@
+"""What differs between a run and a baseline, and why, for a terminal."""
+
+from collections.abc import Iterator
+
+from harness.judge.differences import Differences
+
+CERTAINTY = {"shown": "shown", "likely": "likely", "possible": "possible, as are others"}
+METRICS = 4
+"""So many metrics that differ are shown."""
+
+
+def differences_text(differences: Differences) -> str:
+    """Return the causes, the likeliest first, and what was measured."""
+    return "\n".join(_lines(differences))
+
+
+def _lines(differences: Differences) -> Iterator[str]:
+    observed = differences.observed
+    yield f"{differences.row} {differences.run} against {differences.baseline}"
+    for name, (new, old) in list(observed.metrics.items())[:METRICS]:
+        yield f"  {name} {_value(old)} -> {_value(new)}"
+    if len(observed.metrics) > METRICS:
+        yield f"  and {len(observed.metrics) - METRICS} more metrics"
+    yield ""
+    if not differences.causes and differences.untold is None:
+        yield "Predictions and metrics are the same: there is nothing to explain."
+    elif differences.untold is None:
+        yield "Causes, the likeliest first:"
+    else:
+        yield f"No cause is known: {differences.untold}."
+    for number, cause in enumerate(differences.causes, 1):
+        yield f"{number:3}. {cause.kind}: {cause.text} ({CERTAINTY[cause.certainty]})"
+        yield from (f"     {one}" for one in cause.evidence)
+    yield ""
+    yield "Measured:"
+    yield from (f"  - {line}" for line in _measured(differences))
+    yield from ("", *(f"Note: {note}" for note in differences.notes)) if differences.notes else ()
+
+
+def _measured(differences: Differences) -> Iterator[str]:
+    seen = differences.observed
+    yield f"{seen.people} people are on both sides, {seen.only_new} only here, {seen.only_old} only in the baseline"
+    if seen.images_only_old:
+        yield f"in {seen.images_only_old} images of the baseline the run has nobody"
+    yield from (text for text in (seen.boxes, seen.box_scores, seen.areas, seen.scores) if text)
+    if seen.moved_people:
+        scores = (
+            "the scores of keypoints are the same"
+            if seen.same_scores
+            else (f"the scores of keypoints change by {100 * seen.score_change:.2g} % in the median")
+        )
+        where = f"{seen.moved_people} people in {seen.moved_images} of {seen.images} images"
+        yield f"{where} have other keypoints; {scores}"
+    yield from (text for _, text, _ in seen.motions)
+    for change in differences.stated:
+        if not change.field.endswith("verdict"):
+            yield f"on record: {change.field}: {_value(change.baseline)} -> {_value(change.new)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    text = "undefined" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,194 @@
+"""Compares the predictions of a run with those of a baseline, and looks for what turns the one into the other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError, ObtainError, UsageError
+from harness.files import read_json
+from harness.judge.causes import conclude
+from harness.judge.comparison import Change, RecordedRun, condition_changes, environment_differences
+from harness.judge.differences import Cause, Differences, Kind, Observed
+from harness.judge.observe import EQUAL, observe
+from harness.judge.pairing import pair_people
+from harness.metrics.match import difference, evaluate
+from harness.predictions import Predictions
+from harness.protocol import Protocol
+from harness.record import Record
+from harness.run.comparison import MEND
+from harness.run.explanation import alternatives_of
+from harness.run_folder import RunFolder
+
+SETTINGS: dict[str, Kind] = {
+    "keypoint order": "keypoint order",
+    "area for NMS": "crop geometry",
+    "box score threshold": "boxes",
+    "box scores": "boxes",
+    "pixel coordinates": "map back to the image",
+    "keypoints in the image": "map back to the image",
+    "keypoints in the crop": "map back to the image",
+    "keypoints in the heatmap": "decoding",
+    "coordinates written": "map back to the image",
+    "step between heatmap pixels": "decoding",
+    "map back to the image": "map back to the image",
+}
+"""By what `explain` calls a setting that is tried on saved predictions; others are of the scoring."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is kept of one run."""
+
+    folder: RunFolder
+    record: Record
+    protocol: Protocol
+    predictions: Predictions
+
+    @classmethod
+    def load(cls, folder: RunFolder, remedy: str | None = None) -> "Side":
+        """Read a run folder.
+
+        Raises:
+            ObtainError: A file is missing, or does not belong to the others.
+        """
+        if not folder.record.is_file():
+            raise ObtainError(f"no run in {folder.path}", remedy or "make it with `harness run`")
+        record = Record.load(folder.record)
+        if broken := folder.broken_seal(record):
+            raise ObtainError(broken, MEND)
+        return cls(folder, record, Protocol.load(folder.protocol), Predictions.load(folder.predictions))
+
+    @property
+    def recorded(self) -> RecordedRun:
+        """What a comparison takes."""
+        environment = {}
+        if self.folder.environment.is_file():
+            environment = read_json(self.folder.environment, "the environment", "make the run with `harness run`")
+        return RecordedRun(self.record, self.protocol, environment if isinstance(environment, dict) else {})
+
+
+def explain_difference(
+    name: str, new: Side, baseline: Side, data: Path, network: Callable[[Observed], Sequence[Cause]] | None = None
+) -> Differences:
+    """Look for the cause of a difference between a run and a baseline.
+
+    Args:
+        name: The row's.
+        new: The run.
+        baseline: The same run, made before or elsewhere.
+        data: The data folder; where its annotations are not the run's, nothing is scored again, which is noted.
+        network: Asks the network in other ways, and returns which of them give the other side; None where it is not
+            to be asked.
+
+    Raises:
+        UsageError: The sides have not the same keypoints.
+    """
+    counts = [side.predictions.keypoints.shape[1] for side in (new, baseline)]
+    if counts[0] != counts[1]:
+        raise UsageError(
+            f"{name}: the run has {counts[0]} keypoints and the baseline, {baseline.folder.path}, {counts[1]}",
+            "name a baseline of the same row and data set",
+        )
+    paired = pair_people(new.predictions, baseline.predictions)
+    metrics = new.record.metrics, baseline.record.metrics
+    observed = observe(new.predictions, baseline.predictions, paired, baseline.protocol, metrics)
+    changes = [*condition_changes(new.recorded, baseline.recorded)]
+    changes += environment_differences(new.recorded, baseline.recorded)
+    tried: list[Cause] = []
+    notes: list[str] = []
+    try:
+        tried += list(_scored_otherwise(new, baseline, data, observed))
+    except HarnessError as error:
+        notes.append(f"nothing is scored in other ways: {error.args[0]}")
+    if network is None:
+        notes.append("the network was not asked in other ways, which --rerun does")
+    elif fixed := _beyond_the_network(observed, changes):
+        notes.append(f"the network is not asked in other ways: {fixed}, which it cannot undo")
+    elif observed.moved_people and not any(cause.certainty == "shown" for cause in tried):
+        try:
+            tried += network(observed)
+        except HarnessError as error:
+            notes.append(f"the network is not asked in other ways: {error.args[0]}")
+    causes, untold = conclude(observed, changes, tried)
+    return Differences(
+        row=name,
+        run=new.record.run,
+        baseline=str(baseline.folder.path),
+        observed=observed,
+        stated=changes,
+        causes=causes,
+        untold=untold,
+        notes=notes,
+    )
+
+
+def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | None:
+    """Return what differs that no other way to ask the network at hand makes the same."""
+    if observed.boxes:
+        return "boxes differ"
+    fields = {change.field for change in changes}
+    for field, words in (("weights.sha256", "weights differ"), ("image_content", "images differ")):
+        if field in fields:
+            return words
+    return None
+
+
+def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed) -> Iterator[Cause]:
+    """Yield the ways to score the one side's predictions that give all metrics of the other side.
+
+    Where the code at hand gives the run's own metrics, these are ways to score the run's predictions; where it gives
+    the baseline's from the run's predictions, the run was scored by other code, and they are ways to score the
+    baseline's.
+    """
+    if not observed.metrics:
+        return
+    as_baseline = new.protocol.model_copy(update={"scoring": baseline.protocol.scoring})
+    if as_baseline.scoring != new.protocol.scoring and _gives(new.predictions, as_baseline, data, baseline):
+        was, now = baseline.protocol.scoring.model_dump(), new.protocol.scoring.model_dump()
+        fields = [f"{field} was {was.get(field)} and is {now[field]}" for field in now if now[field] != was.get(field)]
+        yield _shown(
+            "scoring",
+            f"scoring.{'; scoring.'.join(fields)}",
+            "as before, the run's predictions give the baseline's metrics",
+        )
+        return
+    if not _gives(new.predictions, new.protocol, data, new):
+        if observed.same_predictions and _gives(new.predictions, new.protocol, data, baseline):
+            yield from _ways(baseline, new, data, "gives the run's metrics from the baseline's predictions")
+        return
+    yield from _ways(new, baseline, data, "gives the baseline's metrics from the run's predictions")
+
+
+def _ways(of: Side, to: Side, data: Path, words: str) -> Iterator[Cause]:
+    """Yield the ways to score the one side that give the other side's metrics.
+
+    Where predictions differ, a way that leaves them as they are, or makes others than those of the other side, gives
+    its metrics by chance: it is possible at most.
+    """
+    for one in alternatives_of(of.protocol):
+        try:
+            predictions, protocol = one.apply(of.predictions, of.protocol)
+            gives = _gives(predictions, protocol, data, to)
+        except HarnessError:
+            continue
+        if gives:
+            kind = SETTINGS.get(one.change.setting, "scoring")
+            if _same(predictions, to.predictions, of.protocol):
+                yield _shown(kind, str(one.change), words)
+            else:
+                chance = f"it {words}, and leaves predictions that are not those of the other side"
+                yield Cause(kind=kind, text=str(one.change), certainty="possible", evidence=[chance])
+
+
+def _same(predictions: Predictions, others: Predictions, protocol: Protocol) -> bool:
+    return observe(predictions, others, pair_people(predictions, others), protocol, ({}, {})).same_predictions
+
+
+def _gives(predictions: Predictions, protocol: Protocol, data: Path, side: Side) -> bool:
+    """Tell whether predictions, scored by the code at hand, give all metrics that are on record of a side."""
+    measured = evaluate(predictions, protocol, data)
+    return all(difference(value, side.record.metrics.get(name)) <= EQUAL for name, value in measured.items())
+
+
+def _shown(kind: Kind, text: str, *evidence: str) -> Cause:
+    return Cause(kind=kind, text=text, certainty="shown", evidence=list(evidence))

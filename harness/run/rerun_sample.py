@@ -1,0 +1,207 @@
+"""Asks the network again on a few images, and says which settings give the other side's predictions there.
+
+A metric may land by chance; hundreds of coordinates do not. So a few images suffice, and a match is a proof.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.arrays import Bool, Float64
+from harness.codecs.interface import codec_of
+from harness.datasets.people import People
+from harness.fields import Fields
+from harness.judge.differences import Cause, Kind, Observed
+from harness.judge.explanation import TriedSetting
+from harness.judge.motion import SAME
+from harness.judge.observe import SCORE
+from harness.judge.pairing import pair_people
+from harness.predictions import Predictions
+from harness.protocol import Protocol
+from harness.run.differences import Side
+from harness.run.plan import Plan
+from harness.run.progress import RunProgress
+from harness.run.reruns import ChangedPlan, changed_plans, predict_changed
+from harness.suites.schema import Row, Suite
+
+IMAGES = 4
+PEOPLE = 10
+"""So many images with other predictions are looked at, and so many people of these at most."""
+GIVES = 0.97
+"""The share of keypoints that are to be the other side's: other batches round, and break ties, in another way."""
+CLOSER = 0.3
+"""A setting that leaves less than this share of the distance is told of."""
+KINDS: dict[str, Kind] = {
+    "boxes": "boxes",
+    "flip test": "flip test",
+    "shift of the mirrored heatmaps": "flip test",
+    "shift of the mirrored coordinates": "flip test",
+    "mirror pairs": "flip test",
+    "decoder": "decoding",
+    "padding": "crop geometry",
+    "affine": "crop geometry",
+    "resampling": "crop geometry",
+    "crops": "crop geometry",
+    "colours": "normalisation",
+    "mean and std": "normalisation",
+    "heatmaps": "arithmetic",
+    "inputs": "arithmetic",
+}
+"""By what `explain` calls a setting that needs the network."""
+
+
+@dataclass(frozen=True)
+class _Match:
+    """How near predictions of some people are to those of a side."""
+
+    share: float
+    """Of keypoints that are the same, with the same score."""
+    distance: float
+    """Of the others as well: the mean of how far coordinates are off, at most 1 px of the heatmap each, px."""
+
+    @property
+    def same(self) -> bool:
+        return self.share >= GIVES
+
+
+def network_causes(
+    suite: Suite, row: Row, plan: Plan, new: Side, baseline: Side, observed: Observed, progress: RunProgress
+) -> list[Cause]:
+    """Return the settings that turn the predictions of the code at hand into those of a run or of its baseline.
+
+    If the code gives the run's predictions, the baseline's are looked for; if it gives the baseline's, the run was
+    made by other code or from other content, and its are looked for.
+
+    Args:
+        suite: The row's suite.
+        row: The row.
+        plan: The run's.
+        new: The run.
+        baseline: The baseline.
+        observed: How they differ.
+        progress: Told of the work.
+
+    Raises:
+        ObtainError: Something that the network needs is missing.
+    """
+    chosen = _sample(new, baseline)
+    name = suite.row_id(row)
+
+    def choose(people: People) -> People:
+        return people.take(np.isin(people.image_ids, chosen)).first_people(PEOPLE)
+
+    as_is = ChangedPlan(TriedSetting("nothing", "", ""), plan)
+    ((_, outcome),) = predict_changed(name, [as_is], progress, choose)
+    if not isinstance(outcome, Predictions):
+        raise outcome
+    matches = [_match(outcome, side) for side in (new, baseline)]
+    if matches[0].same == matches[1].same:
+        words = "both sides' predictions" if matches[0].same else "neither side's predictions"
+        return (
+            [_unclear(f"the code at hand gives {words} on the images that were looked at")]
+            if not matches[0].same
+            else []
+        )
+    target, words, before = (
+        (baseline, "the baseline's", matches[1]) if matches[0].same else (new, "the run's", matches[0])
+    )
+    causes: list[Cause] = []
+    nearest: tuple[float, ChangedPlan] | None = None
+    for group in (_recorded(plan, target), _relevant(suite, row, plan, observed)):
+        for changed, outcome in predict_changed(name, group, progress, choose):
+            if not isinstance(outcome, Predictions):
+                continue
+            match = _match(outcome, target)
+            if match.same:
+                asked = f"asked so on {len(outcome)} people of {len(chosen)} images"
+                causes.append(_cause(changed, "shown", f"{asked}, the network gives {words} predictions"))
+            elif nearest is None or match.distance < nearest[0]:
+                nearest = match.distance, changed
+        if causes:
+            return causes
+    if nearest and nearest[0] < CLOSER * before.distance:
+        left = f"it leaves {100 * nearest[0] / before.distance:.0f} % of the distance to {words} predictions"
+        causes.append(_cause(nearest[1], "possible", left))
+    return causes
+
+
+def _cause(changed: ChangedPlan, certainty: str, evidence: str) -> Cause:
+    kind = KINDS.get(changed.change.setting, "arithmetic")
+    return Cause.model_validate(
+        {"kind": kind, "text": str(changed.change), "certainty": certainty, "evidence": [evidence]}
+    )
+
+
+def _unclear(text: str) -> Cause:
+    return Cause(
+        kind="weights", text="other weights, images or code than those at hand", certainty="possible", evidence=[text]
+    )
+
+
+def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
+    """Yield the plan with what the target's protocol says otherwise, a field at a time."""
+    fields = ("flip", "flip test"), ("flip_indices", "mirror pairs"), ("decoder", "decoder"), ("crop", "padding")
+    for field, setting in fields:
+        was, now = getattr(plan.protocol, field), getattr(target.protocol, field)
+        protocol = plan.protocol.model_copy(update={field: now})
+        if was != now and _can_answer(plan.protocol, protocol):
+            yield ChangedPlan(TriedSetting(setting, *_differing(was, now)), replace(plan, protocol=protocol))
+
+
+def _can_answer(own: Protocol, other: Protocol) -> bool:
+    """Tell whether the network of a protocol gives the heatmaps that another one takes."""
+    codec, mirror = codec_of(own.decoder), own.flip.indices or own.flip_indices
+    return (
+        own.crop.input_size == other.crop.input_size
+        and own.decoder.grid_size == other.decoder.grid_size
+        and own.decoder.kept == other.decoder.kept
+        and codec.form == codec_of(other.decoder).form
+        and (not other.flip.enabled or other.flip.mode == codec.flip_mode)
+        and len(mirror) == len(other.flip.indices or other.flip_indices)
+    )
+
+
+def _relevant(suite: Suite, row: Row, plan: Plan, observed: Observed) -> Iterator[ChangedPlan]:
+    """Yield the plan with any other setting changed that may matter; where heatmaps are the same, only decoders do."""
+    for changed in changed_plans(suite, row, plan):
+        setting = changed.change.setting
+        if setting == "decoder" or not (setting == "boxes" or observed.same_scores):
+            yield changed
+
+
+def _differing(was: object, now: object) -> tuple[str, str]:
+    """Return two values of a protocol as text; of values with fields those that differ."""
+    if not (isinstance(was, Fields) and isinstance(now, Fields)):
+        return str(was), str(now)
+    sides = was.model_dump(), now.model_dump()
+    names = [name for name in sides[0] if sides[0][name] != sides[1].get(name)]
+    first, second = (", ".join(f"{name} {side.get(name)}" for name in names) for side in sides)
+    return first, second
+
+
+def _sample(new: Side, baseline: Side) -> list[int]:
+    """Return the ids of a few images whose predictions differ."""
+    paired = pair_people(new.predictions, baseline.predictions)
+    now, before = new.predictions.where(paired.new), baseline.predictions.where(paired.old)
+    other = ~_same_keypoints(now, before).all(axis=1)
+    images: list[int] = np.unique(before.image_ids[other]).tolist()
+    return images[:: max(1, len(images) // IMAGES)][:IMAGES]
+
+
+def _match(predictions: Predictions, side: Side) -> _Match:
+    paired = pair_people(predictions, side.predictions)
+    if not len(paired.new):
+        return _Match(0.0, float("inf"))
+    now, then = predictions.where(paired.new), side.predictions.where(paired.old)
+    grid = side.protocol.decoder.grid_size or side.protocol.crop.input_size
+    heatmap = np.sqrt(then.crop_areas / np.prod(grid))[:, None, None]
+    off: Float64 = np.minimum(np.abs(now.keypoints - then.keypoints) / np.maximum(heatmap, 1e-9), 1)
+    return _Match(float(_same_keypoints(now, then).mean()), float(off.mean()))
+
+
+def _same_keypoints(now: Predictions, then: Predictions) -> Bool:
+    """Tell which keypoints [n, K] are the same with the same score."""
+    near = (np.abs(now.keypoints - then.keypoints) <= SAME).all(axis=2)
+    same: Bool = near & (np.abs(now.keypoint_scores - then.keypoint_scores) <= SCORE)
+    return same

@@ -1,0 +1,143 @@
+"""What is concluded from differences: one kind where only one fits, several where several do, none where none does."""
+
+from typing import Any
+
+import pytest
+
+from harness.judge.causes import conclude
+from harness.judge.comparison import Change
+from harness.judge.differences import Cause, Differences, Observed
+from harness.report.differences import differences_text
+
+METRICS = {"AP": (0.5, 0.6)}
+IRREGULAR = ("irregular", "80 % of the keypoints moved", False)
+
+
+def observed(**fields: Any) -> Observed:
+    return Observed.model_validate({"people": 60, "images": 20, "metrics": METRICS} | fields)
+
+
+def moved(**fields: Any) -> Observed:
+    usual = {"moved_people": 60, "moved_images": 20, "same_scores": False, "score_change": 0.2, "motions": [IRREGULAR]}
+    return observed(**usual | fields)
+
+
+def answers(seen: Observed, *stated: Change) -> list[tuple[str, str]]:
+    causes, _ = conclude(seen, stated)
+    return [(cause.kind, cause.certainty) for cause in causes]
+
+
+def change(field: str, was: Any = 1, now: Any = 2) -> Change:
+    return Change(field=field, baseline=was, new=now)
+
+
+@pytest.mark.parametrize(
+    ("seen", "stated", "first"),
+    [
+        (observed(), [change("scoring.nms_threshold")], ("scoring", "shown")),
+        (observed(), [change("annotations.sha256", "a", "b")], ("ground truth", "shown")),
+        (observed(), [], ("scoring", "likely")),
+        (moved(), [change("weights.sha256")], ("weights", "likely")),
+        (moved(), [change("flip.enabled", True, False)], ("flip test", "likely")),
+        (moved(), [change("normalisation.mean")], ("normalisation", "likely")),
+        (moved(same_scores=True), [change("decoder.codec")], ("decoding", "likely")),
+        (moved(same_scores=True), [], ("decoding", "likely")),
+        (
+            moved(same_scores=True, motions=[("shifted", "all by (+1, +1) px of the image", True)]),
+            [],
+            ("map back to the image", "likely"),
+        ),
+        (moved(same_scores=True, motions=[("rounded", "cut in the heatmap", True)]), [], ("decoding", "likely")),
+        (moved(same_scores=True, motions=[("keypoint order", "7 and 8", True)]), [], ("keypoint order", "likely")),
+        (moved(motions=[("mirrored", "within their crops", True)]), [], ("flip test", "likely")),
+        (moved(motions=[IRREGULAR, ("shifted", "by (+0.2, +0), along x only", False)]), [], ("flip test", "possible")),
+        (moved(motions=[IRREGULAR, ("shifted", "by (+0.1, +0.1)", False)]), [], ("crop geometry", "likely")),
+        (moved(motions=[IRREGULAR, ("grown", "by 3 %", False)]), [], ("crop geometry", "likely")),
+        (moved(moved_people=3, moved_images=1, whole_images=True), [], ("image content", "likely")),
+        (moved(boxes="all boxes are (+0, +0, -1, -1) px off"), [], ("boxes", "likely")),
+        (observed(box_scores="all box scores are 1"), [], ("boxes", "likely")),
+        (observed(areas="without padding"), [], ("crop geometry", "likely")),
+        (observed(only_old=9, threshold=0.3), [], ("boxes", "likely")),
+        (observed(only_old=9, images_only_old=3), [], ("people", "likely")),
+        (observed(only_new=9, repeated=9), [], ("people", "likely")),
+    ],
+)
+def test_first_cause(seen: Observed, stated: list[Change], first: tuple[str, str]) -> None:
+    assert answers(seen, *stated)[0] == first
+
+
+def test_what_the_predictions_speak_against_is_no_cause() -> None:
+    """Other weights give other heatmaps, and a flip test no other boxes."""
+    assert "weights" not in dict(answers(moved(same_scores=True), change("weights.sha256")))
+    assert "flip test" not in dict(answers(observed(only_old=3), change("flip.shift")))
+    assert "boxes" not in dict(answers(moved(), change("boxes.score_threshold")))
+
+
+def test_two_that_differ_are_both_named() -> None:
+    causes = answers(moved(), change("weights.sha256"), change("flip.shift"))
+    assert causes == [("weights", "likely"), ("flip test", "likely")]
+    scored = answers(observed(), change("annotations.sha256"), change("scoring.nms_threshold"))
+    assert ("ground truth", "likely") in scored
+    assert ("scoring", "likely") in scored
+
+
+def test_what_was_tried_comes_first() -> None:
+    shown = Cause(kind="crop geometry", text="resampling", certainty="shown", evidence=["it gives them"])
+    causes, untold = conclude(moved(motions=[IRREGULAR]), [], [shown])
+    assert causes[0] == shown
+    assert untold is None
+
+
+@pytest.mark.parametrize(("change_of_scores", "first"), [(0.2, "normalisation"), (0.002, "arithmetic")])
+def test_what_may_make_other_heatmaps_is_unknown(change_of_scores: float, first: str) -> None:
+    (cause,), untold = conclude(moved(score_change=change_of_scores), [])
+    assert (cause.kind, cause.text, cause.certainty) == ("unknown", IRREGULAR[1], "possible")
+    assert untold is not None
+    assert f"cannot be told from predictions alone; {first}, " in untold
+
+
+def test_what_is_possible_is_listed() -> None:
+    _, untold = conclude(moved(score_change=0.002), [change("packages.opencv", "4", "5")])
+    assert untold == "what it is cannot be told from predictions alone; possible: arithmetic, or others"
+    _, untold = conclude(moved(motions=[IRREGULAR, ("shifted", "by (+0.2, +0), along x only", False)]), [])
+    assert untold == "what it is cannot be told from predictions alone; possible: flip test, crop geometry"
+
+
+def test_packages_are_named_only_where_nothing_else_is() -> None:
+    packages = change("packages.opencv", "4", "5")
+    assert ("arithmetic", "possible") in answers(moved(score_change=0.001), packages)
+    assert answers(moved(), packages, change("weights.sha256")) == [("weights", "likely")]
+    assert answers(observed(metrics={}), packages) == []
+
+
+def differences(seen: Observed, *stated: Change) -> str:
+    causes, untold = conclude(seen, stated)
+    return differences_text(
+        Differences(
+            row="demo/a",
+            run="val",
+            baseline="results/demo/a/val",
+            observed=seen,
+            stated=list(stated),
+            causes=causes,
+            untold=untold,
+            notes=["the network was not asked"],
+        )
+    )
+
+
+def test_text() -> None:
+    lines = differences(moved(), change("flip.enabled", True, False)).splitlines()
+    assert lines[:5] == [
+        "demo/a val against results/demo/a/val",
+        "  AP 0.6000 -> 0.5000",
+        "",
+        "Causes, the likeliest first:",
+        "  1. flip test: flip.enabled was True and is False (likely)",
+    ]
+    assert "  - on record: flip.enabled: True -> False" in lines
+    assert lines[-1] == "Note: the network was not asked"
+    assert "there is nothing to explain" in differences(observed(metrics={}))
+    lines = differences(moved()).splitlines()
+    assert lines[3].startswith("No cause is known: what makes other heatmaps cannot be told from predictions alone; ")
+    assert lines[4] == f"  1. unknown: {IRREGULAR[1]} (possible, as are others)"

@@ -1,0 +1,171 @@
+"""How keypoints of two runs lie to each other: each rule on keypoints that were moved by it, and on noise."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.motion import Sides, motions
+from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of
+from harness.predictions import Predictions
+from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, PoseSelection, Protocol
+
+PROTOCOL = Protocol(
+    dataset="CocoDataset",
+    annotations=DataFile(path="a.json", sha256=""),
+    num_keypoints=17,
+    flip_indices=COCO_PAIRS,
+    boxes=Boxes(source="ground-truth"),
+    limit=None,
+    crop=Crop(input_size=(192, 256), padding=1.25, affine="plain"),
+    flip=Flip(enabled=True, shift=True),
+    decoder=Decoder(codec="msra", heatmap_size=(48, 64)),
+    scoring=PoseSelection(metric="coco-oks", sigmas=(0.05,) * 17),
+    compute=Compute(engine="shared", batch_size=4, device="cpu"),
+)
+HEATMAP = np.array([48, 64])
+
+
+def drawn(count: int = 60, seed: int = 0, decoder: str = "quarters") -> Predictions:
+    """Return people with keypoints anywhere in their crops or, as MSRA's decoder has them, on quarters of pixels."""
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(0, 300, (count, 2))
+    boxes = np.hstack([corners, corners + rng.uniform(40, 200, (count, 2))]).astype(np.float32)
+    made = Predictions(
+        person_ids=np.arange(count),
+        image_ids=np.arange(count) // 3,
+        boxes=boxes,
+        box_scores=np.ones(count, np.float32),
+        crop_areas=np.ones(count, np.float32),
+        keypoints=np.zeros((count, 17, 2)),
+        keypoint_scores=rng.uniform(0.1, 1, (count, 17)).astype(np.float32),
+    )
+    places = rng.uniform(2, HEATMAP - 3, (count, 17, 2))
+    if decoder == "quarters":
+        places = np.floor(places) + rng.choice([-0.25, 0.25], places.shape)
+    return replace(made, keypoints=from_heatmap(made, places))
+
+
+def from_heatmap(made: Predictions, places: Any) -> Any:
+    corners, sizes = crop_regions_of(made, PROTOCOL)
+    return corners + places / HEATMAP * sizes
+
+
+def in_heatmap(function: Callable[[Any], Any]) -> Callable[[Predictions], Any]:
+    def move(made: Predictions) -> Any:
+        corners, sizes = crop_regions_of(made, PROTOCOL)
+        return from_heatmap(made, function((made.keypoints - corners) / sizes * HEATMAP))
+
+    return move
+
+
+def found(move: Callable[[Predictions], Any], old: Predictions | None = None) -> list[tuple[str, str, bool]]:
+    old = old or drawn()
+    new = replace(old, keypoints=move(old))
+    return [(one.kind, one.text, one.exact) for one in motions(Sides.of(new, old, PROTOCOL))]
+
+
+def along_x(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda places: np.stack([function(places[..., 0]), places[..., 1]], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("move", "kind", "words"),
+    [
+        (lambda made: made.keypoints[:, list(COCO_PAIRS)], "keypoint order", "left and right are exchanged"),
+        (lambda made: made.keypoints[:, list(OPENPOSE)], "keypoint order", "OpenPose's"),
+        (
+            lambda made: made.keypoints[:, [*range(7), 8, 7, *range(9, 17)]],
+            "keypoint order",
+            "7 and 8 are exchanged",
+        ),
+        (lambda made: made.keypoints + 1, "shifted", "moved by (+1, +1) px of the image"),
+        (lambda made: made.keypoints + np.array([0.5, 0]), "shifted", "(+0.5, +0) px of the image, along x only"),
+        (in_heatmap(lambda at: at + 0.125), "shifted", "moved by (+0.5, +0.5) px of the crop"),
+        (
+            in_heatmap(lambda at: at * HEATMAP / (HEATMAP - 1)),
+            "grown",
+            "x by 1.021 about",
+        ),
+        (in_heatmap(lambda at: (at - HEATMAP / 2) * 1.1 + HEATMAP / 2), "grown", "x by 1.1 about 0.5 of the crop"),
+        (lambda made: np.rint(made.keypoints), "rounded", "rounded to whole pixels of the image"),
+        (lambda made: np.floor(made.keypoints), "rounded", "cut to whole pixels of the image"),
+        (in_heatmap(np.floor), "rounded", "cut to whole pixels of the heatmap"),
+        (in_heatmap(along_x(np.rint)), "rounded", "rounded to whole pixels of the heatmap, along x only"),
+        (
+            in_heatmap(along_x(lambda x: 47 - x)),
+            "mirrored",
+            "mirrored within their crops, -4 px of the crop beside the mirror image",
+        ),
+        (
+            lambda made: in_heatmap(along_x(lambda x: 48 - x))(made)[:, list(COCO_PAIRS)],
+            "mirrored",
+            "mirrored within their crops, left and right exchanged",
+        ),
+    ],
+)
+def test_rule_gives_all_keypoints(move: Callable[[Predictions], Any], kind: str, words: str) -> None:
+    ((found_kind, text, exact),) = found(move)
+    assert (found_kind, exact) == (kind, True)
+    assert words in text
+
+
+def test_finer_decoder_is_seen_from_the_coarser_one() -> None:
+    """MSRA's quarters are DARK's places, rounded; the run has the finer ones."""
+    fine = drawn(decoder="fine")
+    coarse = replace(fine, keypoints=in_heatmap(np.rint)(fine))
+    ((kind, text, exact),) = found(lambda _: fine.keypoints, coarse)
+    assert (kind, exact) == ("rounded", True)
+    assert text.startswith("the baseline's are the run's rounded to whole pixels of the heatmap")
+
+
+def test_same_keypoints_have_not_moved() -> None:
+    assert found(lambda made: made.keypoints) == []
+    assert found(lambda made: made.keypoints.astype(np.float32)) == []
+
+
+@given(seed=st.integers(0, 10_000), far=st.floats(0.3, 3))
+def test_noise_is_no_rule(seed: int, far: float) -> None:
+    """Nothing is read into noise: no rule, and hardly ever a direction."""
+    rng = np.random.default_rng(seed)
+    old = drawn(decoder="fine")
+    (kind, text, exact), *usual = found(in_heatmap(lambda at: at + rng.normal(0, far, at.shape)), old)
+    assert (kind, exact) == ("irregular", False)
+    assert "100 % of the keypoints moved" in text
+    assert not usual
+
+
+@pytest.mark.parametrize(
+    ("mean", "kind", "words"),
+    [
+        ((0.125, 0.125), "shifted", "px of the heatmap"),
+        ((0.3, 0.0), "shifted", "px of the heatmap, along x only"),
+    ],
+)
+def test_usual_direction_of_many(mean: tuple[float, float], kind: str, words: str) -> None:
+    rng = np.random.default_rng(1)
+    (first, *_), (found_kind, text, exact) = found(in_heatmap(lambda at: at + mean + rng.normal(0, 0.2, at.shape)))
+    assert first == "irregular"
+    assert (found_kind, exact) == (kind, False)
+    assert text.endswith(words)
+
+
+def test_usual_growth_of_many() -> None:
+    rng = np.random.default_rng(1)
+    middle = HEATMAP / 2
+    moved = found(in_heatmap(lambda at: middle + (at - middle) * 1.03 + rng.normal(0, 0.1, at.shape)))
+    assert [kind for kind, _, _ in moved] == ["irregular", "grown"]
+
+
+def test_few_that_jump_do_not_hide_a_rule() -> None:
+    def move(made: Predictions) -> Any:
+        keypoints = made.keypoints + 1
+        keypoints[0, :9] += 40
+        return keypoints
+
+    assert found(move)[0][0] == "shifted"
+    assert found(lambda made: move(made) + np.where(np.arange(60) < 6, 30, 0)[:, None, None])[0][0] == "irregular"

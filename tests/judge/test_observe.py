@@ -1,0 +1,137 @@
+"""What is measured of the predictions of two runs: people, boxes, scores, areas."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_motion import PROTOCOL, drawn
+
+from harness.judge.differences import Observed
+from harness.judge.observe import describe_boxes, observe
+from harness.judge.pairing import pair_people
+from harness.predict.crops import padded_sizes
+from harness.predictions import Predictions
+
+
+def made() -> Predictions:
+    people = drawn()
+    rng = np.random.default_rng(3)
+    areas = padded_sizes(people.boxes[:, 2:] - people.boxes[:, :2], PROTOCOL.crop).prod(axis=1)
+    return replace(people, crop_areas=areas, box_scores=rng.uniform(0, 1, len(people)).astype(np.float32))
+
+
+def seen(change: Callable[[Predictions], Predictions]) -> Observed:
+    old = made()
+    new = change(old)
+    return observe(new, old, pair_people(new, old), PROTOCOL, ({"AP": 0.5}, {"AP": 0.5}))
+
+
+@given(seed=st.integers(0, 1000))
+def test_order_does_not_matter(seed: int) -> None:
+    """The same people in another order, with other ids, as those of another box file, are the same predictions."""
+    order = np.random.default_rng(seed).permutation(60)
+
+    def change(old: Predictions) -> Predictions:
+        return replace(old.where(order), person_ids=np.arange(60) + 7)
+
+    observed = seen(change)
+    assert observed.same_predictions
+    assert (observed.people, observed.metrics, observed.motions) == (60, {}, [])
+
+
+def test_people_that_are_missing_or_new() -> None:
+    observed = seen(lambda old: old.where(old.image_ids != 4))
+    assert (observed.people, observed.only_old, observed.only_new, observed.images_only_old) == (57, 3, 0, 1)
+    assert observed.threshold is None
+    assert not observed.same_people
+
+
+def test_threshold_of_box_scores() -> None:
+    old = made()
+    observed = seen(lambda old: old.where(old.box_scores >= 0.3))
+    assert observed.threshold is not None
+    assert old.box_scores[old.box_scores < 0.3].max() < observed.threshold < old.box_scores[old.box_scores >= 0.3].min()
+    assert observed.only_old == (old.box_scores < 0.3).sum()
+
+
+def test_people_twice() -> None:
+    observed = seen(lambda old: old.where(np.r_[np.arange(60), np.arange(11)]))
+    assert (observed.repeated, observed.only_new, observed.only_old) == (11, 11, 0)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda boxes: boxes - [0, 0, 1, 1], "all boxes are (+0, +0, -1, -1) px off"),
+        (lambda boxes: np.rint(boxes), "the boxes are rounded to whole pixels"),
+        (lambda boxes: np.floor(boxes), "the boxes are cut to whole pixels"),
+        (
+            lambda boxes: np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]),
+            "the boxes are x, y, width, height of the baseline's, taken as corners",
+        ),
+        (
+            lambda boxes: np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]),
+            "the boxes are the corners of the baseline's, taken as x, y, width, height",
+        ),
+        (
+            lambda boxes: boxes + 0.05 * np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1],
+            "the boxes are 1.1 times as wide and 1.1 times as high",
+        ),
+        (lambda boxes: np.minimum(boxes, 350), "all of these within the baseline's"),
+        (lambda boxes: boxes + np.random.default_rng(0).normal(0, 3, boxes.shape), "60 of 60 boxes are others"),
+        (lambda boxes: boxes + 0.001, None),
+    ],
+)
+def test_boxes(function: Callable[[Any], Any], words: str | None) -> None:
+    old = made().boxes
+    text = describe_boxes(function(old.astype(np.float64)), old)
+    assert text is None if words is None else text is not None and words in text
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda old: (old.boxes[:, 2:] - old.boxes[:, :2]).prod(axis=1), "without padding and aspect ratio"),
+        (lambda old: old.crop_areas * (1.1 / 1.25) ** 2, "those of a padding of 1.1, the baseline's of 1.25"),
+        (lambda old: old.crop_areas * np.linspace(0.5, 2, 60), "crop areas of 60 of 60 people are others"),
+    ],
+)
+def test_areas(function: Callable[[Predictions], Any], words: str) -> None:
+    observed = seen(lambda old: replace(old, crop_areas=function(old).astype(np.float32)))
+    assert words in (observed.areas or "")
+    assert not observed.same_predictions
+
+
+def test_scores_alone() -> None:
+    observed = seen(lambda old: replace(old, keypoint_scores=old.keypoint_scores**2))
+    assert observed.motions == []
+    assert (observed.scores or "").startswith("the keypoints' scores of 60 of 60 people are others, by up to 0.25")
+    observed = seen(lambda old: replace(old, box_scores=np.ones_like(old.box_scores)))
+    assert observed.box_scores == "all box scores are 1: those of the baseline's boxes are not used"
+
+
+def test_heatmaps_are_the_same_where_scores_are() -> None:
+    assert seen(lambda old: replace(old, keypoints=old.keypoints + 1)).same_scores
+    assert seen(lambda old: replace(old, keypoints=old.keypoints + 1)).moved_people == 60
+    order = [*range(7), 8, 7, *range(9, 17)]
+    exchanged = seen(
+        lambda old: replace(old, keypoints=old.keypoints[:, order], keypoint_scores=old.keypoint_scores[:, order])
+    )
+    assert exchanged.same_scores  # in the other order
+    other = seen(lambda old: replace(old, keypoints=old.keypoints + 1, keypoint_scores=old.keypoint_scores * 1.1))
+    assert not other.same_scores
+    assert other.score_change == pytest.approx(0.1, abs=1e-3)
+
+
+def test_images_with_other_predictions() -> None:
+    def turned(old: Predictions) -> Predictions:
+        keypoints = old.keypoints.copy()
+        keypoints[old.image_ids == 2] += 30
+        return replace(old, keypoints=keypoints)
+
+    observed = seen(turned)
+    assert (observed.moved_people, observed.moved_images, observed.images, observed.whole_images) == (3, 1, 20, True)
