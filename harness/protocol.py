@@ -54,30 +54,51 @@ class Normalisation(Fields):
 
 
 class Flip(Fields):
-    """The flip test: heatmaps of the mirrored crop averaged in."""
+    """The flip test: what the network gives for the mirrored crop is mirrored back and averaged in."""
 
     enabled: bool
     shift: bool
-    """Shift the mirrored heatmaps by one pixel before averaging."""
-    mode: Literal["heatmap", "udp_combined"] = "heatmap"
-    """`udp_combined`: of a keypoint's three heatmaps, the one of offsets to the right changes its sign."""
+    """Shift what is mirrored back by one pixel before averaging."""
+    mode: str = "heatmap"
+    """How it is mirrored back: the codec's `flip_mode`. `udp_combined`: of a keypoint's three heatmaps, the one of
+    offsets to the right changes its sign."""
     indices: tuple[int, ...] | None = None
     """The mirror images of the network's keypoints, where these are not the data set's."""
 
 
 class Decoder(Fields):
-    """How a heatmap becomes a keypoint."""
+    """How what the network gives becomes keypoints."""
 
     codec: str
     """A codec of `harness.codecs`, or of another package; looked up where heatmaps are decoded."""
-    heatmap_size: Size
-    """Width and height, px."""
+    heatmap_size: Size | None = None
+    """Width and height, px; None for a codec without heatmaps."""
     blur_kernel_size: int | None = None
     """Gaussian kernel of the heatmap modulation, px; None for a codec without one."""
+    simcc_split_ratio: float | None = None
+    """Values of SimCC's vectors per px of the network's input; None for a codec without vectors."""
+    simcc_lengths: Size | None = None
+    """How many values the vectors across and down have."""
     radius_factor: float | None = None
     """How far an offset of 1 is, as a share of the heatmap's longer side; None for a codec without offsets."""
     kept: tuple[int, ...] | None = None
     """Which of the network's keypoints are the data set's, in its order; None where they are the same."""
+
+    @property
+    def grid_size(self) -> Size | None:
+        """Across and down, the number of places that a keypoint can be found at; None for coordinates."""
+        return self.heatmap_size or self.simcc_lengths
+
+    @property
+    def grid(self) -> str:
+        """What these places are of, in messages."""
+        return "heatmap" if self.heatmap_size else "vectors" if self.simcc_lengths else "crop"
+
+    @property
+    def map_size(self) -> Size:
+        """Width and height of the heatmaps, px, of a codec that has some."""
+        assert self.heatmap_size, f"{self.codec} has no heatmaps"
+        return self.heatmap_size
 
 
 class Scoring(Fields):
@@ -98,8 +119,9 @@ class PoseSelection(Scoring):
 
     sigmas: tuple[float, ...]
     """Per-keypoint falloff; single precision, as MMPose holds them."""
-    score_mode: Literal["bbox", "keypoint", "bbox_keypoint"] = "bbox_keypoint"
-    """A pose's score: its box's, the mean of its keypoints', or their product."""
+    score_mode: Literal["bbox", "keypoint", "bbox_keypoint", "bbox_rle"] = "bbox_keypoint"
+    """A pose's score: its box's, the mean of its keypoints', or their product; `bbox_rle`: the sum of its box's, and of
+    the mean and the highest of its keypoints'."""
     keypoint_score_threshold: float = 0.2
     """Keypoints at or below it do not count in the mean."""
     nms: Literal["oks", "soft-oks", "none"] = "oks"

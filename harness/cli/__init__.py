@@ -72,7 +72,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
-    """Reproduce the published numbers of MMPose's top-down heatmap models.
+    """Reproduce the published numbers of MMPose's top-down models.
 
     Exit codes: 0 success, 1 a number differs, 2 wrong usage or invalid suite, 3 something could not be obtained or
     failed.

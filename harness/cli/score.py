@@ -29,7 +29,7 @@ from harness.errors import HarnessError, ObtainError, UsageError
 @click.option("--one-based", is_flag=True, help="The array counts pixels from 1.")
 @click.option(
     "--score-mode",
-    type=click.Choice(["bbox", "keypoint", "bbox_keypoint"]),
+    type=click.Choice(["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]),
     help="Rescore poses as MMPose does, using a pose's own score as its box score.  [default: bbox, scores unchanged]",
 )
 @click.option(

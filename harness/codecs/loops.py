@@ -18,7 +18,7 @@ from harness.arrays import Float32, Indices
 if TYPE_CHECKING:
     from torch import Tensor
 
-_INFINITE = np.int32(0x7F800000)
+INFINITE = np.int32(0x7F800000)
 """The bits of infinity; those of NaN without their sign are higher."""
 
 
@@ -76,7 +76,7 @@ def place_of_maximum(heatmaps, bits, i, peaks):  # type: ignore[no-untyped-def]
         peaks[y] = peak
         row = y if peak > largest else row
         largest = peak if peak > largest else largest
-    if 0 < largest <= _INFINITE:
+    if 0 < largest <= INFINITE:
         column = first_place(bits[i, row], largest)
         if column < width:
             return row, column

@@ -71,7 +71,7 @@ def to_points(index: Indices, scores: Float32, width: int) -> Float32:
 
 def strides(decoder: Decoder, input_size: Size) -> Float32:
     """Return input px per heatmap px, across and down: they differ where the aspect ratios do (AlexNet)."""
-    return _strides(decoder.heatmap_size, input_size)
+    return _strides(decoder.map_size, input_size)
 
 
 @lru_cache

@@ -73,11 +73,11 @@ def locate_msra(index: Indices, values: Float32, size: Size, decoder: Decoder, i
 
 def locate_stepped(points: Float32, scores: Float32, size: Size, decoder: Decoder, input_size: Size) -> Located:
     """Locate M keypoints from x, y [M, 2], heatmap px, and scores [M]."""
-    return Located(points * strides(decoder, input_size), scores, _all_certain(len(points)))
+    return Located(points * strides(decoder, input_size), scores, all_certain(len(points)))
 
 
 @lru_cache
-def _all_certain(count: int) -> Bool:
+def all_certain(count: int) -> Bool:
     """Return that `count` keypoints are; made once, which takes a tenth of what the keypoints of a batch do."""
     certain = np.ones(count, bool)
     certain.flags.writeable = False

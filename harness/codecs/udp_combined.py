@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Float32, Floating, Indices
+from harness.codecs.flipping import mirror_heatmaps
 from harness.codecs.interface import Codec, FastPath, Located
 from harness.codecs.maxima import maxima, to_points
 from harness.codecs.modulation import ROUNDING
-from harness.protocol import Decoder, Size
+from harness.protocol import Decoder, Protocol, Size
 
 if TYPE_CHECKING:
     import torch
@@ -62,11 +63,11 @@ def _taps(decoder: Decoder) -> int:
 def _radius(decoder: Decoder) -> float:
     """Return how far an offset of 1 is, heatmap px."""
     assert decoder.radius_factor is not None
-    return decoder.radius_factor * max(decoder.heatmap_size)
+    return decoder.radius_factor * max(decoder.map_size)
 
 
 def _to_input(points: Floating, decoder: Decoder, input_size: Size) -> Floating:
-    moved: Floating = points / (np.array(decoder.heatmap_size) - 1) * np.array(input_size)
+    moved: Floating = points / (np.array(decoder.map_size) - 1) * np.array(input_size)
     return moved
 
 
@@ -148,6 +149,7 @@ class UdpCombined(Codec):
 
     name = "udp-combined"
     channels = 3
+    form = "heatmaps with offsets"
     flip_mode = "udp_combined"
     kernels = (KERNEL,)
     settings = {"type": "UDPHeatmap", "heatmap_type": "combined"}
@@ -165,6 +167,12 @@ class UdpCombined(Codec):
     def decode(self, heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
         """As `Codec.decode`."""
         return decode_combined(heatmaps, decoder, input_size)
+
+    def mirrored_back(self, outputs: Tensor, protocol: Protocol) -> Tensor:
+        """As `Codec.mirrored_back`; what is to the right is to the left in a mirrored crop."""
+        turned = mirror_heatmaps(outputs, protocol, self.channels)
+        turned[:, 1 :: self.channels].neg_()
+        return turned
 
     def searched(self, heatmaps: Float32, decoder: Decoder) -> Float32:
         """Return the blurred class maps."""

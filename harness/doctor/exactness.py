@@ -60,8 +60,8 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
     network = plan.network()
     unique: Bool = np.zeros((len(people), protocol.num_keypoints), bool)
 
-    def look(index: Indices, heatmaps: Float32) -> None:
-        unique[index] = unique_maxima(protocol.decoder, heatmaps)
+    def look(index: Indices, outputs: Float32) -> None:
+        unique[index] = unique_maxima(protocol.decoder, outputs)
 
     changed = upstream_warp() == "opencv-5"
 

@@ -136,13 +136,13 @@ def _estimated(protocol: Protocol) -> str:
 
 
 def _predict(network: Any, protocols: Sequence[Protocol], people: People) -> list[tuple[Predictions, Float32]]:
-    """Return the predictions of each protocol and its heatmaps [N, K, h, w], flip test included."""
+    """Return the predictions of each protocol and its outputs [N, C, ...], flip test included."""
     shared = SharedForward(Forward(network, protocols[0]))
     seen: list[dict[int, Float32]] = [{} for _ in protocols]
 
     def look_with(number: int) -> Any:
-        def look(index: Indices, heatmaps: Float32) -> None:
-            seen[number].update(zip(index.tolist(), heatmaps, strict=True))
+        def look(index: Indices, outputs: Float32) -> None:
+            seen[number].update(zip(index.tolist(), outputs, strict=True))
 
         return look
 

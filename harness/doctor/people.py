@@ -58,17 +58,17 @@ def rendered_people(data: Path, count: int) -> People:
     return annotated_people(data / demo.annotations, data / demo.images).first_people(count)
 
 
-def settled(decoder: Decoder, heatmaps: Float32) -> Bool:
-    """Return which keypoints [N, K] of heatmaps [N, K, h, w] do not depend on rounding.
+def settled(decoder: Decoder, outputs: Float32) -> Bool:
+    """Return which keypoints [N, K] of a network's outputs [N, C, ...] do not depend on rounding.
 
     Their maximum is unique. Where the codec takes a step towards the higher neighbour of the maximum, these neighbours
     differ as well.
     """
-    unique = unique_maxima(decoder, heatmaps, MARGIN)
+    unique = unique_maxima(decoder, outputs, MARGIN)
     codec = codec_of(decoder)
     if not codec.steps:
         return unique
-    heatmaps = codec.searched(heatmaps, decoder)
+    heatmaps = codec.searched(outputs, decoder)
     if decoder.kept is not None:
         heatmaps = heatmaps[:, list(decoder.kept)]
     points, values = maxima(heatmaps)

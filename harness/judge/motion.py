@@ -69,9 +69,14 @@ class Sides:
         moved: Bool = (np.abs(self.off) > SAME).any(axis=2)
         return moved
 
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """Width and height of the heatmap; the lengths of vectors; for coordinates the crop's size."""
+        return self.protocol.decoder.grid_size or self.protocol.crop.input_size
+
     def in_heatmap(self, keypoints: Float64) -> Float64:
-        """Return keypoints in px of the heatmap, as MSRA's decoder counts them."""
-        places: Float64 = (keypoints - self.corners) / self.sizes * self.protocol.decoder.heatmap_size
+        """Return keypoints in px of the heatmap, as MSRA's decoder counts them, or in `grid_size`."""
+        places: Float64 = (keypoints - self.corners) / self.sizes * self.grid_size
         return places
 
     def chosen(self, people: Bool | Indices) -> "Sides":
@@ -195,8 +200,8 @@ ROUNDINGS: tuple[tuple[str, Rounding], ...] = (
 
 def _rounded(sides: Sides) -> Motion | None:
     """Tell whether one side is the other one rounded, in the image, in the crop or in the heatmap."""
-    heatmap, crop = sides.protocol.decoder.heatmap_size, sides.protocol.crop.input_size
-    for what, size in (("image", None), ("heatmap", np.array(heatmap)), ("crop", np.array(crop))):
+    grid, crop = sides.protocol.decoder.grid, sides.protocol.crop.input_size
+    for what, size in (("image", None), (grid, np.array(sides.grid_size)), ("crop", np.array(crop))):
         new, old = (
             side if size is None else (side - sides.corners) / sides.sizes * size for side in (sides.new, sides.old)
         )
@@ -223,7 +228,8 @@ def _irregular(sides: Sides) -> Iterator[Motion]:
     share, far = sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
     still = [(np.abs(off[..., axis]) <= GRID).mean() >= MOST for axis in range(2)]
     along = f", along {'y' if still[0] else 'x'} only" if any(still) else ""
-    moved = f"{100 * share:.0f} % of the keypoints moved{along}, the median of these by {far:.2g} px of the heatmap"
+    grid = sides.protocol.decoder.grid
+    moved = f"{100 * share:.0f} % of the keypoints moved{along}, the median of these by {far:.2g} px of the {grid}"
     yield Motion("irregular", f"{moved}; no rule that was tried gives it", False)
     near = (np.abs(off) < 1).all(axis=2)  # others jumped to another peak
     if near.sum() < FEW or near.mean() < NEAR:
@@ -233,8 +239,12 @@ def _irregular(sides: Sides) -> Iterator[Motion]:
     if sure.any():
         axis = "" if sure.all() else f", along {'x' if sure[0] else 'y'} only"
         spread = f"± {_numbers(errors, '')}"
-        yield Motion("shifted", f"on average they moved by ({_numbers(means)}) {spread} px of the heatmap{axis}", False)
-    places = ((sides.old - sides.corners) / sides.sizes - 0.5) * sides.protocol.decoder.heatmap_size
+        yield Motion(
+            "shifted",
+            f"on average they moved by ({_numbers(means)}) {spread} px of the {grid}{axis}",
+            False,
+        )
+    places = ((sides.old - sides.corners) / sides.sizes - 0.5) * sides.grid_size
     steep = np.array([_slope(places[near][:, axis], off[near][:, axis]) for axis in range(2)])
     if (np.abs(steep[:, 0]) > SURE * steep[:, 1]).all() and (np.abs(steep[:, 0]) > 0.005).all():
         yield Motion(

@@ -31,18 +31,24 @@ def keypoint_moves(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
         half = f"half a pixel to the {direction}"
         yield TriedSetting("keypoints in the image", "as decoded", half), _by_image(sign * image)
         yield TriedSetting("keypoints in the crop", "as decoded", half), _by_size(protocol.crop.input_size, sign)
-        heatmap = protocol.decoder.heatmap_size
-        yield TriedSetting("keypoints in the heatmap", "as decoded", half), _by_size(heatmap, sign)
+        if heatmap := protocol.decoder.heatmap_size:
+            yield TriedSetting("keypoints in the heatmap", "as decoded", half), _by_size(heatmap, sign)
     yield TriedSetting("coordinates written", "in full", "rounded to whole pixels"), _written(np.rint)
     yield TriedSetting("coordinates written", "in full", "cut to whole pixels"), _written(np.trunc)
+    if protocol.decoder.heatmap_size:
+        yield from _of_heatmaps(protocol)
+
+
+def _of_heatmaps(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
+    """Yield what other ways to decode heatmaps give."""
     for axes, name in (((0, 1), "none"), ((1,), "along x only"), ((0,), "along y only")):
         yield TriedSetting("step between heatmap pixels", "as decoded", name), _without_step(axes)
 
-    width, height = protocol.decoder.heatmap_size
+    width, height = protocol.decoder.map_size
     larger = np.array([width / (width - 1), height / (height - 1)])
     yield TriedSetting("map back to the image", "as it is", "by W / (W - 1)"), _scaled(larger)
     yield TriedSetting("map back to the image", "as it is", "by (W - 1) / W"), _scaled(1 / larger)
-    across, down = np.divide(protocol.crop.input_size, protocol.decoder.heatmap_size)
+    across, down = np.divide(protocol.crop.input_size, protocol.decoder.map_size)
     if across != down:  # as MMPose's transform_preds did until 12a0e1e67
         width_only = TriedSetting("map back to the image", "both strides", "the width's stride")
         yield width_only, _scaled(np.array([1, across / down]), about=0.5)
@@ -120,7 +126,7 @@ def _without_step(axes: tuple[int, ...]) -> Move:
 
     def function(keypoints: Floating, predictions: Predictions, protocol: Protocol) -> Floating:
         corners, sizes = crop_regions_of(predictions, protocol)
-        scale = sizes / protocol.decoder.heatmap_size
+        scale = sizes / protocol.decoder.map_size
         moved = np.array(keypoints, np.float64)
         whole = corners + np.rint((keypoints - corners) / scale) * scale
         moved[..., axes] = whole[..., axes]

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.arrays import Float32, Float64, Floating
 
-ScoreMode = Literal["bbox", "keypoint", "bbox_keypoint"]
+ScoreMode = Literal["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]
 
 
 def pose_scores(box_scores: Float32, keypoint_scores: Float32, mode: ScoreMode, threshold: float) -> Floating:
@@ -19,18 +19,24 @@ def pose_scores(box_scores: Float32, keypoint_scores: Float32, mode: ScoreMode, 
     Args:
         box_scores: [N]
         keypoint_scores: [N, K]
-        mode: The box's score; the mean of the keypoints' scores; or the box's score times the mean of the scores of
-            those keypoints that exceed the threshold, 0 where none does.
+        mode: The box's score; the mean of the keypoints' scores; the box's score times the mean of the scores of
+            those keypoints that exceed the threshold, 0 where none does; or, 'bbox_rle', the sum of the box's score,
+            the mean and the highest of all keypoints' scores.
         threshold: For 'bbox_keypoint'; compared in float64, so float32(0.2), which is a little more, exceeds 0.2.
 
     Returns:
-        [N] float32, or float64 for 'bbox_keypoint'. OKS-NMS ranks and decays the scores in this type.
+        [N] float32, or float64 for 'bbox_keypoint' and 'bbox_rle', the latter summed in single precision. OKS-NMS ranks
+        and decays the scores in this type.
     """
     if mode == "bbox":
         return box_scores
     if mode == "keypoint":
         means: Floating = np.ascontiguousarray(keypoint_scores).mean(axis=1)
         return means
+    if mode == "bbox_rle":
+        keypoint_scores = np.ascontiguousarray(keypoint_scores)
+        sums: Float64 = (box_scores + keypoint_scores.mean(axis=1) + keypoint_scores.max(axis=1)).astype(np.float64)
+        return sums
     scores = keypoint_scores.astype(np.float64)
     counted = scores > threshold
     # cumsum adds one keypoint after the other, as MMPose's loop does; sum would add pairwise.

@@ -7,7 +7,7 @@ from harness.metrics.evaluator import number, one_of
 from harness.metrics.family import OtherScoring
 from harness.protocol import PoseSelection
 
-SCORE_MODES = ("bbox_keypoint", "bbox", "keypoint")
+SCORE_MODES = ("bbox_keypoint", "bbox", "keypoint", "bbox_rle")
 NMS = {"oks_nms": "oks", "soft_oks_nms": "soft-oks", "none": "none"}
 """The protocol's name of each of MMPose's."""
 SELECTION_SETTINGS = frozenset({"score_mode", "keypoint_score_thr", "nms_mode", "nms_thr"})

@@ -1,4 +1,4 @@
-"""Decodes batches with the codec of a run: by a fast path where the heatmaps are, exactly where that is not certain.
+"""Decodes batches with the codec of a run: by a fast path where the outputs are, exactly where that is not certain.
 
 Equal to MMPose within 0.01 px of the network's input. The fast path reads whole heatmaps only to find their maxima,
 and knows for which keypoints that is enough. The others, where MMPose's rounding or one of its clamps decides, are
@@ -18,48 +18,46 @@ from harness.codecs.interface import Codec, FastPath, Located, codec_of
 from harness.protocol import Decoder, Size
 
 
-def decode(heatmaps: Tensor, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
-    """Decode heatmaps [N, C, H, W] with the protocol's codec.
+def decode(outputs: Tensor, decoder: Decoder, input_size: Size) -> tuple[Floating, Float32]:
+    """Decode a network's outputs [N, C, ...], heatmaps or others, with the protocol's codec.
 
     Args:
-        heatmaps: Single precision, finite, on any device; they are not changed.
+        outputs: Single precision, finite, on any device; they are not changed.
         decoder: How upstream decodes them.
         input_size: Width and height of the network's input.
 
     Returns:
-        Keypoints [N, K, 2] in px of the network's input, double precision for UDP as upstream's, and scores [N, K].
+        Keypoints [N, K, 2] in px of the network's input, double precision where upstream's are, and scores [N, K].
     """
-    return begin_decoding(heatmaps, decoder, input_size).result()
+    return begin_decoding(outputs, decoder, input_size).result()
 
 
-def begin_decoding(heatmaps: Tensor, decoder: Decoder, input_size: Size) -> "Decoding":
+def begin_decoding(outputs: Tensor, decoder: Decoder, input_size: Size) -> "Decoding":
     """Start to decode as `decode` does, without waiting for a GPU: the caller can launch its next batch meanwhile."""
-    assert heatmaps.dtype == torch.float32
-    heatmaps = heatmaps.detach().contiguous()
+    assert outputs.dtype == torch.float32
+    outputs = outputs.detach().contiguous()
     codec = codec_of(decoder)
-    if heatmaps.device.type == "cpu":
+    if outputs.device.type == "cpu":
         path = codec.on_cpu
-        return Decoding(
-            heatmaps, decoder, input_size, codec, path, path.observe(heatmaps, decoder) if path else (), None
-        )
+        return Decoding(outputs, decoder, input_size, codec, path, path.observe(outputs, decoder) if path else (), None)
     path = codec.on_device
     # Copies that do not block go to pinned memory. Off CUDA nothing would tell when they are there.
-    on_cuda = heatmaps.device.type == "cuda"
+    on_cuda = outputs.device.type == "cuda"
     with torch.inference_mode():
-        values = path.observe(heatmaps, decoder) if path else ()
+        values = path.observe(outputs, decoder) if path else ()
         observed = tuple(value.to("cpu", non_blocking=on_cuda) for value in values)
     observed_all = None
     if on_cuda:
         observed_all = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        observed_all.record(torch.cuda.current_stream(heatmaps.device))
-    return Decoding(heatmaps, decoder, input_size, codec, path, observed, observed_all)
+        observed_all.record(torch.cuda.current_stream(outputs.device))
+    return Decoding(outputs, decoder, input_size, codec, path, observed, observed_all)
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """Heatmaps being decoded. It holds on to them; they must stay as they are until the result is there."""
+    """Outputs being decoded. It holds on to them; they must stay as they are until the result is there."""
 
-    heatmaps: Tensor
+    outputs: Tensor
     decoder: Decoder
     input_size: Size
     _codec: Codec
@@ -70,7 +68,7 @@ class Decoding:
     """CUDA's event for it, None elsewhere."""
 
     def result(self) -> tuple[Floating, Float32]:
-        """Wait for the heatmaps of this batch, not for what was launched since, and return what `decode` does."""
+        """Wait for the outputs of this batch, not for what was launched since, and return what `decode` does."""
         points, scores = self._all()
         kept = self.decoder.kept
         return (points, scores) if kept is None else (points[:, list(kept)], scores[:, list(kept)])
@@ -79,11 +77,10 @@ class Decoding:
         """Return keypoints and scores, whatever the decoder keeps of them."""
         self._wait()
         if not self._path:
-            return self._decode_exactly(self.heatmaps, np.ones(len(self.heatmaps), bool))
+            return self._decode_exactly(self.outputs, np.ones(len(self.outputs), bool))
         located = self._located(self._path)
         channels = self._codec.channels
-        count, maps, height, width = self.heatmaps.shape
-        num_keypoints = maps // channels
+        count, num_keypoints = len(self.outputs), self.outputs.shape[1] // channels
         points = located.points.reshape(count, num_keypoints, 2)
         scores = located.scores.reshape(count, num_keypoints)
         if located.certain.all():
@@ -93,9 +90,9 @@ class Decoding:
             together = (scores <= 0).any(axis=1)
             alone &= ~together[:, None]
             if together.any():
-                points[together], scores[together] = self._decode_exactly(self.heatmaps, together)
+                points[together], scores[together] = self._decode_exactly(self.outputs, together)
         if alone.any():
-            each = self.heatmaps.view(-1, channels, height, width)
+            each = self.outputs.view(-1, channels, *self.outputs.shape[2:])
             points[alone], scores[alone] = (values[:, 0] for values in self._decode_exactly(each, alone.reshape(-1)))
         return points, scores
 
@@ -110,16 +107,15 @@ class Decoding:
             self._observed_all.synchronize()
 
     def _located(self, path: FastPath) -> Located:
-        height, width = self.heatmaps.shape[2:]
         observed = (np.asarray(values) for values in self._observed)
-        return path.locate(*observed, (width, height), self.decoder, self.input_size)
+        return path.locate(*observed, tuple(self.outputs.shape[:1:-1]), self.decoder, self.input_size)
 
-    def _decode_exactly(self, heatmaps: Tensor, chosen: Bool) -> tuple[Floating, Float32]:
-        """Decode the chosen [N] of heatmaps [N, ...] on the host."""
+    def _decode_exactly(self, outputs: Tensor, chosen: Bool) -> tuple[Floating, Float32]:
+        """Decode the chosen [N] of outputs [N, ...] on the host."""
         index = torch.from_numpy(np.flatnonzero(chosen))
         # On CUDA a stream of its own: the current one may have the caller's next batch to compute first.
-        device = heatmaps.device
+        device = outputs.device
         stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         with torch.cuda.stream(stream):
-            fetched = heatmaps.index_select(0, index.to(device)).cpu()
+            fetched = outputs.index_select(0, index.to(device)).cpu()
         return self._codec.decode(fetched.numpy(), self.decoder, self.input_size)

@@ -1,4 +1,4 @@
-"""A network on its device: from crops to heatmaps, exactly as MMPose computes them or faster.
+"""A network on its device: from crops to what is decoded, exactly as MMPose computes them or faster.
 
 `fp32` is exact: the kernels, the layout and the batches of MMPose's own loop, so that not a bit differs. The others
 are faster, and `run/precision_effect.py` measures what that changes. `fp32-fast` sums in another order, with the norms
@@ -8,15 +8,16 @@ digits (`precision.py`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import torch
 
+from harness.codecs.interface import codec_of
 from harness.errors import RunError
 from harness.predict.cuda_graph import Replays, recorder_for
 from harness.predict.memory import is_out_of_memory
-from harness.predict.networks import forward_heatmaps, normalise
+from harness.predict.networks import forward_head, normalise
 from harness.predict.precision import PRODUCTS, arithmetic, cast_weights, check_precision, fold_norms
 from harness.predict.sources.interface import HeatmapSource, Model
 from harness.predict.stopwatch import Stopwatch
@@ -41,7 +42,10 @@ class Forward:
         self._protocol = protocol
         self.device = torch.device(protocol.compute.device)
         self._network: Any = network.to(self.device)
-        self._heatmaps: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: forward_heatmaps(self._network, inputs)
+        self._codec = codec_of(protocol.decoder)
+        self._outputs: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: self._codec.joined(
+            forward_head(self._network, inputs)
+        )
         self._format = torch.contiguous_format
         self._precision: Precision = "fp32"
         self._one_batch = False
@@ -64,18 +68,18 @@ class Forward:
 
     @torch.inference_mode()
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        """Return the heatmaps [n, K, h, w], single precision, of crops [n, H, W, 3] BGR, flip test included.
+        """Return the outputs [n, C, ...], single precision, for crops [n, H, W, 3] BGR, flip test included.
 
         Raises:
             RunError: Memory does not suffice for one person.
         """
-        heatmaps, mirrored = self.both(crops, self._protocol.flip.enabled)
+        plain, turned = self.both(crops, self._protocol.flip.enabled)
         with self._clock:
-            return flip_tested(heatmaps, mirrored, self._protocol)
+            return flip_tested(plain, turned, self._protocol)
 
     @torch.inference_mode()
     def both(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the heatmaps of crops and, if asked for, of the mirrored crops, as the network gives them.
+        """Return the outputs for crops and, if asked for, for the mirrored crops, as the network gives them.
 
         Where memory does not suffice, it is tried again with half as many people in one go, from then on.
 
@@ -119,16 +123,16 @@ class Forward:
         check_precision(compute.precision, self.device)
         if compute.precision != "fp32":
             probe = self._probe()
-            heatmaps, layer = self._measured(probe)
+            outputs, layer = self._measured(probe)
             if compute.precision == "fp32-fast" and self.device.type == "cpu" and layer < _SMALL:
                 self.warnings.append(
                     "computed exactly: layers as small as this network's are not faster in another way"
                 )
             else:
-                self._hasten(probe, heatmaps)
+                self._hasten(probe, outputs)
         if compute.compiled:
-            compiled: Any = torch.compile(self._heatmaps, dynamic=False)
-            self._heatmaps = compiled
+            compiled: Any = torch.compile(self._outputs, dynamic=False)
+            self._outputs = compiled
         self._replays = self._recording(exact=compute.exact)
 
     def _recording(self, exact: bool) -> Replays | None:
@@ -136,12 +140,12 @@ class Forward:
         compute = partial(self._computed, mirrored=self._protocol.flip.enabled)
         return Replays(compute, recorder, exact) if recorder else None
 
-    def _hasten(self, probe: torch.Tensor, heatmaps: torch.Tensor) -> None:
-        """Give up bit equality for speed; a probe and its heatmaps show whether norms can be folded."""
-        folded = fold_norms(self._network, probe, heatmaps)
+    def _hasten(self, probe: torch.Tensor, outputs: torch.Tensor) -> None:
+        """Give up bit equality for speed; a probe and its outputs show whether norms can be folded."""
+        folded = fold_norms(self._network, probe, outputs, self._codec)
         if folded is None:
             self.warnings.append(
-                "norms are not folded into the convolutions: in this network that changes the heatmaps"
+                f"norms are not folded into the convolutions: in this network that changes the {self._codec.form}"
             )
         else:
             self._network = folded
@@ -160,20 +164,20 @@ class Forward:
 
     @torch.no_grad()
     def _measured(self, probe: torch.Tensor) -> tuple[torch.Tensor, float]:
-        """Return a probe's heatmaps and how many multiplications a layer takes for it, on average."""
+        """Return a probe's outputs and how many multiplications a layer takes for it, on average."""
         counts: list[float] = []
         hooks = [
             layer.register_forward_hook(lambda of, _, out: counts.append(out.numel() * of.weight[0].numel()))
             for layer in self._network.modules()
             if isinstance(layer, PRODUCTS)
         ]
-        heatmaps = self._run(probe)
+        outputs = self._run(probe)
         for hook in hooks:
             hook.remove()
-        return heatmaps, sum(counts) / len(counts) if counts else 0.0
+        return outputs, sum(counts) / len(counts) if counts else 0.0
 
     def _sides(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, ...]:
-        """Return the heatmaps of crops and, if asked for, of the mirrored crops; batches of full size by a graph."""
+        """Return the outputs for crops and, if asked for, for the mirrored crops; batches of full size by a graph."""
         if self._replays and len(crops) == self._piece and mirrored == self._protocol.flip.enabled:
             sides = self._replays(crops)
             if self._replays.failure:
@@ -194,8 +198,8 @@ class Forward:
 
     def _run(self, inputs: torch.Tensor) -> torch.Tensor:
         with arithmetic(self._precision, self.device):
-            heatmaps = self._heatmaps(inputs.contiguous(memory_format=self._format))
-        return heatmaps.float()
+            outputs = self._outputs(inputs.contiguous(memory_format=self._format))
+        return outputs.float()
 
 
 class SharedForward:
@@ -208,8 +212,8 @@ class SharedForward:
         self._both: tuple[torch.Tensor, torch.Tensor | None]
 
     def of(self, protocol: Protocol) -> HeatmapSource:
-        """Return what gives a protocol its heatmaps."""
-        return _SharedHeatmaps(self, protocol)
+        """Return what gives a protocol its outputs."""
+        return _SharedOutputs(self, protocol)
 
     def both(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """As `Model.both`."""
@@ -219,7 +223,7 @@ class SharedForward:
 
 
 @dataclass(frozen=True)
-class _SharedHeatmaps:
+class _SharedOutputs:
     shared: SharedForward
     protocol: Protocol
 
@@ -232,30 +236,11 @@ class _SharedHeatmaps:
         return flip_tested(*self.shared.both(crops), self.protocol)
 
 
-def flip_tested(heatmaps: torch.Tensor, mirrored: torch.Tensor | None, protocol: Protocol) -> torch.Tensor:
-    """Average the heatmaps of crops and of mirrored crops as a protocol asks for, or take the former."""
+def flip_tested(outputs: torch.Tensor, mirrored: torch.Tensor | None, protocol: Protocol) -> torch.Tensor:
+    """Average the outputs for crops and for mirrored crops as a protocol asks for, or take the former."""
+    codec = codec_of(protocol.decoder)
+    finished = codec.finished(outputs)
     if not protocol.flip.enabled:
-        return heatmaps
+        return finished
     assert mirrored is not None
-    return mirrored_back(mirrored, protocol).add_(heatmaps).mul_(0.5)
-
-
-def mirrored_back(heatmaps: torch.Tensor, protocol: Protocol) -> torch.Tensor:
-    """Return a copy of heatmaps [N, C, h, w], mirrored back (`flip_heatmaps` in mmpose/models/utils/tta.py)."""
-    flip = protocol.flip
-    combined = flip.mode == "udp_combined"
-    indices = flip.indices or protocol.flip_indices
-    if combined:  # keypoints change places with their three heatmaps
-        indices = tuple(3 * keypoint + channel for keypoint in indices for channel in range(3))
-    heatmaps = heatmaps.flip(-1).index_select(1, _on_device(indices, heatmaps.device))
-    if combined:
-        heatmaps[:, 1::3].neg_()
-    if flip.shift:
-        heatmaps[..., 1:] = heatmaps[..., :-1].clone()
-    return heatmaps
-
-
-@lru_cache
-def _on_device(indices: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """Return indices as a tensor, made once: a GPU is waited for when numbers are copied to it."""
-    return torch.tensor(indices, device=device)
+    return codec.mirrored_back(codec.finished(mirrored), protocol).add_(finished).mul_(0.5)

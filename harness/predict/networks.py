@@ -13,9 +13,11 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from harness.codecs.interface import Codec, codec_of
 from harness.errors import RunError
 from harness.imports import quick_imports
 from harness.openmmlab.stand_ins import install_stand_ins
+from harness.suites.decoding import heatmap_head, read_decoder
 
 
 def build_network(config: Config) -> torch.nn.Module:
@@ -83,16 +85,25 @@ def normalise(
     return normalised
 
 
-def forward_heatmaps(network: Any, crops: torch.Tensor) -> torch.Tensor:
-    """Return the heatmaps [N, C, h, w] of normalised crops [N, 3, H, W], without the flip test.
+def codec_of_config(config: Config) -> Codec:
+    """Return the codec of a config's model.
+
+    Raises:
+        SpecError: No codec reads its decoder.
+    """
+    head, field = heatmap_head(config)
+    return codec_of(read_decoder(head.decoder, f"config field {field}.decoder of {config.filename}"))
+
+
+def forward_head(network: Any, crops: torch.Tensor) -> Any:
+    """Return what the head gives for normalised crops [N, 3, H, W], without the flip test; `Codec.joined` takes it.
 
     Multi-stage heads (mmpose's CPMHead, MSPNHead) give one entry a stage and unit; the last one is decoded. Of
     VisPredictHead, only the head of the pose takes part: no metric reads which keypoints it predicts to be visible.
     """
     head = getattr(network.head, "pose_head", network.head)
-    heatmaps = head(network.extract_feat(crops))
-    last: torch.Tensor = heatmaps[-1] if isinstance(heatmaps, list) else heatmaps
-    return last
+    outputs = head(network.extract_feat(crops))
+    return outputs[-1] if isinstance(outputs, list) else outputs
 
 
 @torch.inference_mode()
@@ -110,5 +121,5 @@ def count_flops(network: torch.nn.Module, input_size: tuple[int, int]) -> int:
     width, height = input_size
     # Fused attention is not counted; spelt out, it is matrix products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        forward_heatmaps(network, torch.zeros(1, 3, height, width, device=next(network.parameters()).device))
+        forward_head(network, torch.zeros(1, 3, height, width, device=next(network.parameters()).device))
     return int(counter.get_total_flops())

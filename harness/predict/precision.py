@@ -7,8 +7,9 @@ from contextlib import contextmanager
 import torch
 from mmcv.cnn import fuse_conv_bn
 
+from harness.codecs.interface import Codec
 from harness.errors import UsageError
-from harness.predict.networks import forward_heatmaps
+from harness.predict.networks import forward_head
 from harness.protocol import Precision
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -16,7 +17,7 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRODUCTS = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
 """The layers that compute nearly all products of a network."""
 _FOLDED = 1e-2
-"""The share of a heatmap's maximum by which folded norms may change it; a larger change means that a norm was not
+"""The share of the outputs' maximum by which folded norms may change it; a larger change means that a norm was not
 applied where it seemed to be."""
 _AMPERE = (8, 0)
 """The first compute capability with TF32."""
@@ -58,21 +59,24 @@ def check_precision(precision: Precision, device: str | torch.device) -> None:
 
 
 @torch.no_grad()
-def fold_norms(network: torch.nn.Module, probe: torch.Tensor, heatmaps: torch.Tensor) -> torch.nn.Module | None:
+def fold_norms(
+    network: torch.nn.Module, probe: torch.Tensor, outputs: torch.Tensor, codec: Codec
+) -> torch.nn.Module | None:
     """Return a copy of a network with its norms folded into its convolutions.
 
     Args:
         network: In evaluation mode.
         probe: Inputs [n, 3, H, W].
-        heatmaps: What the network gives for them.
+        outputs: What the network gives for them.
+        codec: Joins it.
 
     Returns:
-        None where that changes the heatmaps: a norm was not applied where it seemed to be.
+        None where that changes the outputs: a norm was not applied where it seemed to be.
     """
     folded: torch.nn.Module = fuse_conv_bn(copy.deepcopy(network)).requires_grad_(False)
     with arithmetic("fp32", probe.device):
-        difference = (forward_heatmaps(folded, probe) - heatmaps).abs().max()
-    return None if difference > _FOLDED * heatmaps.abs().max() else folded
+        difference = (codec.joined(forward_head(folded, probe)) - outputs).abs().max()
+    return None if difference > _FOLDED * outputs.abs().max() else folded
 
 
 def cast_weights(network: torch.nn.Module, precision: Precision) -> None:

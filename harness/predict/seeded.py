@@ -1,9 +1,9 @@
-"""Seeded weights: random, the same on every run, and with heatmaps that decode like those of a trained network.
+"""Seeded weights: random, the same on every run, and with outputs that decode like those of a trained network.
 
 With weights drawn as for training, a heatmap is flat noise, on which two right engines disagree: its maximum is nearly
 a tie and the refinement divides by nearly zero. Here kernels are smooth, one pass over synthetic crops sets every
 layer's scale, and the last layer picks from the features those maps that have distinct, round, positive peaks, which
-move with the image.
+move with the image. Where a head makes no maps, each value of its vectors or coordinates moves with the image.
 """
 
 import zlib
@@ -19,10 +19,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.arrays import Float32, Floating
-from harness.codecs.interface import codec_of
-from harness.predict.networks import forward_heatmaps
+from harness.codecs.interface import Codec
+from harness.predict.networks import codec_of_config, forward_head
 from harness.predict.threads import torch_threads
-from harness.suites.decoding import heatmap_head, read_decoder
+from harness.suites.decoding import heatmap_head
 
 _CROPS = 4
 _SLOPE = 0.8
@@ -35,32 +35,60 @@ _FINE, _COARSE, _BORDER = 7, 21, 4
 def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     """Give a network that `build_network` built from this config the weights of a seed, zero or more, in place.
 
-    Peaks are about as high as the codec encodes a keypoint (`Codec.peak`). Torch's random state takes no part
-    and is left alone, nor does the number of threads; another kind of CPU may round the scales differently.
+    Peaks are about as high as the codec encodes a keypoint (`Codec.peak`), and coordinates mostly inside the input
+    (`Codec.spread`). Torch's random state takes no part and is left alone, nor does the number of threads; another kind
+    of CPU may round the scales differently.
     """
-    head, field = heatmap_head(config)
-    decoder = head.decoder
-    width, height = decoder.input_size
+    codec = codec_of_config(config)
+    width, height = heatmap_head(config)[0].decoder.input_size
     crops = torch.from_numpy(synthetic_crops(_CROPS, width, height, seed))
-    conv, output = _output_layers(network)
     for name, parameter in network.named_parameters():
+        if name.endswith(codec.constants):
+            continue
         generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
         parameter.copy_(torch.from_numpy(_draw(name, tuple(parameter.shape), generator)))
-    with torch_threads(1), _calibration(network, conv):
-        heatmaps = forward_heatmaps(network, crops).transpose(0, 1).flatten(2)
+    if codec.peak is None:
+        with torch_threads(1), _calibration(network, None):
+            forward_head(network, crops)
+        _spread(network, codec)
+        return
+    conv, output = _output_layers(network)
+    with torch_threads(1), _calibration(network, conv), _outputs_of(output) as made:
+        outputs = forward_head(network, crops)
+    # Some heads resize their heatmaps in the end, and those of integral regression give others.
+    heatmaps = (outputs if codec.has_heatmaps else made[-1]).transpose(0, 1).flatten(2)
     background = heatmaps.flatten(1).median(dim=1).values
-    peak = codec_of(read_decoder(decoder, f"config field {field}.decoder of {config.filename}")).peak
-    scale = peak / (heatmaps.amax(2).mean(1) - background)
+    scale = codec.peak / (heatmaps.amax(2).mean(1) - background)
     output.weight.mul_(scale.view(-1, *[1] * (output.weight.ndim - 1)))
     output.bias.sub_(background).mul_(scale)
 
 
+def _spread(network: nn.Module, codec: Codec) -> None:
+    """Give the outputs of the last layer a codec's mean and deviation; theirs are near 0 to 1, and 1."""
+    if codec.spread is None:
+        return
+    mean, deviation = codec.spread
+    last: Any = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
+    last.weight.mul_(deviation)
+    last.bias.sub_(last.bias.mean()).mul_(deviation).add_(mean)
+
+
+@contextmanager
+def _outputs_of(layer: nn.Module) -> Iterator[list[torch.Tensor]]:
+    """Collect what a layer gives meanwhile."""
+    made: list[torch.Tensor] = []
+    hook = layer.register_forward_hook(lambda _, __, output: made.append(output))
+    try:
+        yield made
+    finally:
+        hook.remove()
+
+
 def _output_layers(network: Any) -> tuple[nn.Conv2d, Any]:
     """Return the convolution that makes the heatmaps, and the last layer that scales them: it, or the norm after it."""
+    maps = getattr(network.head, "out_channels", None) or network.head.num_joints
     layers = [
-        layer
-        for layer in network.modules()
-        if isinstance(layer, (nn.Conv2d, _BatchNorm)) and len(layer.weight) == network.head.out_channels
+        layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, _BatchNorm)) and len(layer.weight) == maps
     ]
     return [layer for layer in layers if isinstance(layer, nn.Conv2d)][-1], layers[-1]
 
@@ -96,8 +124,8 @@ def _taps(size: int) -> Floating:
 
 
 @contextmanager
-def _calibration(network: nn.Module, last: nn.Conv2d) -> Iterator[None]:
-    """Meanwhile, a forward pass scales each layer as it comes to it."""
+def _calibration(network: nn.Module, last: nn.Conv2d | None) -> Iterator[None]:
+    """Meanwhile, a forward pass scales each layer as it comes to it; `last` makes the maps with peaks, if any does."""
     hooks = []
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):

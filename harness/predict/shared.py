@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32, Floating, Image, Indices
+from harness.codecs.interface import codec_of
 from harness.datasets.people import People
 from harness.errors import RunError
 from harness.predict.crop_stream import crop_stream
@@ -32,8 +33,8 @@ class Estimator:
     """How to crop and decode, and the batch size."""
     progress: Callable[[int], object]
     """Called with the number of people done, batch by batch."""
-    heatmaps_seen: Callable[[Indices, Float32], object] | None = None
-    """Called with each batch's people, as indices [n], and their heatmaps [n, K, h, w]."""
+    outputs_seen: Callable[[Indices, Float32], object] | None = None
+    """Called with each batch's people, as indices [n], and their outputs [n, C, ...], which are decoded next."""
 
     @property
     def input(self) -> tuple[Crop, int]:
@@ -113,21 +114,21 @@ def predict_shared(
     people: People,
     protocol: Protocol,
     progress: Callable[[int], object],
-    heatmaps_seen: Callable[[Indices, Float32], object] | None = None,
+    outputs_seen: Callable[[Indices, Float32], object] | None = None,
 ) -> Predictions:
-    """Estimate the pose of everybody in `people` with one source of heatmaps.
+    """Estimate the pose of everybody in `people` with one source of heatmaps, or of what else its codec decodes.
 
     Args:
-        source: Makes the heatmaps.
+        source: Makes the outputs.
         people: N people.
         protocol: How to crop and decode, and the batch size.
         progress: As in `Estimator`.
-        heatmaps_seen: As in `Estimator`.
+        outputs_seen: As in `Estimator`.
 
     Raises:
-        RunError: An image cannot be read, or the network gives heatmaps that are not finite numbers.
+        RunError: An image cannot be read, or the network gives outputs that are not finite numbers.
     """
-    (outcome,) = predict_together([Estimator(source, protocol, progress, heatmaps_seen)], people)
+    (outcome,) = predict_together([Estimator(source, protocol, progress, outputs_seen)], people)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
@@ -174,17 +175,17 @@ class _Collector:
     def take(self, index: Indices, crops: torch.Tensor) -> None:
         """Estimate the people of a batch of crops [n, H, W, 3]."""
         protocol = self._estimator.protocol
-        heatmaps = self._estimator.forward(crops)
-        if self._estimator.heatmaps_seen:
-            self._estimator.heatmaps_seen(index, heatmaps.cpu().numpy())
-        self._pending.append((index, begin_decoding(heatmaps, protocol.decoder, protocol.crop.input_size)))
+        outputs = self._estimator.forward(crops)
+        if self._estimator.outputs_seen:
+            self._estimator.outputs_seen(index, outputs.cpu().numpy())
+        self._pending.append((index, begin_decoding(outputs, protocol.decoder, protocol.crop.input_size)))
         self.settle(self._ahead)
 
     def settle(self, left: int = 0) -> None:
         """Fetch what has been launched, but for the last batches.
 
         Raises:
-            RunError: The heatmaps are not finite numbers.
+            RunError: The outputs are not finite numbers.
         """
         while len(self._pending) > left:
             self._fetch(*self._pending.popleft())
@@ -193,7 +194,8 @@ class _Collector:
         keypoints, scores = decoding.result()
         if not np.isfinite(scores).all():  # the maximum of a heatmap with a NaN in it is NaN
             raise RunError(
-                "the network gives heatmaps with values that are not finite numbers",
+                f"the network gives {codec_of(self._estimator.protocol.decoder).form} with values that are not finite "
+                "numbers",
                 "check its checkpoint; with --precision fp16, numbers beyond 65504 do not exist",
             )
         if self._keypoints is None:

@@ -39,9 +39,9 @@ def parity_markdown(report: ParityReport) -> str:
         f"Made by `harness parity` with weights {report.weights} in {report.seconds / 60:.0f} min on "
         f"{report.environment['cpu']}, {report.environment['threads']} threads ({versions}).{bound}",
         "",
-        "Only keypoints whose heatmap has a unique maximum are compared; at the others, ties, rounding may choose "
-        "between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, and counts "
-        "a multiplication and an addition as two.",
+        "Only keypoints whose heatmap, or vectors, have a unique maximum are compared; at the others, ties, rounding "
+        "may choose between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, "
+        "and counts a multiplication and an addition as two.",
         *_about_posetrack(report),
         "",
         *markdown_table(COLUMNS, f"l{'r' * (len(COLUMNS) - 2)}l", map(_cells, report.runs)),

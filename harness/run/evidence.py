@@ -118,6 +118,8 @@ def _of_keypoints(predictions: Predictions, protocol: Protocol) -> Iterator[str]
     if (np.abs(keypoints - np.rint(keypoints)) < 1e-3).mean() >= MOST:
         yield "the keypoints are whole pixels of the image"
         return
+    if not protocol.decoder.heatmap_size:
+        return
     size = np.array(protocol.decoder.heatmap_size)
     boxes = predictions.boxes.astype(np.float64)
     sizes = padded_sizes(predictions.boxes[:, 2:] - predictions.boxes[:, :2], protocol.crop).astype(np.float64)

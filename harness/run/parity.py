@@ -56,8 +56,8 @@ def compare_engines(
             protocol = protocol.model_copy(update={"limit": len(people.images)})
     unique = np.zeros((len(people), protocol.num_keypoints), bool)
 
-    def look(index: Indices, heatmaps: Float32) -> None:
-        unique[index] = unique_maxima(protocol.decoder, heatmaps)
+    def look(index: Indices, outputs: Float32) -> None:
+        unique[index] = unique_maxima(protocol.decoder, outputs)
 
     ours = predict_shared(Forward(network, protocol), people, protocol, lambda _: None, look)
     config = point_at(plan.config, str(settings.data))
@@ -84,13 +84,10 @@ def compare_engines(
     )
 
 
-def unique_maxima(decoder: Decoder, heatmaps: Float32, share: float = UNIQUE) -> Bool:
-    """Return which keypoints [N, K] have a unique maximum in heatmaps [N, C, h, w], by a share of its value."""
-    heatmaps = codec_of(decoder).searched(heatmaps, decoder)
-    if decoder.kept is not None:
-        heatmaps = heatmaps[:, list(decoder.kept)]
-    second, first = np.moveaxis(np.partition(heatmaps.reshape(*heatmaps.shape[:2], -1), -2)[..., -2:], -1, 0)
-    return np.asarray(first - second > share * np.abs(first))
+def unique_maxima(decoder: Decoder, outputs: Float32, share: float = UNIQUE) -> Bool:
+    """Return which of the data set's keypoints [N, K] are no ties in outputs [N, C, ...] (`Codec.unique`)."""
+    unique = codec_of(decoder).unique(outputs, decoder, share)
+    return unique if decoder.kept is None else unique[:, list(decoder.kept)]
 
 
 def largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:

@@ -36,6 +36,7 @@ KINDS: dict[str, Kind] = {
     "boxes": "boxes",
     "flip test": "flip test",
     "shift of the mirrored heatmaps": "flip test",
+    "shift of the mirrored coordinates": "flip test",
     "mirror pairs": "flip test",
     "decoder": "decoding",
     "padding": "crop geometry",
@@ -153,9 +154,9 @@ def _can_answer(own: Protocol, other: Protocol) -> bool:
     codec, mirror = codec_of(own.decoder), own.flip.indices or own.flip_indices
     return (
         own.crop.input_size == other.crop.input_size
-        and own.decoder.heatmap_size == other.decoder.heatmap_size
+        and own.decoder.grid_size == other.decoder.grid_size
         and own.decoder.kept == other.decoder.kept
-        and codec.channels == codec_of(other.decoder).channels
+        and codec.form == codec_of(other.decoder).form
         and (not other.flip.enabled or other.flip.mode == codec.flip_mode)
         and len(mirror) == len(other.flip.indices or other.flip_indices)
     )
@@ -193,7 +194,8 @@ def _match(predictions: Predictions, side: Side) -> _Match:
     if not len(paired.new):
         return _Match(0.0, float("inf"))
     now, then = predictions.where(paired.new), side.predictions.where(paired.old)
-    heatmap = np.sqrt(then.crop_areas / np.prod(side.protocol.decoder.heatmap_size))[:, None, None]
+    grid = side.protocol.decoder.grid_size or side.protocol.crop.input_size
+    heatmap = np.sqrt(then.crop_areas / np.prod(grid))[:, None, None]
     off: Float64 = np.minimum(np.abs(now.keypoints - then.keypoints) / np.maximum(heatmap, 1e-9), 1)
     return _Match(float(_same_keypoints(now, then).mean()), float(off.mean()))
 

@@ -171,12 +171,14 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
         boxes = Boxes(source="detector", file=data_file(plan.settings.data, box_file, "the box file"))
         yield changed("boxes", "ground-truth", "detector", boxes=boxes)
 
-    flip = protocol.flip
+    flip, codec = protocol.flip, codec_of(protocol.decoder)
     if flip.enabled:
         yield changed("flip test", "on", "off", flip=flip.model_copy(update={"enabled": False, "shift": False}))
         shifts = ("on", "off") if flip.shift else ("off", "on")
         other = flip.model_copy(update={"shift": not flip.shift})
-        yield changed("shift of the mirrored heatmaps", *shifts, flip=other)
+        if codec.shift_setting:
+            what = "coordinates" if codec.form == "coordinates" else "heatmaps"
+            yield changed(f"shift of the mirrored {what}", *shifts, flip=other)
         for tried, order in _other_pairs(flip.indices or protocol.flip_indices):
             yield changed("mirror pairs", "all", tried, flip=flip.model_copy(update={"indices": order}))
     else:
@@ -203,7 +205,8 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
     if isinstance(plan.source, Mmpose):
         for name, rounding in ROUNDED_INPUTS:
             yield ChangedPlan(TriedSetting("inputs", "single precision", name), plan, rounding=rounding)
-    for setting, used, tried, heatmaps in (*(FLIPPED_HEATMAPS if flip.enabled else ()), *ROUNDED_HEATMAPS):
+    others = (*(FLIPPED_HEATMAPS if flip.enabled else ()), *ROUNDED_HEATMAPS) if codec.has_heatmaps else ()
+    for setting, used, tried, heatmaps in others:
         yield ChangedPlan(TriedSetting(setting, used, tried), plan, heatmaps=heatmaps)
 
 
@@ -213,9 +216,11 @@ def _flip_tests(plan: Plan) -> Iterator[Flip]:
     There is none where the network has other keypoints than the data set and does not say how they are mirrored.
     """
     config = copy.deepcopy(plan.config)
-    mode = codec_of(plan.protocol.decoder).flip_mode
-    for shift in (False, True):
-        test = {"flip_test": True, "flip_mode": mode, "shift_heatmap": shift}
+    codec = codec_of(plan.protocol.decoder)
+    for shift in (False, True) if codec.shift_setting else (False,):
+        test = {"flip_test": True, "flip_mode": codec.flip_mode}
+        if codec.shift_setting:
+            test[codec.shift_setting[0]] = shift
         config.model.test_cfg = dict(config.model.get("test_cfg") or {}) | test
         try:
             yield flip_of(config, plan.protocol.decoder, read_metainfo(config.test_dataloader.dataset))
@@ -235,12 +240,12 @@ def _other_pairs(pairs: Sequence[int]) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _other_decoders(own: Decoder) -> Iterator[Decoder]:
-    """Yield those of all codecs with as many heatmaps a keypoint, and the run's own with other kernels."""
+    """Yield those of all codecs of outputs of the same form, and the run's own with other kernels."""
     kernels = KERNELS if own.blur_kernel_size is not None else ()
     found = [own.model_copy(update={"blur_kernel_size": kernel}) for kernel in kernels]
     for codec in plugins("codecs").values():
-        if codec.channels == codec_of(own).channels:
-            of_codec = (one.model_copy(update={"kept": own.kept}) for one in codec.alternatives(own.heatmap_size))
+        if codec.form == codec_of(own).form:
+            of_codec = (one.model_copy(update={"kept": own.kept}) for one in codec.alternatives(own))
             found += [decoder for decoder in of_codec if decoder not in found]
     yield from (decoder for decoder in found if decoder != own)
 

@@ -1,4 +1,4 @@
-"""DecodingSpeed: from heatmaps to keypoints, against MMPose's heads, whose codecs take one person at a time."""
+"""DecodingSpeed: from outputs to keypoints, against MMPose's heads, whose codecs take one person at a time."""
 
 import gc
 import time
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.arrays import Float32, Float64, Floating
+from harness.arrays import Floating
 from harness.codecs.interface import Codec
 from harness.errors import DifferenceError
 from harness.judge.parity import KEYPOINT_TOLERANCE
@@ -34,30 +34,31 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> DecodingSpeed:
         DifferenceError: A keypoint is off by more than 0.01 px.
     """
     measured = circumstances()
-    heatmaps = torch.from_numpy(draw_heatmaps(people, codec.peak, channels=codec.channels))
     install_stand_ins()
     from mmpose.models.heads import HeatmapHead
 
     assert codec.settings is not None
-    settings = {**codec.settings, "input_size": INPUT_SIZE, "heatmap_size": HEATMAP_SIZE}
+    sizes = {"heatmap_size": HEATMAP_SIZE} if codec.has_heatmaps else {}
+    settings = {**codec.settings, "input_size": INPUT_SIZE, **sizes}
     decoder = codec.read(settings)
     assert decoder
+    outputs = torch.from_numpy(codec.drawn(people, KEYPOINTS, decoder, INPUT_SIZE))
     head = HeatmapHead(1, KEYPOINTS * codec.channels, deconv_out_channels=None, decoder=settings)
 
     def upstream(batch: Tensor) -> Floating:
-        return np.concatenate([person.keypoints for person in head.decode(batch)])
+        return np.concatenate([person.keypoints for person in head.decode(codec.parted(batch, decoder))])
 
     def ours(batch: Tensor) -> Floating:
         return decode(batch, decoder, INPUT_SIZE)[0]
 
     for side in (upstream, ours):
-        side(heatmaps[:BATCH])  # loads what is loaded once a process
+        side(outputs[:BATCH])  # loads what is loaded once a process
     largest = [0.0]
 
     def check(theirs: Floating, mine: Floating) -> None:
         largest.append(check_keypoints(codec.name, theirs, mine))
 
-    batches = torch.split(heatmaps, BATCH) * PASSES
+    batches = torch.split(outputs, BATCH) * PASSES
     sides = partial(by_batch, batches, upstream), partial(by_batch, batches, ours)
     comparison = compare_timed("people", people * PASSES, *sides, rounds, check)
     return DecodingSpeed(measured=measured, batch_size=BATCH, comparison=comparison, keypoint_max_px=max(largest))
@@ -85,24 +86,3 @@ def check_keypoints(codec: str, upstream: Floating, ours: Floating) -> float:
     if not largest <= KEYPOINT_TOLERANCE:
         raise DifferenceError(f"{codec}: a decoded keypoint is {largest:.4f} px from upstream's")
     return largest
-
-
-def draw_heatmaps(people: int, height: float, size: tuple[int, int] = HEATMAP_SIZE, channels: int = 1) -> Float32:
-    """Draw heatmaps [people, 17, 64, 48], several a keypoint or of another size, like those of a trained network.
-
-    Gaussians of 0.05 to 1 times `height` on noise, a third of them with a lower one elsewhere; the same on every call.
-    """
-    rng = np.random.default_rng(0)
-    width, tall = size
-    shape = (people, KEYPOINTS * channels, 1)
-    across, down = np.arange(width, dtype=np.float32), np.arange(tall, dtype=np.float32)
-
-    def gaussians(peaks: Float64) -> Floating:
-        x, y = rng.uniform(0, width - 1, shape), rng.uniform(0, tall - 1, shape)
-        column = peaks * np.exp(-((down - y) ** 2) / 8)
-        return np.asarray(column[..., :, None] * np.exp(-((across - x) ** 2) / 8)[..., None, :])
-
-    peaks = rng.uniform(0.05, 1, shape)
-    second = peaks * np.where(rng.random(shape) < 1 / 3, rng.uniform(0.2, 0.95, shape), 0)
-    noise = rng.normal(0, 0.01, (people, KEYPOINTS * channels, tall, width))
-    return np.asarray(height * (gaussians(peaks) + gaussians(second) + noise), np.float32)

@@ -231,7 +231,10 @@ def _compare(
     unconfirmed = (row.unconfirmed.get(Column(metric=metric, run=scope).name) or row.no_metafile) if of_row else None
 
     def same(claim: Claim) -> bool:
-        return found is not None and round(claim.value, spec.decimals) == round(found, spec.decimals)
+        if found is None or spec.metafile_decimals is None:
+            return found is not None and round(claim.value, spec.decimals) == round(found, spec.decimals)
+        half: float = 0.5 * 10**-spec.metafile_decimals  # MMPose rounds halves either way
+        return abs(claim.value - found) < half + 1e-9
 
     def text(value: float) -> str:
         return f"{value:.{spec.decimals}f}"
@@ -292,11 +295,11 @@ def _metafile_value(suite: Suite, row: Row, run: Run, scope: str | None, metric:
     results = [
         result
         for entry in _entries((configs_folder() / run.config).parent)
-        if Path(entry["Config"]).name == Path(run.config).name
+        if Path(entry["Config"]).name == (run.metafile_config or Path(run.config).name)
         and entry.get("Weights") == (run.metafile_weights or run.checkpoint.url)
         for result in entry["Results"]
     ]
-    dataset = suite.dataset_of(row).name
+    dataset = run.metafile_dataset or suite.dataset_of(row).name
     wanted = f"{dataset}(GT)" if row.boxes == "ground-truth" else dataset
     if not any(result["Dataset"] == wanted for result in results):
         wanted = dataset  # only some data sets mark ground-truth boxes
@@ -314,7 +317,7 @@ def _metafile_value(suite: Suite, row: Row, run: Run, scope: str | None, metric:
         key = f"{key} {scope}"
     key = run.metafile_keys.get(metric, key)
     value = results[0]["Metrics"].get(key) if results else None
-    return None if value is None else float(value)
+    return None if value is None else float(value) * spec.metafile_scale
 
 
 @functools.cache

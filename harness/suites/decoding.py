@@ -1,4 +1,4 @@
-"""What a config's model says of its heatmaps: which head makes them, and how they are mirrored back and decoded."""
+"""What a config's model says of its outputs: which head makes them, and how they are mirrored back and decoded."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from harness.suites.metainfo import Metainfo, model_metainfo
 
 
 def heatmap_head(config: Config) -> tuple[Any, str]:
-    """Return the settings of the head that makes the heatmaps, and the field that they are stated in.
+    """Return the settings of the head that makes the outputs, and the field that they are stated in.
 
     MMPose's VisPredictHead predicts besides which keypoints are visible, and has the other head in its `pose_cfg`.
     """
@@ -56,7 +56,7 @@ def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
 
 
 def flip_of(config: Config, decoder: Decoder, meta: Metainfo) -> Flip:
-    """Return how a config's heatmaps of mirrored crops are mirrored back.
+    """Return how a config's outputs for mirrored crops are mirrored back.
 
     Args:
         config: A row's config with its overrides.
@@ -67,11 +67,14 @@ def flip_of(config: Config, decoder: Decoder, meta: Metainfo) -> Flip:
         SpecError: In another way than belongs to the decoder, or by pairs of other keypoints than the network's.
     """
     test = config.model.get("test_cfg") or {}
+    codec = _codec(decoder)
+    field, default = codec.shift_setting or ("", False)
+    shift = bool(test.get(field, default))
     if not test.get("flip_test"):
-        return Flip(enabled=False, shift=bool(test.get("shift_heatmap")))
-    mode, usual = test.get("flip_mode", "heatmap"), _codec(decoder).flip_mode
-    if mode != usual:
-        raise SpecError(f"config field model.test_cfg.flip_mode: {mode} is not evaluated here, `{usual}` is")
+        return Flip(enabled=False, shift=shift)
+    mode = codec.flip_mode
+    if codec.flip_mode_stated and (stated := test.get("flip_mode", "heatmap")) != mode:
+        raise SpecError(f"config field model.test_cfg.flip_mode: {stated} is not evaluated here, `{mode}` is")
     own = model_metainfo(config)
     indices, source = (own.flip_indices, own.source) if own else (meta.flip_indices, meta.source)
     predicted = _predicted_keypoints(config, decoder)
@@ -83,7 +86,7 @@ def flip_of(config: Config, decoder: Decoder, meta: Metainfo) -> Flip:
         )
     return Flip(
         enabled=True,
-        shift=bool(test.get("shift_heatmap")),
+        shift=shift,
         mode=mode,
         indices=None if indices == meta.flip_indices else indices,
     )
@@ -94,7 +97,7 @@ def _codec(decoder: Decoder) -> Any:
 
 
 def decoder_of(config: Config, input_size: tuple[int, ...], meta: Metainfo) -> Decoder:
-    """Return how a config's heatmaps are decoded.
+    """Return how a config's outputs are decoded.
 
     Args:
         config: A row's config with its overrides.
@@ -122,7 +125,7 @@ def _predicted_keypoints(config: Config, decoder: Decoder) -> int | None:
         SpecError: It has heatmaps that make up no whole number of them.
     """
     head, field = heatmap_head(config)
-    heatmaps: Any = head.get("out_channels")
+    heatmaps: Any = head.get("out_channels", head.get("num_joints"))
     channels: int = _codec(decoder).channels
     if not isinstance(heatmaps, int):
         return None

@@ -22,6 +22,7 @@ from harness.suites.configs import configs_folder, read_config
 from harness.suites.draft_data import UNKNOWN_FOLDER, EvaluatedData, boxes_overrides
 from harness.suites.ledger import evaluating_family, protocol_without_files
 from harness.suites.metafile import MetafileModel, MetafileResult, read_metafile
+from harness.suites.schema import named_hash
 
 _GROUND_TRUTH = "(GT)"
 _UNKNOWN_HASH = "00000000"
@@ -215,10 +216,10 @@ class _Drafting:
             if url and found.is_file():
                 return {"url": self._relative(found), "sha256": sha256_file(found)[:16]}
             url = url or f"{UNKNOWN_FOLDER}.pth"
-        named = re.search(r"-([0-9a-f]{8,64})(_\d{8})?\.pth$", url)
+        named = named_hash(url)
         if not named:
             self.remarks.append(f"{model.name}: checkpoint.sha256: the address has no hash in its name: {url}")
-        return {"url": url, "sha256": named[1] if named else _UNKNOWN_HASH}
+        return {"url": url, "sha256": named or _UNKNOWN_HASH}
 
     def _relative(self, path: Path) -> str:
         """Return a file as a suite names it: from MMPose's configs folder, or from the suite's own folder."""

@@ -39,7 +39,7 @@ GROUPS: tuple[str, ...] = (*get_args(Group), "all")
 
 
 def suites_of(group: str) -> list[str]:
-    """Return the names of the published suites of a group, those of the overview's tables first."""
+    """Return the names of the published suites of a group, those of the pages of heatmap models last."""
     names = sorted(published_suites(), key=lambda name: (name.endswith("-pages"), name))
     kinds = {name: _group_of(name) for name in names}
     wanted = get_args(Group) if group == "all" else (group,)

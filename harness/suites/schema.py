@@ -77,6 +77,12 @@ def _under_data_folder(path: str) -> str:
     return path
 
 
+def named_hash(name: str) -> str | None:
+    """Return the first digits of a sha256 that MMPose has put into the name of a file; None where only a date is."""
+    named = re.search(r"-(?!20\d{6}\.pth$)([0-9a-f]{7,64})(_\d{8})?\.pth$", name)
+    return named[1] if named else None
+
+
 _WEIGHTS = r"^((https?|file)://\S+|[\w.-]+(/[\w.-]+)*\.(pth|pt|pth\.tar))$"
 
 
@@ -156,6 +162,10 @@ class Metric(SuiteFields):
     """The evidence for the tolerance."""
     metafile_key: str | None = None
     """Its key in MMPose's metafiles, where that is not the label."""
+    metafile_unit: Literal["fraction", "percent"] | None = None
+    """The unit of its values there, where that is another one."""
+    metafile_decimals: int | None = Field(default=None, ge=0, le=6)
+    """Decimals of its values there, in the unit of the published ones, where they are fewer."""
 
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
@@ -167,6 +177,11 @@ class Metric(SuiteFields):
     def scale(self) -> float:
         """The value of a measured 1 in the unit."""
         return 100 if self.unit == "percent" else 1
+
+    @property
+    def metafile_scale(self) -> float:
+        """How many units a 1 in a metafile is."""
+        return self.scale / (100 if (self.metafile_unit or self.unit) == "percent" else 1)
 
     @property
     def suffix(self) -> str:
@@ -227,9 +242,9 @@ class Checkpoint(SuiteFields):
 
     url: Annotated[FilePath, BeforeValidator(_address_of_weights)] = Field(pattern=_WEIGHTS)
     """Where to download it; or its path, relative to the suite's file."""
-    sha256: str | None = Field(pattern=r"^[0-9a-f]{8,64}$")
-    """Its sha256 or the first eight or more digits of it; MMPose puts eight into the file name. null where nobody
-    published it, so that another file of that name is not noticed."""
+    sha256: str | None = Field(pattern=r"^[0-9a-f]{7,64}$")
+    """Its sha256 or the first seven or more digits of it; MMPose puts eight into the file name, once seven. null where
+    nobody published it, so that another file of that name is not noticed."""
     hash_is_stale: str | None = None
     """The reason why the served file can have another sha256 than its name; a mismatch is then a warning."""
 
@@ -254,10 +269,10 @@ class Checkpoint(SuiteFields):
         if self.file_name in ("", ".", ".."):
             raise ValueError(f"found {self.url}; it must end in the name of a file")
         urlsplit(self.url)  # which refuses a host that is none
-        named = re.search(r"-([0-9a-f]{8,64})(_\d{8})?\.pth$", self.file_name)
+        named = named_hash(self.file_name)
         stated = self.sha256 or ""
-        if named and not (stated.startswith(named[1]) or (stated and named[1].startswith(stated))):
-            raise ValueError(f"sha256 {self.sha256} is not the {named[1]} of the file name {self.file_name}")
+        if named and not (stated.startswith(named) or (stated and named.startswith(stated))):
+            raise ValueError(f"sha256 {self.sha256} is not the {named} of the file name {self.file_name}")
         return self
 
 
@@ -279,6 +294,10 @@ class Run(SuiteFields):
     subset has its name at the end: `NME blur`."""
     metafile_weights: str | None = None
     """The address of the weights as MMPose's metafile has it, where that is another one."""
+    metafile_config: str | None = None
+    """The file name of the config as MMPose's metafile has it, where that is another one."""
+    metafile_dataset: str | None = None
+    """The data set under which MMPose's metafile has this run's values, where that is another one."""
 
 
 _OVERRIDDEN = {

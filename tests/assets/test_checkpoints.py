@@ -18,7 +18,7 @@ from harness.assets.checkpoint_files import find_checkpoint, identify_checkpoint
 from harness.assets.checkpoints import load_weights
 from harness.errors import ObtainError
 from harness.files import sha256_file
-from harness.predict.networks import build_network, forward_heatmaps
+from harness.predict.networks import build_network, forward_head
 from harness.suites.schema import Checkpoint
 
 SMALL = "coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192"
@@ -62,7 +62,8 @@ def rewritten(path: Path, old: bytes, new: bytes, compression: int = zipfile.ZIP
 
 def heatmaps(network: torch.nn.Module) -> torch.Tensor:
     with torch.inference_mode():
-        return forward_heatmaps(network, CROPS)
+        heatmaps: torch.Tensor = forward_head(network, CROPS)
+        return heatmaps
 
 
 def loads_the_same(path: Path, small: Config, trained: torch.nn.Module) -> None:

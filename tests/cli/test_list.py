@@ -81,11 +81,13 @@ def test_groups(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "hand", "rhd", "cofw"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line in ("hand", "face")] == ["hand", "face"]
-    assert lines[-4:] == [
-        "hand  coco-wholebody-hand 7, freihand 1, onehand10k 5, rhd 5",
+    assert lines[-5:] == [
+        "hand  coco-wholebody-hand 7, coco-wholebody-hand-rtmpose 2, freihand 1, hand5 1, onehand10k 5, "
+        "onehand10k-regression",
+        "      1, rhd 5, rhd-regression 1",
         "face  cofw 1",
         "",
-        "19 rows, 19 runs",
+        "24 rows, 24 runs",
     ]
     assert main(["list", "fashion"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -98,9 +100,9 @@ def test_everything(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     groups = ("body", "wholebody", "hand", "face", "animal", "fashion", "other")
     assert [line for line in lines if line in groups] == [*groups]
-    assert lines[-3:] == ["other      demo 6", "", "287 rows, 317 runs; 6 rows of the demo, 6 runs"]
+    assert lines[-3:] == ["other      demo 6", "", "390 rows, 420 runs; 6 rows of the demo, 6 runs"]
     assert main(["list", "all"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "287 rows, 317 runs"
+    assert capsys.readouterr().out.splitlines()[-1] == "390 rows, 420 runs"
 
 
 def test_a_group_is_no_suite(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_a_group_is_no_suite(capsys: pytest.CaptureFixture[str], tmp_path: Path)
 def test_runs_with_config_weights_and_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json"]) == 0
     rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
-    assert len(rows) == 287 + 6
+    assert len(rows) == 390 + 6
     # The demo's networks are files next to it, and the data of all rows have a source.
     for name, row in rows.items():
         for run in row["runs"].values():

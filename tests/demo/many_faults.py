@@ -17,6 +17,7 @@ import torch
 from planting import Fault
 
 from harness.arrays import Image
+from harness.codecs.interface import Codec
 from harness.datasets.people import People
 from harness.judge.moved_keypoints import OPENPOSE
 from harness.metrics.families.oks import family as oks_family
@@ -191,8 +192,8 @@ def _heatmaps(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[pyt
 
 def _mirrored_otherwise(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[pytest.MonkeyPatch], None]:
     def plant(patched: pytest.MonkeyPatch) -> None:
-        right = forward.mirrored_back
-        patched.setattr(forward, "mirrored_back", lambda *arguments: function(right(*arguments)))
+        right = Codec.mirrored_back
+        patched.setattr(Codec, "mirrored_back", lambda *arguments: function(right(*arguments)))
 
     return plant
 

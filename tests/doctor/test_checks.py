@@ -25,6 +25,7 @@ from harness.protocol import Decoder
 from harness.run.executors.here import Here
 from harness.run.shards import ShardStore
 from harness.run.worker import Worker
+from harness.suites.configs import load_config
 from harness.suites.load import load_suite
 
 SMALL: RunId = ("demo", "litehrnet-18-128x96", "val")
@@ -45,8 +46,8 @@ def wrapped(function: Callable[..., Any], change: Callable[[Any], Any]) -> Calla
 
 def test_the_distinct_networks_are_of_all_runs_and_begin_with_each_family() -> None:
     found = distinct_networks()
-    assert len(found) == 180
-    assert sum(len(network.runs) for network in found) == 315
+    assert len(found) == 225
+    assert sum(len(network.runs) for network in found) == 404
     families = {network.family for network in found}
     assert {network.family for network in found[: len(families)]} == families
     (shared,) = [network for network in found if ("coco", "hrnet-w48-udp-256x192", "val") in network.runs]
@@ -110,7 +111,7 @@ def test_a_shifted_decoder_fails(which: int, monkeypatch: Patch) -> None:
 
 def test_flip_test(monkeypatch: Patch) -> None:
     protocols = decoders.published_protocols()
-    assert passed(decoders.check_flip_test(protocols, "cpu")).figures["ways"] == 34
+    assert passed(decoders.check_flip_test(protocols, "cpu")).figures["ways"] == 49
     right = flip_tested
 
     def unshifted(plain: Any, mirrored: Any, protocol: Any) -> Any:
@@ -320,3 +321,38 @@ def test_decoders_of_the_published_runs_are_exact_on_their_own_heatmaps() -> Non
         points, scores = codec_of(MSRA).decode(heatmaps, MSRA, (96, 128))
         assert np.isfinite(points).all()
         assert np.isfinite(scores).all()
+
+
+SIMCC = Decoder(codec="simcc", simcc_split_ratio=2.0, simcc_lengths=(192, 256))
+COORDINATES = [SIMCC, Decoder(codec="regression"), Decoder(codec="integral"), SIMCC.model_copy(update={"kept": (3, 0)})]
+
+
+@pytest.mark.parametrize("decoder", COORDINATES)
+def test_decoder_of_vectors_or_coordinates(decoder: Decoder, monkeypatch: Patch) -> None:
+    plugin = codec_of(decoder)
+    monkeypatch.setattr(plugin, "on_cpu", plugin.on_device)
+    assert passed(decoders.check_decoder(decoder, (96, 128), "cpu")).figures["decided_on_device_share"] == 1
+    assert plugin.on_device
+    located = plugin.on_device.locate
+
+    def moved(*arguments: Any) -> Any:
+        found = located(*arguments)
+        return found._replace(points=found.points + 0.02)
+
+    monkeypatch.setattr(plugin, "on_cpu", plugin.on_device._replace(locate=moved))
+    (problem,) = decoders.check_decoder(decoder, (96, 128), "cpu").problems
+    assert "keypoint_px" in problem
+
+
+@pytest.mark.parametrize("decoder", COORDINATES[:2])
+@pytest.mark.parametrize("shift", [False, True])
+def test_flip_test_of_vectors_or_coordinates(decoder: Decoder, shift: bool, monkeypatch: Patch) -> None:
+    suite = load_suite("demo")
+    config = load_config(suite, suite.rows[0], suite.rows[0].runs["val"])
+    template = networks.protocol_of(config, "cpu", 1)
+    flip = template.flip.model_copy(update={"shift": shift, "mode": codec_of(decoder).flip_mode, "enabled": True})
+    protocol = template.model_copy(update={"flip": flip, "decoder": decoder})
+    passed(decoders.check_flip_test([protocol], "cpu"))
+    codec = codec_of(decoder)
+    monkeypatch.setattr(type(codec), "mirrored_back", lambda self, outputs, _: outputs.clone())
+    assert decoders.check_flip_test([protocol], "cpu").problems

@@ -37,7 +37,7 @@ def score(predictions: Predictions, scoring: OksScoring, truth: Truth) -> list[f
 @given(
     seed=st.integers(0, 2**32),
     scoring=st.sampled_from(SCORINGS),
-    score_mode=st.sampled_from(["bbox", "keypoint", "bbox_keypoint"]),
+    score_mode=st.sampled_from(["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]),
     nms=st.sampled_from(["oks", "soft-oks", "none"]),
     nms_threshold=st.sampled_from([0.3, 0.9]),
     dtype=st.sampled_from([np.float32, np.float64]),

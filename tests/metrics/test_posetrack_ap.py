@@ -328,7 +328,7 @@ def test_by_definition(tmp_path_factory: pytest.TempPathFactory, seed: int, dtyp
 @settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
-    score_mode=st.sampled_from(["bbox", "keypoint", "bbox_keypoint"]),
+    score_mode=st.sampled_from(["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]),
     nms=st.sampled_from(["oks", "soft-oks", "none"]),
     nms_threshold=st.sampled_from([0.3, 0.9]),
     dtype=st.sampled_from([np.float32, np.float64]),

@@ -51,7 +51,7 @@ def expected(printed: dict[str, list[float]], returned: dict[str, float]) -> Met
 @given(
     seed=st.integers(0, 2**32),
     area=st.sampled_from(["annotation", "box"]),
-    score_mode=st.sampled_from(["bbox", "keypoint", "bbox_keypoint"]),
+    score_mode=st.sampled_from(["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]),
     nms=st.sampled_from(["oks", "soft-oks", "none"]),
     nms_threshold=st.sampled_from([0.3, 0.9]),
     dtype=st.sampled_from([np.float32, np.float64]),

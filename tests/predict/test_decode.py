@@ -252,8 +252,8 @@ def test_inverses_in_one_thread_are_the_same(seed: int, dtype: type) -> None:
     np.testing.assert_array_equal(found, np.linalg.inv(matrices))
 
 
-def test_every_codec_is_compared_with_mmposes() -> None:
-    assert set(plugins("codecs")) == set(CODECS)
+def test_every_codec_of_heatmaps_is_compared_with_mmposes() -> None:
+    assert {name for name, codec in plugins("codecs").items() if codec.has_heatmaps} == set(CODECS)
 
 
 @pytest.mark.parametrize("codec", CODECS)

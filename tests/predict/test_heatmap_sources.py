@@ -30,7 +30,7 @@ class Centre:
         self.device = torch.device(protocol.compute.device)
         self.warnings: list[str] = []
         self.seconds, self.bytes = 0.0, 0
-        self._size = protocol.decoder.heatmap_size
+        self._size = protocol.decoder.map_size
 
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
         return self.both(crops, False)[0]

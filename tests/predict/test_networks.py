@@ -10,7 +10,7 @@ from fake_cuda import RecordableOnMeta
 from mmengine.config import Config
 
 from harness.errors import RunError
-from harness.predict.networks import build_network, forward_heatmaps, without_initialisers
+from harness.predict.networks import build_network, forward_head, without_initialisers
 from harness.suites.configs import configs_folder, load_config, read_config
 from harness.suites.decoding import heatmap_head
 from harness.suites.load import DEMO, load_suite
@@ -80,7 +80,7 @@ def test_heatmaps(name: str) -> None:
     width, height = head.decoder.input_size
     network = build(config).to("meta")
     with torch.inference_mode(), RecordableOnMeta():  # type: ignore[no-untyped-call]
-        heatmaps = forward_heatmaps(network, torch.zeros(1, 3, height, width, device="meta"))
+        heatmaps = forward_head(network, torch.zeros(1, 3, height, width, device="meta"))
     assert heatmaps.shape == (1, head.out_channels, *head.decoder.heatmap_size[::-1])
 
 

@@ -8,9 +8,10 @@ import torch
 from small_passes import SmallNetwork, protocol, some_crops
 
 from harness.errors import UsageError
+from harness.plugins import plugins
 from harness.predict import forward as forward_module
 from harness.predict.forward import Forward
-from harness.predict.networks import forward_heatmaps, normalise
+from harness.predict.networks import forward_head, normalise
 from harness.predict.precision import AUTOCAST, arithmetic, check_precision, fold_norms
 from harness.protocol import Precision
 
@@ -112,7 +113,7 @@ def test_weights_are_cast_once_to_what_autocast_makes_of_them(precision: Precisi
     forward.quicken()
     network, dtype, probe = forward._network, AUTOCAST[precision], forward._probe()
     assert (network.conv.weight.dtype, network.head.weight.dtype) == (dtype, dtype)
-    plain: Any = fold_norms(SmallNetwork(), probe, forward_heatmaps(SmallNetwork(), probe))
+    plain: Any = fold_norms(SmallNetwork(), probe, forward_head(SmallNetwork(), probe), plugins("codecs")["msra"])
     inputs = normalise(network, crops, forward._format)
     with torch.inference_mode(), torch.autocast("cpu", dtype):
-        assert torch.equal(forward_heatmaps(network, inputs), forward_heatmaps(plain, inputs))
+        assert torch.equal(forward_head(network, inputs), forward_head(plain, inputs))

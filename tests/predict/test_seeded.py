@@ -14,7 +14,7 @@ import torch
 from conftest import SAMPLES
 from upstream_config import build_dataset, config
 
-from harness.predict.networks import build_network, forward_heatmaps
+from harness.predict.networks import build_network, forward_head
 from harness.predict.seeded import seed_weights
 
 Array = npt.NDArray[np.float32]
@@ -52,7 +52,7 @@ def some_heatmaps(name: str, samples: Path) -> Array:
     crops = np.stack([dataset[i]["inputs"].numpy() for i in range(0, len(dataset), len(dataset) // 8)])
     mean, std = network.data_preprocessor.mean, network.data_preprocessor.std
     with torch.inference_mode():
-        heatmaps = forward_heatmaps(network, (torch.from_numpy(crops).flip(1).float() - mean) / std)
+        heatmaps = forward_head(network, (torch.from_numpy(crops).flip(1).float() - mean) / std)
     return np.asarray(heatmaps)
 
 

@@ -44,9 +44,9 @@ def test_page() -> None:
 Made by `harness parity` with weights random:0 in 72 min on Some CPU, 2 threads (torch 2.14.1, numpy 1.26.4). \
 Each network computes at most 3 TFLOP per engine: heavy ones evaluate only the first people.
 
-Only keypoints whose heatmap has a unique maximum are compared; at the others, ties, rounding may choose between two \
-places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, and counts a multiplication and \
-an addition as two.
+Only keypoints whose heatmap, or vectors, have a unique maximum are compared; at the others, ties, rounding may choose \
+between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, and counts a \
+multiplication and an addition as two.
 
 A metric of `-`: MMPose's evaluator could not run. OKS needs the package xtcocotools, PoseTrack poseval.
 

@@ -16,7 +16,7 @@ from harness.predict.crops import crop_regions
 from harness.predict.forward import Forward
 from harness.predict.networks import build_network
 from harness.predict.shared import predict_shared
-from harness.protocol import Protocol
+from harness.protocol import Decoder, Protocol
 from harness.run.parity import compare_engines
 from harness.run.plan import Plan, Settings
 from harness.suites.decoding import heatmap_head
@@ -47,8 +47,8 @@ def near_truth_network(plan: Plan) -> torch.nn.Module:
     built = build_network(plan.config)
     network: Any = built
     people, protocol = plan.people(), plan.protocol
-    heatmaps = torch.from_numpy(_heatmaps(plan, people))
-    mirrored = _mirrored(heatmaps.roll(-1, -1) if protocol.flip.shift else heatmaps, protocol)
+    heatmaps, mirrored = _both_sides(plan, people)
+    codec = codec_of(protocol.decoder)
     inputs: list[torch.Tensor] = []
     answers: dict[bytes, torch.Tensor] = {}
 
@@ -63,14 +63,43 @@ def near_truth_network(plan: Plan) -> torch.nn.Module:
 
     noise = torch.rand(1, *heatmaps.shape[1:], generator=torch.Generator().manual_seed(0))
     head = getattr(network.head, "pose_head", network.head)
-    network.extract_feat, head.forward = collect, lambda crops: noise.expand(len(crops), -1, -1, -1)
+    parted = _parted(codec, protocol.decoder)
+    network.extract_feat = collect
+    head.forward = lambda crops: parted(noise.expand(len(crops), *noise.shape[1:]).clone())
     network.head.vis_forward = lambda crops: torch.zeros(len(crops), protocol.num_keypoints)
     predict_shared(Forward(network, protocol), people, protocol, lambda _: None, remember)
 
     stages = plan.config.model.head.type in MULTI_STAGE
     network.extract_feat = lambda crops: torch.stack([answers.get(_digest(crop), noise[0]) for crop in crops])
-    head.forward = lambda last: [noise.expand_as(last), last] if stages else last
+    head.forward = lambda last: [noise.expand_as(last), last] if stages else parted(last.clone())
     return built
+
+
+def _parted(codec: Any, decoder: Decoder) -> Any:
+    """Return what turns joined outputs into what a head of MMPose gives."""
+    if codec.name == "integral":
+        return lambda outputs: (outputs, torch.zeros(len(outputs), outputs.shape[1], 1, 1))
+    if codec.form == "coordinates":
+        return lambda outputs: torch.cat([outputs[..., :2], outputs[..., 2:].logit()], dim=-1)
+    return lambda outputs: codec.parted(outputs, decoder)
+
+
+def _both_sides(plan: Plan, people: People) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the network gives for crops of people and for the mirrored ones, but for a sigmoid."""
+    protocol = plan.protocol
+    codec: Any = codec_of(protocol.decoder)
+    if codec.has_heatmaps:
+        heatmaps = torch.from_numpy(_heatmaps(plan, people))
+        return heatmaps, _mirrored(heatmaps.roll(-1, -1) if protocol.flip.shift else heatmaps, protocol)
+    points = _points(plan, people, np.array(protocol.crop.input_size))
+    scores = np.random.default_rng(1).uniform(0.1, 0.99, points.shape[:2])
+    if codec.form == "vectors":
+        outputs = codec.encoded(points, scores, protocol.decoder)
+        outputs = torch.from_numpy(outputs + np.random.default_rng(2).normal(0, 0.01, outputs.shape).astype(np.float32))
+    else:
+        with_scores = plan.config.model.head.type == "RLEHead"
+        outputs = torch.from_numpy(codec.encoded(points, scores if with_scores else None, protocol.crop.input_size))
+    return outputs, codec.mirrored_back(outputs, protocol)
 
 
 def _mirrored(heatmaps: torch.Tensor, protocol: Protocol) -> torch.Tensor:
@@ -93,14 +122,9 @@ def _heatmaps(plan: Plan, people: People) -> Float32:
 
     Keypoints that are not kept, and offsets, are noise.
     """
-    rng = np.random.default_rng(0)
-    width, height = plan.protocol.decoder.heatmap_size
-    regions = crop_regions(people, plan.protocol.crop)
-    corners = regions.centers - 0.5 * regions.sizes
-    keypoints = (_true_keypoints(plan, people) - corners[:, None]) / regions.sizes[:, None] * [width, height]
-    shape = keypoints.shape[:2]
-    far = rng.choice([0.2, 0.6, 2, 12], (*shape, 1), p=[0.4, 0.3, 0.15, 0.15])
-    centers = np.clip(keypoints + far * rng.normal(size=(*shape, 2)), 0, [width - 1, height - 1])
+    width, height = plan.protocol.decoder.map_size
+    centers, rng = _points(plan, people, np.array([width, height])), np.random.default_rng(3)
+    shape = centers.shape[:2]
     grid_y, grid_x = np.mgrid[:height, :width]
     distance = (grid_x - centers[..., 0, None, None]) ** 2 + (grid_y - centers[..., 1, None, None]) ** 2
     peaks = rng.uniform(0.1, 1, (*shape, 1, 1)) * (255 if plan.protocol.decoder.codec == "megvii" else 1)
@@ -110,6 +134,17 @@ def _heatmaps(plan: Plan, people: People) -> Float32:
     channels = codec_of(plan.protocol.decoder).channels
     maps[:, [channels * keypoint for keypoint in plan.protocol.decoder.kept or range(shape[1])]] = drawn
     return np.asarray(maps, np.float32)
+
+
+def _points(plan: Plan, people: People, size: Floating) -> Floating:
+    """Return keypoints [N, K, 2] in crops of a width and height, from on the true ones to far off."""
+    rng = np.random.default_rng(0)
+    regions = crop_regions(people, plan.protocol.crop)
+    corners = regions.centers - 0.5 * regions.sizes
+    keypoints = (_true_keypoints(plan, people) - corners[:, None]) / regions.sizes[:, None] * size
+    shape = keypoints.shape[:2]
+    far = rng.choice([0.2, 0.6, 2, 12], (*shape, 1), p=[0.4, 0.3, 0.15, 0.15])
+    return np.asarray(np.clip(keypoints + far * rng.normal(size=(*shape, 2)), 0, size - 1))
 
 
 def _true_keypoints(plan: Plan, people: People) -> Floating:

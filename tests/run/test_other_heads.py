@@ -53,6 +53,21 @@ test_dataloader = dict(dataset=dict(pipeline={pipeline}))
     return Case(text, size)
 
 
+def coordinates(head: str, test: str = "flip_test=True", stages: tuple[int, ...] = (3,), more: str = "") -> Case:
+    """Return a small network whose head makes no heatmaps."""
+    text = f"""
+model = dict(
+    backbone=dict(
+        _delete_=True, type='ResNet', depth=18, stem_channels=8, base_channels=8, out_indices={stages}
+    ),
+    head=dict(_delete_=True, in_channels=64, {head}),
+    test_cfg=dict(_delete_=True, {test}),
+)
+{more}
+"""
+    return Case(text)
+
+
 MSRA = "type='MSRAHeatmap', sigma=2"
 CASES = {
     "vipnas-mbv3": Case(f"{COCO}td-hm_vipnas-mbv3_8xb64-210e_coco-256x192.py"),
@@ -92,7 +107,51 @@ CASES = {
     "no-flip": other(MSRA, (192, 256), (48, 64), "flip_test=False"),
     "dark-17": other(f"{MSRA}, unbiased=True, blur_kernel_size=17", (288, 384), (72, 96)),
 }
+GAU = """gau_cfg=dict(
+    hidden_dims=16, s=8, expansion_factor=2, dropout_rate=0., drop_path=0., act_fn='SiLU', use_rel_bias=False,
+    pos_enc=False,
+)"""
+SIMCC = """out_channels=17, input_size=(192, 256), in_featuremap_size=(6, 8), simcc_split_ratio=2.0, decoder=dict(
+    type='SimCCLabel', input_size=(192, 256), simcc_split_ratio=2.0, sigma=(4.9, 5.66), normalize=False, {}
+)"""
+DECONVS = "deconv_out_channels=(16, 16, 16)"
+INTEGRAL = f"""num_joints=17, in_featuremap_size=(6, 8), {DECONVS}, decoder=dict(
+    type='IntegralRegressionLabel', input_size=(192, 256), heatmap_size=(48, 64), sigma=2.0
+)"""
+REGRESSION = "num_joints=17, decoder=dict(type='RegressionLabel', input_size=(192, 256))"
+RLE = f"type='RLEHead', loss=dict(type='RLELoss', use_target_weight=True), {REGRESSION}"
+POOLED = "model.update(neck=dict(type='GlobalAveragePooling'))"
+RLE_SCORES = f"{POOLED}\ntest_evaluator = val_evaluator = dict(score_mode='bbox_rle')"
+RTMW = SIMCC.format("decode_visibility=True")
+CASES |= {
+    "simcc": coordinates(f"type='SimCCHead', {DECONVS}, {SIMCC.format('')}"),
+    "simcc-without-deconvs": coordinates(f"type='SimCCHead', deconv_out_channels=None, {SIMCC.format('')}"),
+    "rtmpose": coordinates(f"type='RTMCCHead', {GAU}, {SIMCC.format('')}"),
+    "rtmpose-no-flip": coordinates(f"type='RTMCCHead', {GAU}, {SIMCC.format('')}", "flip_test=False"),
+    "rtmw": coordinates(f"type='RTMWHead', {GAU}, {RTMW}", stages=(2, 3)),
+    "regression": coordinates(f"type='RegressionHead', {REGRESSION}", more=POOLED),
+    "regression-no-shift": coordinates(
+        f"type='RegressionHead', {REGRESSION}", "flip_test=True, shift_coords=False", more=POOLED
+    ),
+    "rle": coordinates(RLE, more=RLE_SCORES),
+    "rle-no-flip": coordinates(RLE, "flip_test=False", more=RLE_SCORES),
+    "integral": coordinates(f"type='IntegralRegressionHead', {INTEGRAL}"),
+    "dsnt": coordinates(f"type='DSNTHead', {INTEGRAL}"),
+    "debias": coordinates(f"type='DSNTHead', debias=True, beta=10., {INTEGRAL}"),
+}
+COORDINATES = [
+    "simcc",
+    "rtmpose",
+    "rtmpose-no-flip",
+    "rtmw",
+    "regression",
+    "regression-no-shift",
+    "rle",
+    "rle-no-flip",
+    "integral",
+]
 NEAR_TRUTH = [
+    *COORDINATES,
     "visibility",
     "aic-coco-udp",
     "coco-aic-combine",

@@ -51,7 +51,7 @@ FEW_TFLOP = 0.05
 def combination(suite: Any, row: Any, run: str) -> tuple[Any, ...]:
     config = load_config(suite, row, row.runs[run])
     protocol = protocol_without_files(config)
-    (width, height), (w, h) = protocol.crop.input_size, protocol.decoder.heatmap_size
+    (width, height), (w, h) = protocol.crop.input_size, protocol.decoder.map_size
     decoded = (protocol.decoder.codec, width / w, height / h, config.model.head.type)
     return suite.name, protocol.boxes.source, protocol.crop.affine, protocol.flip, *decoded
 

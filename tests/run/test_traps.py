@@ -61,7 +61,7 @@ def test_protocol(trap: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 
 
 def one_stride(decoder: Decoder, input_size: Size) -> Float32:
-    stride = input_size[0] / decoder.heatmap_size[0]
+    stride = input_size[0] / decoder.map_size[0]
     return np.array([stride, stride], np.float32)
 
 
@@ -85,7 +85,7 @@ CODE_TRAPS = {
     "one stride for AlexNet": ("coco/alexnet-256x192/val", "harness.codecs.msra.strides", one_stride),
     "the first stage in place of the last": (
         "mpii/cpm-368x368/val",
-        "harness.predict.forward.forward_heatmaps",
+        "harness.predict.forward.forward_head",
         first_stage,
     ),
     "Megvii's scores up to 255": ("coco/mspn-1stg-256x192/val", "harness.codecs.megvii.PEAK", np.float32(1)),

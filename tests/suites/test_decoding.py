@@ -99,8 +99,8 @@ def test_a_head_within_a_head() -> None:
         (
             VISIBILITY,
             "model.head.pose_cfg.decoder.type",
-            "SimCCLabel",
-            r"config field model.head.pose_cfg.decoder of .*: SimCCLabel is not evaluated here",
+            "SPR",
+            r"config field model.head.pose_cfg.decoder of .*: SPR is not evaluated here",
         ),
     ],
 )

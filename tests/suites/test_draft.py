@@ -72,6 +72,8 @@ def test_all_of_mmposes_metafiles_give_the_claims_of_the_suites_back(tmp_path: P
     without_config = set()
     for suite in map(load_suite, published_suites()):
         for key, row, claims in claims_of(suite):
+            if not any("/topdown_heatmap/" in run.config for run in row.runs.values()):
+                continue
             value = in_metafile(row, claims)
             if not all((configs_folder() / run.config).is_file() for run in row.runs.values()):
                 without_config.add(row.id)

@@ -138,7 +138,7 @@ def test_other_forms_of_a_checkpoints_address(url: str, advice: str, folder: Pat
             "mine.yaml:19: rows[0].runs.val: the key 'config' is missing\n"
             "mine.yaml:20: rows[0].runs.val.confg: unknown key (did you mean config?);"
             " allowed: config, checkpoint, heatmaps, annotations, published, metafile_keys,"
-            " metafile_weights",
+            " metafile_weights, metafile_config, metafile_dataset",
             id="misspelt key",
         ),
         pytest.param(

@@ -13,7 +13,10 @@ from harness.suites.load import load_suite
 
 COCO = 'type="CocoMetric", ann_file=data_root + "val.json"'
 REFUSED = {
-    "bbox_rle": (f'{COCO}, score_mode="bbox_rle"', "score_mode: 'bbox_rle' is not evaluated here (did you mean bbox?)"),
+    "bbox_rel": (
+        f'{COCO}, score_mode="bbox_rel"',
+        "score_mode: 'bbox_rel' is not evaluated here (did you mean bbox_rle",
+    ),
     "soft_nms": (
         f'{COCO}, nms_mode="soft_nms"',
         "nms_mode: 'soft_nms' is not evaluated here (did you mean soft_oks_nms or oks_nms?); there are oks_nms, soft_",
@@ -92,7 +95,7 @@ def test_evaluators(case: str, hands: Hands) -> None:
     assert expected in refusal(hands)
 
 
-@pytest.mark.parametrize("case", ["bbox_rle", "soft_nms", "a misspelt setting"])
+@pytest.mark.parametrize("case", ["bbox_rel", "soft_nms", "a misspelt setting"])
 def test_check_and_run_say_it_without_a_traceback(case: str, hands: Hands, harness: Any) -> None:
     stated, expected = REFUSED[case]
     hands.replace(hands.config, f"val_evaluator = dict({COCO})", f"val_evaluator = dict({stated})")

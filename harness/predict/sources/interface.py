@@ -14,14 +14,17 @@ from harness.suites.schema import Run
 
 
 class HeatmapSource(Interface):
-    """What turns crops into heatmaps."""
+    """What turns crops into heatmaps, or into what else the run's codec decodes."""
 
     @property
     def device(self) -> torch.device:
-        """The device of the crops and of the heatmaps."""
+        """The device of the crops and of the outputs."""
 
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        """Return the heatmaps [n, K, h, w], single precision, of crops [n, H, W, 3] BGR bytes, flip test included."""
+        """Return one tensor [n, C, ...] for crops [n, H, W, 3] BGR bytes, flip test included.
+
+        Single precision; in the form that the codec of the protocol decodes, such as heatmaps [n, K, h, w].
+        """
 
 
 class Model(HeatmapSource, Interface):
@@ -39,7 +42,7 @@ class Model(HeatmapSource, Interface):
         """The memory of its weights."""
 
     def both(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the heatmaps of crops and, if asked for, of the mirrored crops, which are not mirrored back."""
+        """Return the outputs for crops and, if asked for, for the mirrored crops, which are not mirrored back."""
 
     def quicken(self) -> None:
         """Turn from exact single precision to the precision of the protocol."""

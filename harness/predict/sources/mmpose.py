@@ -12,7 +12,13 @@ from mmengine.config import Config
 
 from harness.assets.checkpoints import load_weights
 from harness.predict.forward import Forward
-from harness.predict.networks import build_network, count_flops, forward_heatmaps, without_initialisers
+from harness.predict.networks import (
+    build_network,
+    codec_of_config,
+    count_flops,
+    forward_head,
+    without_initialisers,
+)
 from harness.predict.precision import arithmetic
 from harness.predict.seeded import seed_weights
 from harness.predict.sources.interface import Model, ModelSize, OtherConfig
@@ -78,13 +84,14 @@ class Mmpose:
     def trial(self, config: Config, device: torch.device, precision: Precision, people: int) -> Callable[[], object]:
         """As `ModelKind.trial`."""
         network = build_network(config).to(device)
+        codec = codec_of_config(config)
         width, height = _input_size(config)
         crops = torch.zeros(people, 3, height, width, device=device)
 
         @torch.inference_mode()
         def forward() -> None:
             with arithmetic(precision, device):
-                forward_heatmaps(network, crops).cpu()
+                codec.joined(forward_head(network, crops)).cpu()
 
         return forward
 

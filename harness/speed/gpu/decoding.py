@@ -1,4 +1,4 @@
-"""People a second of a decoder, on heatmaps that are on the device."""
+"""People a second of a decoder, on outputs of a network that are on the device."""
 
 import time
 from collections import deque
@@ -10,7 +10,7 @@ from harness.codecs.interface import codec_of
 from harness.predict.decoding import Decoding, begin_decoding
 from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Decoder, Protocol, Size
-from harness.speed.decode import draw_heatmaps
+from harness.speed.decode import KEYPOINTS
 from harness.speed.gpu.networks import MeasuredNetwork
 from harness.speed.gpu.outcome import DecoderRate
 from harness.speed.gpu.scale import Deadline, Sizes
@@ -40,8 +40,8 @@ def measure_decoders(
         protocol = rows[0][1]
         batch = protocol.compute.batch_size
         codec = codec_of(decoder)
-        maps = torch.from_numpy(draw_heatmaps(batch, codec.peak, decoder.heatmap_size, codec.channels))
-        people_s, device_s = _rates(maps.to(device), decoder, protocol.crop.input_size, scale.seconds)
+        outputs = torch.from_numpy(codec.drawn(batch, KEYPOINTS, decoder, protocol.crop.input_size))
+        people_s, device_s = _rates(outputs.to(device), decoder, protocol.crop.input_size, scale.seconds)
         yield DecoderRate(
             codec=decoder.codec,
             heatmap_size=decoder.heatmap_size,
@@ -52,15 +52,15 @@ def measure_decoders(
         )
 
 
-def _rates(heatmaps: torch.Tensor, decoder: Decoder, input_size: Size, seconds: float) -> tuple[float, float]:
+def _rates(outputs: torch.Tensor, decoder: Decoder, input_size: Size, seconds: float) -> tuple[float, float]:
     """Return the people a second, and the seconds of the device a person."""
 
     def spent(batches: int) -> tuple[float, float]:
-        clock, coming = Stopwatch(heatmaps.device), deque[Decoding]()
+        clock, coming = Stopwatch(outputs.device), deque[Decoding]()
         start = time.perf_counter()
         for _ in range(batches):
             with clock:
-                coming.append(begin_decoding(heatmaps, decoder, input_size))
+                coming.append(begin_decoding(outputs, decoder, input_size))
             if len(coming) > _AHEAD:
                 coming.popleft().result()
         for decoding in coming:
@@ -71,5 +71,5 @@ def _rates(heatmaps: torch.Tensor, decoder: Decoder, input_size: Size, seconds: 
     once = spent(1)[0]
     batches = max(_AHEAD + 1, min(1000, round(seconds / once)))
     wall, on_device = spent(batches)
-    people = batches * len(heatmaps)
+    people = batches * len(outputs)
     return people / wall, on_device / people

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from harness.codecs.interface import codec_of
 from harness.predict.forward import Forward, flip_tested
-from harness.predict.networks import count_flops, forward_heatmaps, normalise
+from harness.predict.networks import count_flops, forward_head, normalise
 from harness.predict.precision import arithmetic
 from harness.protocol import Precision, Protocol
 from harness.speed.gpu.networks import CHOSEN, MeasuredNetwork, of_rows, ordinary_network, protocol_of, random_crops
@@ -181,13 +182,14 @@ def _pass(network: Any, protocol: Protocol, way: Way) -> Callable[[torch.Tensor]
 
 def _eager(network: Any, protocol: Protocol, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return the forward passes of MMPose's own loop under autocast, or with TF32."""
+    joined = codec_of(protocol.decoder).joined
 
     @torch.inference_mode()
     def compute(crops: torch.Tensor) -> torch.Tensor:
         inputs = normalise(network, crops)
         with arithmetic(protocol.compute.precision, device):
-            plain = forward_heatmaps(network, inputs).float()
-            mirrored = forward_heatmaps(network, inputs.flip(-1)).float() if protocol.flip.enabled else None
+            plain = joined(forward_head(network, inputs)).float()
+            mirrored = joined(forward_head(network, inputs.flip(-1))).float() if protocol.flip.enabled else None
         return flip_tested(plain, mirrored, protocol)
 
     return compute

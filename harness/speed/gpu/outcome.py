@@ -71,7 +71,7 @@ class DecoderRate(Fields):
     """The speed of one decoder on heatmaps on the device."""
 
     codec: str
-    heatmap_size: Size
+    heatmap_size: Size | None
     rows: tuple[str, ...]
     """Those that have it."""
     batch: int

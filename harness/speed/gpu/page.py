@@ -157,7 +157,7 @@ def _ways(report: GpuReport) -> Iterator[Sequence[str]]:
 
 def _decoding(report: GpuReport) -> Iterator[Sequence[str]]:
     for one in report.decoders:
-        size = "x".join(map(str, one.heatmap_size))
+        size = "x".join(map(str, one.heatmap_size or ("none",)))
         share = _number(one.shares.get("bf16"), ".1%")
         yield one.codec, size, str(len(one.rows)), f"{one.people_s:,.0f}", f"{one.device_us:.2f}", share
 
