@@ -31,7 +31,7 @@ CONSEQUENCES = ("images", "people", "verdict")
 """Fields that change as a consequence of others."""
 IDLE = ("compute.batch_size", "compute.device")
 SLIGHT = 0.02
-"""Keypoint scores change by less than this fraction if only rounding, resampling or a little of the weights differs."""
+"""Different rounding or resampling, or slightly different weights, change scores by less than this fraction."""
 HEATMAPS: tuple[Kind, ...] = (
     "weights",
     "image content",

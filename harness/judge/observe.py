@@ -131,7 +131,7 @@ def _describe_scores(new: Floating, old: Floating) -> str | None:
 
 
 def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> str | None:
-    """Return how crop areas differ; None if they do not. It is used for people with the same boxes."""
+    """Return how crop areas differ from those of the baseline; None if they do not."""
     ratios = new.crop_areas.astype(np.float64) / np.maximum(old.crop_areas, 1e-9)
     if (np.abs(ratios - 1) <= 1e-3).all():
         return None
