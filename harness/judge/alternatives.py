@@ -1,6 +1,6 @@
-"""Other ways to read and score the same predictions: settings that people get wrong, or papers leave unsaid.
+"""Other ways to read and score the same predictions, for `harness explain`.
 
-Each changes one setting; none needs the network.
+Each alternative changes one setting that is often wrong in practice or not stated in papers. None needs the network.
 """
 
 import re
@@ -23,27 +23,27 @@ Scored = tuple[Predictions, Protocol]
 Metrics = Mapping[str, float | None]
 
 BOX_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
-"""They are found in configs, papers or threads of MMPose and its forerunners."""
+"""Thresholds that occur in configs, papers or issue threads of MMPose and its predecessors."""
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """One setting changed."""
+    """One changed setting."""
 
     change: TriedSetting
     apply: Callable[[Predictions, Protocol], Scored]
-    """Makes the changed predictions and protocol; the given ones stay."""
+    """Returns changed copies of the predictions and the protocol; does not modify its arguments."""
 
 
 def scoring_alternatives(
     protocol: Protocol, own: str, sigmas: Mapping[str, tuple[float, ...]]
 ) -> Iterator[Alternative]:
-    """Yield all that apply to a protocol.
+    """Yield all alternatives that apply to a protocol.
 
     Args:
-        protocol: The run's.
-        own: The data set.
-        sigmas: Those of data sets with as many keypoints, by data set.
+        protocol: The run's protocol.
+        own: The name of the run's data set.
+        sigmas: The OKS sigmas of data sets with the same number of keypoints, by data set.
     """
     for other in family_of(protocol.scoring).alternatives(protocol.scoring, own, sigmas):
         yield Alternative(TriedSetting(other.setting, other.used, other.tried, other.usual), _with(other.fields))
@@ -62,7 +62,10 @@ def scoring_alternatives(
 
 
 def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[TriedSetting, Metrics]]:
-    """Yield what claims may mean if a printed metric is really another one of its kind, such as AR that is AR@0.75."""
+    """Yield the metrics that result if a claimed metric is in fact another one of its kind.
+
+    For example, a table may print AR@0.75 in its column AR.
+    """
     for metric in dict.fromkeys(claim.metric for claim in claims):
         for other, value in measured.items():
             if other != metric and _kind(other) == _kind(metric):
@@ -70,7 +73,7 @@ def misreadings(claims: Sequence[Claim], measured: Metrics) -> Iterator[tuple[Tr
 
 
 def _kind(metric: str) -> str:
-    """Return what a metric's name begins with: AP of `AP@0.5` and `AP(M)`."""
+    """Return the letters at the start of a metric's name: AP for `AP@0.5` and `AP(M)`."""
     return re.split(r"[^A-Za-z]", metric, maxsplit=1)[0]
 
 

@@ -1,7 +1,7 @@
-"""What the differences between a run and a baseline say of their cause, kind by kind.
+"""Finds the causes that fit the differences between a run and a baseline, kind by kind.
 
-Both sides' predictions exist, so this looks at them before it looks at metrics: a number moves for many reasons, the
-predictions for few.
+The predictions of both runs exist, and they are compared before the metrics: many causes can move a metric in the same
+way, but few causes change the predictions in the same way.
 """
 
 import re
@@ -26,12 +26,12 @@ FIELDS: Mapping[str, Kind] = {
     "compute": "arithmetic",
     "packages": "arithmetic",
 }
-"""By the first part of a field's name, what of a run it decides about."""
+"""Kind of cause by the first part of a field's name."""
 CONSEQUENCES = ("images", "people", "verdict")
-"""Fields that follow from others."""
+"""Fields that change as a consequence of others."""
 IDLE = ("compute.batch_size", "compute.device")
 SLIGHT = 0.02
-"""A change of scores by less than this share is what other rounding, resampling or slightly other weights make."""
+"""Different rounding or resampling, or slightly different weights, change scores by less than this fraction."""
 HEATMAPS: tuple[Kind, ...] = (
     "weights",
     "image content",
@@ -41,19 +41,19 @@ HEATMAPS: tuple[Kind, ...] = (
     "boxes",
     "arithmetic",
 )
-"""What makes other heatmaps."""
+"""Kinds of causes that change heatmaps."""
 SCORED: tuple[Kind, ...] = ("scoring", "ground truth")
 
 
 def conclude(
     observed: Observed, stated: Sequence[Change], tried: Sequence[Cause] = ()
 ) -> tuple[list[Cause], str | None]:
-    """Return the causes, the likeliest first, and what cannot be told.
+    """Return the possible causes, likeliest first, and why none of them is known; None if one is or nothing differs.
 
     Args:
-        observed: How the sides differ.
-        stated: What is on record of both.
-        tried: Causes that were tried, and what came of it.
+        observed: Differences of predictions and metrics.
+        stated: Recorded differences of protocols, weights and environments.
+        tried: Causes that were found by trying settings.
     """
     if observed.same_predictions and not observed.metrics:
         return [], None
@@ -67,7 +67,7 @@ def conclude(
 
 
 def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
-    """Yield a cause for each kind of which fields differ, as far as the predictions bear it out."""
+    """Yield a cause for each kind with recorded differences, unless the predictions contradict it."""
     kinds: dict[Kind, list[Change]] = {}
     for change in stated:
         kind = FIELDS.get(change.field.partition(".")[0])
@@ -92,13 +92,13 @@ def _said(change: Change) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value as text, of a sha256 the beginning."""
+    """Return a value as text; of a sha256, the first 12 digits."""
     text = str(value)
     return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _fits(kind: Kind, observed: Observed) -> str | None:
-    """Return what of the predictions fits another setting of a kind; None where they speak against it."""
+    """Return the difference of the predictions that fits a kind of cause; None if they contradict it."""
     if kind in SCORED:
         return (
             "the predictions are the same"
@@ -113,7 +113,7 @@ def _fits(kind: Kind, observed: Observed) -> str | None:
         return None
     if kind == "decoding":
         return (
-            "the keypoints differ, and their scores do not"
+            "the keypoints differ, their scores do not"
             if observed.same_scores
             else "the keypoints and their scores differ"
         )
@@ -123,7 +123,7 @@ def _fits(kind: Kind, observed: Observed) -> str | None:
 
 
 def _seen(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
-    """Yield what the predictions themselves say; not what else makes other heatmaps where that is known."""
+    """Yield the causes that the predictions show. If a cause of different heatmaps is known, others are left out."""
     if observed.same_predictions:
         yield _cause(
             "scoring", "the same predictions are scored in another way", "likely", "all predictions are the same"
@@ -137,7 +137,7 @@ def _seen(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
             "boxes",
             text,
             "likely",
-            f"{observed.only_old} people are missing, all with lower box scores than those that are there",
+            f"{observed.only_old} people are missing, and all have lower box scores than the people of the run",
         )
     elif observed.images_only_old:
         yield _cause("people", f"{observed.images_only_old} images of the baseline are not evaluated", "likely")
@@ -149,7 +149,7 @@ def _seen(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
     if observed.box_scores:
         yield _cause("boxes", observed.box_scores, "likely")
     if observed.areas and not observed.boxes:
-        yield _cause("crop geometry", observed.areas, "likely", "MMPose's NMS takes these areas as a person's scale")
+        yield _cause("crop geometry", observed.areas, "likely", "MMPose's NMS uses these areas as people's scales")
     if observed.moved_people:
         yield from _of_keypoints(observed, known_heatmaps)
 
@@ -163,7 +163,7 @@ def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
             yield _cause("flip test", text, certainty)
         elif exact and observed.same_scores:
             where: Kind = "decoding" if kind == "rounded" and "heatmap" in text else "map back to the image"
-            yield _cause(where, text, certainty, "the keypoints' scores are the same, so the heatmaps are")
+            yield _cause(where, text, certainty, "the keypoint scores are the same, so the heatmaps are the same")
         elif exact:
             yield _cause("map back to the image", text, "possible")
     if any(exact for _, _, exact in observed.motions):
@@ -174,19 +174,20 @@ def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
     texts = [text for _, text, _ in observed.motions]
     some = observed.moved_images <= 0.5 * observed.images and observed.whole_images
     if some and not observed.boxes:
-        said = f"only {observed.moved_images} of {observed.images} images have others, and most people in them do"
+        said = f"predictions differ in {observed.moved_images} of {observed.images} images, for most people in these"
         yield _cause("image content", said, "likely", *texts)
     elif observed.boxes:
-        return  # which move keypoints as well
+        return  # different boxes move keypoints as well
     elif observed.same_scores:
-        yield _cause("decoding", "; ".join(texts), "likely", "the keypoints' scores are the same, so the heatmaps are")
+        same = "the keypoint scores are the same, so the heatmaps are the same"
+        yield _cause("decoding", "; ".join(texts), "likely", same)
     elif not known_heatmaps:
         yield from _of_heatmaps(observed, texts)
 
 
 def _of_heatmaps(observed: Observed, texts: Sequence[str]) -> Iterator[Cause]:
-    """Yield what other heatmaps of all people may come from."""
-    other = "the keypoints' scores differ, so the heatmaps do"
+    """Yield possible causes of different heatmaps for all people."""
+    other = "the keypoint scores differ, so the heatmaps differ"
     usual = {kind: text for kind, text, _ in observed.motions}
     shifted, grown = usual.get("shifted"), usual.get("grown")
     if grown:
@@ -200,7 +201,7 @@ def _of_heatmaps(observed: Observed, texts: Sequence[str]) -> Iterator[Cause]:
         slight = observed.score_change < SLIGHT
         kinds = "arithmetic, crop geometry, weights" if slight else "normalisation, weights, flip test, crop geometry"
         much = f"scores change by {100 * observed.score_change:.2g} % in the median"
-        yield _cause("unknown", "; ".join(texts), "possible", other, much, f"{kinds} or others make such heatmaps")
+        yield _cause("unknown", "; ".join(texts), "possible", other, much, f"possible causes: {kinds} or others")
 
 
 def _cause(kind: Kind, text: str, certainty: Certainty, *evidence: str) -> Cause:
@@ -209,11 +210,11 @@ def _cause(kind: Kind, text: str, certainty: Certainty, *evidence: str) -> Cause
 
 def _untold(causes: Sequence[Cause]) -> str | None:
     if not causes:
-        return "what differs fits nothing that is known here"
+        return "no known cause fits the differences"
     if any(cause.certainty != "possible" for cause in causes):
         return None
     kinds = list(dict.fromkeys(cause.kind for cause in causes if cause.kind != "unknown"))
     if not kinds:
-        return f"what makes other heatmaps cannot be told from predictions alone; {causes[0].evidence[-1]}"
+        return f"predictions alone do not show why the heatmaps differ; {causes[0].evidence[-1]}"
     others = ", or others" if any(cause.kind == "unknown" for cause in causes) else ""
-    return f"what it is cannot be told from predictions alone; possible: {', '.join(kinds)}{others}"
+    return f"predictions alone do not show the cause; possible causes: {', '.join(kinds)}{others}"

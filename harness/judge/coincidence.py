@@ -1,9 +1,9 @@
-"""How often a wrong alternative lands on a claim by chance.
+"""Measures how often a wrong alternative matches a claim by chance.
 
-With a tolerance and many alternatives, some alternative lands on most claims that are near a run. The alternatives
-themselves measure how often this happens. Claims are drawn in the direction in which one setting moves the metrics,
-about as far from the run as the real claims are. Then all alternatives to *other* settings are tried on them. Each of
-those that lands names a wrong cause. Directions in place of random numbers keep the correlation between metrics.
+With a tolerance and many alternatives, some alternative matches most claims that are close to a run. This module
+measures how often. It draws claims in the direction in which one setting moves the metrics, at about the distance
+between the run and the real claims, and compares them with all alternatives to *other* settings. Each alternative that
+matches is a wrong cause. Directions of settings, unlike random directions, keep the correlation between metrics.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,17 @@ from harness.record import JudgedClaim
 from harness.suites.schema import Metric
 
 SIZES = np.linspace(0.25, 2, 8)
-"""How far drawn claims are from the run, as shares of the distance of the real ones."""
+"""Distances of the drawn claims from the run, as fractions of the distance of the real claims."""
 EXACT = 0.5 + 1e-9
-"""A value this far from a printed one, in units of the last digit, may round to it."""
+"""Largest distance between a printed value and a value that rounds to it, in units of the last digit."""
 
 
 def with_chances(as_run: Trial, trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> list[Trial]:
-    """Return the trials, those that land with `by_chance`.
+    """Return the trials, with `by_chance` set for those that match the claims.
 
-    It is the share of drawn claims to which a wrong alternative, with at most as many changes, comes as close as the
-    trial comes to the real ones. Closeness is the largest difference among the metrics, in units of the last digit;
-    differences that rounding hides are equal.
+    `by_chance` is the fraction of drawn claims to which a wrong alternative, with at most as many changes, is as close
+    as the trial is to the real claims. Closeness is the largest difference among the metrics, in units of the last
+    digit; differences that rounding hides count as equal.
     """
     if as_run.lands or not any(trial.lands for trial in trials):
         return list(trials)
@@ -40,7 +40,7 @@ def with_chances(as_run: Trial, trials: Sequence[Trial], metrics: Mapping[str, M
 
     counts = np.array([len(trial.changes) for trial in trials])
     best = np.full((counts.max() + 1, len(draws)), np.inf)
-    """By the number of changes, how close the best alternative to another setting comes to each drawn claim."""
+    """By number of changes: distance [D] between each drawn claim and the closest alternative to another setting."""
     for trial, value in zip(trials, values, strict=True):
         distance = np.abs(value - draws).max(axis=1)
         distance[np.isin(settings, [change.setting for change in trial.changes])] = np.inf
@@ -60,7 +60,7 @@ def with_chances(as_run: Trial, trials: Sequence[Trial], metrics: Mapping[str, M
 def _draws(
     run: Float64, claims: Float64, trials: Sequence[Trial], values: Float64, tolerances: Float64
 ) -> tuple[Float64, list[str]]:
-    """Return drawn claims [D, M] on which the run itself does not land, and the setting that each was drawn for."""
+    """Return drawn claims [D, M] that the run itself does not match, and the setting that each was drawn for."""
     size = np.abs(claims - run).max()
     found, settings = [], []
     for trial, value in zip(trials, values, strict=True):
@@ -93,6 +93,6 @@ def _values(trial: Trial, metrics: Mapping[str, Metric]) -> Float64:
 
 
 def _claimed(trial: Trial, metrics: Mapping[str, Metric]) -> Float64:
-    """Return the claimed values [M] likewise; of several claims of a metric the first."""
+    """Return the claimed values [M] in the same units and order; the first one where a metric has several claims."""
     first = {one.claim.metric: one.claim.value for one in reversed(_gating(trial))}
     return np.array([first[name] * 10 ** metrics[name].decimals for name in _gated(trial)])

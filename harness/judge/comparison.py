@@ -1,8 +1,8 @@
-"""Comparison with a baseline: which numbers moved, and what else is not as it was.
+"""Compares runs with a baseline: which metrics moved, and which conditions changed.
 
-A run of the same weights on the same images has no reason to give another number. A metric that moves further than
-rounding does is therefore red. This includes moves up, since a gain without a cause is as suspicious as a loss. The
-paired difference estimates whether the difference would exist on other images, too; it is shown and decides nothing.
+The same weights on the same images should give the same metrics. Each movement beyond rounding is therefore red, up as
+well as down, because a gain without a cause is as suspicious as a loss. The paired difference estimates whether the
+movement would also occur on other images; it is only shown and does not decide the outcome.
 """
 
 import re
@@ -21,57 +21,57 @@ from harness.protocol import Protocol
 from harness.record import Record
 
 _ROUNDING = 1e-12
-"""Of a difference itself: in binary, 0.8 - 0.7 is more than 0.1."""
+"""Tolerance for the rounding of a difference: in binary, 0.8 - 0.7 is more than 0.1."""
 
 _HARMLESS = re.compile(r"compute\.(batch_size|device)|.*\.path|verdict")
-"""Fields that may change without a warning; of a file, its sha256 counts."""
+"""Fields that may change without a warning. The path of a file may change; its sha256 may not."""
 
 OPTIONAL = ("normalisation", "images", "image_content", "people")
-"""Conditions that runs of former versions do not tell."""
+"""Conditions that records of earlier versions do not contain."""
 
 State = Literal["same", "within noise", "moved", "vanished", "appeared", "broken", "not comparable"]
 
 
 class Paired(Fields):
-    """The difference of a metric on the same resamples of images, in its unit: new minus baseline."""
+    """The difference new minus baseline of a metric on the same resamples of images, in the metric's unit."""
 
     low: float
     high: float
     """The ends of the 95 % interval."""
     p_value: float
-    """Two-sided, of there being no difference."""
+    """Two-sided p-value of the hypothesis that there is no difference."""
     resamples: int
 
 
 class Movement(Fields):
-    """One metric on both sides, in its unit."""
+    """One metric in the new run and in the baseline, in the metric's unit."""
 
     metric: str
     better: Literal["higher", "lower"] = "higher"
     state: Literal["same", "within noise", "moved", "vanished", "appeared"]
     baseline: float | None
-    """None where undefined, or not measured."""
+    """None where the metric is undefined or was not measured."""
     new: float | None
     difference: float | None
-    """New minus baseline; None where one of them is None."""
+    """New minus baseline; None if one of them is None."""
     noise_floor: float
-    """How far it may move."""
+    """Largest movement that counts as noise."""
     baseline_floor: float
-    """How far it may move by the noise of the baseline alone."""
+    """The same, from the noise of the baseline alone."""
     noise_source: Literal["measured", "assumed"]
-    """Measured by `harness run --noise`, or assumed since no more was."""
+    """`measured`: by `harness run --noise`; `assumed`: the default, where no larger noise was measured."""
     baseline_interval: tuple[float, float] | None
     new_interval: tuple[float, float] | None
     paired: Paired | None = None
 
     @property
     def red(self) -> bool:
-        """Whether it makes its run red."""
+        """Whether this metric makes its run red."""
         return self.state in ("moved", "vanished")
 
 
 class Change(Fields):
-    """A field that is not the same on both sides; None where a side has no such field."""
+    """A field that differs between the new run and the baseline; its value is None where the field is missing."""
 
     field: str
     """Such as `flip.enabled` or `packages.torch`."""
@@ -80,14 +80,14 @@ class Change(Fields):
 
 
 class EnvironmentChange(Change):
-    """A difference between the environments of the two sides."""
+    """A difference between the environments of the new runs and the baseline."""
 
     runs: tuple[str, ...]
-    """In which it is."""
+    """Ids of the runs that have this difference."""
 
 
 class RunComparison(Fields):
-    """One run on both sides."""
+    """The comparison of one run with its baseline."""
 
     id: str
     """Suite, row and run."""
@@ -96,47 +96,47 @@ class RunComparison(Fields):
     state: State
     red: bool
     reason: str | None = None
-    """Why it is red, or what is noteworthy of the state."""
+    """Why the run is red, or a note on its state."""
     metrics: tuple[Movement, ...] = ()
     changes: tuple[Change, ...] = ()
-    """Of protocol, weights and verdict."""
+    """Changes of protocol, weights and verdict."""
     environment_changed: bool = False
-    """Whether packages, processor or what else it ran on are others."""
+    """Whether packages, processor or other parts of the environment differ."""
     warnings: tuple[str, ...] = ()
 
 
 class Comparison(Document):
-    """All runs of both sides."""
+    """The comparison of all runs of two folders."""
 
     red: bool
-    """Whether any run is."""
+    """Whether any run is red."""
     runs: tuple[RunComparison, ...]
     environment: tuple[EnvironmentChange, ...]
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """What is on record of a run."""
+    """The recorded results of a run."""
 
     record: Record
     protocol: Protocol | None = None
-    """None where the run is broken."""
+    """None if the run is broken."""
     environment: Mapping[str, Any] | None = None
-    """As in environment.json; None where the run is broken."""
+    """Content of environment.json; None if the run is broken."""
 
     @property
     def broken(self) -> bool:
-        """Whether there are no numbers."""
+        """Whether the run has no metrics."""
         return self.record.status in ("failed", "unobtainable")
 
     @property
     def what_became(self) -> str:
-        """The status, with the reason for it."""
+        """The status and, if it has one, its reason."""
         return f"{self.record.status}: {self.record.reason}" if self.record.reason else self.record.status
 
 
 Pair = Callable[[str], Mapping[str, Paired]]
-"""Resamples both sides of a run and returns the paired difference by metric; HarnessError where that is impossible."""
+"""Function from a run's id to the paired difference by metric; raises HarnessError if resampling is impossible."""
 
 
 def compare(
@@ -149,10 +149,10 @@ def compare(
 
     Args:
         new: Runs by id.
-        baseline: The same.
-        noise_floor: How far a metric may move, in its unit, where no wider noise floor was measured; None for each
-            metric's own (`Measure.noise`).
-        pair: Called for runs with a metric that is not the same.
+        baseline: Runs by id.
+        noise_floor: Largest movement that counts as noise, in the metric's unit, where no larger noise was measured;
+            None for each metric's default (`Measure.noise`).
+        pair: Called for each run with a metric that is not the same.
     """
     ids = [*baseline, *(run for run in new if run not in baseline)]
     environment = tuple(_environment_changes(new, baseline))
@@ -202,15 +202,15 @@ def _compare_run(
 
 
 def _incomparable(new: RecordedRun, baseline: RecordedRun) -> str | None:
-    """Return why numbers of two runs say nothing about each other."""
+    """Return why the metrics of two runs cannot be compared; None if they can."""
     if new.record.status != baseline.record.status:
         return f"{new.what_became}; in the baseline {baseline.what_became}"
     for what, sha256 in _ground_truth(new).items():
         other = _ground_truth(baseline).get(what)
         if other != sha256:
-            return f"other {what}: sha256 {sha256[:8]}, in the baseline {other[:8] if other else 'there are none'}"
+            return f"different {what}: sha256 {sha256[:8]}, in the baseline {other[:8] if other else 'none'}"
     if new.record.status == "partial" and new.record.images != baseline.record.images:
-        return f"a part of {new.record.images} images, in the baseline of {baseline.record.images}"
+        return f"{new.record.images} images were evaluated, in the baseline {baseline.record.images}"
     return None
 
 
@@ -288,16 +288,16 @@ def _warnings(movements: tuple[Movement, ...], changes: tuple[Change, ...]) -> I
     if suspects and not any(movement.red for movement in movements):
         yield f"no metric moved although this changed: {', '.join(suspects)}"
     for movement in movements:
-        # A change that makes a network noisy vouches for itself.
+        # A change that makes the network noisy also raises the new noise floor, which would then hide the movement.
         if movement.state == "within noise" and abs(movement.difference or 0) > movement.baseline_floor + _ROUNDING:
             yield (
-                f"{movement.metric} is within the noise of the new run only, whose floor is "
-                f"{movement.noise_floor:.3g}; the baseline's is {movement.baseline_floor:.3g}"
+                f"{movement.metric} moved by less than the noise floor of the new run, {movement.noise_floor:.3g}, "
+                f"but by more than that of the baseline, {movement.baseline_floor:.3g}"
             )
 
 
 def condition_changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
-    """Return the differences of protocol, weights, people and verdict; what one side does not tell is none."""
+    """Return the differences of protocol, weights, people and verdict, without fields that one side does not record."""
     sides = [_conditions(new), _conditions(baseline)]
     untold = [field for field in OPTIONAL if any(side[field] is None for side in sides)]
     now, before = ({name: value for name, value in side.items() if name not in untold} for side in sides)
@@ -318,7 +318,7 @@ def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
 
 
 def environment_differences(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, ...]:
-    """Return the differences of packages, processor and what else two runs were made on."""
+    """Return the differences of packages, processor and other parts of the environments of two runs."""
     if new.environment is None or baseline.environment is None:
         return ()
     return tuple(_differences({**new.environment, "made": None}, {**baseline.environment, "made": None}))

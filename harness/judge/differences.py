@@ -1,7 +1,7 @@
-"""How a run differs from a baseline, and what may be the cause.
+"""Differences between a run and a baseline, and their possible causes.
 
-A cause is `shown` where undoing it gives the other side, or where nothing else differs; `likely` where it is on record
-and what differs fits; `possible` where others fit as well.
+A cause is `shown` if undoing it gives the results of the other side, or if nothing else differs. It is `likely` if
+records or predictions show it and the differences fit it. It is `possible` if other causes fit as well.
 """
 
 from typing import Literal
@@ -30,7 +30,7 @@ Kind = Literal[
 
 
 class Cause(Fields):
-    """What may be the cause, and what was measured that says so."""
+    """A possible cause, with the measurements that support it."""
 
     kind: Kind
     text: str
@@ -39,54 +39,54 @@ class Cause(Fields):
 
 
 class Observed(Fields):
-    """What was measured of the predictions of both sides; numbers are of the run, seen from the baseline."""
+    """Measured differences between the predictions of a run and of a baseline, in the direction baseline to run."""
 
     people: int
-    """Who is on both sides."""
+    """Number of people in both runs."""
     only_new: int = 0
     only_old: int = 0
     images_only_old: int = 0
-    """Images of the baseline in which the run has nobody."""
+    """Number of images of the baseline in which the run has no person."""
     repeated: int = 0
     threshold: float | None = None
-    """The box score that separates who is missing from who is there; None where none does."""
+    """Box score between those of the missing people and those of the others; None if the two overlap."""
     boxes: str | None = None
-    """How boxes differ; None where they do not."""
+    """How boxes differ; None if they are the same."""
     box_scores: str | None = None
     areas: str | None = None
-    """How crop areas differ."""
+    """How crop areas differ; None if they are the same."""
     moved_people: int = 0
-    """People with a keypoint, or its score, that is another one."""
+    """Number of people with a keypoint or a keypoint score that differs."""
     moved_images: int = 0
-    """Images with such people,"""
+    """Number of images with such people."""
     images: int = 0
-    """of so many."""
+    """Number of images with people in both runs."""
     whole_images: bool = False
-    """Whether in these images most people are other ones."""
+    """Whether the predictions of most people in these images differ."""
     same_scores: bool = True
-    """Whether the keypoints' scores are the same although the keypoints are not: then the heatmaps are the same."""
+    """Whether the keypoint scores are the same; the heatmaps are then the same, even if the keypoints differ."""
     score_change: float = 0.0
-    """How much the score of a keypoint changed, in the median, as a share of it."""
+    """Median change of a keypoint score, as a fraction of the score."""
     scores: str | None = None
-    """How the keypoints' scores differ where the keypoints do not."""
+    """How the keypoint scores differ if the keypoints are the same."""
     motions: list[tuple[str, str, bool]] = []
-    """Kind, sentence, and whether it gives all keypoints, of what moves the keypoints."""
+    """How the keypoints moved: kind, description, and whether it is exact for all keypoints."""
     metrics: dict[str, tuple[float | None, float | None]] = {}
-    """Those that differ: of the run, of the baseline."""
+    """Metrics that differ: value of the run, value of the baseline."""
 
     @property
     def same_people(self) -> bool:
-        """Whether both sides have the same people with the same boxes."""
+        """Whether both runs have the same people with the same boxes."""
         return not (self.only_new or self.only_old or self.boxes)
 
     @property
     def same_predictions(self) -> bool:
-        """Whether everything is the same that metrics are made from, ground truth aside."""
+        """Whether all predictions that the metrics depend on are the same."""
         return self.same_people and not (self.moved_people or self.box_scores or self.areas)
 
 
 class Differences(Document):
-    """A run, a baseline, how they differ, and what that says of the cause."""
+    """The differences between a run and a baseline, with their possible causes."""
 
     row: str
     run: str
@@ -94,10 +94,10 @@ class Differences(Document):
     """The run folder of the baseline."""
     observed: Observed
     stated: list[Change]
-    """What their protocols, weights and environments say."""
+    """Recorded differences of protocols, weights and environments."""
     causes: list[Cause]
     """The likeliest first."""
     untold: str | None
-    """What cannot be told; None where the cause is shown."""
+    """Why no cause is known; None if a cause is shown or likely, or if nothing differs."""
     notes: list[str] = []
-    """What was not tried, and why."""
+    """What was not tried, with the reason."""

@@ -1,4 +1,4 @@
-"""Explanations: which settings turn the measured numbers into the claimed ones."""
+"""Explanations: the settings that turn the measured metrics into the claimed ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,66 +13,66 @@ from harness.record import JudgedClaim, Verdict
 from harness.suites.schema import Claim, Metric
 
 CLAIMED_METRIC = "claimed metric"
-"""The setting of a claim that is read as another metric."""
+"""Name of the setting that changes if a claim is read as a claim of another metric."""
 LIKELY = 0.1
-"""A landing that chance gives on a larger share of claims names no cause.
+"""A trial that matches the claims is no cause if its `by_chance` is larger than this fraction.
 
-`tests/judge/measure_chances.py` measures the limit on the demo suite. With four metrics or more, the right setting is
-always named. If it is not among the tried settings, a wrong one is named in 0.05 to 0.1 of the cases with the suite's
-tolerance, and in none without. With a single metric, the right setting is named in 0.14 to 0.4 of the cases, a wrong
+Measured by `tests/judge/measure_chances.py` on the demo suite. With four or more metrics, the right setting is always
+named. If the right setting is not tried, a wrong one is named in 0.05 to 0.1 of the cases with the suite's tolerance,
+and in none without a tolerance. With a single metric, the right setting is named in 0.14 to 0.4 of the cases, a wrong
 one in 0.03 to 0.07.
 """
 NEAR = 0.5
-"""A trial is close to the claims if it leaves less than this share of the run's distance."""
+"""A trial is close to the claims if its distance is less than this fraction of the run's distance."""
 
 
 Distance = Annotated[float, BeforeValidator(lambda value: float("inf") if value is None else value)]
-"""In units of a last printed digit; infinite, which JSON writes as null, where a metric is undefined."""
+"""In units of the last printed digit; infinite where a metric is undefined, and null in JSON."""
 
 
 @dataclass(frozen=True)
 class TriedSetting:
-    """One setting, as the run had it and as it was tried."""
+    """One setting, with its value in the run and the value that was tried."""
 
     setting: str
     used: str
     tried: str
     usual: bool = False
-    """Whether what was tried is MMPose's default, which is likelier to be the cause than anything else."""
+    """Whether the tried value is MMPose's default, which is the most likely cause."""
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.used} -> {self.tried}"
 
 
 class Trial(Fields):
-    """What some changed settings lead to."""
+    """The result of some changed settings."""
 
     model_config = ConfigDict(allow_inf_nan=True)
 
     changes: tuple[TriedSetting, ...]
-    """None for the run as it is."""
+    """Empty for the run itself."""
     claims: list[JudgedClaim]
-    """All claims of the run that are not known to be wrong, also those on which its verdict does not depend."""
+    """All claims of the run that are not known to be wrong, including those that its verdict does not depend on."""
     verdict: Verdict
-    """`reproduced` or `within noise` where it lands on the claims."""
+    """`reproduced` or `within noise` if the trial matches the claims."""
     distances: dict[str, Distance]
-    """How far each gating metric is from its nearest claim."""
+    """Distance of each gating metric from its nearest claim."""
     distance: Distance
-    """Their sum."""
+    """Sum of `distances`."""
     missed: int
-    """Metrics whose claims do not gate and that do not come out."""
+    """Number of other metrics, with claims that do not gate, that match none of their claims."""
     by_chance: float | None = None
-    """The share of claims on which a wrong alternative lands as exactly (`judge/coincidence.py`); None where this trial
-    does not land, or nothing moves the metrics."""
+    """Fraction of drawn claims that a wrong alternative matches as closely (`judge/coincidence.py`); None if this trial
+    does not match the claims, or if no setting moves the metrics."""
 
     @property
     def lands(self) -> bool:
-        """Whether all gating claims come out."""
+        """Whether the trial matches all gating claims."""
         return self.verdict in ("reproduced", "within noise")
 
     @property
     def likely_chance(self) -> bool:
-        """Whether it lands where wrong alternatives often do."""
+        """Whether wrong alternatives often match claims as closely as this trial does."""
         return self.by_chance is not None and self.by_chance > LIKELY
 
 
@@ -87,38 +87,38 @@ class Skipped(Fields):
 
 
 class Explanation(Document):
-    """A run, its claims, and what was tried to get from the one to the others."""
+    """A run, its claims, and the settings that were tried to get from the measured to the claimed metrics."""
 
     schema_version: int = 2
-    """2 has `seen`, `skipped` and, of a trial, `by_chance` and `missed`."""
+    """Version 2 added `seen`, `skipped`, and `by_chance` and `missed` of a trial."""
     row: str
     """Suite and row."""
     run: str
     as_run: Trial
     seen: list[str]
-    """What the predictions show of how they were made, whatever is claimed (`run/evidence.py`)."""
+    """Facts that the predictions show about how they were made, independent of the claims (`run/evidence.py`)."""
     trials: list[Trial]
-    """The best explanation first, as `rank` orders them."""
+    """Sorted by `rank`: the best explanation first."""
     skipped: list[Skipped]
     not_tried: list[str]
-    """Settings that need the network again, or another device."""
+    """Settings that need another prediction with the network, or another device."""
 
     @property
     def causes(self) -> list[Trial]:
-        """The trials that land, and not where wrong alternatives often do."""
+        """The trials that match the claims, without those that probably match by chance."""
         return [trial for trial in self.trials if trial.lands and not trial.likely_chance]
 
     @property
     def coincidences(self) -> list[Trial]:
-        """The trials that land where wrong alternatives often do."""
+        """The trials that match the claims, but probably by chance."""
         return [trial for trial in self.trials if trial.lands and trial.likely_chance]
 
     @property
     def closest(self) -> list[Trial]:
-        """The trials that do not land and leave less than half of the distance.
+        """The trials that do not match the claims and have less than half of the run's distance (`NEAR`).
 
-        No gating metric may move away from its claim. Of a pair, neither change alone may be about as close. A metric
-        that is read as another one counts only where it lands.
+        No gating metric may move away from its claim. A pair of changes must have less than half of the distance of
+        each change alone. Trials that read a claim as another metric are left out.
         """
         before = self.as_run.distances
         alone = {trial.changes[0]: trial.distance for trial in self.trials if len(trial.changes) == 1}
@@ -142,13 +142,13 @@ def make_trial(
     metrics: Mapping[str, Metric],
     measured: Mapping[str, float | None],
 ) -> Trial:
-    """Compare what changed settings lead to with the claims.
+    """Return the trial of changed settings, with its metrics compared with the claims.
 
     Args:
         changes: The changed settings.
-        claims: What is to be explained, one or several values. Where none of them gates, all do.
-        metrics: How the metrics are published.
-        measured: Fractions by metric.
+        claims: The claims to explain. If none of them gates, all count as gating.
+        metrics: How the suite publishes the metrics.
+        measured: Measured value by metric; None if undefined.
     """
     judged = judge_claims(claims, metrics, measured, "complete")
     gating = [one for one in judged if one.claim.gates] or judged
@@ -170,11 +170,11 @@ def make_trial(
 
 
 def rank(trials: Sequence[Trial]) -> list[Trial]:
-    """Order trials from the best explanation to the worst.
+    """Sort trials from the best explanation to the worst.
 
-    Of those that land, those where wrong alternatives seldom do come first; then fewer changes, more metrics that come
-    out among those printed elsewhere, exact values before values within a tolerance, MMPose's defaults, and the smaller
-    distance. The others follow by their distance.
+    Trials that match the claims come first. Among them, the order is: trials that probably do not match by chance,
+    fewer changes, fewer missed claims of other metrics, exact values before values within a tolerance, MMPose's
+    defaults, smaller distance. The other trials follow, sorted by distance.
     """
 
     def place(trial: Trial) -> tuple[float, ...]:

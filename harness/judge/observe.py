@@ -1,4 +1,4 @@
-"""Measures how the predictions of a run differ from those of a baseline."""
+"""Measures the differences between the predictions of a run and of a baseline."""
 
 import numpy as np
 
@@ -13,24 +13,24 @@ from harness.predictions import Predictions
 from harness.protocol import Protocol
 
 EQUAL = 1e-9
-"""Metrics this close are the same: sums on another machine round otherwise."""
+"""Metrics within this difference count as equal, because sums on another machine round differently."""
 SCORE = 1e-5
-"""So close scores of keypoints are the same."""
+"""Keypoint scores within this difference count as equal."""
 SHARE = 0.8
-"""Of the people of an image with other predictions, from which on the whole image has."""
+"""An image counts as changed as a whole if the predictions of at least this fraction of its people differ."""
 
 
 def observe(
     new: Predictions, old: Predictions, paired: SamePeople, protocol: Protocol, metrics: tuple[Metrics, Metrics]
 ) -> Observed:
-    """Measure how the predictions of a run differ from those of a baseline.
+    """Return the differences between the predictions of a run and of a baseline.
 
     Args:
-        new: The run's.
-        old: The baseline's.
-        paired: The same people of both.
-        protocol: The baseline's.
-        metrics: Those on record of both.
+        new: Predictions of the run.
+        old: Predictions of the baseline.
+        paired: The people that both share.
+        protocol: The protocol of the baseline.
+        metrics: Recorded metrics of the run and of the baseline.
     """
     now, before = new.where(paired.new), old.where(paired.old)
     sides = Sides.of(now, before, protocol)
@@ -72,7 +72,10 @@ def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, 
 
 
 def _threshold(new: Predictions, old: Predictions, paired: SamePeople) -> float | None:
-    """Return the box score that separates who is missing from who is there, half way between the two."""
+    """Return the box score halfway between those of the missing people and those of the others.
+
+    None if no person is missing or the two ranges of scores overlap.
+    """
     if not len(paired.only_old) or not len(paired.old):
         return None
     missing, there = old.box_scores[paired.only_old].max(), old.box_scores[paired.old].min()
@@ -80,7 +83,7 @@ def _threshold(new: Predictions, old: Predictions, paired: SamePeople) -> float 
 
 
 def _whole_images(image_ids: Int64, other: Bool) -> bool:
-    """Tell whether in images with other predictions most people have them."""
+    """Return whether, in images with different predictions, those of most people differ."""
     if not other.any():
         return False
     affected = np.isin(image_ids, np.unique(image_ids[other]))
@@ -88,7 +91,7 @@ def _whole_images(image_ids: Int64, other: Bool) -> bool:
 
 
 def describe_boxes(new: Floating, old: Floating) -> str | None:
-    """Return how boxes x1, y1, x2, y2 [n, 4] differ from others; None where they do not."""
+    """Return how boxes x1, y1, x2, y2 [n, 4], px, differ from those of the baseline; None if they do not."""
     new, old = new.astype(np.float64), old.astype(np.float64)
     off = new - old
     differ = (np.abs(off) > SAME).any(axis=1)
@@ -103,9 +106,9 @@ def describe_boxes(new: Floating, old: Floating) -> str | None:
         return f"all boxes are ({', '.join(f'{value:+.3g}' for value in usual)}) px off, x1, y1, x2, y2"
     sizes = old[:, 2:] - old[:, :2]
     if most((np.abs(new - np.hstack([old[:, :2], sizes])) <= 2 * SAME).all(axis=1)):
-        return "the boxes are x, y, width, height of the baseline's, taken as corners"
+        return "the boxes are x, y, width, height of the baseline's boxes, taken as corners"
     if most((np.abs(new - np.hstack([old[:, :2], old[:, :2] + old[:, 2:]])) <= 2 * SAME).all(axis=1)):
-        return "the boxes are the corners of the baseline's, taken as x, y, width, height"
+        return "the boxes are the corners of the baseline's boxes, taken as x, y, width, height"
     for words, rounding in (("rounded", np.rint), ("cut", np.floor)):
         if most((np.abs(new - rounding(old)) <= SAME).all(axis=1)):
             return f"the boxes are {words} to whole pixels"
@@ -114,8 +117,8 @@ def describe_boxes(new: Floating, old: Floating) -> str | None:
     if most((np.abs(ratios - factor) <= 2e-3).all(axis=1)) and (np.abs(factor - 1) > 2e-3).any():
         return f"the boxes are {factor[0]:.3g} times as wide and {factor[1]:.3g} times as high"
     lost = (new[:, :2] >= old[:, :2] - SAME).all(axis=1) & (new[:, 2:] <= old[:, 2:] + SAME).all(axis=1)
-    how = ", all of these within the baseline's" if most(lost) else ""
-    return f"{differ.sum()} of {len(off)} boxes are others, by up to {np.abs(off).max():.3g} px{how}"
+    how = ", and lie within the baseline's boxes" if most(lost) else ""
+    return f"{differ.sum()} of {len(off)} boxes differ by up to {np.abs(off).max():.3g} px{how}"
 
 
 def _describe_scores(new: Floating, old: Floating) -> str | None:
@@ -123,12 +126,12 @@ def _describe_scores(new: Floating, old: Floating) -> str | None:
     if not differ.any():
         return None
     if (new == new[0]).all():
-        return f"all box scores are {new[0]:g}: those of the baseline's boxes are not used"
-    return f"the box scores of {differ.sum()} of {len(new)} people are others"
+        return f"all box scores are {new[0]:g}, not those of the baseline's boxes"
+    return f"the box scores of {differ.sum()} of {len(new)} people differ"
 
 
 def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> str | None:
-    """Return how crop areas differ beyond what other boxes make."""
+    """Return how crop areas differ from those of the baseline; None if they do not."""
     ratios = new.crop_areas.astype(np.float64) / np.maximum(old.crop_areas, 1e-9)
     if (np.abs(ratios - 1) <= 1e-3).all():
         return None
@@ -138,14 +141,14 @@ def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> s
     usual = float(np.median(ratios))
     if (np.abs(ratios / usual - 1) <= 2e-3).mean() >= MOST:
         padding = protocol.crop.padding * np.sqrt(usual)
-        return f"the crops are those of a padding of {padding:.3g}, the baseline's of {protocol.crop.padding:g}"
+        return f"the crops have a padding of {padding:.3g}, those of the baseline {protocol.crop.padding:g}"
     if (np.abs(new.crop_areas / padded_sizes(sizes, protocol.crop).prod(axis=1) - 1) <= 1e-3).mean() >= MOST:
         return "the crop areas are those of the boxes with padding, and the baseline's are not"
-    return f"the crop areas of {(np.abs(ratios - 1) > 1e-3).sum()} of {len(ratios)} people are others"
+    return f"the crop areas of {(np.abs(ratios - 1) > 1e-3).sum()} of {len(ratios)} people differ"
 
 
 def _describe_keypoint_scores(off: Float64) -> str | None:
     differ = (off > SCORE).any(axis=1)
     if not differ.any():
         return None
-    return f"the keypoints' scores of {differ.sum()} of {len(off)} people are others, by up to {off.max():.3g}"
+    return f"the keypoint scores of {differ.sum()} of {len(off)} people differ by up to {off.max():.3g}"

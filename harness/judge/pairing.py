@@ -1,4 +1,4 @@
-"""Finds the same people in the predictions of two runs, whatever their order."""
+"""Finds the same people in the predictions of two runs, in any order."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -12,24 +12,25 @@ from harness.predictions import Predictions
 
 @dataclass(frozen=True)
 class SamePeople:
-    """People of two runs, by their numbers there."""
+    """Indices of the people that two runs share, and of the others."""
 
     new: Indices
-    """[n] in the one run,"""
+    """[n] indices in the new run."""
     old: Indices
-    """[n] the same people in the other."""
+    """[n] indices of the same people in the old run."""
     only_new: Indices
-    """Those without a partner."""
+    """Indices of people of the new run that have no partner."""
     only_old: Indices
-    """The same of the other run."""
+    """Indices of people of the old run that have no partner."""
     repeated: int
-    """How many of `only_new` are people of the pairs, a second time."""
+    """Number of people of `only_new` that are a repetition of a paired person."""
 
 
 def pair_people(new: Predictions, old: Predictions) -> SamePeople:
     """Pair the people of two runs: by image, id and box; then by image and box; then by image and id.
 
-    Ids alone do not suffice: those of detected people are places in a box file, which other files have otherwise.
+    Ids alone are not sufficient: the id of a detected person is its position in a box file, which differs between
+    box files.
     """
     boxes = [np.round(side.boxes.astype(np.float64), 2) + 0.0 for side in (new, old)]
     sides = list(zip((new, old), boxes, strict=True))

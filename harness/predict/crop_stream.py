@@ -1,4 +1,4 @@
-"""Crops of all people, each image decoded once for everybody in it and for every geometry that is asked for."""
+"""Crops of all people. Each image is decoded once for all its people and all requested crop geometries."""
 
 import os
 from collections import deque
@@ -16,9 +16,9 @@ from harness.predict.uploads import HostUploads, Uploads
 from harness.protocol import Crop
 
 _AHEAD = 2
-"""Images that a thread may be ahead of the reader of the stream: what bounds the memory."""
+"""Images per thread that are processed ahead of the consumer; bounds the memory."""
 _CROWD = 256
-"""People that are cut out of an image at a time; one with more of them is decoded again, which then costs little."""
+"""People cut out of an image at a time. An image with more people is decoded again, at little relative cost."""
 _THREADS = 16
 
 
@@ -30,22 +30,23 @@ def crop_stream(
     uploads: Uploads | None = None,
     cut_out: CutOut = warp,
 ) -> Generator[tuple[Indices, list[Image]], None, None]:
-    """Cut everybody out, image by image, in the order of the images whatever the threads do.
+    """Cut out all people, image by image. The order is that of the images, for any number of threads.
 
-    OpenCV decodes and warps without the interpreter's lock, so that threads do; memory does not grow with the people.
+    OpenCV releases the GIL while it decodes and warps, so threads run in parallel. Memory does not grow with the number
+    of people.
 
     Args:
         people: N people.
-        crops: The geometries wanted.
-        size: How many people to yield at a time; the last time there may be fewer.
-        threads: None for one on each processor that this process may use.
-        uploads: Where crops go from here; None for a CPU. Those that it has begun to copy by the time the next crops
-            are asked for stay as they are until they are copied.
-        cut_out: Cuts a crop.
+        crops: The requested crop geometries.
+        size: Number of people per step; the last step may have fewer.
+        threads: Number of threads; None for one per processor that this process may use.
+        uploads: Copies crops to a device; None for a CPU. If a copy has begun when the next step is requested, its
+            crops stay unchanged until the copy is complete.
+        cut_out: Function that cuts a crop.
 
     Yields:
-        The numbers [n] of people and, for each geometry, their crops [n, H, W, 3] BGR, which are theirs until the next
-        ones are asked for: the memory is used again.
+        The indices [n] of people and, for each geometry, their crops [n, H, W, 3] BGR. The crops are valid until the
+        next step is requested; their memory is then reused.
 
     Raises:
         RunError: An image cannot be read.
@@ -54,9 +55,9 @@ def crop_stream(
     matrices = [crop_regions(people, crop).matrices for crop in crops]
     order, groups = _by_image(people)
     blocks: dict[int, list[Image]] = {}
-    """Crops of `size` people by geometry, filled by whoever has some of these people in their image."""
+    """By block number: crops of `size` people, one array per geometry. Several images may fill one block."""
     spare: deque[tuple[list[Image], Callable[[], object]]] = deque()
-    """Blocks to be filled again, and what waits until they may be."""
+    """Blocks to reuse, each with a function that waits until the block may be overwritten."""
     uploads = uploads or HostUploads()
 
     def cut(path: Path, first: int, end: int) -> int:
@@ -98,9 +99,9 @@ def crop_stream(
                     yield index, [filled[: len(index)] for filled in block]
                     spare.append((block, uploads.fence()))
                     given += 1
-        finally:  # whoever reads the stream may stop before its end
+        finally:  # the consumer may stop before the end of the stream
             pool.shutdown(wait=False, cancel_futures=True)
-            uploads.fence()()  # then the blocks' memory is given back
+            uploads.fence()()  # wait for running copies before the memory of the blocks is freed
 
 
 def processors() -> int:
@@ -109,7 +110,7 @@ def processors() -> int:
 
 
 def _by_image(people: People) -> tuple[Indices, list[tuple[Path, int, int]]]:
-    """Return the order [N] in which people are cut out, and for each image the part of it that is its people."""
+    """Return the order [N] in which people are cut out, and parts of it: path of an image, first and end position."""
     order = people.by_image()
     bounds = [0, *(np.flatnonzero(np.diff(people.image_ids[order])) + 1).tolist(), len(order)]
     return order, [

@@ -19,12 +19,12 @@ from harness.predict.warp import warp_affine
 from harness.protocol import Crop
 
 CutOut = Callable[[Image, Floating, tuple[int, int], Image], object]
-"""Fills the last argument, a crop [h, w, 3], from an image [H, W, 3] by a map [2, 3] from image px to crop px;
-the third argument is the width and height of the crop."""
+"""Function that fills a crop [h, w, 3]. Its arguments are an image [H, W, 3], a map [2, 3] from image px to crop px,
+the width and height of the crop, and the crop."""
 
 
 def read_image(path: Path) -> Image:
-    """Read an image as [height, width, 3] BGR, turned upright as its EXIF tag says.
+    """Return an image as [height, width, 3] BGR, rotated according to its EXIF tag.
 
     Raises:
         RunError: The file is missing, truncated, or not an image that can be read.
@@ -33,7 +33,7 @@ def read_image(path: Path) -> Image:
         data = path.read_bytes()
     except OSError as error:
         raise RunError(
-            f"image cannot be read: {path}: {error.strerror}", "see that it is there and readable"
+            f"image cannot be read: {path}: {error.strerror}", "check that the file exists and is readable"
         ) from error
     if fault := image_fault(data):
         raise RunError(f"image is {fault}: {path} ({len(data)} bytes)", ADVICE[fault])
@@ -53,20 +53,20 @@ class Regions:
     centers: Float32
     """[N, 2] px"""
     sizes: Float32
-    """[N, 2] width and height, px, with padding and in the aspect ratio of the network's input."""
+    """[N, 2] width and height, px, with padding and with the aspect ratio of the network's input."""
     matrices: Floating
     """[N, 2, 3] affine maps from image px to crop px."""
 
 
 def crop_regions(people: People, crop: Crop) -> Regions:
-    """Pad the people's boxes, fit them to the input's aspect ratio and find their affine maps."""
+    """Return the image regions of the crops of people: their boxes, padded and extended to the input's aspect ratio."""
     sizes = padded_sizes(people.sizes, crop)
     matrices = _udp_matrices if crop.affine == "udp" else _plain_matrices
     return Regions(people.centers, sizes, matrices(people.centers, sizes, crop.input_size))
 
 
 def padded_sizes(sizes: Float32, crop: Crop) -> Float32:
-    """Return the widths and heights [N, 2] of the crops of boxes of some widths and heights, px of the image."""
+    """Return the widths and heights [N, 2] of crops from those of the boxes, both px of the image."""
     width, height = crop.input_size
     aspect = np.float32(width / height)
     w, h = np.hsplit(sizes * np.float32(crop.padding), 2)
@@ -75,7 +75,7 @@ def padded_sizes(sizes: Float32, crop: Crop) -> Float32:
 
 
 def warp(image: Image, matrix: Floating, size: tuple[int, int], out: Image | None = None) -> Image:
-    """Cut one crop of `size` (width, height) from an image, into `out` if given; outside the image it is black."""
+    """Return one crop of `size` (width, height), black outside the image. It is written to `out` if that is given."""
     if out is None:
         out = np.empty((size[1], size[0], 3), np.uint8)
     warp_affine(image, matrix.astype(np.float64, copy=False), out)
@@ -83,9 +83,10 @@ def warp(image: Image, matrix: Floating, size: tuple[int, int], out: Image | Non
 
 
 def _plain_matrices(centers: Float32, sizes: Float32, size: tuple[int, int]) -> Floating:
-    """Map centre to centre and the middle of the left edge to the middle of the left edge (`get_warp_matrix`).
+    """Return maps [N, 2, 3] of centre to centre and left edge's middle to left edge's middle (`get_warp_matrix`).
 
-    The third point lies a quarter turn away, which makes the map keep angles: heights follow from widths.
+    The third point is the first one turned by 90 degrees about the second one. The map then keeps angles, and the width
+    determines the height.
     """
     width, height = size
     left = (centers.astype(np.float64) - [0.5, 0.0] * sizes.astype(np.float64)).astype(np.float32)
@@ -104,7 +105,7 @@ def _quarter_turn(a: Float32, b: Float32) -> Float32:
 
 
 def _udp_matrices(centers: Float32, sizes: Float32, size: tuple[int, int]) -> Float32:
-    """Map pixel centres to pixel centres (`get_udp_warp_matrix`; Huang et al., CVPR 2020)."""
+    """Return maps [N, 2, 3] of pixel centres to pixel centres (`get_udp_warp_matrix`; Huang et al., CVPR 2020)."""
     scales = (np.array(size) - 1) / sizes.astype(np.float64)
     matrices = np.zeros((len(centers), 2, 3), np.float32)
     matrices[:, 0, 0], matrices[:, 1, 1] = scales.T

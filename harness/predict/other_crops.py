@@ -1,4 +1,4 @@
-"""Other ways to cut a crop out of an image, which people use in place of MMPose's and `harness explain` tries."""
+"""Other ways to cut a crop out of an image. Other code uses them, and `harness explain` tries them."""
 
 from collections.abc import Mapping
 
@@ -22,9 +22,9 @@ def cubic(image: Image, matrix: Floating, size: tuple[int, int], out: Image) -> 
 
 
 def pillow(image: Image, matrix: Floating, size: tuple[int, int], out: Image) -> None:
-    """Resize the region of the crop as Pillow does: bilinear, averaging over pixels where the crop is smaller.
+    """Resize the region of the crop like Pillow: bilinear, with averages over pixels if the crop is smaller.
 
-    The region is cut at whole pixels, and black outside the image.
+    The region is cut at whole pixels and is black outside the image.
     """
     width, height = size
     scale = np.array([matrix[0, 0], matrix[1, 1]], np.float64)
@@ -37,7 +37,7 @@ def pillow(image: Image, matrix: Floating, size: tuple[int, int], out: Image) ->
 
 
 def exact_positions(image: Image, matrix: Floating, size: tuple[int, int], out: Image) -> None:
-    """Interpolate at positions in single precision, as cv2.warpAffine does since OpenCV 5, not in 1/32 px."""
+    """Interpolate at single-precision positions, like cv2.warpAffine of OpenCV 5, instead of in steps of 1/32 px."""
     inverse = cv2.invertAffineTransform(matrix.astype(np.float64)).astype(np.float32)
     _interpolate(image, inverse, out)
 
@@ -64,7 +64,7 @@ def _interpolate(image, inverse, out):  # type: ignore[no-untyped-def]
 
 
 def _shifted(pixels: float) -> CutOut:
-    """Return a cut whose content lies so many pixels of the crop further right and down."""
+    """Return a function that cuts crops with their content moved right and down by a number of crop pixels."""
 
     def cut(image: Image, matrix: Floating, size: tuple[int, int], out: Image) -> None:
         moved = matrix.astype(np.float64)
@@ -75,7 +75,7 @@ def _shifted(pixels: float) -> CutOut:
 
 
 def pixel_areas(image: Image, matrix: Floating, size: tuple[int, int], out: Image) -> None:
-    """Map pixels as squares, whose upper left corner is whole, and not as points: as resizing an image does."""
+    """Map pixels as squares with corners at whole coordinates, like the resizing of an image, instead of as points."""
     moved = matrix.astype(np.float64)
     moved[:, 2] += 0.5 * (moved[0, 0] - 1), 0.5 * (moved[1, 1] - 1)
     warp(image, moved, size, out)
@@ -90,4 +90,4 @@ OTHER_CUTS: Mapping[tuple[str, str], CutOut] = {
     ("crops", "half a pixel to the left and up"): _shifted(-0.5),
     ("crops", "pixels as areas, not points"): pixel_areas,
 }
-"""By what they are called: the setting, and what is tried."""
+"""Functions by name: the setting and its tried value."""

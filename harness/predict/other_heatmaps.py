@@ -1,4 +1,4 @@
-"""Other heatmaps from the same forward passes, which people take in place of MMPose's and `harness explain` tries."""
+"""Other heatmaps from the same forward passes. Other code uses them, and `harness explain` tries them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Sides = tuple[torch.Tensor, torch.Tensor | None]
 
 @dataclass(frozen=True)
 class _Other:
-    """Heatmaps that a function makes of both sides and the protocol."""
+    """Source of heatmaps: a function of the heatmaps of the crops and of the mirrored crops, and of the protocol."""
 
     shared: SharedForward
     protocol: Protocol
@@ -34,7 +34,7 @@ class _Other:
 def _shifted_twice(sides: Sides, protocol: Protocol) -> torch.Tensor:
     plain, mirrored = sides
     assert mirrored is not None
-    moved = mirrored.clone()  # mirrored back, what moves to the left here moves to the right
+    moved = mirrored.clone()  # a shift to the left here is a shift to the right after mirroring back
     moved[..., :-1] = mirrored[..., 1:]
     shifted = protocol.model_copy(update={"flip": protocol.flip.model_copy(update={"shift": True})})
     return flip_tested(plain, moved, shifted)
@@ -51,7 +51,7 @@ def _rounded(dtype: torch.dtype, sides: Sides, protocol: Protocol) -> torch.Tens
 
 
 def _tf32(inputs: torch.Tensor) -> torch.Tensor:
-    """Round fractions of single precision from 23 bits to the 10 of TF32, to the nearest."""
+    """Round single precision, with fractions of 23 bits, to the nearest values of TF32, with fractions of 10 bits."""
     bits = inputs.contiguous().view(torch.int32)
     return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
 
@@ -66,7 +66,7 @@ ROUNDED_INPUTS: tuple[tuple[str, Callable[[torch.Tensor], torch.Tensor]], ...] =
     ("TF32", _tf32),
     ("TF32, cut", _cut_to_tf32),
 )
-"""How inputs may be rounded before the network computes, by what it is called."""
+"""Roundings of the network's inputs, by name."""
 Source = Callable[[SharedForward, Protocol], HeatmapSource]
 
 
@@ -78,9 +78,9 @@ FLIPPED_HEATMAPS: tuple[tuple[str, str, str, Source], ...] = (
     (FLIP, "as run", "twice", _source(_shifted_twice)),
     ("flip test", "on", "the mirrored side alone", _source(_mirrored_only)),
 )
-"""Of a flip test: the setting, as the run has it, what is tried, and what makes the heatmaps."""
+"""For runs with a flip test: setting, value of the run, tried value, source of the heatmaps."""
 ROUNDED_HEATMAPS: tuple[tuple[str, str, str, Source], ...] = (
     ("heatmaps", "single precision", "half precision", _source(partial(_rounded, torch.float16))),
     ("heatmaps", "single precision", "bfloat16", _source(partial(_rounded, torch.bfloat16))),
 )
-"""Of any run, likewise."""
+"""The same for all runs."""

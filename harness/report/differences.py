@@ -1,16 +1,16 @@
-"""What differs between a run and a baseline, and why, for a terminal."""
+"""Writes the differences between a run and a baseline, with their causes, for a terminal."""
 
 from collections.abc import Iterator
 
 from harness.judge.differences import Differences
 
-CERTAINTY = {"shown": "shown", "likely": "likely", "possible": "possible, as are others"}
+CERTAINTY = {"shown": "shown", "likely": "likely", "possible": "possible; other causes fit as well"}
 METRICS = 4
-"""So many metrics that differ are shown."""
+"""Largest number of differing metrics that are shown."""
 
 
 def differences_text(differences: Differences) -> str:
-    """Return the causes, the likeliest first, and what was measured."""
+    """Return text with the causes, likeliest first, and the measured differences."""
     return "\n".join(_lines(differences))
 
 
@@ -25,7 +25,7 @@ def _lines(differences: Differences) -> Iterator[str]:
     if not differences.causes and differences.untold is None:
         yield "Predictions and metrics are the same: there is nothing to explain."
     elif differences.untold is None:
-        yield "Causes, the likeliest first:"
+        yield "Causes, likeliest first:"
     else:
         yield f"No cause is known: {differences.untold}."
     for number, cause in enumerate(differences.causes, 1):
@@ -39,18 +39,18 @@ def _lines(differences: Differences) -> Iterator[str]:
 
 def _measured(differences: Differences) -> Iterator[str]:
     seen = differences.observed
-    yield f"{seen.people} people are on both sides, {seen.only_new} only here, {seen.only_old} only in the baseline"
+    yield f"{seen.people} people are in both runs, {seen.only_new} only here, {seen.only_old} only in the baseline"
     if seen.images_only_old:
-        yield f"in {seen.images_only_old} images of the baseline the run has nobody"
+        yield f"the run has no people in {seen.images_only_old} images of the baseline"
     yield from (text for text in (seen.boxes, seen.box_scores, seen.areas, seen.scores) if text)
     if seen.moved_people:
         scores = (
-            "the scores of keypoints are the same"
+            "the keypoint scores are the same"
             if seen.same_scores
-            else (f"the scores of keypoints change by {100 * seen.score_change:.2g} % in the median")
+            else (f"the keypoint scores change by {100 * seen.score_change:.2g} % in the median")
         )
         where = f"{seen.moved_people} people in {seen.moved_images} of {seen.images} images"
-        yield f"{where} have other keypoints; {scores}"
+        yield f"the predictions of {where} differ; {scores}"
     yield from (text for _, text, _ in seen.motions)
     for change in differences.stated:
         if not change.field.endswith("verdict"):

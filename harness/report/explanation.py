@@ -1,4 +1,4 @@
-"""The outcome of `harness explain` for a terminal."""
+"""Writes the result of `harness explain` for a terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,34 +6,34 @@ from harness.judge.explanation import Explanation, Trial
 from harness.suites.schema import Metric
 
 SHOWN = 8
-"""Trials that do not land and are shown all the same."""
+"""Largest number of trials that are shown if no cause is known."""
 
 
 def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], rerun: bool) -> str:
-    """Return what lands on the claims or, if nothing does, what comes closest.
+    """Return text with the changes that match the claims or, if none does, the closest ones.
 
     Args:
-        explanation: What was tried.
-        metrics: The suite's.
-        rerun: Whether predictions were repeated with changed settings, too.
+        explanation: The changes that were tried.
+        metrics: The suite's metrics.
+        rerun: Whether predictions were also repeated with changed settings.
     """
     lines = [f"{explanation.row} {explanation.run}", f"  as run   {_values(explanation.as_run, metrics)}"]
     if explanation.seen:
-        lines += ["", "Seen in the predictions, whatever is claimed:", *(f"  - {one}" for one in explanation.seen)]
+        lines += ["", "Found in the predictions, without the claims:", *(f"  - {one}" for one in explanation.seen)]
     causes, coincidences, closest = explanation.causes, explanation.coincidences, explanation.closest
     if explanation.as_run.lands:
-        lines += ["", "The run lands on the claims: there is nothing to explain."]
+        lines += ["", "The run matches the claims: there is nothing to explain."]
     elif causes:
-        lines += ["", "Lands on the claims, the fewest changes first:", *_trials(causes, metrics)]
+        lines += ["", "Matches the claims, fewest changes first:", *_trials(causes, metrics)]
         if coincidences:
-            lines.append(f"     and {len(coincidences)} more, which may be coincidences")
+            lines.append(f"     {len(coincidences)} more match the claims, perhaps by chance")
     elif coincidences:
-        lines += ["", "No cause is known. These land on the claims, as wrong settings often do on claims as near:"]
+        lines += ["", "No cause is known. These match the claims, but wrong settings often match claims this close:"]
         lines += _trials(coincidences[:SHOWN], metrics)
     elif closest:
-        lines += ["", "Nothing that was tried lands on the claims. The closest:", *_trials(closest[:SHOWN], metrics)]
+        lines += ["", "No change matches the claims. The closest:", *_trials(closest[:SHOWN], metrics)]
     else:
-        lines += ["", "Nothing that was tried lands on the claims, or leaves less than half of the distance."]
+        lines += ["", "No change matches the claims or halves the distance to them."]
     if not explanation.as_run.lands:
         lines += ["", _tried(explanation)]
     if explanation.skipped:
@@ -44,12 +44,12 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
 
 
 def _tried(explanation: Explanation) -> str:
-    """Return how many trials there are, and how many of them land."""
+    """Return text with the number of trials and the number that match the claims."""
     parts = []
     for count, name in ((1, "changes"), (2, "pairs of changes")):
         trials = [trial for trial in explanation.trials if len(trial.changes) == count]
         if trials:
-            parts.append(f"{len(trials)} {name}, of which {sum(trial.lands for trial in trials)} land")
+            parts.append(f"{len(trials)} {name}, of which {sum(trial.lands for trial in trials)} match the claims")
     return f"Tried: {'; '.join(parts)}."
 
 
@@ -60,9 +60,9 @@ def _trials(trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> list[str]
         lines.append(f"     {_values(trial, metrics)}")
         if trial.by_chance is not None:
             share = "less than 1" if trial.by_chance < 0.01 else f"{100 * trial.by_chance:.0f}"
-            lines.append(f"     by chance: wrong settings come as close on {share} % of claims about this far off")
+            lines.append(f"     by chance: wrong settings match {share} % of claims at this distance as closely")
         if trial.missed:
-            lines.append(f"     but {trial.missed} metrics that are published elsewhere do not come out")
+            lines.append(f"     but {trial.missed} metrics published elsewhere do not match")
     return lines
 
 
@@ -73,4 +73,4 @@ def _values(trial: Trial, metrics: Mapping[str, Metric]) -> str:
         decimals = metrics[judged.claim.metric].decimals
         measured = "-" if judged.measured is None else f"{judged.measured:.{decimals + 1}f}"
         cells.append(f"{judged.claim.metric} {measured} (claimed {judged.claim.value:.{decimals}f})")
-    return "   ".join(dict.fromkeys(cells))  # table and page may claim the same
+    return "   ".join(dict.fromkeys(cells))  # a table and a page may claim the same value

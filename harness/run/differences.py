@@ -1,4 +1,4 @@
-"""Compares the predictions of a run with those of a baseline, and looks for what turns the one into the other."""
+"""Compares the predictions of a run with those of a baseline, and searches for the cause of the difference."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ SETTINGS: dict[str, Kind] = {
     "step between heatmap pixels": "decoding",
     "map back to the image": "map back to the image",
 }
-"""By what `explain` calls a setting that is tried on saved predictions; others are of the scoring."""
+"""Kind of cause by the name of a setting that `explain` tries on saved predictions; all others are `scoring`."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What is kept of one run."""
+    """A saved run: its record, protocol and predictions."""
 
     folder: RunFolder
     record: Record
@@ -49,7 +49,7 @@ class Side:
         """Read a run folder.
 
         Raises:
-            ObtainError: A file is missing, or does not belong to the others.
+            ObtainError: A file is missing, or does not belong to the record.
         """
         if not folder.record.is_file():
             raise ObtainError(f"no run in {folder.path}", remedy or "make it with `harness run`")
@@ -60,7 +60,7 @@ class Side:
 
     @property
     def recorded(self) -> RecordedRun:
-        """What a comparison takes."""
+        """The run in the form that a comparison needs."""
         environment = {}
         if self.folder.environment.is_file():
             environment = read_json(self.folder.environment, "the environment", "make the run with `harness run`")
@@ -70,15 +70,16 @@ class Side:
 def explain_difference(
     name: str, new: Side, baseline: Side, data: Path, network: Callable[[Observed], Sequence[Cause]] | None = None
 ) -> Differences:
-    """Look for the cause of a difference between a run and a baseline.
+    """Search for the cause of the differences between a run and a baseline.
 
     Args:
-        name: The row's.
+        name: The full id of the row.
         new: The run.
-        baseline: The same run, made before or elsewhere.
-        data: The data folder; if its annotations are not the run's, nothing is scored again, and a note says so.
-        network: Repeats predictions with changed settings, and returns the settings that give the other side's; None
-            if the network is not to be used.
+        baseline: The same run, made earlier or elsewhere.
+        data: The data folder. If its annotations are not those of the run, predictions are not scored again, and a note
+            states the reason.
+        network: Repeats predictions with changed settings and returns the settings that give the predictions of the
+            other side; None to do without the network.
 
     Raises:
         UsageError: The two sides differ in the number of keypoints.
@@ -99,7 +100,7 @@ def explain_difference(
     try:
         tried += list(_scored_otherwise(new, baseline, data, observed))
     except HarnessError as error:
-        notes.append(f"nothing is scored in other ways: {error.args[0]}")
+        notes.append(f"predictions were not scored in other ways: {error.args[0]}")
     if network is None:
         notes.append("no prediction was repeated with changed settings; --rerun does that")
     elif fixed := _beyond_the_network(observed, changes):
@@ -123,7 +124,7 @@ def explain_difference(
 
 
 def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | None:
-    """Return the difference that no setting of the network at hand undoes; None if there is none."""
+    """Return the difference that no setting of the network can undo; None if there is none."""
     if observed.boxes:
         return "boxes differ"
     fields = {change.field for change in changes}
@@ -134,11 +135,11 @@ def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | 
 
 
 def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed) -> Iterator[Cause]:
-    """Yield the ways to score the one side's predictions that give all metrics of the other side.
+    """Yield the ways to score one side's predictions that give all metrics of the other side.
 
-    If this code gives the run's own metrics, these are ways to score the run's predictions. If it gives the metrics of
-    the baseline from the run's predictions, other code has scored the run, and these are ways to score the predictions
-    of the baseline.
+    If the installed code gives the run's recorded metrics, they are ways to score the run's predictions. If it gives
+    the baseline's metrics from the run's predictions, other code has scored the run, and they are ways to score the
+    baseline's predictions.
     """
     if not observed.metrics:
         return
@@ -149,7 +150,7 @@ def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed)
         yield _shown(
             "scoring",
             f"scoring.{'; scoring.'.join(fields)}",
-            "as before, the run's predictions give the baseline's metrics",
+            "scored like the baseline, the run's predictions give the baseline's metrics",
         )
         return
     if not _gives(new.predictions, new.protocol, data, new):
@@ -160,10 +161,10 @@ def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed)
 
 
 def _ways(of: Side, to: Side, data: Path, words: str) -> Iterator[Cause]:
-    """Yield the ways to score the one side that give the other side's metrics.
+    """Yield the ways to score one side that give the other side's metrics.
 
-    Where predictions differ, a way that leaves them as they are, or makes others than those of the other side, gives
-    its metrics by chance: it is possible at most.
+    If the predictions after such a change still differ from those of the other side, the equal metrics may be chance,
+    and the cause is only `possible`.
     """
     for one in alternatives_of(of.protocol):
         try:
@@ -176,7 +177,7 @@ def _ways(of: Side, to: Side, data: Path, words: str) -> Iterator[Cause]:
             if _same(predictions, to.predictions, of.protocol):
                 yield _shown(kind, str(one.change), words)
             else:
-                chance = f"it {words}, and leaves predictions that are not those of the other side"
+                chance = f"it {words}, but the predictions still differ from those of the other side"
                 yield Cause(kind=kind, text=str(one.change), certainty="possible", evidence=[chance])
 
 
@@ -185,7 +186,7 @@ def _same(predictions: Predictions, others: Predictions, protocol: Protocol) -> 
 
 
 def _gives(predictions: Predictions, protocol: Protocol, data: Path, side: Side) -> bool:
-    """Tell whether predictions, scored by the code at hand, give all metrics that are on record of a side."""
+    """Return whether predictions, scored by the installed code, give all recorded metrics of a side."""
     measured = evaluate(predictions, protocol, data)
     return all(difference(value, side.record.metrics.get(name)) <= EQUAL for name, value in measured.items())
 

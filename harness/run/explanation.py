@@ -25,7 +25,7 @@ from harness.suites.metainfo import metainfo_of_file
 from harness.suites.schema import Claim, Row, Suite
 
 PAIRED = 5
-"""If nothing alone lands on the claims, so many of the closest trials are combined with every other way to score."""
+"""If no single change matches the claims, this many of the closest trials are combined with each other way to score."""
 NEEDS_NETWORK = [
     "boxes",
     "flip test",
@@ -46,7 +46,7 @@ NEEDS_TF32 = ["convolutions in TF32 (on a GPU that has it)"]
 
 @dataclass(frozen=True)
 class _Tried:
-    """Predictions, scored, with the settings changed that led to them."""
+    """Scored predictions, with the changed settings that gave them."""
 
     changes: tuple[TriedSetting, ...]
     predictions: Predictions
@@ -57,20 +57,20 @@ class _Tried:
 def explain(
     suite: Suite, row: Row, run: str, settings: Settings, claims: Sequence[Claim], rerun: bool, progress: RunProgress
 ) -> Explanation:
-    """Look for settings that turn what a run measured into what is claimed.
+    """Search for settings that turn the metrics of a run into the claimed ones.
 
     Args:
         suite: The row's suite.
         row: The row.
-        run: The name of one of its runs, which has been made.
-        settings: Those it was made with, as far as they are not in its protocol.
-        claims: What is to be explained.
-        rerun: Also compute with the network again.
-        progress: Told of the work.
+        run: The name of one of its finished runs.
+        settings: The settings of that run that are not in its protocol.
+        claims: The claims to explain.
+        rerun: Whether to predict again with the network.
+        progress: Receives reports of progress.
 
     Raises:
-        ObtainError: The run has not been made, or a file that it needs is missing.
-        DifferenceError: The run was made from other content than a rerun would be.
+        ObtainError: The run does not exist, or a file that it needs is missing.
+        DifferenceError: A rerun would use other options, weights or data than the run.
     """
     folder = RunFolder(settings.out / suite.name / row.id / run)
     record = folder.saved_record()
@@ -123,7 +123,7 @@ def explain(
 
 
 def alternatives_of(protocol: Protocol) -> Iterator[Alternative]:
-    """Yield other ways to read and score predictions that were made under a protocol."""
+    """Yield other ways to read and score the predictions of a run with this protocol."""
     own = str(dataset_class(protocol.dataset).metainfo)
     return scoring_alternatives(protocol, own, _sigmas(protocol.num_keypoints))
 
@@ -137,13 +137,15 @@ def _scored(tried: _Tried, alternative: Alternative, settings: Settings) -> _Tri
 def _pairs(
     singles: Sequence[_Tried], alternatives: Sequence[Alternative], claims: Sequence[Claim], settings: Settings
 ) -> Iterator[tuple[Sequence[TriedSetting], Metrics]]:
-    """Yield pairs of changes to different settings, each pair once, of which either changes what the other gives.
+    """Yield pairs of changes to different settings, each pair once, with the metrics of both together.
+
+    A pair is left out if its metrics are those of one change alone.
 
     Args:
         singles: The trials of one change that moves a metric, the closest to the claims first.
-        alternatives: Those that can be scored.
-        claims: What is to be explained.
-        settings: Those of the run.
+        alternatives: The alternatives that can be scored.
+        claims: The claims to explain.
+        settings: The settings of the run.
     """
     alone = {one.changes[0]: one.measured for one in singles}
     first: set[TriedSetting] = set()
@@ -154,7 +156,7 @@ def _pairs(
             second = alternative.change
             if second not in alone or second in first or second.setting == change.setting:
                 continue
-            with contextlib.suppress(HarnessError):  # where both together leave nothing that can be scored
+            with contextlib.suppress(HarnessError):  # both changes together may leave nothing to score
                 both = _scored(tried, alternative, settings)
                 if both.measured not in (tried.measured, alone[second]):
                     yield both.changes, both.measured
@@ -164,7 +166,7 @@ def _pairs(
 
 @cache
 def _sigmas(num_keypoints: int) -> dict[str, tuple[float, ...]]:
-    """Return the sigmas of MMPose's data sets with so many keypoints; of several with the same ones, the first."""
+    """Return the OKS sigmas of MMPose's data sets with a number of keypoints; of equal sigmas, only the first."""
     found: dict[str, tuple[float, ...]] = {}
     for path in sorted((configs_folder() / "_base_" / "datasets").glob("*.py")):
         info = metainfo_of_file(str(path))
@@ -174,12 +176,11 @@ def _sigmas(num_keypoints: int) -> dict[str, tuple[float, ...]]:
 
 
 def _same_plan(suite: Suite, row: Row, run: str, settings: Settings, folder: RunFolder) -> Plan:
-    """Return the plan of a run; raises DifferenceError if its predictions were made from other content."""
+    """Return the plan of a run; raises DifferenceError if it would not give the saved predictions."""
     plan = make_plan(suite, row, run, settings)
     if plan.predictions_key != Predictions.saved_key(folder.predictions):
         raise DifferenceError(
-            f"{folder.path} was made from other content than a rerun would be: another batch size, device, limit, "
-            "config, checkpoint or data",
-            "give the options of that run, or make the run again with `harness run`",
+            f"a rerun would use another batch size, device, limit, config, checkpoint or data than {folder.path}",
+            "pass the options of that run, or repeat the run with `harness run`",
         )
     return plan

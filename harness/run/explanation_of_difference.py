@@ -15,24 +15,24 @@ from harness.suites.schema import Row, Suite
 def explain_difference_of(
     suite: Suite, row: Row, run: str, settings: Settings, baseline: Path, rerun: bool, progress: RunProgress
 ) -> Differences:
-    """Look for what turns a run into the same run of a baseline.
+    """Search for the cause of the differences between a run and the same run of a baseline.
 
     Args:
         suite: The row's suite.
         row: The row.
-        run: The name of one of its runs, which has been made.
-        settings: Those it was made with, as far as they are not in its protocol.
-        baseline: The folder of runs that has the other side.
-        rerun: Also repeat the prediction of a few images with changed settings.
-        progress: Told of the work.
+        run: The name of one of its finished runs.
+        settings: The settings of that run that are not in its protocol.
+        baseline: The folder of runs that contains the run of the baseline.
+        rerun: Whether to repeat the prediction of a few images with changed settings.
+        progress: Receives reports of progress.
 
     Raises:
-        ObtainError: A side has not been made, or files of it do not belong together.
-        UsageError: The two sides differ in the number of keypoints.
+        ObtainError: One of the two runs does not exist, or its files do not belong together.
+        UsageError: The two runs differ in the number of keypoints.
     """
     place = Path(suite.name, row.id, run)
     new = Side.load(RunFolder(settings.out / place))
-    old = Side.load(RunFolder(baseline / place), "--baseline names the folder above those of the suites")
+    old = Side.load(RunFolder(baseline / place), "--baseline must name the folder above the suites' folders")
     progress.stage(suite.row_id(row), "score")
 
     def network(observed: Observed) -> Sequence[Cause]:

@@ -1,4 +1,4 @@
-"""Every planted fault on whole rows of the demo suite, for `nox -s faults`: a quarter of an hour on two cores."""
+"""Every planted fault on whole rows of the demo suite, for `nox -s faults`; takes a quarter of an hour on two cores."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from planting import FAULTS, plant
 RESULTS = Path(__file__).parents[2] / "results"
 ROWS = {"msra": "litehrnet-18-128x96", "dark": "litehrnet-18-dark-128x96", "udp": "litehrnet-18-udp-128x96"}
 SCORED_ALONE = ("sigmas", "keypoint order")
-"""Settings that saved predictions are enough to find, without the network."""
+"""Settings that explain finds with saved predictions, without the network."""
 
 
 @pytest.mark.timeout(3600)

@@ -1,7 +1,7 @@
-"""The table of planted faults, for `nox -s faults`: compare's and explain's first answers, and whether they are right.
+"""The table of planted faults, for `nox -s faults`: first answers of compare and explain, and whether they are right.
 
-Each fault is planted in the first images of the demo suite. HARNESS_FAULTS names some, separated by semicolons; the
-answers of the others are then those of the table as it is.
+Each fault is planted in the first images of the demo suite. HARNESS_FAULTS selects some faults, separated by
+semicolons; the answers for all others are then kept from the existing table.
 """
 
 import json
@@ -41,7 +41,7 @@ def test_table(harness: Harness, demo: Path, tmp_path: Path, capsys: pytest.Capt
             write_json(ANSWERS, {one: asdict(made) for one, made in answers.items()})
     PAGE.write_text(page(answers), encoding="utf-8")
     all_answers = [answers[name] for name in (*TABLE, *UNLISTED)]
-    assert all(one.noticed or one.compared == "same" for one in all_answers)  # no metric moved
+    assert all(one.noticed or one.compared == "same" for one in all_answers)  # `same`: no metric moved
     assert not any(answers[name].noticed for name in HARMLESS)
     assert not [one for one in all_answers if one.rating == "wrong with confidence"]
     right = [answers[name].rating.startswith("right") for name in TABLE]
@@ -49,7 +49,7 @@ def test_table(harness: Harness, demo: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 def _former() -> dict[str, Answer]:
-    """Return the answers that were written before."""
+    """Return the answers of the existing table."""
     return {name: Answer(**made) for name, made in json.loads(ANSWERS.read_text(encoding="utf-8")).items()}
 
 
@@ -58,11 +58,11 @@ def page(answers: dict[str, Answer]) -> str:
     lines = [
         "# Planted faults",
         "",
-        f"Each fault is planted in a run of the demo suite's first {IMAGES} images, by its config, weights, data or by",
-        "other code that is there for the run alone. `harness compare` names what moved, `harness explain --baseline",
-        "--rerun` the cause: `shown` where it was tried and gives the other side, `likely` where it is on record, or",
-        "seen in the predictions. `explain` tries most faults of the first table as settings, none of the second.",
-        "`nox -s faults` writes this page.",
+        f"Each fault is planted in a run on the first {IMAGES} images of the demo suite: in the config, the weights,",
+        "the data, or by code that is changed for this run only. `harness compare` names the metrics that moved.",
+        "`harness explain --baseline --rerun` names the cause. A cause is `shown` if undoing it gives the results of",
+        "the baseline, and `likely` if the records or the predictions show it. `explain` tries most faults of the",
+        "first table as settings, and none of the second table. `nox -s faults` writes this page.",
     ]
     titles = {"table": "Faults", "unlisted": "Faults that explain does not try", "harmless": "No faults"}
     for kind, faults in KINDS.items():

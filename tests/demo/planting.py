@@ -1,4 +1,4 @@
-"""Plants faults into rows of the demo suite, as people make them: one setting of a run is wrong."""
+"""Plants common faults in rows of the demo suite: one setting of a run is wrong."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ class Fault:
     """One wrong setting."""
 
     codec: str
-    """Of a row that it can be planted in."""
+    """Codec of the row in which the fault is planted."""
     config: str = ""
-    """What the row's config gets in addition."""
+    """Text that is added to the row's config."""
     row: Mapping[str, str] | None = None
-    """What changes in the row itself."""
+    """Changed fields of the row."""
     swaps: bool = False
-    """Whether the network's answers for two keypoints change places."""
+    """Whether the network's outputs for two keypoints are swapped."""
     setting: str = ""
-    """What `harness explain` calls it."""
+    """Name of the setting in `harness explain`."""
     right: str = ""
-    """The right setting, as it says."""
+    """The right value of the setting in `harness explain`."""
 
 
 FAULTS = {
@@ -69,13 +69,13 @@ FAULTS = {
 def plant(
     fault: Fault | None, folder: Path, row: str, change: Callable[[dict[str, torch.Tensor]], None] | None = None
 ) -> Path:
-    """Write a suite named demo with one row of the demo suite, which has a fault or none, and return its path.
+    """Write a suite named demo with one row of the demo suite, with or without a fault, and return its path.
 
     Args:
-        fault: Goes into the row and its config.
-        folder: Where the suite is written.
+        fault: The fault of the row and its config; None for the right row.
+        folder: The folder for the suite.
         row: The row's id.
-        change: Changes the weights.
+        change: Changes a state dict of weights in place; None for the row's weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     suite: dict[str, Any] = yaml.safe_load((BENCHMARKS / "demo.yaml").read_text(encoding="utf-8"))
@@ -104,13 +104,13 @@ def plant(
 
 
 def _wrong_metainfo() -> str:
-    """Return COCO's metainfo with sigmas as they were guessed before COCO had measured them."""
+    """Return COCO's metainfo with the same sigma for all keypoints, instead of the measured ones."""
     text = (configs_folder() / "_base_/datasets/coco.py").read_text(encoding="utf-8")
     return f"{text}\ndataset_info['sigmas'] = [0.05] * 17\n"
 
 
 def _swapped(weights: Path, to: Path) -> Path:
-    """Write weights whose network takes one wrist for the other."""
+    """Write weights with the outputs for both wrists swapped, and return their path."""
     state = torch.load(weights, weights_only=True)
     order = list(range(17))
     order[WRISTS[0]], order[WRISTS[1]] = WRISTS[1], WRISTS[0]

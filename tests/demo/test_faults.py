@@ -1,6 +1,7 @@
-"""A planted fault on a trained network: a comparison turns red, and the explanation names the cause first.
+"""Planted faults on trained networks: compare reports them, and explain names the cause first.
 
-`nox -s faults` plants all of them on whole rows (`every_fault.py`); here is one that needs no rerun, on a few images.
+`nox -s faults` plants all faults of `planting.py` on whole rows (`every_fault.py`). These tests plant a few faults on a
+few images.
 """
 
 import os
@@ -52,7 +53,7 @@ SOME = (
 
 
 def test_some_faults_are_explained_by_the_predictions(harness: Harness, demo: Path, tmp_path: Path) -> None:
-    """Six of the faults of `nox -s faults`, on few images: each is named first, and what is no fault is none."""
+    """Six faults of `nox -s faults` are named first, on few images; a harmless change is not reported as a fault."""
     options = ("--limit", 6)
     run_right(harness, demo, tmp_path / "right", options, ["msra"])
     answers = {
@@ -64,7 +65,7 @@ def test_some_faults_are_explained_by_the_predictions(harness: Harness, demo: Pa
 
 
 def test_boxes_one_pixel_smaller_are_seen_without_a_baseline(harness: Harness, demo: Path, tmp_path: Path) -> None:
-    """No list of settings has this one: it is seen in the predictions, and no threshold is named with confidence."""
+    """Explain does not try this fault as a setting, but finds it in the predictions; no threshold is named a cause."""
     suite = plant(None, tmp_path / "suite", ROW)
     options = ("--limit", 6, "--data", demo)
     code, _, err = harness("run", suite, *options, "--out", tmp_path / "right", "--offline")
@@ -87,7 +88,7 @@ def test_boxes_one_pixel_smaller_are_seen_without_a_baseline(harness: Harness, d
 
 
 def test_what_should_not_matter_does_not(harness: Harness, demo: Path, tmp_path: Path) -> None:
-    """Another process with another locale, time zone, hash seed, folder, batch size, and data that are read-only."""
+    """The run has another process, locale, time zone, hash seed, working folder and batch size, and read-only data."""
     options = ("--limit", 6)
     run_right(harness, demo, tmp_path / "right", options, ["msra"])
     suite = plant(None, tmp_path / "suite", ROW)

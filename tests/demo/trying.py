@@ -1,4 +1,4 @@
-"""Makes a run with a planted fault, and asks `harness compare` and `harness explain` for its cause."""
+"""Makes a run with a planted fault, and runs `harness compare` and `harness explain` on it."""
 
 import json
 import shutil
@@ -19,11 +19,11 @@ Rating = Literal["right", "right, second", "wrong with confidence", "not known",
 
 @dataclass(frozen=True)
 class Answer:
-    """What compare and explain say of a fault."""
+    """The answers of compare and explain to a fault."""
 
     fault: str
     noticed: bool
-    """Whether compare is red, or warns that something changed that moved no metric."""
+    """Whether compare is red, or warns about a change that moved no metric."""
     compared: str
     explained: str
     rating: Rating
@@ -32,7 +32,7 @@ class Answer:
 def run_right(
     harness: Harness, data: Path, out: Path, options: Sequence[object], codecs: Sequence[str] = tuple(ROWS)
 ) -> None:
-    """Make the baseline of some codecs below a folder."""
+    """Make the baseline runs of some codecs in a folder."""
     for codec in codecs:
         suite = plant(None, out.parent / f"suite-{codec}", ROWS[codec])
         code, _, err = harness("run", suite, "--data", data, "--out", out, "--offline", *options)
@@ -46,12 +46,12 @@ def answer(
 
     Args:
         harness: The command line.
-        data: The data folder, which stays as it is.
-        baseline: Where the right runs are.
+        data: The data folder; it is not modified.
+        baseline: The folder of the baseline's runs.
         folder: An empty folder for this fault.
-        name: The fault's.
+        name: The name of the fault.
         planted: The fault.
-        options: Of the run, and of the baseline's.
+        options: The options of this run and of the baseline's run.
     """
     row = ROWS[planted.codec]
     suite = plant(planted.fault, folder / "suite", row, planted.weights)

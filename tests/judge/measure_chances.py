@@ -1,8 +1,8 @@
-"""How often explain names a right or a wrong cause, by the limit of by-chance landings: `measure_chances.py DATA`.
+"""Measures how often explain names the right or a wrong cause, by the limit of `by_chance`: `measure_chances.py DATA`.
 
-Each setting that explain tries is planted in a stored run of the demo suite: the claims are what it gives. Then the
-setting itself is tried with the others, and is to be named; and the others alone, which are not to be. DATA is a data
-folder with the demo suite's people, such as `data` after `harness run demo`.
+The script plants each setting that explain tries in a stored run of the demo suite: the metrics that the setting gives
+become the claims. Then it tries all settings, where the planted one should be named, and all other settings, where none
+should be named. DATA is a data folder with the images of the demo suite, such as `data` after `harness run demo`.
 """
 
 import sys
@@ -29,7 +29,7 @@ Tried = Sequence[tuple[TriedSetting, Metrics]]
 
 
 def tried_settings(folder: RunFolder, data: Path) -> tuple[Metrics, Tried]:
-    """Return the metrics of a run, and those that each setting gives which changes them."""
+    """Return the metrics of a run, and the metrics with each alternative setting that can be scored."""
     predictions, protocol = Predictions.load(folder.predictions), Protocol.load(folder.protocol)
     tried = []
     for one in alternatives_of(protocol):
@@ -43,7 +43,7 @@ def tried_settings(folder: RunFolder, data: Path) -> tuple[Metrics, Tried]:
 def least_chances(
     base: Metrics, tried: Tried, metrics: Mapping[str, Metric], published: Sequence[str]
 ) -> list[tuple[float, float]]:
-    """Return for each planted setting its own chance, and the least of settings that are wrong; 1 where none lands."""
+    """Return for each planted setting its `by_chance` and the smallest one of wrong settings; 1 if none matches."""
     found = []
     for planted, measured in tried:
         claims = [
@@ -77,7 +77,7 @@ def main(data: Path) -> None:
                 print(f"{row}, {words}, {len(chosen)} metrics, {len(found)} claims")
                 for limit in LIMITS:
                     right, wrong = (sum(pair[i] <= limit for pair in found) / len(found) for i in range(2))
-                    print(f"  limit {limit}: the right one is named {right:.2f}, a wrong one {wrong:.2f}")
+                    print(f"  limit {limit}: fraction with the right one named {right:.2f}, a wrong one {wrong:.2f}")
 
 
 if __name__ == "__main__":

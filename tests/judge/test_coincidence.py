@@ -1,4 +1,4 @@
-"""How often wrong alternatives land: a landing among few and far ones is a cause, one among many near ones is none."""
+"""How often wrong alternatives match claims. A match is a cause among few distant alternatives, not among many near."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ def tried(measured: Mapping[str, float], *settings: str, claims: list[Claim] = C
 
 
 def around(count: int, reach: float) -> list[Trial]:
-    """Return trials of as many settings, whose metrics lie on a spiral around the run's."""
+    """Return trials of `count` settings, whose metrics are scattered around those of the run."""
     places = [(number % 7 - 3, number % 5 - 2) for number in range(count)]
     return [
         tried({"AP": 0.70 + reach * x, "AR": 0.75 + reach * y}, f"setting {number}")
@@ -43,7 +43,7 @@ def test_a_landing_among_few_is_a_cause() -> None:
     explanation = explained([tried(RIGHT, "the cause"), *around(12, 0.05)])
     assert [trial.changes[0].setting for trial in explanation.causes] == ["the cause"]
     assert explanation.causes[0].by_chance == 0
-    assert "Lands on the claims, the fewest changes first:" in explanation_text(explanation, METRICS, rerun=True)
+    assert "Matches the claims, fewest changes first:" in explanation_text(explanation, METRICS, rerun=True)
 
 
 def test_a_landing_among_many_near_ones_is_none() -> None:
@@ -51,7 +51,7 @@ def test_a_landing_among_many_near_ones_is_none() -> None:
     assert not explanation.causes
     assert "a coincidence" in [trial.changes[0].setting for trial in explanation.coincidences]
     text = explanation_text(explanation, METRICS, rerun=True)
-    assert "No cause is known. These land on the claims, as wrong settings often do on claims as near:" in text
+    assert "No cause is known. These match the claims, but wrong settings often match claims this close:" in text
     assert "Tried: 36 changes, of which " in text
 
 
@@ -80,7 +80,7 @@ def test_pairs_land_by_chance_more_often() -> None:
 
 
 def test_a_setting_does_not_speak_against_itself() -> None:
-    """Two values of one setting that give the same are no coincidence."""
+    """Two values of one setting that give the same metrics do not count as a coincidence."""
     trials = [tried(RIGHT, "threshold"), tried(RIGHT, "threshold"), *around(6, 0.05)]
     assert [trial.by_chance for trial in with_chances(tried(RUN), trials, METRICS)[:2]] == [0, 0]
 

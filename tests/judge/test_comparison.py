@@ -124,7 +124,7 @@ def test_a_new_run_whose_own_noise_covers_its_movement() -> None:
     run = one(new, outcome(noise=noise(AP=0.001)))
     assert (run.state, run.red) == ("within noise", False)
     assert run.warnings == (
-        "AP is within the noise of the new run only, whose floor is 0.003; the baseline's is 0.001",
+        "AP moved by less than the noise floor of the new run, 0.003, but by more than that of the baseline, 0.001",
     )
     assert one(new, outcome(noise=noise(AP=0.002))).warnings == ()
 
@@ -182,7 +182,7 @@ def test_broken_runs(status: Status) -> None:
         (outcome(status="own boxes"), "own boxes; in the baseline complete"),
         (
             outcome(protocol=changed("annotations", sha256="d" * 64)),
-            "other annotations: sha256 dddddddd, in the baseline aaaaaaaa",
+            "different annotations: sha256 dddddddd, in the baseline aaaaaaaa",
         ),
     ],
 )
@@ -207,15 +207,15 @@ def test_the_rest_of_the_ground_truth(scoring: Any, field: str, what: str) -> No
     before = outcome(protocol=PROTOCOL.model_copy(update={"scoring": scoring}))
     other = scoring.model_copy(update={field: DataFile(path="x", sha256="f" * 64)})
     run = one(outcome(protocol=PROTOCOL.model_copy(update={"scoring": other})), before)
-    assert (run.state, run.reason) == ("not comparable", f"other {what}: sha256 ffffffff, in the baseline eeeeeeee")
+    assert (run.state, run.reason) == ("not comparable", f"different {what}: sha256 ffffffff, in the baseline eeeeeeee")
     run = one(before, outcome())
-    assert run.reason == f"other {what}: sha256 eeeeeeee, in the baseline there are none"
+    assert run.reason == f"different {what}: sha256 eeeeeeee, in the baseline none"
 
 
 def test_other_parts_of_the_data() -> None:
     five, six = (outcome(status="partial", images=images) for images in (5, 6))
     assert one(five, five).state == "same"
-    assert one(six, five).reason == "a part of 6 images, in the baseline of 5"
+    assert one(six, five).reason == "6 images were evaluated, in the baseline 5"
     # In a whole data set, images without a detection are evaluated but not counted.
     assert one(outcome(images=99), outcome()).state == "same"
 

@@ -1,4 +1,4 @@
-"""What is concluded from differences: one kind where only one fits, several where several do, none where none does."""
+"""The causes concluded from differences: one if one kind fits, several if several fit, none if none fits."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_first_cause(seen: Observed, stated: list[Change], first: tuple[str, str
 
 
 def test_what_the_predictions_speak_against_is_no_cause() -> None:
-    """Other weights give other heatmaps, and a flip test no other boxes."""
+    """Different weights give different heatmaps, and the flip test does not change boxes."""
     assert "weights" not in dict(answers(moved(same_scores=True), change("weights.sha256")))
     assert "flip test" not in dict(answers(observed(only_old=3), change("flip.shift")))
     assert "boxes" not in dict(answers(moved(), change("boxes.score_threshold")))
@@ -93,14 +93,14 @@ def test_what_may_make_other_heatmaps_is_unknown(change_of_scores: float, first:
     (cause,), untold = conclude(moved(score_change=change_of_scores), [])
     assert (cause.kind, cause.text, cause.certainty) == ("unknown", IRREGULAR[1], "possible")
     assert untold is not None
-    assert f"cannot be told from predictions alone; {first}, " in untold
+    assert f"predictions alone do not show why the heatmaps differ; possible causes: {first}, " in untold
 
 
 def test_what_is_possible_is_listed() -> None:
     _, untold = conclude(moved(score_change=0.002), [change("packages.opencv", "4", "5")])
-    assert untold == "what it is cannot be told from predictions alone; possible: arithmetic, or others"
+    assert untold == "predictions alone do not show the cause; possible causes: arithmetic, or others"
     _, untold = conclude(moved(motions=[IRREGULAR, ("shifted", "by (+0.2, +0), along x only", False)]), [])
-    assert untold == "what it is cannot be told from predictions alone; possible: flip test, crop geometry"
+    assert untold == "predictions alone do not show the cause; possible causes: flip test, crop geometry"
 
 
 def test_packages_are_named_only_where_nothing_else_is() -> None:
@@ -132,12 +132,12 @@ def test_text() -> None:
         "demo/a val against results/demo/a/val",
         "  AP 0.6000 -> 0.5000",
         "",
-        "Causes, the likeliest first:",
+        "Causes, likeliest first:",
         "  1. flip test: flip.enabled was True and is False (likely)",
     ]
     assert "  - on record: flip.enabled: True -> False" in lines
     assert lines[-1] == "Note: no prediction was repeated"
     assert "there is nothing to explain" in differences(observed(metrics={}))
     lines = differences(moved()).splitlines()
-    assert lines[3].startswith("No cause is known: what makes other heatmaps cannot be told from predictions alone; ")
-    assert lines[4] == f"  1. unknown: {IRREGULAR[1]} (possible, as are others)"
+    assert lines[3].startswith("No cause is known: predictions alone do not show why the heatmaps differ; possible ")
+    assert lines[4] == f"  1. unknown: {IRREGULAR[1]} (possible; other causes fit as well)"

@@ -1,4 +1,4 @@
-"""How keypoints of two runs lie to each other: each rule on keypoints that were moved by it, and on noise."""
+"""How the keypoints of one run moved against another run: each rule on keypoints that it moved, and on noise."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ HEATMAP = np.array([48, 64])
 
 
 def drawn(count: int = 60, seed: int = 0, decoder: str = "quarters") -> Predictions:
-    """Return people with keypoints anywhere in their crops or, as MSRA's decoder has them, on quarters of pixels."""
+    """Return people with keypoints anywhere in their crops or, as from MSRA's decoder, at quarters of pixels."""
     rng = np.random.default_rng(seed)
     corners = rng.uniform(0, 300, (count, 2))
     boxes = np.hstack([corners, corners + rng.uniform(40, 200, (count, 2))]).astype(np.float32)
@@ -115,7 +115,7 @@ def test_rule_gives_all_keypoints(move: Callable[[Predictions], Any], kind: str,
 
 
 def test_finer_decoder_is_seen_from_the_coarser_one() -> None:
-    """MSRA's quarters are DARK's places, rounded; the run has the finer ones."""
+    """Here MSRA's keypoints are DARK's, rounded; the run has DARK's and the baseline MSRA's."""
     fine = drawn(decoder="fine")
     coarse = replace(fine, keypoints=in_heatmap(np.rint)(fine))
     ((kind, text, exact),) = found(lambda _: fine.keypoints, coarse)
@@ -130,7 +130,7 @@ def test_same_keypoints_have_not_moved() -> None:
 
 @given(seed=st.integers(0, 10_000), far=st.floats(0.3, 3))
 def test_noise_is_no_rule(seed: int, far: float) -> None:
-    """Nothing is read into noise: no rule, and hardly ever a direction."""
+    """For noise, no rule and no mean direction is reported."""
     rng = np.random.default_rng(seed)
     old = drawn(decoder="fine")
     (kind, text, exact), *usual = found(in_heatmap(lambda at: at + rng.normal(0, far, at.shape)), old)

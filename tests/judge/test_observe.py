@@ -1,4 +1,4 @@
-"""What is measured of the predictions of two runs: people, boxes, scores, areas."""
+"""Measured differences between the predictions of two runs: people, boxes, scores, areas."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ def seen(change: Callable[[Predictions], Predictions]) -> Observed:
 
 @given(seed=st.integers(0, 1000))
 def test_order_does_not_matter(seed: int) -> None:
-    """The same people in another order, with other ids, as those of another box file, are the same predictions."""
+    """The same people in another order and with other ids, as from another box file, are the same predictions."""
     order = np.random.default_rng(seed).permutation(60)
 
     def change(old: Predictions) -> Predictions:
@@ -71,18 +71,18 @@ def test_people_twice() -> None:
         (lambda boxes: np.floor(boxes), "the boxes are cut to whole pixels"),
         (
             lambda boxes: np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]),
-            "the boxes are x, y, width, height of the baseline's, taken as corners",
+            "the boxes are x, y, width, height of the baseline's boxes, taken as corners",
         ),
         (
             lambda boxes: np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]),
-            "the boxes are the corners of the baseline's, taken as x, y, width, height",
+            "the boxes are the corners of the baseline's boxes, taken as x, y, width, height",
         ),
         (
             lambda boxes: boxes + 0.05 * np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1],
             "the boxes are 1.1 times as wide and 1.1 times as high",
         ),
-        (lambda boxes: np.minimum(boxes, 350), "all of these within the baseline's"),
-        (lambda boxes: boxes + np.random.default_rng(0).normal(0, 3, boxes.shape), "60 of 60 boxes are others"),
+        (lambda boxes: np.minimum(boxes, 350), "px, and lie within the baseline's boxes"),
+        (lambda boxes: boxes + np.random.default_rng(0).normal(0, 3, boxes.shape), "60 of 60 boxes differ by up to"),
         (lambda boxes: boxes + 0.001, None),
     ],
 )
@@ -96,8 +96,8 @@ def test_boxes(function: Callable[[Any], Any], words: str | None) -> None:
     ("function", "words"),
     [
         (lambda old: (old.boxes[:, 2:] - old.boxes[:, :2]).prod(axis=1), "without padding and aspect ratio"),
-        (lambda old: old.crop_areas * (1.1 / 1.25) ** 2, "those of a padding of 1.1, the baseline's of 1.25"),
-        (lambda old: old.crop_areas * np.linspace(0.5, 2, 60), "crop areas of 60 of 60 people are others"),
+        (lambda old: old.crop_areas * (1.1 / 1.25) ** 2, "have a padding of 1.1, those of the baseline 1.25"),
+        (lambda old: old.crop_areas * np.linspace(0.5, 2, 60), "crop areas of 60 of 60 people differ"),
     ],
 )
 def test_areas(function: Callable[[Predictions], Any], words: str) -> None:
@@ -109,9 +109,9 @@ def test_areas(function: Callable[[Predictions], Any], words: str) -> None:
 def test_scores_alone() -> None:
     observed = seen(lambda old: replace(old, keypoint_scores=old.keypoint_scores**2))
     assert observed.motions == []
-    assert (observed.scores or "").startswith("the keypoints' scores of 60 of 60 people are others, by up to 0.25")
+    assert (observed.scores or "").startswith("the keypoint scores of 60 of 60 people differ by up to 0.25")
     observed = seen(lambda old: replace(old, box_scores=np.ones_like(old.box_scores)))
-    assert observed.box_scores == "all box scores are 1: those of the baseline's boxes are not used"
+    assert observed.box_scores == "all box scores are 1, not those of the baseline's boxes"
 
 
 def test_heatmaps_are_the_same_where_scores_are() -> None:
@@ -121,7 +121,7 @@ def test_heatmaps_are_the_same_where_scores_are() -> None:
     exchanged = seen(
         lambda old: replace(old, keypoints=old.keypoints[:, order], keypoint_scores=old.keypoint_scores[:, order])
     )
-    assert exchanged.same_scores  # in the other order
+    assert exchanged.same_scores  # after reordering
     other = seen(lambda old: replace(old, keypoints=old.keypoints + 1, keypoint_scores=old.keypoint_scores * 1.1))
     assert not other.same_scores
     assert other.score_change == pytest.approx(0.1, abs=1e-3)

@@ -1,4 +1,4 @@
-"""Other ways to cut crops: each against what its name says, on images with content in every pixel."""
+"""Other ways to cut crops: each is compared with an independent implementation, on images with content everywhere."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SIZE = (48, 64)
 
 
 def smooth_image() -> Image:
-    """Return an image [160, 200, 3] whose colours are x, y and their sum: a shift by a pixel moves them by one step."""
+    """Return an image [160, 200, 3] whose colours are x, y and half their sum; a shift by a pixel changes them by 1."""
     y, x = np.mgrid[:160, :200]
     image: Image = np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8)
     return image
@@ -52,13 +52,13 @@ def test_resizing_of_pillow_averages_where_the_crop_is_smaller() -> None:
     stripes[:, ::2] = 255
     small = np.array([[0.25, 0, 0], [0, 0.25, 0]])
     inside = cut(("resampling", "Pillow's"), stripes, small)[2:38, 2:46]
-    assert np.abs(inside.astype(int) - 127).max() <= 2  # and not a stripe or none
+    assert np.abs(inside.astype(int) - 127).max() <= 2  # the mean of the stripes
     assert set(np.unique(warp(stripes, small, SIZE)[2:38, 2:46])) <= {0, 255}
     assert not cut(("resampling", "Pillow's"), stripes, small)[41:].any()  # below the image
 
 
 def test_positions_of_opencv_5_are_not_rounded_to_thirty_seconds() -> None:
-    """The exact value of a bilinear interpolation, in double precision, is within a level of it."""
+    """The crop differs from an exact bilinear interpolation in double precision by rounding only."""
     image, inverse = noisy_image(), cv2.invertAffineTransform(ZOOM)
     found = cut(("resampling", "bilinear of OpenCV 5"), image, ZOOM)
     padded = np.pad(image.astype(float), ((1, 1), (1, 1), (0, 0)))
@@ -81,7 +81,7 @@ def test_positions_of_opencv_5_are_not_rounded_to_thirty_seconds() -> None:
     [("half a pixel to the right and down", 0.5), ("half a pixel to the left and up", -0.5)],
 )
 def test_half_a_pixel(tried: str, moved: float) -> None:
-    doubled = np.array([[2.0, 0, -80], [0, 2.0, -100]])  # half a pixel of the crop is a quarter of the image's
+    doubled = np.array([[2.0, 0, -80], [0, 2.0, -100]])  # half a crop pixel is a quarter of an image pixel
     image = (smooth_image() // 4 * 4).astype(np.uint8)
     image = cv2.GaussianBlur(image, (9, 9), 3)
     found = cut(("crops", tried), image, doubled)
@@ -91,7 +91,7 @@ def test_half_a_pixel(tried: str, moved: float) -> None:
 
 
 def test_pixels_as_areas_are_what_resizing_gives() -> None:
-    """cv2.resize maps pixels as squares; a crop of the whole image, enlarged, equals it but for rounding."""
+    """cv2.resize maps pixels as squares; an enlarged crop of the whole image equals its result except for rounding."""
     image = cv2.resize(noisy_image(), (24, 32), interpolation=cv2.INTER_AREA)
     twice = np.array([[2.0, 0, 0], [0, 2.0, 0]])
     resized = cv2.resize(image, SIZE, interpolation=cv2.INTER_LINEAR)[2:-2, 2:-2].astype(int)
@@ -102,7 +102,7 @@ def test_pixels_as_areas_are_what_resizing_gives() -> None:
 
 @pytest.mark.parametrize("name", OTHER_CUTS, ids=str)
 def test_stream_cuts_with_what_it_is_given(tmp_path: Path, name: tuple[str, str]) -> None:
-    """The stream's crops are the cut's own, whatever the threads do, and not those of MMPose's warp."""
+    """The crops of the stream are those of the given function, for any order of threads, and not of MMPose's warp."""
     people = draw_people(tmp_path, [3, 1, 2])
     images = {image_id: read_image(path) for image_id, path in people.images.items()}
     matrices = crop_regions(people, PLAIN).matrices

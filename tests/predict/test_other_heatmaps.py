@@ -1,4 +1,4 @@
-"""Other heatmaps from the same forward passes, against how they are defined."""
+"""Other heatmaps from the same forward passes, compared with their definitions."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def protocol(shift: bool = False) -> Protocol:
 
 
 class Drawn:
-    """A network whose heatmaps are drawn: those of the crops, and those of the mirrored ones."""
+    """A network with random heatmaps, for the crops and for the mirrored crops."""
 
     device = torch.device("cpu")
 
@@ -48,7 +48,7 @@ def mirrored_back(drawn: Drawn) -> torch.Tensor:
 
 @pytest.mark.parametrize("shift", [False, True])
 def test_shifted_twice(shift: bool) -> None:
-    """Two columns to the right; the first column stays where it was, as MMPose's shift leaves it."""
+    """The shift is two columns to the right; like MMPose's shift, it leaves the first column in place."""
     drawn, found = heatmaps(("shift of the mirrored heatmaps", "twice"), shift)
     expected = (mirrored_back(drawn)[..., :-2] + drawn.plain[..., 2:]) / 2
     np.testing.assert_allclose(found[..., 2:], expected, atol=1e-6)

@@ -1,4 +1,4 @@
-"""`harness explain ROW --baseline RESULTS`: runs with a planted difference, on drawn predictions, without a network."""
+"""`harness explain ROW --baseline RESULTS`: runs with a planted difference, random predictions and no network."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ PLACE = Path("coco", ROW.id, "val")
 
 
 def save(made: Made, data: Path, out: Path, sha256: str = "a" * 64) -> None:
-    """Save predictions as a run, with the record of what they give."""
+    """Save predictions as a run, with a record of their metrics."""
     folder = RunFolder(out / PLACE)
     made[0].save(folder.predictions, "key")
     write_json(folder.protocol, made[1].model_dump(mode="json"))
@@ -90,7 +90,7 @@ def test_planted_difference_is_named_first(
 
 
 def test_scoring_that_is_not_on_record(harness: Harness, right: Made, settings: Settings) -> None:
-    """The run's protocol does not say how it was scored: its record has the metrics of another way."""
+    """The run's protocol does not state how it was scored: its record has the metrics of other settings."""
     other = scoring(score_mode="bbox")(right)
     save(other, settings.data, settings.out)
     folder = RunFolder(settings.out / PLACE)
@@ -102,7 +102,7 @@ def test_scoring_that_is_not_on_record(harness: Harness, right: Made, settings: 
     code, out, _ = harness("explain", f"coco/{ROW.id}", *options)
     assert code == 0
     lines = out.splitlines()
-    causes = lines.index("Causes, the likeliest first:")
+    causes = lines.index("Causes, likeliest first:")
     assert lines[causes + 1] == "  1. scoring: score mode: bbox_keypoint -> bbox (shown)"
     assert lines[causes + 2] == "     gives the run's metrics from the baseline's predictions"
 
@@ -125,7 +125,7 @@ def test_without_the_data_predictions_are_compared_all_the_same(
     document = json.loads(out)
     assert code == 0
     assert document["causes"][0]["text"].startswith("all keypoints are moved by (+1, +1) px of the image")
-    assert document["notes"][0].startswith("nothing is scored in other ways: ")
+    assert document["notes"][0].startswith("predictions were not scored in other ways: ")
 
 
 def test_what_cannot_be_followed(harness: Harness, right: Made, settings: Settings) -> None:
@@ -134,7 +134,7 @@ def test_what_cannot_be_followed(harness: Harness, right: Made, settings: Settin
     code, out, err = harness("explain", f"coco/{ROW.id}", *options, "--baseline", settings.out.parent)
     assert (code, out) == (3, "")
     assert "no run in" in err
-    assert "--baseline names the folder above those of the suites" in err
+    assert "--baseline must name the folder above the suites' folders" in err
     code, _, err = harness("explain", f"coco/{ROW.id}", *options, "--baseline", settings.out, "--target", "AP=0.5")
     assert code == 2
     assert "--target and --baseline exclude each other" in err

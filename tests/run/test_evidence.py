@@ -1,4 +1,4 @@
-"""What a run's own predictions show, on the miniature's people with keypoints on the grid of MSRA's decoder."""
+"""Facts that a run's predictions show, on the miniature's people with keypoints on the grid of MSRA's decoder."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ HEATMAP = np.array([48, 64])
 
 @pytest.fixture(scope="module")
 def right(samples: Path) -> Made:
-    """Return predictions of the miniature's detections, each keypoint a quarter of a pixel beside a pixel."""
+    """Return predictions for the miniature's detections; each keypoint is a quarter of a heatmap pixel off a pixel."""
     config = load_config(SUITE, ROW, ROW.runs["val"])
     compute = Compute(engine="shared", batch_size=64, device="cpu")
     protocol = read_protocol(config, lambda path, what: data_file(samples, path, what), None, compute)
@@ -137,7 +137,7 @@ def test_thresholds_of_pck_that_are_tried() -> None:
 
 
 def test_inputs_that_are_tried() -> None:
-    """Each mean and std is another input for the same pixels, and none is the run's own."""
+    """Each mean and std gives another input for the same pixels, different from that of the run."""
     config = load_config(SUITE, ROW, ROW.runs["val"])
     crops = torch.arange(256, dtype=torch.uint8)[:252].reshape(1, 12, 7, 3)
 

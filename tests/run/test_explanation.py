@@ -1,4 +1,4 @@
-"""Planted causes are named: a run with one setting wrong, and claims that were made with it right."""
+"""Planted causes are named: the run has one wrong setting, and the claims come from the right setting."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ Made = tuple[Predictions, Protocol]
 
 
 class Unseen:
-    """A progress that nobody looks at."""
+    """A progress that is not shown."""
 
     def stage(self, of: str, name: str, people: int | None = None) -> None: ...
 
@@ -66,7 +66,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def right(settings: Settings) -> Made:
-    """Return imperfect predictions, and the protocol that the claims are made with."""
+    """Return imperfect predictions, and the protocol of the claims."""
     rng = np.random.default_rng(0)
     document = draw_annotations(rng, ScoredData(images=80, annotations=200, predictions=800))
     config = load_config(SUITE, ROW, ROW.runs["val"])
@@ -116,7 +116,7 @@ def width_only(made: Made) -> Made:
     middle = made[0].boxes[:, [1, 3]].mean(axis=1)[:, None]
     keypoints = made[0].keypoints.copy()
     across, down = 192 / 40, 256 / 56
-    keypoints[..., 1] = middle + (keypoints[..., 1] - middle) * down / across  # which it undoes
+    keypoints[..., 1] = middle + (keypoints[..., 1] - middle) * down / across  # the tried setting undoes this
     return replace(made[0], keypoints=keypoints), made[1]
 
 
@@ -183,7 +183,7 @@ def test_planted_way_to_write_keypoints_is_named_first(
 
 
 def test_integer_keypoints_of_a_publication_are_named(right: Made, settings: Settings) -> None:
-    """What was published was rounded, the run is right; integers in a run are seen in it."""
+    """The published keypoints were rounded and the run's are not; rounded keypoints of a run are found in it."""
     rounded = moved(np.rint)(right)
     explanation = explained(right, claims_of(rounded, settings), settings)
     assert "coordinates written: in full -> rounded to whole pixels" in [
@@ -197,7 +197,7 @@ def test_integer_keypoints_of_a_publication_are_named(right: Made, settings: Set
 def test_nms_by_box_area_is_not_answered_with_a_threshold(
     right: Made, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crowded = scoring(nms_threshold=0.5)(with_areas_of_crops(right))  # so that the area matters
+    crowded = scoring(nms_threshold=0.5)(with_areas_of_crops(right))  # a threshold at which the area has an effect
     claims = claims_of(crowded, settings)
     explanation = explained(with_areas_of_boxes(crowded), claims, settings)
     assert not explanation.as_run.lands
@@ -311,17 +311,16 @@ def test_command(harness: Harness, right: Made, settings: Settings) -> None:
     assert code == 0
     assert lines[0] == "coco/alexnet-256x192 val"
     assert lines[1].startswith("  as run   AP 0.")
-    landing = lines.index("Lands on the claims, the fewest changes first:")
+    landing = lines.index("Matches the claims, fewest changes first:")
     assert lines[landing + 1] == "  1. score mode: bbox -> bbox_keypoint"
     assert (
-        lines[landing + 3]
-        == "     by chance: wrong settings come as close on less than 1 % of claims about this far off"
+        lines[landing + 3] == "     by chance: wrong settings match less than 1 % of claims at this distance as closely"
     )
     assert lines[-1].startswith("Not tried without --rerun: boxes, flip test, shift of the mirrored heatmaps, ")
 
     code, out, _ = harness("explain", "coco/alexnet-256x192", "--target", "AP=0.999", *where)
     assert code == 1
-    assert "Nothing that was tried lands on the claims, or leaves less than half of the distance." in out.splitlines()
+    assert "No change matches the claims or halves the distance to them." in out.splitlines()
 
     code, out, _ = harness("explain", "coco/alexnet-256x192", "--json", "--target", "AP=0.999", *where)
     document = json.loads(out)

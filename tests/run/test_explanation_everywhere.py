@@ -37,7 +37,7 @@ HEADS = {
 
 
 class Case(NamedTuple):
-    """A row of a suite, and the codec of the small network that takes the place of its own."""
+    """A row of a suite, and the codec of the small network that replaces the row's network."""
 
     row: str
     run: str
@@ -61,7 +61,7 @@ CASES = {  # by suite
 WITHOUT_AREAS = ("crowdpose", "aic")
 WITHOUT_PAIRS = ("onehand10k",)
 UNMOVED = ("aic", "humanart")
-"""Whose metrics on one image are the same whether left and right are exchanged or not."""
+"""Suites whose metrics on one image stay the same if left and right are exchanged."""
 
 
 def test_every_family_and_codec_is_a_case() -> None:
@@ -79,7 +79,7 @@ def written(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def small_suite(folder: Path, suite: str) -> Path:
-    """Write a suite with one row, whose network is a small one with the case's codec, and return its path."""
+    """Write a suite with one row that has a small network with the case's codec, and return the suite's path."""
     case = CASES[suite]
     document = yaml.safe_load((BENCHMARKS / f"{suite}.yaml").read_text(encoding="utf-8"))
     (found,) = (one for one in document["rows"] if one["id"] == case.row)
@@ -150,7 +150,7 @@ def document(out: str) -> Any:
 
 
 def test_flip_test_of_a_run_without_one(written: dict[str, Path], tmp_path: Path, settings: Settings) -> None:
-    """Three heatmaps a keypoint are mirrored in a way of their own."""
+    """Codecs with three heatmaps per keypoint have their own flip mode."""
     path = small_suite(tmp_path, "humanart")
     config = tmp_path / "small.py"
     config.write_text(config.read_text(encoding="utf-8").replace("test_cfg=dict(", "test_cfg=dict(flip_test=False, "))
@@ -200,8 +200,8 @@ def assert_all_tried(explanation: dict[str, Any], suite: str, path: Path) -> Non
 
 
 def planted(runs: Path, to: Path) -> Path:
-    """Copy the only run to another folder with left and right exchanged, or all keypoints a pixel off where there are
-    no such pairs; return the folder."""
+    """Copy the only run to another folder and return that folder. In the copy, left and right are exchanged or, without
+    such pairs, all keypoints are moved by a pixel."""
     shutil.copytree(runs, to)
     (path,) = to.rglob("predictions.parquet")
     found, key = Predictions.load(path), Predictions.saved_key(path)
