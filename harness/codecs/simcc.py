@@ -27,6 +27,8 @@ from harness.protocol import Decoder, Protocol, Size
 if TYPE_CHECKING:
     from torch import Tensor
 
+_PART = 64
+"""Values of a vector that are searched at once."""
 _SIGMA = 6.0
 """Of drawn vectors' peaks, in their values: MMPose's default."""
 
@@ -114,9 +116,13 @@ def find_both_maxima(rows, across, index, values):  # type: ignore[no-untyped-de
 
 @njit(nogil=True, cache=True)
 def _place_of_maximum(vector, bits):  # type: ignore[no-untyped-def]
-    highest = highest_bits_of(bits)
-    if highest > 0 and largest_bits_of(bits) <= INFINITE:
-        return first_place(bits, highest)
+    highest, start = np.int32(0), 0
+    for first in range(0, len(bits), _PART):  # one part after the other, so that the place is looked for in one alone
+        of_part = highest_bits_of(bits[first : first + _PART])
+        if of_part > highest:
+            highest, start = of_part, first
+    if 0 < highest <= INFINITE and largest_bits_of(bits) <= INFINITE:
+        return start + first_place(bits[start : start + _PART], highest)
     place = 0  # nothing is positive, or there is a NaN
     for i in range(len(vector)):
         if np.isnan(vector[i]):

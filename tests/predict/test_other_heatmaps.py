@@ -93,7 +93,7 @@ def test_inputs_have_fewer_digits(name: str, rounding: Callable[[torch.Tensor], 
 def test_network_gets_the_rounded_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Forward(torch.nn.Identity(), protocol())
     monkeypatch.setattr(forward, "normalise", lambda *_: torch.full((1, 3, 2, 2), 1.4))
-    monkeypatch.setattr(forward, "forward_heatmaps", lambda _, inputs: inputs * 2)
+    monkeypatch.setattr(forward, "forward_head", lambda _, inputs: inputs * 2)
     for rounding, expected in ((torch.round, 2.0), (None, 2.8)):
         network.round_inputs(rounding)
         for heatmaps in network.both(torch.zeros(1, 2, 2, 3), True):

@@ -11,8 +11,11 @@ from engines import compare
 from miniature import Miniature
 from test_parity import watch_metrics
 
+from harness.judge.moved_keypoints import keypoint_moves
 from harness.openmmlab import xtcocotools_ext
-from harness.run.plan import Settings
+from harness.run.plan import Settings, make_plan
+from harness.run.reruns import changed_plans
+from harness.suites.load import load_suite, select_rows
 
 # One run for each data set, boxes, codec and score.
 RUNS = [
@@ -82,3 +85,24 @@ def test_on_real_images(run: str, settings: Settings, monkeypatch: pytest.Monkey
     parity = compare(run, replace(settings, data=folder))
     assert parity.equal
     assert metrics[next(iter(metrics))] is not None
+
+
+@pytest.mark.parametrize(
+    ("run", "shift"),
+    [
+        ("coco-rtmpose/rtmpose-t-256x192", None),
+        ("coco-regression/mobilenetv2-rle-pretrained-256x192", "shift of the mirrored coordinates"),
+        ("coco-integral/resnet-50-dsnt-256x256", "shift of the mirrored coordinates"),
+    ],
+)
+def test_explanations_leave_out_what_only_heatmaps_have(run: str, shift: str | None, settings: Settings) -> None:
+    name, row_id = run.split("/")
+    suite = load_suite(name)
+    (row,) = select_rows(suite, row_id)
+    plan = make_plan(suite, row, "val", settings)
+    tried = {one.change.setting for one in changed_plans(suite, row, plan)}
+    assert {"flip test", "mirror pairs", "padding", "affine"} <= tried
+    assert {setting for setting in tried if "shift" in setting} == ({shift} if shift else set())
+    moved = {change.setting for change, _ in keypoint_moves(plan.protocol)}
+    assert {"keypoint order", "pixel coordinates", "keypoints in the crop"} <= moved
+    assert not [setting for setting in tried | moved if "heatmap" in setting or setting == "decoder"]
