@@ -9,9 +9,9 @@ import pytest
 import torch
 from miniature import coco
 
-from harness.arrays import Image
+from harness.arrays import Float64, Image
 from harness.errors import DifferenceError
-from harness.predict.crops import warp
+from harness.predict.warp import warp_affine
 from harness.speed.gpu_model import read_table
 from harness.speed.prepare import check_crops, measure_preparation
 from harness.speed.workload import plan_row
@@ -32,12 +32,11 @@ def test_two_rounds(samples: Path) -> None:
 
 
 def test_a_crop_that_differs(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def off(image: Image, *arguments: object, **options: object) -> Image:
-        crop: Image = warp(image, *arguments, **options)  # type: ignore[arg-type]
-        crop[100, 100, 1] ^= 1
-        return crop
+    def off(image: Image, matrix: Float64, out: Image) -> None:
+        warp_affine(image, matrix, out)
+        out[100, 100, 1] ^= 1
 
-    monkeypatch.setattr("harness.predict.crop_stream.warp", off)
+    monkeypatch.setattr("harness.predict.crops.warp_affine", off)
     with pytest.raises(DifferenceError, match="the crop of person 0 is not bit-identical") as error:
         measure_preparation(plan_row("resnet-50-256x192", samples), 1, 1, ())
     assert error.value.exit_code == 1

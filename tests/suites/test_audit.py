@@ -310,7 +310,7 @@ BOXES = "data/HumanArt/person_detection_results/HumanArt_validation_detections_A
         ),
         pytest.param(
             "posetrack18",
-            "value: null\n        reason: the table says ground-truth boxes; with the config as it is the"
+            "value: null\n        reason: the table says ground-truth boxes; with the unchanged config the"
             " page has its second table (76.9)",
             "value: data/other.json\n        reason: so",
             [
