@@ -19,9 +19,9 @@ def pose_scores(box_scores: Float32, keypoint_scores: Float32, mode: ScoreMode, 
     Args:
         box_scores: [N]
         keypoint_scores: [N, K]
-        mode: The box's score; the mean of the keypoints' scores; the box's score times the mean of the scores of
-            those keypoints that exceed the threshold, 0 where none does; or, 'bbox_rle', the sum of the box's score,
-            the mean and the highest of all keypoints' scores.
+        mode: 'bbox' is the box's score, and 'keypoint' the mean of the keypoints' scores. 'bbox_keypoint' is the box's
+            score times the mean of the scores of those keypoints that exceed the threshold, 0 where none does.
+            'bbox_rle' is the sum of the box's score, the mean and the highest of all keypoints' scores.
         threshold: For 'bbox_keypoint'; compared in float64, so float32(0.2), which is a little more, exceeds 0.2.
 
     Returns:

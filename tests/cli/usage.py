@@ -27,12 +27,13 @@ def arguments_of(line: str) -> list[str] | None:
 def refused(arguments: list[str]) -> str | None:
     """Return why the command line refuses arguments; None where it takes them. Nothing is run."""
     verb, *others = arguments
-    context = click.Context(cli)
+    # A command keeps the help option of the first context that it is given, so this one has the names of the real one.
+    context = click.Context(cli, **cli.context_settings)
     command = cli.get_command(context, verb)
     if command is None:
         return f"no such verb: {verb}"
     try:
-        command.make_context(verb, others)
+        command.make_context(verb, others, parent=context)
     except click.exceptions.Exit:  # of --help
         return None
     except click.ClickException as error:
