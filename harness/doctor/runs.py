@@ -17,6 +17,7 @@ from harness.run.executors.devices import Devices
 from harness.run.executors.here import Here
 from harness.run.passes import predict_in_passes
 from harness.run.plan import Plan, Settings, make_plan
+from harness.run.progress import SilentProgress
 from harness.run.worker import Result, Task
 from harness.run_folder import RunFolder
 from harness.suites.load import DEMO, load_suite, select_rows
@@ -24,22 +25,6 @@ from harness.suites.load import DEMO, load_suite, select_rows
 ROW = "litehrnet-18-128x96"
 BATCH = 8
 TASKS_BEFORE_STOP = 3
-
-
-class Unwatched:
-    """A `RunProgress` that shows nothing."""
-
-    def stage(self, of: str, name: str, people: int | None = None) -> None:
-        """As `RunProgress.stage`."""
-
-    def advance(self, people: int) -> None:
-        """As `RunProgress.advance`."""
-
-    def warn(self, of: str, text: str) -> None:
-        """As `RunProgress.warn`."""
-
-    def download(self, name: str, done: int, total: int | None) -> None:
-        """As `RunProgress.download`."""
 
 
 class Counting(Here):
@@ -83,7 +68,7 @@ def predict(plan: Plan, folder: Path, executor: Executor, task_seconds: float = 
     """
     with executor:
         for item in predict_in_passes(
-            [("demo", plan, RunFolder(folder))], plan.people(), executor, Unwatched(), task_seconds
+            [("demo", plan, RunFolder(folder))], plan.people(), executor, SilentProgress(), task_seconds
         ):
             if item is not None:
                 _, outcome = item

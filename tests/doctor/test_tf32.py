@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.doctor.runs import Unwatched, demo_plan
+from harness.doctor.runs import demo_plan
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.run import reruns
 from harness.run.device import choose_device, has_tf32
+from harness.run.progress import SilentProgress
 
 
 def test_mmposes_loop_with_torchs_defaults(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +28,7 @@ def test_mmposes_loop_with_torchs_defaults(rendered: Path, monkeypatch: pytest.M
     monkeypatch.setattr(reruns, "predict_upstream", watched)
     plan = demo_plan("cpu", rendered, 8)
     plan = replace(plan, protocol=plan.protocol.model_copy(update={"limit": 2}))
-    tried = reruns.in_tf32("demo/row", plan, Unwatched())
+    tried = reruns.in_tf32("demo/row", plan, SilentProgress())
     assert allowed == [True]
     assert not torch.backends.cudnn.allow_tf32
     assert str(tried.change) == "convolutions: single precision -> TF32"
