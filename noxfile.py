@@ -18,12 +18,12 @@ nox.options.sessions = ["lint", "tests"]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin", "x86_64-pc-windows-msvc")
 OLDEST = PYTHONS[0]
-# The Python that runs nox, unless it is too old.
+# The Python version that runs nox, or OLDEST if that version is older.
 PYTHON = None if sys.version_info >= tuple(map(int, OLDEST.split("."))) else OLDEST
-# What mmpose and friends require and must not get: chumpy no longer builds, the headless build provides the modules of
-# opencv-python as well, and xtcocotools has no wheels for Python 3.12.
+# Requirements of MMPose's packages that must not be installed: chumpy no longer builds, opencv-python-headless provides
+# the modules of opencv-python, and xtcocotools has no wheels for Python 3.12.
 OVERRIDES = ("chumpy; python_version < '3'", "opencv-python; python_version < '3'", "xtcocotools; python_version < '3'")
-# The arithmetic of the published numbers where it can be had: NumPy 1 with Python 3.11, and OpenCV 4.
+# The published numbers were computed with NumPy 1 and OpenCV 4; NumPy 1 is available for Python 3.11 only.
 CONSTRAINTS = ("numpy<2; python_version < '3.12'", "numpy>=2; python_version >= '3.12'", "opencv-python-headless<5")
 ORACLE = "xtcocotools==1.14.3"
 GROUPS = ("--extra", "ray", "--group", "upstream", "--group", "tests", "--group", "lint")
@@ -37,20 +37,21 @@ REGRESS_FILES = ("--junit", "reports/regress.xml", "--markdown", "reports/regres
 
 
 def install(session: nox.Session) -> None:
-    """Install the locked packages and this project; wheels only, no compiler is needed.
+    """Install the locked packages and this project, from wheels only, so no compiler is needed.
 
-    The lock is complete, so nothing is resolved: [tool.uv] in pyproject.toml says what is left out of it and why.
+    The lock is complete, so nothing is resolved. [tool.uv] in pyproject.toml lists the excluded packages with reasons.
     """
-    # Compiled once here, not at the first import: the command line then starts in half the time.
+    # Bytecode is compiled here, not at the first import, so that the command line starts in half the time.
     compiled = {"UV_COMPILE_BYTECODE": "1"}
     session.install("--no-deps", "--only-binary", ":all:", "--requirement", "requirements.lock", env=compiled)
     session.install("--no-deps", "--editable", ".")
 
 
 def install_oracle(session: nox.Session) -> None:
-    """Install MMPose's own OKS evaluator: the Python files of xtcocotools, whose compiled part pycocotools has too.
+    """Install MMPose's own OKS evaluator: the Python files of xtcocotools; pycocotools has the same compiled part.
 
-    Its only wheels are for Python 3.11 and NumPy 1; `harness/openmmlab/xtcocotools_ext.py` makes them work elsewhere.
+    xtcocotools has wheels for Python 3.11 and NumPy 1 only; `harness/openmmlab/xtcocotools_ext.py` makes them work with
+    other versions.
     """
     purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
     folder = str(session.run("python", "-c", purelib, silent=True)).strip()
@@ -70,8 +71,8 @@ def reproduce(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def report(session: nox.Session) -> None:
-    """Write pages of all rows, with the records in results/ and runs/: `nox -s report`, or `nox -s report -- RESULTS...
-    --data DIR`, with pictures. Open reports/site/index.html.
+    """Write HTML pages of all rows with the records in results/ and runs/, to reports/site/index.html. With pictures:
+    `nox -s report -- RESULTS... --data DIR`.
     """
     install(session)
     session.run("harness", "report", *session.posargs)
@@ -79,15 +80,15 @@ def report(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def site(session: nox.Session) -> None:
-    """Write the pages of all suites with made-up records of every run, and measure them: seconds and megabytes."""
+    """Write the pages of all suites with generated records of every run, and measure seconds and megabytes."""
     install(session)
     session.run("pytest", "-s", "tests/report/measure_site.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(python=PYTHON)
 def parity(session: nox.Session) -> None:
-    """Compare the shared engine with MMPose's test loop on the samples: all runs, for results/, or
-    `nox -s parity -- [SUITE...] --rows GLOB` to look at some. Takes over an hour on two cores.
+    """Compare the shared engine with MMPose's test loop on the samples: all runs, written to results/, or
+    `nox -s parity -- [SUITE...] --rows GLOB` for some of them. Takes over an hour on two cores.
     """
     install(session)
     install_oracle(session)
@@ -96,8 +97,8 @@ def parity(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def bench(session: nox.Session) -> None:
-    """Measure the shared engine beside MMPose's own code on a part of COCO, for results/: `nox -s bench`, or
-    `nox -s bench -- --data DIR --only decode,score` to measure some. Takes two hours on two cores.
+    """Measure the speed of the shared engine and of MMPose's own code on a part of COCO, written to results/. For some
+    parts: `nox -s bench -- --data DIR --only decode,score`. Takes two hours on two cores.
     """
     install(session)
     install_oracle(session)
@@ -106,8 +107,8 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def regress(session: nox.Session) -> None:
-    """Run the demo suite and compare it with results/: `nox -s regress`, or `nox -s regress -- --rows GLOB` for a part.
-    Arguments behind `--` go to `harness run`, --rows and --data to `harness compare` as well. See reports/regress.md.
+    """Run the demo suite and compare it with results/; for a part of it: `nox -s regress -- --rows GLOB`. Arguments
+    after `--` go to `harness run`; --rows and --data also to `harness compare`. Writes reports/regress.md.
     """
     install(session)
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -115,25 +116,28 @@ def regress(session: nox.Session) -> None:
     parser.add_argument("--rows")
     both, for_run = parser.parse_known_args(session.posargs)
     chosen = ("--data", both.data, *(("--rows", both.rows) if both.rows else ()))
-    shutil.rmtree("runs/regress", ignore_errors=True)  # `harness run` would keep what earlier code has computed
-    # A number that is off and a row that fails are for the comparison to judge.
+    shutil.rmtree("runs/regress", ignore_errors=True)  # `harness run` would reuse results of earlier code
+    # Exit codes 1 and 3 are accepted: the comparison judges differing numbers and failed rows.
     session.run("harness", "run", "demo", "--out", "runs/regress", *chosen, *for_run, success_codes=[0, 1, 3])
     session.run("harness", "compare", "runs/regress", "results", "demo", *chosen, *REGRESS_FILES)
 
 
 @nox.session(python=PYTHON)
 def coverage(session: nox.Session) -> None:
-    """Simulate whether 95 % intervals hold the true value 95 times in 100, and what the paired test finds."""
+    """Measure by simulation how often 95 % intervals contain the true value and how often the paired test finds a
+    difference.
+    """
     install(session)
     session.run("pytest", "-s", "tests/metrics/simulate_coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(python=PYTHON)
 def faults(session: nox.Session) -> None:
-    """Plant faults in the demo suite: `harness compare` turns red, and `harness explain` names each cause.
+    """Plant faults in the demo suite; `harness compare` must fail, and `harness explain` must name each cause.
 
-    Some on whole rows, by published values; many on a few images, by a baseline, for results/faults.md. HARNESS_FAULTS
-    names some of the latter, separated by semicolons. Half an hour on two cores.
+    Some faults are planted in whole rows and found with published values. Many are planted on a few images and found
+    with a baseline; results/faults.md lists them. HARNESS_FAULTS selects some of these, separated by semicolons. Takes
+    half an hour on two cores.
     """
     install(session)
     files = ("tests/demo/every_fault.py", "tests/demo/fault_table.py")
@@ -142,13 +146,13 @@ def faults(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def trained(session: nox.Session) -> None:
-    """Look at trained weights on a part of COCO, for results/trained: parity, noise floors, what each precision moves.
+    """Measure trained weights on a part of COCO, for results/trained: parity, noise floors, effects of each precision.
 
-    HARNESS_WEIGHTS names a folder with a suite (`*.yaml`) and its weights, HARNESS_SUBSET the data. Half an hour on two
-    cores.
+    HARNESS_WEIGHTS names a folder with a suite (`*.yaml`) and its weights, HARNESS_SUBSET the data. Takes half an
+    hour on two cores.
     """
     if "HARNESS_WEIGHTS" not in os.environ:
-        session.skip("HARNESS_WEIGHTS names no folder with a suite and its weights")
+        session.skip("HARNESS_WEIGHTS is not set; set it to a folder with a suite and its weights")
     install(session)
     install_oracle(session)
     (suite,) = Path(os.environ["HARNESS_WEIGHTS"]).glob("*.yaml")
@@ -162,8 +166,8 @@ def trained(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def cluster(session: nox.Session) -> None:
-    """Run four rows on a part of COCO on a Ray cluster of three nodes, and kill a node and a worker; a round of what
-    the bench measures of workers.
+    """Run four rows on a part of COCO on a Ray cluster of three nodes, and kill a node and a worker. Also run one round
+    of the bench's measurement of workers.
     """
     install(session)
     files = ("tests/run/three_nodes.py", "tests/speed/shards_round.py")
@@ -172,8 +176,8 @@ def cluster(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def soak(session: nox.Session) -> None:
-    """Kill the demo suite 200 times and fuzz every reader with 10,000 cases: hours. HARNESS_SOAK_KILLS and
-    HARNESS_FUZZ_CASES say how often.
+    """Kill runs of the demo suite 200 times and fuzz each file reader with 10,000 cases. Takes hours;
+    HARNESS_SOAK_KILLS and HARNESS_FUZZ_CASES change the numbers.
     """
     install(session)
     often = {"HARNESS_FUZZ_CASES": "10000", "HARNESS_SOAK_KILLS": "200", "OMP_NUM_THREADS": "1"} | os.environ
@@ -182,17 +186,17 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments behind `--` go to pytest."""
+    """Run the tests; arguments after `--` go to pytest."""
     install(session)
     install_oracle(session)
-    # A process a core, and not many, since each holds torch; so each computes with one thread.
+    # One process per core, at most four because each loads torch; so each computes with one thread.
     parallel = ("--numprocesses", "logical", "--maxprocesses", "4")
     session.run("pytest", *parallel, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(python=list(PYTHONS), reuse_venv=False)
 def pythons(session: nox.Session) -> None:
-    """Run the demo and the tests on every Python that is installed; the demo's metrics equal those of results/."""
+    """Run the demo and the tests on each installed Python version; the demo's metrics must equal those of results/."""
     install(session)
     install_oracle(session)
     _demo_is_the_same(session)
@@ -201,7 +205,7 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON, reuse_venv=False)
 def release(session: nox.Session) -> None:
-    """Build the sdist and the wheel, check them, install the wheel as the README says, and use it elsewhere."""
+    """Build the sdist and the wheel, check them, install the wheel as in the README, and use it elsewhere."""
     out = Path(tempfile.mkdtemp())
     root = Path.cwd()
     session.install("build", "twine")
@@ -222,7 +226,7 @@ def release(session: nox.Session) -> None:
         session.run("harness", "compare", "runs", str(root / "results"), "demo", "--data", "data")
         session.run("python", str(root / "tests" / "public_names.py"), "examples")
         session.install("mypy", "pandas-stubs")
-        # A copy, so that mypy reads no configuration of the checkout, and finds the installed package only.
+        # A copy outside the checkout, so that mypy does not read the checkout's configuration or package.
         shutil.copy(root / "tests" / "docs" / "user_script.py", "user_script.py")
         session.run("mypy", "--strict", "user_script.py")
 
@@ -238,7 +242,7 @@ assert importlib.metadata.version('pose-harness') == harness.__version__
 
 @nox.session(python=PYTHON)
 def opencv5(session: nox.Session) -> None:
-    """Run the demo and the tests of crops with OpenCV 5, which the lock leaves out: our numbers are the same."""
+    """Run the demo and the tests of crops with OpenCV 5, which is not in the lock; the metrics must be the same."""
     install(session)
     session.install("--no-deps", "--only-binary", ":all:", "opencv-python-headless>=5,<6")
     _demo_is_the_same(session)
@@ -252,7 +256,7 @@ def _demo_is_the_same(session: nox.Session) -> None:
     session.run("python", "tests/demo/same_metrics.py", out, "results")
 
 
-@nox.session(python=OLDEST)  # NumPy 2 declares other types than NumPy 1, which comes with the oldest Python
+@nox.session(python=OLDEST)  # the lock has NumPy 1 for the oldest Python, and NumPy 2 declares other types
 def lint(session: nox.Session) -> None:
     """Check style with ruff, types with mypy, spelling with codespell and sentences with tests/docs/prose.py."""
     install(session)
@@ -265,7 +269,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def lock(session: nox.Session) -> None:
-    """Bring requirements.lock in line with pyproject.toml; `-- --upgrade` takes the newest of everything. Needs uv."""
+    """Update requirements.lock from pyproject.toml, with `-- --upgrade` to the newest versions. Needs uv."""
     decided = []
     for option, lines in (("--overrides", OVERRIDES), ("--constraints", CONSTRAINTS)):
         path = Path(session.create_tmp(), f"{option.strip('-')}.txt")
@@ -317,7 +321,9 @@ def lock(session: nox.Session) -> None:
 
 
 def _shorten_markers(path: Path) -> None:
-    """Drop from each line the marker of all platforms: an unknown one would get an empty environment, not an error."""
+    """Remove the markers that list the platforms: with them, another platform would get an empty environment, not an
+    error.
+    """
     lines = path.read_text().splitlines()
     newest, _, platforms = lines[0].partition(" ; ")[2].partition(" and ")
     short = []

@@ -1,4 +1,4 @@
-"""Predictions: the value between `predict` and `score`, kept on disk, columnar and compressed."""
+"""Predictions: the output of `predict` and the input of `score`, saved in compressed, columnar files (Parquet)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -32,7 +32,7 @@ class Predictions:
     crop_areas: Float32
     """[N] area of the padded crop region, px²; MMPose's OKS-NMS takes it as the person's scale."""
     keypoints: Floating
-    """[N, K, 2] x, y in image px; float32 or float64, as the decoder gives them."""
+    """[N, K, 2] x, y in image px; float32 or float64, depending on the decoder."""
     keypoint_scores: Float32
     """[N, K]"""
 
@@ -40,15 +40,15 @@ class Predictions:
         return len(self.person_ids)
 
     def where(self, chosen: Bool | Indices) -> "Predictions":
-        """Return those of the chosen people: of a mask [N], or of numbers [n] in their order."""
+        """Return the predictions of the chosen people: a mask [N], or indices [n], whose order is kept."""
         return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     def of_images(self, image_ids: Collection[int]) -> "Predictions":
-        """Return those of the people in some images."""
+        """Return the predictions of the people in the given images."""
         return self.where(np.isin(self.image_ids, list(image_ids)))
 
     def save(self, path: Path, key: str) -> None:
-        """Write to a Parquet file, atomically; `key` names the content that the predictions were made from."""
+        """Write to a Parquet file atomically; `key` identifies the inputs that the predictions were made from."""
         flat: dict[str, NDArray[Any]] = {
             "person_id": self.person_ids,
             "image_id": self.image_ids,
@@ -66,7 +66,7 @@ class Predictions:
 
     @staticmethod
     def saved_key(path: Path) -> str | None:
-        """Return the key that a file was saved with; None where there is no such file of this schema."""
+        """Return the key that a file was saved with; None if the file is missing, damaged or of another schema."""
         if not path.is_file():
             return None
         try:
@@ -92,7 +92,7 @@ class Predictions:
             raise ObtainError(f"predictions cannot be read: {path}: {error}") from error
         version = (table.schema.metadata or {}).get(b"schema_version", b"?").decode(errors="replace")
         if version != str(SCHEMA_VERSION):
-            raise ObtainError(f"predictions of schema version {brief(version)}, not {SCHEMA_VERSION}: {path}")
+            raise ObtainError(f"predictions have schema version {brief(version)}, not {SCHEMA_VERSION}: {path}")
         _check_columns(table, path)
 
         def nested(name: str) -> Floating:
@@ -113,16 +113,16 @@ class Predictions:
 
 
 def _column(values: NDArray[Any]) -> pa.Array:
-    """Wrap an array [N]; `pa.array` would import pandas, which takes half a second, to see whether it is one of its."""
+    """Wrap an array [N]; `pa.array` would first import pandas, which takes half a second, to check its type."""
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _check_columns(table: pa.Table, path: Path) -> None:
-    """Make sure that a file's columns are those that `save` writes.
+    """Check that a file has the columns that `save` writes.
 
     Raises:
-        ObtainError: Names the first column that is missing, of another type or not filled.
+        ObtainError: A column is missing, has another type or has empty cells; the message names the first one.
     """
     keypoints = _list_size(table, "keypoint_scores")
     if keypoints is None:
@@ -138,7 +138,7 @@ def _check_columns(table: pa.Table, path: Path) -> None:
 
 
 def _list_size(table: pa.Table, name: str) -> int | None:
-    """Return how many numbers each list of a column has; None where it is no column of such lists without gaps."""
+    """Return the length of a column's lists; None if the column is not complete lists of numbers of one length."""
     index = table.schema.get_field_index(name)
     if index < 0:
         return None

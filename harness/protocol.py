@@ -1,7 +1,7 @@
-"""The protocol: everything besides the weights that can move a number.
+"""The protocol: all settings besides the weights that a metric can depend on.
 
-It is derived from a row's resolved MMPose config, is printed next to every number, and holds all that `score` needs,
-so that saved predictions can be scored again without MMPose or torch.
+It is derived from a row's resolved MMPose config and printed next to each number. It has all settings that `score`
+needs, so that saved predictions can be scored again without MMPose or torch.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 
 class DataFile(Fields):
-    """A file whose content takes part in the result."""
+    """A file that the result depends on."""
 
     path: str
     """Relative to the data folder."""
@@ -25,7 +25,7 @@ class DataFile(Fields):
 
 
 class Boxes(Fields):
-    """Where the people come from."""
+    """The source of the people's boxes."""
 
     source: Literal["detector", "ground-truth"]
     file: DataFile | None = None
@@ -35,42 +35,42 @@ class Boxes(Fields):
 
 
 class Crop(Fields):
-    """How a box becomes the network's input."""
+    """The conversion of a box to the network's input."""
 
     input_size: Size
     """Width and height, px."""
     padding: float
-    """Factor by which a box grows before it is cropped."""
+    """Factor by which a box is enlarged before cropping."""
     affine: Literal["plain", "udp"]
 
 
 class Normalisation(Fields):
-    """How a crop's pixels, 0 to 255, become the network's input: (value - mean) / std for each colour."""
+    """The conversion of a crop's pixels, 0 to 255, to the network's input: (value - mean) / std for each colour."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     colours: Literal["RGB", "BGR"]
-    """The order of the channels, in which `mean` and `std` are as well."""
+    """The order of the channels, and of `mean` and `std`."""
 
 
 class Flip(Fields):
-    """The flip test: what the network gives for the mirrored crop is mirrored back and averaged in."""
+    """The flip test: outputs for the mirrored crop are mirrored back and averaged with those for the crop."""
 
     enabled: bool
     shift: bool
-    """Shift what is mirrored back by one pixel before averaging."""
+    """Whether the mirrored outputs are shifted by one pixel before averaging."""
     mode: str = "heatmap"
-    """How it is mirrored back: the codec's `flip_mode`. `udp_combined`: of a keypoint's three heatmaps, the one of
-    offsets to the right changes its sign."""
+    """The method of mirroring back: the codec's `flip_mode`. With `udp_combined`, a keypoint's map of offsets to the
+    right changes its sign."""
     indices: tuple[int, ...] | None = None
-    """The mirror images of the network's keypoints, where these are not the data set's."""
+    """The mirror images of the network's keypoints; None if the network has the data set's keypoints."""
 
 
 class Decoder(Fields):
-    """How what the network gives becomes keypoints."""
+    """The conversion of a network's outputs to keypoints."""
 
     codec: str
-    """A codec of `harness.codecs`, or of another package; looked up where heatmaps are decoded."""
+    """A codec of `harness.codecs` or of another package; looked up when outputs are decoded."""
     heatmap_size: Size | None = None
     """Width and height, px; None for a codec without heatmaps."""
     blur_kernel_size: int | None = None
@@ -78,84 +78,84 @@ class Decoder(Fields):
     simcc_split_ratio: float | None = None
     """Values of SimCC's vectors per px of the network's input; None for a codec without vectors."""
     simcc_lengths: Size | None = None
-    """How many values the vectors across and down have."""
+    """Lengths of the vectors for x and y."""
     radius_factor: float | None = None
-    """How far an offset of 1 is, as a share of the heatmap's longer side; None for a codec without offsets."""
+    """The length of an offset of 1 as a share of the heatmap's longer side; None for a codec without offsets."""
     kept: tuple[int, ...] | None = None
-    """Which of the network's keypoints are the data set's, in its order; None where they are the same."""
+    """Indices of the data set's keypoints among the network's, in the data set's order; None if both are the same."""
 
     @property
     def grid_size(self) -> Size | None:
-        """Across and down, the number of places that a keypoint can be found at; None for coordinates."""
+        """Number of possible keypoint positions along x and y; None for coordinates."""
         return self.heatmap_size or self.simcc_lengths
 
     @property
     def grid(self) -> str:
-        """What these places are of, in messages."""
+        """The name of the grid of positions, for messages."""
         return "heatmap" if self.heatmap_size else "vectors" if self.simcc_lengths else "crop"
 
     @property
     def map_size(self) -> Size:
-        """Width and height of the heatmaps, px, of a codec that has some."""
+        """Width and height of the heatmaps, px; only for codecs with heatmaps."""
         assert self.heatmap_size, f"{self.codec} has no heatmaps"
         return self.heatmap_size
 
 
 class Scoring(Fields):
-    """How predictions become metrics; each family of metrics has a class of its own (`harness.metrics.family`)."""
+    """The computation of metrics from predictions; each family of metrics has a subclass (`harness.metrics.family`)."""
 
     metric: str
     """The family's name."""
 
     @property
     def files(self) -> dict[str, DataFile]:
-        """The files that it reads besides the annotations, by field."""
+        """The files that scoring reads besides the annotations, by field."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if isinstance(value, DataFile)}
 
 
 class PoseSelection(Scoring):
-    """How MMPose's CocoMetric, and what derives from it, scores poses and drops duplicates before the evaluation."""
+    """Scoring of poses and removal of duplicates before the evaluation, in MMPose's CocoMetric and its subclasses."""
 
     sigmas: tuple[float, ...]
-    """Per-keypoint falloff; single precision, as MMPose holds them."""
+    """Per-keypoint falloff, in single precision as in MMPose."""
     score_mode: Literal["bbox", "keypoint", "bbox_keypoint", "bbox_rle"] = "bbox_keypoint"
-    """A pose's score: its box's, the mean of its keypoints', or their product; `bbox_rle`: the sum of its box's, and of
-    the mean and the highest of its keypoints'."""
+    """The score of a pose: the box score, the mean keypoint score, or their product. `bbox_rle`: the sum of the box
+    score, the mean and the highest keypoint score."""
     keypoint_score_threshold: float = 0.2
-    """Keypoints at or below it do not count in the mean."""
+    """Keypoints with a score at or below it do not count in the mean."""
     nms: Literal["oks", "soft-oks", "none"] = "oks"
     nms_threshold: float = 0.9
 
 
 Precision = Literal["fp32", "fp32-fast", "tf32", "bf16", "fp16"]
-"""`fp32` computes as MMPose does, bit for bit; `fp32-fast` sums in another order; the others have fewer digits."""
+"""`fp32` equals MMPose bit for bit; `fp32-fast` sums in another order; the others compute with fewer digits."""
 
 
 Warp = Literal["opencv-4", "opencv-5"]
-"""The arithmetic of crops: that of cv2.warpAffine before and since OpenCV 5. The published numbers have the former."""
+"""The arithmetic of crops, which cv2.warpAffine changed in OpenCV 5; the published numbers were computed before."""
 
 
 class Compute(Fields):
-    """How the network ran."""
+    """The conditions of the network's computation."""
 
     engine: Literal["shared", "upstream"]
     precision: Precision = "fp32"
     compiled: bool = False
-    """By torch.compile, which sums in another order."""
+    """Whether the network was compiled by torch.compile, which sums in another order."""
     batch_size: int
     device: str
     warp: Warp = "opencv-4"
-    """The shared engine's is always that of OpenCV 4, whatever is installed."""
+    """The shared engine always uses the arithmetic of OpenCV 4, with any installed version."""
 
     @property
     def exact(self) -> bool:
-        """Whether it computes as MMPose's own loop."""
+        """Whether the outputs equal those of MMPose's own loop bit for bit."""
         return self.precision == "fp32" and not self.compiled
 
 
 def _of_its_family(value: Any) -> Any:
-    """Return the scoring of a JSON document as an object of its family's class; one that is an object stays."""
+    """Return the scoring of a JSON document as an object of its family's class; an object is returned unchanged."""
     if not isinstance(value, dict):
         return value
     try:
@@ -166,28 +166,28 @@ def _of_its_family(value: Any) -> Any:
 
 
 AnyScoring = SerializeAsAny[Annotated[Scoring, BeforeValidator(_of_its_family)]]
-"""The scoring of whatever family of metrics."""
+"""The scoring of any family of metrics."""
 
 
 class Protocol(Document):
-    """The whole ledger of one run."""
+    """All settings of one run."""
 
     title: ClassVar[str] = "protocol"
     dataset: str
-    """MMPose's class that reads it, e.g. CocoDataset."""
+    """MMPose's class that reads the data set, e.g. CocoDataset."""
     annotations: DataFile
     num_keypoints: int
     flip_indices: tuple[int, ...]
-    """For each keypoint, the one that it becomes in a mirrored image."""
+    """For each keypoint, the index of its mirror image."""
     boxes: Boxes
     limit: int | None
-    """Only the first so many images were evaluated: a partial run."""
+    """Number of evaluated images, counted from the first, of a partial run; None for a complete run."""
     crop: Crop
     normalisation: Normalisation | None = None
-    """None in protocols of former versions, and for sources of heatmaps that do not state it."""
+    """None in protocols of earlier versions, and if the source of heatmaps does not state it."""
     flip: Flip
     decoder: Decoder
     scoring: AnyScoring
     compute: Compute
     overrides: tuple[str, ...] | None = None
-    """Fields of the config that the row changes, as `field = value` in JSON; None where it changes none."""
+    """Fields of the config that the row changes, as `field = value` in JSON; None if it changes none."""

@@ -99,5 +99,5 @@ def test_text_that_is_none(run: RunFolder) -> None:
         pq.read_table(pa.BufferReader(whole)).replace_schema_metadata({"schema_version": b"\xff"}), run.predictions
     )
     assert Predictions.saved_key(run.predictions) is None
-    with pytest.raises(ObtainError, match="predictions of schema version"):
+    with pytest.raises(ObtainError, match="predictions have schema version"):
         Predictions.load(run.predictions)

@@ -1,6 +1,6 @@
-"""Codecs: from what a network gives, such as heatmaps, to keypoints.
+"""Codecs: decode the outputs of a network, such as heatmaps, to keypoints.
 
-A module for each, with all that is known of it; the others are what they share. `decoding.py` decodes batches with the
-codec of a run; `interface.py` says what a codec is. To add one, write a module here, or in another package, whose
-`PLUGIN` is a `Codec` (harness/plugins.py).
+Each codec has its own module; the other modules have code that codecs share. `interface.py` defines the class `Codec`,
+and harness/predict/decoding.py decodes batches with the codec of a run. To add a codec, write a module here, or in
+another package, whose `PLUGIN` is a `Codec` (harness/plugins.py).
 """

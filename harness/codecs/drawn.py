@@ -1,4 +1,4 @@
-"""Outputs like those of a trained network, drawn for measurements of speed: the same on every call."""
+"""Random outputs like those of a trained network, for measurements of speed; the same on every call."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from harness.protocol import Size
 
 
 def draw_heatmaps(people: int, maps: int, height: float, size: Size) -> Float32:
-    """Draw heatmaps [people, maps, h, w] of a width and height.
+    """Return random heatmaps [people, maps, h, w]; `size` is their width and height.
 
-    Gaussians of 0.05 to 1 times `height` on noise, a third of them with a lower one elsewhere.
+    Each has a Gaussian with a peak of 0.05 to 1 times `height` on noise. A third of them have a second, lower Gaussian.
     """
     rng = np.random.default_rng(0)
     width, tall = size

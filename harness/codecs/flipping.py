@@ -1,7 +1,7 @@
-"""Flip tests: what a network gives for mirrored crops, mirrored back.
+"""Flip tests: mirror back the outputs of a network for mirrored crops.
 
-Each function returns a copy, which `harness.predict.forward.flip_tested` averages with what the network gives for the
-crops themselves. Source: mmpose/models/utils/tta.py.
+Each function returns a copy, which `harness.predict.forward.flip_tested` averages with the outputs for the original
+crops. Source: mmpose/models/utils/tta.py.
 """
 
 from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def mirror_heatmaps(heatmaps: Tensor, protocol: Protocol, channels: int = 1) -> Tensor:
-    """Mirror heatmaps [N, `channels` K, h, w] back (`flip_heatmaps` in MMPose); keypoints keep their channels."""
+    """Return heatmaps [N, `channels` K, h, w] mirrored back (`flip_heatmaps` in MMPose).
+
+    The channels of a keypoint stay together and in order.
+    """
     pairs = [channels * keypoint + channel for keypoint in mirror_images(protocol) for channel in range(channels)]
     heatmaps = heatmaps.flip(-1).index_select(1, on_device(tuple(pairs), heatmaps.device))
     if protocol.flip.shift:
@@ -26,13 +29,13 @@ def mirror_heatmaps(heatmaps: Tensor, protocol: Protocol, channels: int = 1) -> 
 
 
 def mirror_images(protocol: Protocol) -> tuple[int, ...]:
-    """Return for each of the network's keypoints the one that it becomes in a mirrored image."""
+    """Return for each keypoint of the network the index of its mirror image, such as left hip for right hip."""
     return protocol.flip.indices or protocol.flip_indices
 
 
 @lru_cache
 def on_device(indices: tuple[int, ...], device: torch.device) -> Tensor:
-    """Return indices as a tensor, made once: a GPU is waited for when numbers are copied to it."""
+    """Return indices as a tensor on a device, cached: each copy of numbers to a GPU waits for the GPU."""
     import torch
 
     return torch.tensor(indices, device=device)

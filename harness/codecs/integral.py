@@ -1,6 +1,6 @@
-"""Integral regression: the head takes the mean place of heatmaps, which are not decoded: coordinates are.
+"""Integral regression: the head computes coordinates as expected positions over heatmaps.
 
-Flips, scores and shares of the input are those of regression.
+The coordinates are decoded as in regression: same flip test, scores and units. The heatmaps are not used.
 Source: mmpose/codecs/integral_regression_label.py; heads/regression_heads/integral_regression_head.py (Sun et al., ECCV
 2018; Nibali et al., Numerical Coordinate Regression, 2018).
 """
@@ -20,13 +20,13 @@ class Integral(Regression):
 
     name = "integral"
     type = "IntegralRegressionLabel"
-    peak = 20.0  # the softmax of a lower one than ln(64 * 64) spreads over the whole map
+    peak = 20.0  # the softmax of a peak lower than ln(64 * 64) spreads over the whole map
     spread = None
     constants = ("linspace_x", "linspace_y")
-    settings = None  # as fast as regression
+    settings = None  # decodes at the speed of regression, so bench does not measure it
 
     def joined(self, given: Any) -> Tensor:
-        """Return the coordinates that the head gives beside its heatmaps."""
+        """Return the coordinates from the head's outputs (coordinates, heatmaps)."""
         coordinates: Tensor = given[0]
         return coordinates
 

@@ -1,9 +1,9 @@
-"""Loops over heatmaps [M, H, W] for a CPU, compiled: one heatmap after the other, each while it is in the cache.
+"""Compiled loops over heatmaps [M, H, W] for a CPU; each heatmap is processed completely while it is in the cache.
 
-Maxima are looked for among the bits of the numbers, taken as whole numbers: compilers use vector instructions for
-these, but not for numbers that may be NaN. The bits of positive numbers are ordered as the numbers are.
-numba keeps compiled loops in __pycache__ and compiles one again when its own module changes: after a change here,
-delete those of the modules that import from this one.
+The loops search maxima in the bit patterns of the numbers, read as integers: compilers use vector instructions for
+integers, but not for floats that may be NaN. Positive floats and their bit patterns have the same order.
+numba caches compiled loops in __pycache__ and recompiles a loop only when its own module changes. After a change here,
+delete the cached loops of the modules that import this one.
 """
 
 from __future__ import annotations  # torch is imported where heatmaps are decoded, not where configs are read
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INFINITE = np.int32(0x7F800000)
-"""The bits of infinity; those of NaN without their sign are higher."""
+"""The bits of infinity; the bits of NaN without the sign are higher."""
 
 
 def flatten(heatmaps: Tensor) -> Float32:
-    """Return heatmaps [N, K, H, W], contiguous, on a CPU, as [N K, H, W]."""
+    """Return contiguous heatmaps [N, K, H, W] on a CPU as an array [N K, H, W]."""
     maps: Float32 = heatmaps.numpy().reshape(-1, *heatmaps.shape[2:])
     return maps
 
@@ -35,12 +35,12 @@ def blur_around_maxima(
     """Find the maxima of heatmaps, and blur the heatmaps around them.
 
     Args:
-        heatmaps: As above, contiguous; zero beyond their borders.
+        heatmaps: [M, H, W], contiguous; values beyond the borders count as zero.
         taps: The kernel of the blur along x and y, symmetric.
-        index: To be filled with the row-major positions of the maxima [M].
-        scores: The maxima [M].
-        blurred: The blurred values around them [M, 2 reach + 1, 2 reach + 1], also beyond the border.
-        largest: The largest absolute value that was blurred [M].
+        index: Output: the row-major positions of the maxima [M].
+        scores: Output: the maxima [M].
+        blurred: Output: the blurred values around the maxima [M, 2 reach + 1, 2 reach + 1], also beyond the border.
+        largest: Output: the largest absolute value that was blurred [M].
     """
     height, width = heatmaps.shape[1:]
     edge, half = blurred.shape[1], len(taps) // 2
@@ -68,7 +68,10 @@ def blur_around_maxima(
 
 @njit(nogil=True, cache=True)
 def place_of_maximum(heatmaps, bits, i, peaks):  # type: ignore[no-untyped-def]
-    """Return row and column of the first maximum, or first NaN, of heatmap i; put its rows' largest bits in `peaks`."""
+    """Return row and column of the first NaN of heatmap i, or else of its first maximum.
+
+    Writes the bits of the largest absolute value of each row to `peaks`.
+    """
     height, width = heatmaps.shape[1:]
     row, largest = 0, np.int32(0)
     for y in range(height):
@@ -80,7 +83,7 @@ def place_of_maximum(heatmaps, bits, i, peaks):  # type: ignore[no-untyped-def]
         column = first_place(bits[i, row], largest)
         if column < width:
             return row, column
-    row, column = 0, 0  # the largest value is negative, or there are only zeros, of any sign, or a NaN
+    row, column = 0, 0  # the largest absolute value is of a negative number, or all values are ±0, or one is NaN
     for y in range(height):
         for x in range(width):
             if np.isnan(heatmaps[i, y, x]):
@@ -92,7 +95,7 @@ def place_of_maximum(heatmaps, bits, i, peaks):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def blur_down(rows, y, taps, out):  # type: ignore[no-untyped-def]
-    """Blur row y along y into `out`; there are zeros above the first and below the last row."""
+    """Blur row y along y into `out`; rows above the first and below the last count as zeros."""
     half, width = len(taps) // 2, len(out)
     for x in range(width):
         out[x] = taps[half] * rows[y, x]
@@ -109,9 +112,9 @@ def blur_down(rows, y, taps, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def blur_along(line, taps, out, y):  # type: ignore[no-untyped-def]
-    """Blur a line into row y of `out`, which is shorter by all taps but one.
+    """Blur a line into row y of `out`, which is shorter than the line by the number of taps less one.
 
-    Views begin where a loop's indices do: of sums of indices, which could be negative, compilers make no vectors.
+    Views start at the loop's first index: compilers do not vectorise sums of indices, which could be negative.
     """
     half, width = len(taps) // 2, out.shape[1]
     middle = line[half:]
@@ -125,7 +128,7 @@ def blur_along(line, taps, out, y):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def highest_bits_of(bits):  # type: ignore[no-untyped-def]
-    """Return the bits of the highest of numbers, 0 where none is positive."""
+    """Return the highest of the bit patterns `bits`; 0 if no number is positive."""
     highest = np.int32(0)
     for i in range(len(bits)):
         highest = bits[i] if bits[i] > highest else highest
@@ -134,7 +137,7 @@ def highest_bits_of(bits):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def largest_bits_of(bits):  # type: ignore[no-untyped-def]
-    """Return the bits of the largest absolute value of numbers; NaN's, which are the highest, if one of them is NaN."""
+    """Return the bits of the largest absolute value of numbers; the bits of NaN, which are highest, if one is NaN."""
     largest = np.int32(0)
     for i in range(len(bits)):
         magnitude = np.int32(bits[i] & 0x7FFFFFFF)
@@ -144,7 +147,7 @@ def largest_bits_of(bits):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def first_place(bits, value):  # type: ignore[no-untyped-def]
-    """Return where a value is first found among `bits`, or how many these are."""
+    """Return the index of the first element of `bits` that equals `value`, or the length of `bits` if none does."""
     i = 0
     while i < len(bits) and bits[i] != value:
         i += 1

@@ -1,4 +1,4 @@
-"""Maxima of heatmaps, values beside them, and their places in px of the heatmap and of the network's input.
+"""Maxima of heatmaps, their neighbouring values, and their positions in px of the heatmap and of the network's input.
 
 Source of `maxima`: mmpose/codecs/utils/post_processing.py `get_heatmap_maximum`.
 """
@@ -21,7 +21,7 @@ def maxima(heatmaps: Float32) -> tuple[Float32, Float32]:
     """Locate the maximum of each heatmap [N, K, H, W].
 
     Returns:
-        Its x, y [N, K, 2], heatmap px, -1 where the maximum is not positive; and its value [N, K].
+        The positions x, y [N, K, 2], heatmap px, -1 where the maximum is not positive; and the maxima [N, K].
     """
     n, k, h, w = heatmaps.shape
     flat = heatmaps.reshape(n, k, h * w)
@@ -37,7 +37,7 @@ class Neighbourhood:
 
     Args:
         heatmaps: [M, H, W]
-        points: [M, 2] x, y; whole numbers, far enough inside for the offsets asked for.
+        points: [M, 2] x, y; integers, so far inside the heatmap that all offsets used stay inside as well.
     """
 
     def __init__(self, heatmaps: Float32, points: Float32) -> None:
@@ -52,12 +52,12 @@ class Neighbourhood:
 
 
 def find_maxima(heatmaps: Tensor) -> Tensor:
-    """Return the row-major position [M] of the first maximum of each heatmap [N, K, H, W], contiguous; M = N K."""
+    """Return the row-major position [M] of the first maximum of each contiguous heatmap [N, K, H, W]; M = N K."""
     return heatmaps.view(-1, heatmaps.shape[2] * heatmaps.shape[3]).argmax(-1)
 
 
 def values_at(heatmaps: Tensor, index: Tensor) -> Tensor:
-    """Return the values of heatmaps [N, K, H, W], contiguous, at row-major positions [M], one a heatmap."""
+    """Return the values [M] of contiguous heatmaps [N, K, H, W] at row-major positions [M], one per heatmap."""
     return heatmaps.view(len(index), -1).gather(1, index[:, None])[:, 0]
 
 
@@ -70,7 +70,10 @@ def to_points(index: Indices, scores: Float32, width: int) -> Float32:
 
 
 def strides(decoder: Decoder, input_size: Size) -> Float32:
-    """Return input px per heatmap px, across and down: they differ where the aspect ratios do (AlexNet)."""
+    """Return input px per heatmap px along x and y.
+
+    They differ where heatmap and input have different aspect ratios, as for AlexNet.
+    """
     return _strides(decoder.map_size, input_size)
 
 

@@ -1,6 +1,6 @@
-"""MSRA heatmaps: a quarter pixel from the maximum towards the higher neighbour.
+"""MSRA heatmaps: a keypoint is the maximum, moved by a quarter pixel towards the higher neighbour.
 
-The fast paths compare values of the heatmap itself, so every keypoint is certain and equal to MMPose's to the last bit.
+The fast paths compare unchanged heatmap values, so each keypoint is certain and equals MMPose's to the last bit.
 Source: mmpose/codecs/msra_heatmap.py, utils/refinement.py `refine_keypoints` (Xiao et al., ECCV 2018).
 """
 
@@ -30,7 +30,7 @@ def decode_msra(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tuple[
     points, scores = maxima(heatmaps)
     height, width = heatmaps.shape[2:]
     x, y = points[..., 0], points[..., 1]
-    # The bounds are not alike on all sides; upstream's are kept.
+    # The bounds differ between the sides, as in MMPose.
     across = (x > 1) & (x < width - 1) & (y > 0) & (y < height)
     down = (y > 1) & (y < height - 1) & (x > 0) & (x < width)
     steps = np.zeros_like(points)
@@ -50,7 +50,10 @@ def observe_msra(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
 
 @lru_cache
 def _crosses(count: int, height: int, width: int, device: torch.device) -> Tensor:
-    """Return where a cross begins in each of `count` heatmaps [5, count]: centre, right, left, below and above."""
+    """Return offsets [5, count] of centre, right, left, below and above in `count` heatmaps stored one after another.
+
+    The offsets are those of a maximum at position 0 of its heatmap.
+    """
     import torch
 
     cross = torch.tensor([[0], [1], [-1], [width], [-width]], device=device)
@@ -58,12 +61,12 @@ def _crosses(count: int, height: int, width: int, device: torch.device) -> Tenso
 
 
 def locate_msra(index: Indices, values: Float32, size: Size, decoder: Decoder, input_size: Size) -> Located:
-    """Locate M keypoints from their maxima's positions [M] and the values there and next to it [5, M] (`_crosses`)."""
+    """Locate M keypoints from the positions of their maxima [M] and the values there and beside [5, M] (`_crosses`)."""
     width, height = size
     scores, right, left, below, above = values
     points = to_points(index, scores, width)
     x, y = points.T
-    # The bounds are not alike on all sides; upstream's are kept. Outside them the neighbours mean nothing.
+    # The bounds differ between the sides, as in MMPose. Outside them the neighbours' values are not used.
     across = (x > 1) & (x < width - 1) & (y > 0)
     down = (y > 1) & (y < height - 1) & (x > 0)
     x += across * np.sign(right - left) * np.float32(0.25)
@@ -78,7 +81,7 @@ def locate_stepped(points: Float32, scores: Float32, size: Size, decoder: Decode
 
 @lru_cache
 def all_certain(count: int) -> Bool:
-    """Return that `count` keypoints are; made once, which takes a tenth of what the keypoints of a batch do."""
+    """Return a read-only array [count] of True, cached: making it takes a tenth of the time to locate a batch."""
     certain = np.ones(count, bool)
     certain.flags.writeable = False
     return certain
@@ -97,7 +100,7 @@ def step_from_maxima(heatmaps: Float32, points: Float32, scores: Float32) -> Non
     """Find the maxima of heatmaps, and step a quarter pixel from them towards the higher neighbours, as MSRA does.
 
     Args:
-        heatmaps: As above, contiguous.
+        heatmaps: [M, H, W], contiguous.
         points: To be filled with x, y [M, 2], heatmap px, -1 where the maximum is not positive.
         scores: The maxima [M].
     """
@@ -108,7 +111,7 @@ def step_from_maxima(heatmaps: Float32, points: Float32, scores: Float32) -> Non
         y, x = place_of_maximum(heatmaps, bits, i, peaks)
         score = heatmaps[i, y, x]
         scores[i], points[i, 0], points[i, 1] = score, x if score > 0 else -1, y if score > 0 else -1
-        # The bounds are not alike on all sides; upstream's are kept.
+        # The bounds differ between the sides, as in MMPose.
         if score > 0 and 1 < x < width - 1 and y > 0:
             points[i, 0] += quarter * np.sign(heatmaps[i, y, x + 1] - heatmaps[i, y, x - 1])
         if score > 0 and 1 < y < height - 1 and x > 0:

@@ -1,7 +1,7 @@
-"""Regression: the network gives coordinates, as shares of its input's width and height.
+"""Regression: the network outputs coordinates as fractions of its input's width and height.
 
-Two numbers a keypoint, whose score is then 1; or four, the last two of which are how uncertain the first two are,
-across and down, before a sigmoid (RLE): the score is one less their mean.
+A keypoint has two numbers x, y and the score 1; or, with RLE, four: x, y and their uncertainties before a sigmoid. Then
+the score is 1 minus the mean uncertainty.
 Source: mmpose/codecs/regression_label.py; heads/regression_heads/rle_head.py for the sigmoid (Toshev et al., CVPR 2014;
 Li et al., Human Pose Regression with Residual Log-likelihood Estimation, ICCV 2021).
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def decode_coordinates(outputs: Float32, input_size: Size) -> tuple[Floating, Float32]:
     """Return keypoints [N, K, 2], px of the network's input, and scores [N, K] of coordinates [N, K, 2 or 4].
 
-    A keypoint that is no finite number has a score that is none; MMPose's is 1 where there are two numbers a keypoint.
+    The score of a keypoint that is not finite is NaN; MMPose's is 1 for coordinates [N, K, 2].
     """
     keypoints = outputs[..., :2] * np.array(input_size)
     with_sigmas = outputs.shape[-1] == 4
@@ -35,7 +35,7 @@ def decode_coordinates(outputs: Float32, input_size: Size) -> tuple[Floating, Fl
 
 
 def observe_coordinates(outputs: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
-    """Return the first argument of `locate_coordinates`: all that there is."""
+    """Return the first argument of `locate_coordinates`: the unchanged outputs."""
     return (outputs,)
 
 
@@ -50,7 +50,7 @@ class Regression(Codec):
 
     name = "regression"
     type = "RegressionLabel"
-    """MMPose's name of it."""
+    """The name of MMPose's class."""
     has_heatmaps = False
     form = "coordinates"
     flip_mode = "coordinates"
@@ -67,11 +67,11 @@ class Regression(Codec):
         return Decoder(codec=self.name) if settings["type"] == self.type else None
 
     def parted(self, outputs: Tensor, decoder: Decoder) -> Tensor:
-        """Return coordinates of one instance a person."""
+        """Return coordinates with a dimension for instances: [N, 1, K, 2 or 4]."""
         return outputs.unsqueeze(1)
 
     def finished(self, outputs: Tensor) -> Tensor:
-        """Return coordinates with the sigmoid of what RLE adds to them."""
+        """Return coordinates with the sigmoid applied to RLE's uncertainties."""
         if outputs.shape[-1] == 2:
             return outputs
         outputs = outputs.clone()
@@ -79,7 +79,7 @@ class Regression(Codec):
         return outputs
 
     def mirrored_back(self, outputs: Tensor, protocol: Protocol) -> Tensor:
-        """As `Codec.mirrored_back`: `flip_coordinates` in mmpose/models/utils/tta.py. The shift is an input px."""
+        """As `Codec.mirrored_back`: `flip_coordinates` in mmpose/models/utils/tta.py. The shift is 1 input px."""
         turned = outputs.index_select(1, on_device(mirror_images(protocol), outputs.device))
         turned[..., 0] = 1.0 - turned[..., 0]
         if protocol.flip.shift:
@@ -91,7 +91,7 @@ class Regression(Codec):
         return decode_coordinates(outputs, input_size)
 
     def unique(self, outputs: Float32, decoder: Decoder, share: float) -> Bool:
-        """Return that every keypoint is: coordinates have no maxima."""
+        """Return True for each keypoint: coordinates have no maxima that could be ambiguous."""
         return np.ones(outputs.shape[:2], bool)
 
     def encoded(self, points: Floating, scores: Floating | None, input_size: Size) -> Float32:
@@ -102,7 +102,7 @@ class Regression(Codec):
         return outputs
 
     def drawn(self, people: int, keypoints: int, decoder: Decoder, input_size: Size) -> Float32:
-        """Draw coordinates [people, K, 2] anywhere in the input."""
+        """Return random coordinates [people, K, 2], uniform over the input."""
         points = np.random.default_rng(0).uniform(0, np.array(input_size) - 1, (people, keypoints, 2))
         return self.encoded(points, None, input_size)
 

@@ -1,9 +1,9 @@
-"""SimCC: two vectors a keypoint, one across and one down, whose maxima are the keypoint.
+"""SimCC: two vectors per keypoint, one for x and one for y; the positions of their maxima are the keypoint.
 
-The outputs [N, K, w + h] have a keypoint's vectors one behind the other, each as long as the side of the network's
-input times the split ratio. A keypoint's score is the lower of the two maxima, as the network gives them: no softmax.
-The fast paths compare values of the vectors themselves, so every keypoint is certain and equal to MMPose's to the last
-bit. What RTMWHead's codec predicts to be visible is left out: no metric reads it.
+The outputs [N, K, w + h] have both vectors of a keypoint, one after the other; each is as long as the side of the
+network's input times the split ratio. The score is the lower of the two maxima, without softmax.
+The fast paths compare unchanged values of the vectors, so each keypoint is certain and equals MMPose's to the last bit.
+The visibility that RTMWHead's codec predicts is ignored, because no metric uses it.
 Source: mmpose/codecs/simcc_label.py, utils/post_processing.py `get_simcc_maximum` (Li et al., ECCV 2022).
 """
 
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _PART = 64
-"""Values of a vector that are searched at once."""
+"""Number of values of a vector that are searched at once."""
 _SIGMA = 6.0
-"""Of drawn vectors' peaks, in their values: MMPose's default."""
+"""Standard deviation of the peaks of random vectors, in vector elements: MMPose's default."""
 
 
 def vectors_of(outputs: Any, decoder: Decoder) -> tuple[Any, Any]:
     """Return the two vectors, [N, K, w] and [N, K, h], of outputs [N, K, w + h].
 
     Raises:
-        ValueError: The outputs are of another length than the decoder's vectors.
+        ValueError: The length of the outputs is not that of the decoder's vectors.
     """
     assert decoder.simcc_lengths
     across, down = decoder.simcc_lengths
     if outputs.shape[-1] != across + down:
-        raise ValueError(f"vectors of {outputs.shape[-1]} values together, where {across} and {down} are decoded")
+        raise ValueError(f"SimCC's outputs have {outputs.shape[-1]} values, but the decoder needs {across} + {down}")
     return outputs[..., :across], outputs[..., across:]
 
 
 def decode_simcc(outputs: Float32, decoder: Decoder) -> tuple[Float32, Float32]:
     """Decode outputs [N, K, w + h] to keypoints [N, K, 2], px of the network's input, and scores [N, K].
 
-    Where a vector has a value that is no number, the score is none either; MMPose's is, where that is the vector down.
+    If a vector has a NaN, the score is NaN; MMPose's score is a number if only the vector for y has one.
     """
     index, values = [], []
     for vectors in vectors_of(outputs, decoder):
@@ -60,7 +60,7 @@ def decode_simcc(outputs: Float32, decoder: Decoder) -> tuple[Float32, Float32]:
 
 
 def _to_points(index: Indices, values: Float32, decoder: Decoder) -> tuple[Float32, Float32]:
-    """Return keypoints [..., 2] and scores [...] of the places [2, ...] and the values [2, ...] of both maxima."""
+    """Return keypoints [..., 2] and scores [...] from positions [2, ...] and values [2, ...] of both maxima."""
     assert decoder.simcc_split_ratio
     across, down = values
     scores = np.where((across > down) | np.isnan(down), down, across)
@@ -83,7 +83,7 @@ def observe_simcc(outputs: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
 
 
 def observe_simcc_on_cpu(outputs: Tensor, decoder: Decoder) -> tuple[npt.NDArray[Any], ...]:
-    """Return the same of outputs on a CPU."""
+    """Return the first arguments of `locate_simcc` for outputs on a CPU."""
     vectors_of(outputs, decoder)
     assert decoder.simcc_lengths
     rows = outputs.numpy().reshape(-1, outputs.shape[-1])
@@ -93,7 +93,7 @@ def observe_simcc_on_cpu(outputs: Tensor, decoder: Decoder) -> tuple[npt.NDArray
 
 
 def locate_simcc(index: Indices, values: Float32, size: Size, decoder: Decoder, input_size: Size) -> Located:
-    """Locate M keypoints from the places [2, M] and the values [2, M] of the maxima across and down."""
+    """Locate M keypoints from positions [2, M] and values [2, M] of the maxima along x and y."""
     return Located(*_to_points(index, values, decoder), all_certain(index.shape[1]))
 
 
@@ -104,8 +104,8 @@ def find_both_maxima(rows, across, index, values):  # type: ignore[no-untyped-de
     Args:
         rows: [M, w + h], contiguous.
         across: The length w of the first part.
-        index: To be filled with the places [2, M].
-        values: To be filled with the values there [2, M].
+        index: Output: the positions of the maxima [2, M].
+        values: Output: the maxima [2, M].
     """
     bits = rows.view(np.int32)
     for i in range(len(rows)):
@@ -117,13 +117,13 @@ def find_both_maxima(rows, across, index, values):  # type: ignore[no-untyped-de
 @njit(nogil=True, cache=True)
 def _place_of_maximum(vector, bits):  # type: ignore[no-untyped-def]
     highest, start = np.int32(0), 0
-    for first in range(0, len(bits), _PART):  # one part after the other, so that the place is looked for in one alone
+    for first in range(0, len(bits), _PART):  # part by part, so that only one part is searched for the position
         of_part = highest_bits_of(bits[first : first + _PART])
         if of_part > highest:
             highest, start = of_part, first
     if 0 < highest <= INFINITE and largest_bits_of(bits) <= INFINITE:
         return start + first_place(bits[start : start + _PART], highest)
-    place = 0  # nothing is positive, or there is a NaN
+    place = 0  # no value is positive, or there is a NaN
     for i in range(len(vector)):
         if np.isnan(vector[i]):
             return i
@@ -150,7 +150,7 @@ class Simcc(Codec):
         """As `Codec.read`.
 
         Raises:
-            SpecError: It asks for DARK's refinement of the maxima.
+            SpecError: The config uses DARK's refinement of the maxima.
         """
         if settings["type"] != "SimCCLabel":
             return None
@@ -163,13 +163,13 @@ class Simcc(Codec):
         return Decoder(codec=self.name, simcc_split_ratio=ratio, simcc_lengths=(across, down))
 
     def joined(self, given: Any) -> Tensor:
-        """Return both vectors, one behind the other."""
+        """Return both vectors as one tensor [N, K, w + h]."""
         import torch
 
         return torch.cat(given, -1)
 
     def parted(self, outputs: Tensor, decoder: Decoder) -> tuple[Tensor, Tensor]:
-        """Return both vectors."""
+        """Return both vectors, [N, K, w] and [N, K, h]."""
         return vectors_of(outputs, decoder)
 
     def mirrored_back(self, outputs: Tensor, protocol: Protocol) -> Tensor:
@@ -184,14 +184,14 @@ class Simcc(Codec):
         return decode_simcc(outputs, decoder)
 
     def unique(self, outputs: Float32, decoder: Decoder, share: float) -> Bool:
-        """Return where the maxima of both vectors are unique."""
+        """Return for each keypoint [N, K] whether the maxima of both vectors are unique."""
         across, down = (super(Simcc, self).unique(part, decoder, share) for part in vectors_of(outputs, decoder))
         return across & down
 
     def encoded(self, points: Floating, scores: Floating, decoder: Decoder) -> Float32:
-        """Return outputs [N, K, w + h] that decode to keypoints [N, K, 2], as near as values lie, and scores [N, K].
+        """Return outputs [N, K, w + h] that decode to the vector elements nearest to keypoints [N, K, 2].
 
-        Gaussians, as `SimCCLabel.encode` makes them where they are not normalised, as high as the scores.
+        The vectors are Gaussians, as from `SimCCLabel.encode` without normalisation, with scores [N, K] as peaks.
         """
         assert decoder.simcc_lengths
         assert decoder.simcc_split_ratio
@@ -203,7 +203,7 @@ class Simcc(Codec):
         return outputs
 
     def drawn(self, people: int, keypoints: int, decoder: Decoder, input_size: Size) -> Float32:
-        """Draw peaks of RTMPose's heights, on noise that is half of the time below zero."""
+        """Return random vectors with peaks as high as RTMPose's, on noise of which half is below zero."""
         rng = np.random.default_rng(0)
         points = rng.uniform(0, np.array(input_size) - 1, (people, keypoints, 2))
         outputs = self.encoded(points, rng.uniform(0.5, 6, points.shape[:2]), decoder)

@@ -1,8 +1,9 @@
-"""UDP's combined maps: a class map a keypoint, whose blurred maximum is refined by two maps of offsets.
+"""UDP's combined maps: one class map per keypoint, whose blurred maximum is refined by two offset maps.
 
-A keypoint has three heatmaps one after the other: how likely it is within a radius, and how far it is to the right and
-below, in radii. The class map is blurred, with its border mirrored; the offsets are read at its maximum.
-The fast paths are not certain where two blurred values are nearly equal, nor where the maximum is not positive: MMPose
+A keypoint has three consecutive heatmaps: a class map (the probability that the keypoint is within a radius) and the
+offsets to the keypoint, right and down, in radii. The class map is blurred, with its border mirrored; the offsets are
+read at its maximum.
+The fast paths are not certain where two blurred values are nearly equal, and where the maximum is not positive: MMPose
 then reads the offsets of another keypoint.
 Source: mmpose/codecs/udp_heatmap.py with heatmap_type `combined` (Huang et al., UDP, CVPR 2020).
 """
@@ -39,8 +40,8 @@ def decode_combined(heatmaps: Float32, decoder: Decoder, input_size: Size) -> tu
     count, num_keypoints = scores.shape
     height, width = heatmaps.shape[2:]
     offsets = np.stack([heatmaps[:, 1::3], heatmaps[:, 2::3]], axis=-1).reshape(count, -1, 2) * _radius(decoder)
-    # A keypoint without a positive maximum sits at -1, -1, which is a place of the keypoint before or, of the first
-    # one, of the last; upstream reads the same one.
+    # A keypoint without a positive maximum is at -1, -1. This index points into the previous keypoint's maps (for the
+    # first keypoint, into the last one's), as in MMPose.
     index = points[..., 0] + points[..., 1] * width + height * width * np.arange(num_keypoints, dtype=np.float32)
     points += offsets[np.arange(count)[:, None], index.astype(int)]
     return _to_input(points, decoder, input_size), scores
@@ -61,7 +62,7 @@ def _taps(decoder: Decoder) -> int:
 
 
 def _radius(decoder: Decoder) -> float:
-    """Return how far an offset of 1 is, heatmap px."""
+    """Return the length of an offset of 1 in heatmap px."""
     assert decoder.radius_factor is not None
     return decoder.radius_factor * max(decoder.map_size)
 
@@ -88,7 +89,7 @@ def observe_combined(heatmaps: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
 
 @lru_cache
 def _blur(length: int, taps: int, device: torch.device) -> Tensor:
-    """Return the matrix [length, length] that blurs a line whose border is mirrored, but for its last value."""
+    """Return the matrix [length, length] that blurs a line; the border is mirrored without repeating the edge value."""
     import torch
 
     kernel = cv2.getGaussianKernel(taps, 0)[:, 0]
@@ -98,13 +99,16 @@ def _blur(length: int, taps: int, device: torch.device) -> Tensor:
         places = np.minimum(places, 2 * length - 2 - places)
     matrix = np.zeros((length, length))
     np.add.at(matrix, (np.arange(length)[:, None], places * (length > 1)), kernel)
-    # Products in single precision may be cut to TF32's 10 bits on a GPU; those in double precision never are.
+    # A GPU may round single-precision products to TF32's 10 bits, but never double-precision ones.
     dtype = torch.float64 if device.type in ("cuda", "cpu") else torch.float32
     return torch.from_numpy(matrix).to(device, dtype)
 
 
 def observe_combined_on_cpu(heatmaps: Tensor, decoder: Decoder) -> tuple[npt.NDArray[Any], ...]:
-    """Return the same for heatmaps on a CPU, blurred as MMPose does; nothing but a maximum of 0 or less is near it."""
+    """Return the arguments of `locate_combined` for heatmaps on a CPU.
+
+    The blur is MMPose's own, so only keypoints with a maximum of 0 or less are not certain.
+    """
     maps = heatmaps.numpy()
     classes = blurred_classes(maps, decoder)
     flat = classes.reshape(-1, classes.shape[2] * classes.shape[3])
@@ -127,19 +131,20 @@ def locate_combined(
     """Locate M keypoints.
 
     Args:
-        index: Position of the blurred class map's maximum [M].
-        scores: Its value [M].
+        index: Row-major position of the blurred class map's maximum [M].
+        scores: The value of the maximum [M].
         second: The second-highest value [M].
-        largest: The largest absolute value that was blurred [M], to which rounding is in proportion.
+        largest: The largest absolute value that was blurred [M]; rounding errors are proportional to it.
         offsets: Offsets at the maximum, right and down [M, 2], in radii.
         size: Width and height of the heatmaps.
-        decoder: How upstream decodes them.
+        decoder: The decoder of the heatmaps.
         input_size: Width and height of the network's input.
     """
     margins = 3 * ROUNDING * largest
-    with np.errstate(invalid="ignore"):  # where a value is no number, nothing is certain
+    with np.errstate(invalid="ignore"):  # comparisons with NaN are false, so such keypoints are not certain
         certain = (scores > margins) & (second < scores - margins)
-        scores = np.where(np.abs(scores) <= margins, np.minimum(scores, 0), scores)  # perhaps 0: the person as a whole
+        # A score that may be 0 counts as not positive, so that the whole person is decoded exactly.
+        scores = np.where(np.abs(scores) <= margins, np.minimum(scores, 0), scores)
         points = to_points(index, scores, size[0]) + offsets * np.float32(_radius(decoder))
     return Located(_to_input(points, decoder, input_size), scores, certain)
 
@@ -169,7 +174,7 @@ class UdpCombined(Codec):
         return decode_combined(heatmaps, decoder, input_size)
 
     def mirrored_back(self, outputs: Tensor, protocol: Protocol) -> Tensor:
-        """As `Codec.mirrored_back`; what is to the right is to the left in a mirrored crop."""
+        """As `Codec.mirrored_back`; horizontal offsets change their sign in a mirrored crop."""
         turned = mirror_heatmaps(outputs, protocol, self.channels)
         turned[:, 1 :: self.channels].neg_()
         return turned

@@ -1,4 +1,4 @@
-"""MMPose's own loop and ours, both on the device in single precision, on the same people with the same weights."""
+"""A check of the doctor: MMPose's loop and the shared engine, both on the device, same people and weights."""
 
 import contextlib
 import tempfile
@@ -31,18 +31,23 @@ from harness.suites.ledger import point_at
 from harness.suites.load import DEMO, load_suite, select_rows
 
 PEOPLE = {"cpu": 4, "cuda": 48}
-"""By the kind of the device."""
+"""Number of people by device type."""
 BATCH = {"cpu": 2, "cuda": 16}
-"""Several batches: from the second on, a GPU may compute by a CUDA graph."""
+"""Batch size by device type. People fill several batches, because a GPU may use a CUDA graph from the second on."""
 
 
 def check_exactness(run: RunId, device: str, data: Path) -> Finding:
-    """Run both loops with the same algorithms, and MMPose's once more: its own differences widen the bound.
+    """Compare the predictions and metrics of both loops, run with the same algorithms.
+
+    MMPose's loop runs twice; differences between its own two runs widen the bound.
 
     Args:
-        run: A published run, which gets seeded weights and so has metrics near 0; or a trained one of the demo.
+        run: A published run, which gets seeded weights and so has metrics near 0; or a trained run of the demo.
         device: The device.
-        data: A data folder that has what the run evaluates on.
+        data: A data folder with the images and annotations of the run.
+
+    Raises:
+        NotRun: The data folder lacks files of the run.
     """
     suite = load_suite(run[0])
     (row,) = select_rows(suite, run[1])
@@ -66,7 +71,7 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
     changed = upstream_warp() == "opencv-5"
 
     def theirs() -> tuple[Predictions, Any]:
-        config = point_at(plan.config, str(data))  # the loop changes it
+        config = point_at(plan.config, str(data))  # a copy, because the loop changes it
         warped = our_warp(config) if changed else contextlib.nullcontext()
         with tempfile.TemporaryDirectory() as scratch, numpy_1_crops(config), warped:
             return predict_upstream(network, config, people, protocol, lambda _: None, Path(scratch, "log.txt"))
@@ -119,7 +124,7 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
 
 @contextlib.contextmanager
 def same_algorithms() -> Iterator[None]:
-    """Let cuDNN choose among deterministic algorithms only, by rule and not by trial."""
+    """Let cuDNN choose only deterministic algorithms, by heuristics instead of by measurement."""
     cudnn: Any = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     cudnn.deterministic, cudnn.benchmark = True, False

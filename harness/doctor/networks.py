@@ -1,4 +1,4 @@
-"""Each distinct network of the published runs, with seeded weights: on the device and on the CPU."""
+"""A check of the doctor: each distinct network of the published runs, seeded, on the device and on the CPU."""
 
 import time
 from collections.abc import Sequence
@@ -27,32 +27,32 @@ from harness.suites.load import load_suite, published_suites, select, select_row
 
 PEOPLE = 2
 KEYPOINT_LIMIT, SCORE_LIMIT = 0.05, 1e-3
-"""Image px, and fractions: how far the device may be from the CPU."""
+"""Largest differences between device and CPU: keypoints in image px, scores as fractions."""
 SEED = 0
 
 RunId = tuple[str, str, str]
-"""Suite, row and run."""
+"""Names of suite, row and run."""
 
 
 @dataclass(frozen=True)
 class DistinctNetwork:
-    """A network that one run or several have."""
+    """A network of one or more runs."""
 
     runs: tuple[RunId, ...]
     family: str
-    """Its backbone."""
+    """The type of the backbone."""
 
     @property
     def name(self) -> str:
-        """The first of its runs, and how many others there are."""
+        """The first run, and the number of other runs."""
         return " ".join(["/".join(self.runs[0]), *([f"and {len(self.runs) - 1} more"] if len(self.runs) > 1 else [])])
 
 
 def distinct_networks() -> list[DistinctNetwork]:
-    """Return the networks of all published runs: one of each family first, and small ones before large ones.
+    """Return the networks of all published runs: one of each family first, small ones before large ones.
 
-    Networks are the same where model, input size and the height of the peaks are: what seeded weights depend on.
-    A published table begins with its best and largest networks, so the order of the rows reversed is the order of cost.
+    Two runs have the same network if model, input size and peak height are equal, because seeded weights depend on
+    these. Published tables start with their best and largest networks, so reversed rows go from cheap to expensive.
     """
     groups: dict[str, list[RunId]] = {}
     families: dict[str, str] = {}
@@ -68,13 +68,13 @@ def distinct_networks() -> list[DistinctNetwork]:
 
 
 def _identity(config: Config) -> tuple[str, str]:
-    """Return a key of what decides about a seeded network, and its family."""
+    """Return a key, equal for equal seeded networks, and the family."""
     decoder = read_decoder(heatmap_head(config)[0].decoder, "config field model.head.decoder")
     return content_key(architecture(config), codec_of(decoder).peak), backbone(config)
 
 
 def protocol_of(config: Config, device: str, batch_size: int, **compute: Any) -> Protocol:
-    """Return the protocol of a config, whose data files need not be there."""
+    """Return the protocol of a config; its data files need not exist."""
     how = Compute(engine="shared", device=device, batch_size=batch_size, **compute)
     return protocol_without_files(config, how)
 
@@ -92,18 +92,18 @@ def seeded_network(config: Config) -> Any:
 
 
 def check_network(runs: Sequence[RunId], device: str, data: Path) -> Finding:
-    """Compare what the device and the CPU make of the same people with the same network.
+    """Compare the predictions of the device and the CPU for the same people with the same network.
 
     Args:
-        runs: Those that have the network.
+        runs: The runs with this network.
         device: The device.
-        data: As `render_people` leaves it.
+        data: The data folder that `render_people` filled.
     """
     configs = [read_config_of(run) for run in runs]
     network = seeded_network(configs[0])
     people = rendered_people(data, PEOPLE)
     seconds, outcomes = [], []
-    for place in ("cpu", device):  # the network moves
+    for place in ("cpu", device):  # the network is moved from the CPU to the device
         start = time.perf_counter()
         every = (protocol_of(config, place, len(people)) for config in configs)
         protocols = list({_estimated(protocol): protocol for protocol in every}.values())
@@ -131,7 +131,7 @@ def check_network(runs: Sequence[RunId], device: str, data: Path) -> Finding:
 
 
 def _estimated(protocol: Protocol) -> str:
-    """Return what of a protocol takes part in predictions of given people."""
+    """Return the fields of a protocol that predictions of given people depend on, as JSON."""
     return protocol.model_dump_json(include={"crop", "flip", "flip_indices", "decoder", "num_keypoints"})
 
 

@@ -1,4 +1,4 @@
-"""The people that checks run on: small rendered data sets in the layout of MMPose's data/ folder."""
+"""People for the doctor's checks: small rendered data sets in the layout of MMPose's data/ folder."""
 
 import shutil
 from pathlib import Path
@@ -15,18 +15,18 @@ from harness.run.parity import unique_maxima
 from harness.suites.load import DEMO, load_suite
 
 RENDERED = ("coco", "crowdpose", "mpii")
-"""The suites whose data set is rendered; the other data sets have forms of their own."""
+"""The suites whose data sets are rendered; other data sets have other file formats."""
 IMAGES = 16
 MARGIN = 1e-3
-"""Share of a heatmap's maximum by which values must differ for their order to hold on every device."""
+"""Values that differ by more than this share of the heatmap's maximum have the same order on every device."""
 
 
 def render_people(data: Path, images: int = IMAGES) -> None:
-    """Render data sets into an empty data folder: those of `RENDERED`, and the demo's in COCO's form.
+    """Render data sets into an empty data folder: those of `RENDERED`, and the demo's in COCO's format.
 
     Args:
-        data: Gets MMPose's layout, so that the published rows run on it.
-        images: How many each.
+        data: The folder; it gets MMPose's layout, so that published rows can run on it.
+        images: Number of images per data set.
     """
 
     def unseen(_: int, __: int | None) -> None: ...
@@ -52,17 +52,17 @@ def render_people(data: Path, images: int = IMAGES) -> None:
 
 
 def rendered_people(data: Path, count: int) -> People:
-    """Return the first `count` people of the rendered data set in COCO's form."""
+    """Return the first `count` people of the rendered data set in COCO's format."""
     demo = load_suite(DEMO).dataset
     assert demo.annotations is not None
     return annotated_people(data / demo.annotations, data / demo.images).first_people(count)
 
 
 def settled(decoder: Decoder, outputs: Float32) -> Bool:
-    """Return which keypoints [N, K] of a network's outputs [N, C, ...] do not depend on rounding.
+    """Return for each keypoint [N, K] of outputs [N, C, ...] whether it does not depend on rounding.
 
-    Their maximum is unique. Where the codec takes a step towards the higher neighbour of the maximum, these neighbours
-    differ as well.
+    Such a keypoint has a unique maximum. If the codec moves keypoints towards the higher neighbour of the maximum, the
+    neighbours must differ too.
     """
     unique = unique_maxima(decoder, outputs, MARGIN)
     codec = codec_of(decoder)

@@ -1,4 +1,4 @@
-"""How the keypoints of two runs of the same people lie to each other: moved, grown, rounded, mirrored or exchanged."""
+"""Relations between the keypoints of two runs on the same people: moved, scaled, rounded, mirrored or exchanged."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,37 +12,38 @@ from harness.predictions import Predictions
 from harness.protocol import Protocol
 
 SAME = 0.01
-"""Coordinates this close, px, are the same: single precision rounds less."""
+"""Coordinates that differ by at most this, px, count as equal; rounding errors of single precision are smaller."""
 MOST = 0.98
-"""The share of keypoints that shows what holds for all of them: those at an edge may be clipped."""
+"""A relation that holds for this share of the keypoints counts as holding for all; those at an edge may be clipped."""
 GRID = 0.02
-"""So close to a whole pixel of the heatmap is on it; what single precision leaves, of crops of some thousand px."""
+"""Heatmap px: values this close to a whole pixel count as on it. Covers single-precision rounding for crops of several
+thousand px."""
 NEAR = 0.8
-"""The share of keypoints that is to be less than a pixel of the heatmap off for a direction to be looked for,"""
+"""A mean direction is searched only if at least this share of the keypoints moved by less than 1 heatmap px,"""
 FEW = 50
-"""and how many these are to be."""
+"""and at least this many of them did."""
 SURE = 5.0
-"""A mean this many standard errors from 0 is not 0."""
+"""A mean that is more than this many standard errors from 0 counts as different from 0."""
 
 MotionKind = Literal["keypoint order", "mirrored", "shifted", "grown", "rounded", "irregular"]
 
 
 @dataclass(frozen=True)
 class Motion:
-    """What turns the keypoints of the one run into those of the other."""
+    """A relation that maps the keypoints of the second run to those of the first."""
 
     kind: MotionKind
     text: str
-    """A sentence, of the first run seen from the second."""
+    """A sentence that describes the first run relative to the second."""
     exact: bool
-    """Whether it gives all keypoints but few to within `SAME`."""
+    """Whether it maps nearly all keypoints to within `SAME`."""
     order: tuple[int, ...] | None = None
-    """For each keypoint of the first run, the one of the second that it is; None where it is the same one."""
+    """For each keypoint of the first run, the index of the equal keypoint of the second; None if the order is equal."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Keypoints [N, K, 2] of the same people in two runs, px of the image, and the crops they are in."""
+    """Keypoints [N, K, 2] of the same people in two runs, px of the image, and their crops."""
 
     new: Float64
     old: Float64
@@ -54,18 +55,18 @@ class Sides:
 
     @classmethod
     def of(cls, new: Predictions, old: Predictions, protocol: Protocol) -> "Sides":
-        """Return those of predictions of the same people in the same order, with the crops of the second."""
+        """Return the sides of two predictions of the same people in the same order, with the crops of `old`."""
         corners, sizes = crop_regions_of(old, protocol)
         return cls(new.keypoints.astype(np.float64), old.keypoints.astype(np.float64), corners, sizes, protocol)
 
     @property
     def off(self) -> Float64:
-        """How far they are apart, px of the image."""
+        """Differences new - old [N, K, 2], px of the image."""
         return self.new - self.old
 
     @property
     def moved(self) -> Bool:
-        """[N, K] whether a keypoint is elsewhere."""
+        """[N, K] whether a keypoint has another position."""
         moved: Bool = (np.abs(self.off) > SAME).any(axis=2)
         return moved
 
@@ -75,20 +76,21 @@ class Sides:
         return self.protocol.decoder.grid_size or self.protocol.crop.input_size
 
     def in_heatmap(self, keypoints: Float64) -> Float64:
-        """Return keypoints in px of the heatmap, as MSRA's decoder counts them, or in `grid_size`."""
+        """Return keypoints in px of the heatmap by the convention of MSRA's decoder, or in units of `grid_size`."""
         places: Float64 = (keypoints - self.corners) / self.sizes * self.grid_size
         return places
 
     def chosen(self, people: Bool | Indices) -> "Sides":
-        """Return those of some people."""
+        """Return the sides of some people, given by a mask or indices."""
         new, old, corners, sizes = (one[people] for one in (self.new, self.old, self.corners, self.sizes))
         return Sides(new, old, corners, sizes, self.protocol)
 
 
 def motions(sides: Sides) -> list[Motion]:
-    """Return what turns the second run's keypoints into the first's: the exact motions, or else what is usual.
+    """Return the motions from the second run's keypoints to the first's: one exact motion, or else average ones.
 
-    None where they are the same. Of rules that hold for all but few keypoints the simplest is returned.
+    The list is empty if the keypoints are the same. If several rules hold for nearly all keypoints, the simplest is
+    returned.
     """
     if sides.moved.mean() == 0:
         return []
@@ -137,7 +139,7 @@ def _name_order(order: Sequence[int], protocol: Protocol) -> str:
 
 
 def _mirrored(sides: Sides) -> Motion | None:
-    """Tell whether keypoints are mirrored within their crops, with left and right exchanged or not."""
+    """Return a motion if keypoints are mirrored within their crops, with or without left and right exchanged."""
     width = sides.protocol.crop.input_size[0]
     orders = {"": list(range(sides.new.shape[1])), ", left and right exchanged": list(sides.protocol.flip_indices)}
     for words, order in orders.items():
@@ -153,7 +155,7 @@ def _mirrored(sides: Sides) -> Motion | None:
 
 
 def _shifted(sides: Sides) -> Motion | None:
-    """Tell whether everything is moved by the same, in px of the image or in px of the crop."""
+    """Return a motion if all keypoints are moved by the same vector, in px of the image or of the crop."""
     for what, scale in (("image", np.ones(2)), ("crop", np.array(sides.protocol.crop.input_size) / sides.sizes)):
         off = sides.off * scale
         usual = np.median(off, axis=(0, 1))
@@ -169,7 +171,7 @@ def _one_axis(moved: Floating) -> str:
 
 
 def _grown(sides: Sides) -> Motion | None:
-    """Tell whether distances from a place of the crop are longer or shorter by a factor."""
+    """Return a motion if distances from a fixed point of the crop are longer or shorter by a factor."""
     size = np.array(sides.protocol.crop.input_size, np.float64)
     places = (sides.old - sides.corners) / sides.sizes  # 0 is the upper left corner, 1 the lower right
     off = sides.off / sides.sizes
@@ -199,7 +201,7 @@ ROUNDINGS: tuple[tuple[str, Rounding], ...] = (
 
 
 def _rounded(sides: Sides) -> Motion | None:
-    """Tell whether one side is the other one rounded, in the image, in the crop or in the heatmap."""
+    """Return a motion if one side is the other one rounded, in px of the image, of the crop or of the heatmap."""
     grid, crop = sides.protocol.decoder.grid, sides.protocol.crop.input_size
     for what, size in (("image", None), (grid, np.array(sides.grid_size)), ("crop", np.array(crop))):
         new, old = (
@@ -217,13 +219,13 @@ def _rounded(sides: Sides) -> Motion | None:
 
 
 def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> bool:
-    """Tell whether the coarser values are the finer ones rounded; either way where these are half way."""
+    """Return whether the coarser values are the finer ones rounded; values half way may be rounded up or down."""
     near = np.minimum(np.abs(rounding(finer - GRID) - coarser), np.abs(rounding(finer + GRID) - coarser))
     return bool((near <= 2 * GRID).mean() >= MOST)
 
 
 def _irregular(sides: Sides) -> Iterator[Motion]:
-    """Yield what is usual about keypoints that no rule gives."""
+    """Yield averages for keypoints that no rule explains."""
     off = sides.in_heatmap(sides.new) - sides.in_heatmap(sides.old)
     share, far = sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
     still = [(np.abs(off[..., axis]) <= GRID).mean() >= MOST for axis in range(2)]
@@ -231,7 +233,7 @@ def _irregular(sides: Sides) -> Iterator[Motion]:
     grid = sides.protocol.decoder.grid
     moved = f"{100 * share:.0f} % of the keypoints moved{along}, the median of these by {far:.2g} px of the {grid}"
     yield Motion("irregular", f"{moved}; no rule that was tried gives it", False)
-    near = (np.abs(off) < 1).all(axis=2)  # others jumped to another peak
+    near = (np.abs(off) < 1).all(axis=2)  # the other keypoints are at another peak
     if near.sum() < FEW or near.mean() < NEAR:
         return
     means, errors = off[near].mean(axis=0), off[near].std(axis=0) / np.sqrt(near.sum())
@@ -255,7 +257,7 @@ def _irregular(sides: Sides) -> Iterator[Motion]:
 
 
 def _slope(at: Float64, values: Float64) -> tuple[float, float]:
-    """Return the slope of values over places, and its standard error."""
+    """Return the slope of a linear fit of values over positions, and its standard error."""
     centred = at - at.mean()
     square = float((centred**2).sum())
     slope = float((centred * values).sum() / max(square, 1e-9))

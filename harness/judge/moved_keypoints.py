@@ -1,4 +1,4 @@
-"""Other ways in which the same heatmaps' keypoints may be written down: moved, rounded or in another order."""
+"""Other conventions for writing keypoints of the same heatmaps: moved, rounded or in another order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -14,15 +14,15 @@ from harness.protocol import Protocol
 Move = Callable[[Predictions, Protocol], Predictions]
 
 OPENPOSE = (0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
-"""OpenPose's order of COCO's keypoints, its neck left out: right arm, left arm, the legs, eyes and ears."""
+"""OpenPose's order of COCO's keypoints, without its neck: right arm, left arm, legs, eyes and ears."""
 COCO_PAIRS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
-"""COCO's mirror images, by which COCO's keypoints are told from others."""
+"""COCO's mirror images; a protocol with these has COCO's keypoints."""
 FEW_PAIRS = 20
-"""Of more pairs of left and right keypoints, such as those of a face, none is exchanged alone."""
+"""If there are more pairs of left and right keypoints, such as those of a face, no single pair is exchanged."""
 
 
 def keypoint_moves(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
-    """Yield other keypoints than a run's, each with what it changes."""
+    """Yield changes of a run's keypoints, each with the setting that it changes."""
     yield from _orders(protocol)
     image = np.ones(2)
     yield TriedSetting("pixel coordinates", "counted from 0", "counted from 1"), _by_image(image)
@@ -40,7 +40,7 @@ def keypoint_moves(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
 
 
 def _of_heatmaps(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
-    """Yield what other ways to decode heatmaps give."""
+    """Yield changes that result from other methods of decoding heatmaps."""
     for axes, name in (((0, 1), "none"), ((1,), "along x only"), ((0,), "along y only")):
         yield TriedSetting("step between heatmap pixels", "as decoded", name), _without_step(axes)
 
@@ -70,7 +70,7 @@ def _orders(protocol: Protocol) -> Iterator[tuple[TriedSetting, Move]]:
 
 
 def single_pairs(mirror: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the pairs of left and right keypoints; none where they are many, of which one hardly counts."""
+    """Return the pairs of left and right keypoints; an empty list if there are so many that one hardly matters."""
     pairs = _pairs(mirror)
     return pairs if len(pairs) <= FEW_PAIRS else []
 
@@ -99,7 +99,7 @@ def _by_image(offset: Floating) -> Move:
 
 
 def _by_size(size: tuple[int, int], pixels: float) -> Move:
-    """Move keypoints by pixels of a crop, or heatmap, of a width and height."""
+    """Move keypoints by a number of pixels of a crop or heatmap; `size` is its width and height."""
     return _changed(
         lambda keypoints, predictions, protocol: keypoints + pixels * crop_regions_of(predictions, protocol)[1] / size
     )
@@ -110,7 +110,7 @@ def _written(rounding: Callable[[Floating], Floating]) -> Move:
 
 
 def _scaled(factors: Floating, about: float = 0.0) -> Move:
-    """Move keypoints away from a place of their crop: 0 is its upper left corner, 0.5 its middle."""
+    """Scale the distances of keypoints from a point of their crop: 0 is its upper left corner, 0.5 its middle."""
 
     def function(keypoints: Floating, predictions: Predictions, protocol: Protocol) -> Floating:
         corners, sizes = crop_regions_of(predictions, protocol)

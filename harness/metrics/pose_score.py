@@ -12,9 +12,9 @@ ScoreMode = Literal["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]
 def pose_scores(box_scores: Float32, keypoint_scores: Float32, mode: ScoreMode, threshold: float) -> Floating:
     """Score N poses as MMPose's CocoMetric.compute_metrics does (mmpose/evaluation/metrics/coco_metric.py).
 
-    MMPose's result depends on the NumPy release: from NumPy 2 on (NEP 50) its `0 + np.float32` is a float32, before it
-    was a float64, which moves AP in the eighth digit. The published numbers were made with NumPy 1, so its types are
-    written out here and the release does not matter.
+    MMPose's result depends on the NumPy version: `0 + np.float32` is a float32 with NumPy 2 (NEP 50) and a float64 with
+    NumPy 1, which changes AP in the eighth digit. The published numbers were computed with NumPy 1. This function uses
+    NumPy 1's types explicitly, so its result does not depend on the version.
 
     Args:
         box_scores: [N]

@@ -1,4 +1,4 @@
-"""How poses are scored and duplicates dropped before an evaluation: what MMPose's CocoMetric and its heirs share."""
+"""Scoring of poses and removal of duplicates before an evaluation, shared by MMPose's CocoMetric and its subclasses."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from harness.protocol import PoseSelection
 
 SCORE_MODES = ("bbox_keypoint", "bbox", "keypoint", "bbox_rle")
 NMS = {"oks_nms": "oks", "soft_oks_nms": "soft-oks", "none": "none"}
-"""The protocol's name of each of MMPose's."""
+"""Names in protocols by MMPose's names."""
 SELECTION_SETTINGS = frozenset({"score_mode", "keypoint_score_thr", "nms_mode", "nms_thr"})
 NMS_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 KEYPOINT_THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.5)
-"""These thresholds are found in configs, papers or threads of MMPose and its forerunners."""
+"""Thresholds that occur in configs, papers or issue threads of MMPose and its predecessors."""
 
 
 def read_selection(evaluator: Any, sigmas: tuple[float, ...]) -> dict[str, Any]:
     """Return the fields of `PoseSelection` that a config's evaluator states, or MMPose's defaults.
 
     Raises:
-        SpecError: A setting has a value that is not evaluated here.
+        SpecError: A setting has a value that this metric does not support.
     """
     return {
         "sigmas": sigmas,
@@ -34,7 +34,7 @@ def read_selection(evaluator: Any, sigmas: tuple[float, ...]) -> dict[str, Any]:
 def other_selections(
     scoring: PoseSelection, dataset: str, sigmas: Mapping[str, tuple[float, ...]]
 ) -> Iterator[OtherScoring]:
-    """Yield other values of each setting of the selection; arguments as of `Family.alternatives`."""
+    """Yield other values for each setting of the selection; arguments as in `Family.alternatives`."""
     for mode in SCORE_MODES:
         if mode != scoring.score_mode:
             yield other(scoring, "score_mode", mode, "score mode")
@@ -54,13 +54,13 @@ def other_selections(
 
 
 def other(scoring: PoseSelection, field: str, value: Any, setting: str) -> OtherScoring:
-    """Return another value of a field; MMPose's default is the field's."""
+    """Return another value of a field, marked as usual if it is the field's default, which is MMPose's."""
     usual = type(scoring).model_fields[field].default == value
     return OtherScoring(setting, _text(getattr(scoring, field)), _text(value), {field: value}, usual)
 
 
 def selection_of_foreign(scoring: PoseSelection, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields by which poses of another framework count: as they are, unless options ask for MMPose's."""
+    """Return the fields for external predictions: given scores and no NMS, unless options choose MMPose's."""
     return {"score_mode": options.get("score_mode") or "bbox", "nms": options.get("nms") or "none"}
 
 

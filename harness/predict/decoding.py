@@ -1,9 +1,9 @@
-"""Decodes batches with the codec of a run: by a fast path where the outputs are, exactly where that is not certain.
+"""Decodes batches with the codec of a run: first by a fast path on the outputs' device, then exactly where needed.
 
-Equal to MMPose within 0.01 px of the network's input. The fast path reads whole heatmaps only to find their maxima,
-and knows for which keypoints that is enough. The others, where MMPose's rounding or one of its clamps decides, are
-decoded again on the host by the exact form. They are few where heatmaps have peaks; heatmaps of nothing but noise take
-about as long as MMPose's codecs.
+Keypoints equal MMPose's within 0.01 px of the network's input. The fast path reads whole heatmaps only to find their
+maxima, and marks the keypoints for which this suffices as certain. The other keypoints depend on MMPose's rounding or
+clamping, and `Codec.decode` decodes them again on the host. They are few if heatmaps have peaks; heatmaps of pure noise
+take about as long as with MMPose's codecs.
 """
 
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ def decode(outputs: Tensor, decoder: Decoder, input_size: Size) -> tuple[Floatin
 
     Args:
         outputs: Single precision, finite, on any device; they are not changed.
-        decoder: How upstream decodes them.
+        decoder: The decoder of the outputs.
         input_size: Width and height of the network's input.
 
     Returns:
-        Keypoints [N, K, 2] in px of the network's input, double precision where upstream's are, and scores [N, K].
+        Keypoints [N, K, 2] in px of the network's input, in double precision if MMPose's are, and scores [N, K].
     """
     return begin_decoding(outputs, decoder, input_size).result()
 
 
 def begin_decoding(outputs: Tensor, decoder: Decoder, input_size: Size) -> "Decoding":
-    """Start to decode as `decode` does, without waiting for a GPU: the caller can launch its next batch meanwhile."""
+    """Start `decode` without waiting for a GPU, so that the caller can launch its next batch in the meantime."""
     assert outputs.dtype == torch.float32
     outputs = outputs.detach().contiguous()
     codec = codec_of(decoder)
@@ -41,7 +41,7 @@ def begin_decoding(outputs: Tensor, decoder: Decoder, input_size: Size) -> "Deco
         path = codec.on_cpu
         return Decoding(outputs, decoder, input_size, codec, path, path.observe(outputs, decoder) if path else (), None)
     path = codec.on_device
-    # Copies that do not block go to pinned memory. Off CUDA nothing would tell when they are there.
+    # Non-blocking copies go to pinned memory. Other devices than CUDA have no event for the end of the copies.
     on_cuda = outputs.device.type == "cuda"
     with torch.inference_mode():
         values = path.observe(outputs, decoder) if path else ()
@@ -55,7 +55,7 @@ def begin_decoding(outputs: Tensor, decoder: Decoder, input_size: Size) -> "Deco
 
 @dataclass(frozen=True)
 class Decoding:
-    """Outputs being decoded. It holds on to them; they must stay as they are until the result is there."""
+    """A running decoding. It refers to the outputs, which must not change before `result` returns."""
 
     outputs: Tensor
     decoder: Decoder
@@ -65,16 +65,16 @@ class Decoding:
     _observed: tuple[Any, ...]
     """Tensors or arrays."""
     _observed_all: Any
-    """CUDA's event for it, None elsewhere."""
+    """The CUDA event after the copies; None on other devices."""
 
     def result(self) -> tuple[Floating, Float32]:
-        """Wait for the outputs of this batch, not for what was launched since, and return what `decode` does."""
+        """Return the results of `decode`; waits for this batch, but not for later launches."""
         points, scores = self._all()
         kept = self.decoder.kept
         return (points, scores) if kept is None else (points[:, list(kept)], scores[:, list(kept)])
 
     def _all(self) -> tuple[Floating, Float32]:
-        """Return keypoints and scores, whatever the decoder keeps of them."""
+        """Return all keypoints and scores, also those that `decoder.kept` drops."""
         self._wait()
         if not self._path:
             return self._decode_exactly(self.outputs, np.ones(len(self.outputs), bool))
@@ -97,7 +97,7 @@ class Decoding:
         return points, scores
 
     def locate(self) -> Located:
-        """Return what the fast path finds of M keypoints, all of the network, right only where it is certain."""
+        """Return the fast path's results for all M keypoints of the network; only certain keypoints are correct."""
         assert self._path
         self._wait()
         return self._located(self._path)
@@ -111,9 +111,9 @@ class Decoding:
         return path.locate(*observed, tuple(self.outputs.shape[:1:-1]), self.decoder, self.input_size)
 
     def _decode_exactly(self, outputs: Tensor, chosen: Bool) -> tuple[Floating, Float32]:
-        """Decode the chosen [N] of outputs [N, ...] on the host."""
+        """Decode a part of outputs [N, ...] on the host; `chosen` is a mask [N]."""
         index = torch.from_numpy(np.flatnonzero(chosen))
-        # On CUDA a stream of its own: the current one may have the caller's next batch to compute first.
+        # On CUDA, use a separate stream: the current stream may first compute the caller's next batch.
         device = outputs.device
         stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         with torch.cuda.stream(stream):

@@ -1,9 +1,9 @@
-"""A network on its device: from crops to what is decoded, exactly as MMPose computes them or faster.
+"""Runs a network on its device: computes outputs from crops, exactly as MMPose does or faster.
 
-`fp32` is exact: the kernels, the layout and the batches of MMPose's own loop, so that not a bit differs. The others
-are faster, and `run/precision_effect.py` measures what that changes. `fp32-fast` sums in another order, with the norms
-folded into the convolutions and both sides of the flip test in one batch. `tf32`, `bf16` and `fp16` compute with fewer
-digits (`precision.py`).
+`fp32` is exact: it uses the kernels, the layout and the batches of MMPose's own loop, so all bits are equal. The other
+precisions are faster, and `run/precision_effect.py` measures their effect. `fp32-fast` sums in another order: norms are
+folded into the convolutions, and both sides of the flip test are one batch. `tf32`, `bf16` and `fp16` compute with
+fewer digits (`precision.py`).
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ from harness.predict.stopwatch import Stopwatch
 from harness.protocol import Precision, Protocol
 
 _CPU_PIECE = 4
-"""People in one go on a CPU, where what is computed between two layers should stay in its caches."""
+"""People per forward pass on a CPU; a small number keeps the features between layers in the caches."""
 _SMALL = 2e6
-"""Multiplications of a network's mean layer and person below which a CPU gains nothing: LiteHRNet's has 7e5, the next
-larger one's of COCO's table (HRNet-w32) 3e7."""
+"""Multiplications per layer and person, on average, below which `fp32-fast` gains nothing on a CPU. LiteHRNet has 7e5,
+the next larger network of COCO's table (HRNet-w32) 3e7."""
 
 
 class Forward:
@@ -35,7 +35,7 @@ class Forward:
 
     Args:
         network: From `build_network`, with weights; it is moved to the device.
-        protocol: How to flip, how many people a batch, the device and the precision that `quicken` turns to.
+        protocol: The flip test, the batch size, the device, and the precision that `quicken` switches to.
     """
 
     def __init__(self, network: torch.nn.Module, protocol: Protocol) -> None:
@@ -54,24 +54,24 @@ class Forward:
         self._replays = self._recording(exact=True)
         self._clock = Stopwatch(self.device)
         self.warnings: list[str] = []
-        """What happened that a reader of the numbers should know."""
+        """Events that readers of the results should know, one sentence each."""
 
     @property
     def seconds(self) -> float:
-        """What the forward passes took so far, on the device, flip test included."""
+        """Device time of all forward passes until now, s, including the flip test."""
         return self._clock.seconds
 
     @property
     def bytes(self) -> int:
-        """The memory of the weights."""
+        """Size of the weights in memory."""
         return sum(t.numel() * t.element_size() for t in (*self._network.parameters(), *self._network.buffers()))
 
     @torch.inference_mode()
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        """Return the outputs [n, C, ...], single precision, for crops [n, H, W, 3] BGR, flip test included.
+        """Return the outputs [n, C, ...] in single precision for crops [n, H, W, 3] BGR, including the flip test.
 
         Raises:
-            RunError: Memory does not suffice for one person.
+            RunError: The device does not have enough memory for one person.
         """
         plain, turned = self.both(crops, self._protocol.flip.enabled)
         with self._clock:
@@ -79,12 +79,12 @@ class Forward:
 
     @torch.inference_mode()
     def both(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the outputs for crops and, if asked for, for the mirrored crops, as the network gives them.
+        """Return the network's outputs for crops and, if `mirrored`, for the mirrored crops.
 
-        Where memory does not suffice, it is tried again with half as many people in one go, from then on.
+        Out-of-memory errors are retried: this and all later passes then take half as many people.
 
         Raises:
-            RunError: It does not suffice for one person.
+            RunError: The device does not have enough memory for one person.
         """
         while True:
             try:
@@ -99,25 +99,24 @@ class Forward:
                 had, self._piece = self._piece, min(self._piece, len(crops)) // 2
             if self._piece == 0:
                 raise RunError(
-                    f"memory of {self.device} does not suffice for one person", "use another --device, or free it"
+                    f"{self.device} does not have enough memory for one person",
+                    "use another --device, or free its memory",
                 )
-            self.warnings.append(
-                f"out of memory on {self.device}: from there on {self._piece} people in one go, not {had}"
-            )
+            self.warnings.append(f"out of memory on {self.device}: later passes take {self._piece} people, not {had}")
             if self._replays:
                 self._replays.forget()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def round_inputs(self, rounding: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
-        """Round normalised inputs [n, 3, H, W] from here on, as a computation with fewer digits begins, or do not."""
+        """Round normalised inputs [n, 3, H, W] from now on, as in a computation with fewer digits; None: do not."""
         self._rounding = rounding
 
     def quicken(self) -> None:
-        """Turn from exact single precision to the protocol's.
+        """Switch from exact single precision to the protocol's precision.
 
         Raises:
-            UsageError: The device does not have that precision.
+            UsageError: The device does not support that precision.
         """
         compute = self._protocol.compute
         check_precision(compute.precision, self.device)
@@ -126,7 +125,7 @@ class Forward:
             outputs, layer = self._measured(probe)
             if compute.precision == "fp32-fast" and self.device.type == "cpu" and layer < _SMALL:
                 self.warnings.append(
-                    "computed exactly: layers as small as this network's are not faster in another way"
+                    "computed exactly: fp32-fast does not speed up networks with layers as small as these"
                 )
             else:
                 self._hasten(probe, outputs)
@@ -141,7 +140,7 @@ class Forward:
         return Replays(compute, recorder, exact) if recorder else None
 
     def _hasten(self, probe: torch.Tensor, outputs: torch.Tensor) -> None:
-        """Give up bit equality for speed; a probe and its outputs show whether norms can be folded."""
+        """Prepare fast computation without bit equality; a probe and its outputs show whether norms can be folded."""
         folded = fold_norms(self._network, probe, outputs, self._codec)
         if folded is None:
             self.warnings.append(
@@ -164,7 +163,7 @@ class Forward:
 
     @torch.no_grad()
     def _measured(self, probe: torch.Tensor) -> tuple[torch.Tensor, float]:
-        """Return a probe's outputs and how many multiplications a layer takes for it, on average."""
+        """Return a probe's outputs, and the mean number of multiplications per layer."""
         counts: list[float] = []
         hooks = [
             layer.register_forward_hook(lambda of, _, out: counts.append(out.numel() * of.weight[0].numel()))
@@ -177,7 +176,7 @@ class Forward:
         return outputs, sum(counts) / len(counts) if counts else 0.0
 
     def _sides(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, ...]:
-        """Return the outputs for crops and, if asked for, for the mirrored crops; batches of full size by a graph."""
+        """Return the outputs for crops and, if `mirrored`, for the mirrored crops; full batches use a CUDA graph."""
         if self._replays and len(crops) == self._piece and mirrored == self._protocol.flip.enabled:
             sides = self._replays(crops)
             if self._replays.failure:
@@ -203,7 +202,7 @@ class Forward:
 
 
 class SharedForward:
-    """A model for several protocols with the same crops, which flip in other ways: it computes each batch once."""
+    """A model for several protocols with the same crops and different flip tests; it computes each batch once."""
 
     def __init__(self, forward: Model) -> None:
         self._forward = forward
@@ -212,7 +211,7 @@ class SharedForward:
         self._both: tuple[torch.Tensor, torch.Tensor | None]
 
     def of(self, protocol: Protocol) -> HeatmapSource:
-        """Return what gives a protocol its outputs."""
+        """Return the source of outputs for a protocol."""
         return _SharedOutputs(self, protocol)
 
     def both(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -237,7 +236,7 @@ class _SharedOutputs:
 
 
 def flip_tested(outputs: torch.Tensor, mirrored: torch.Tensor | None, protocol: Protocol) -> torch.Tensor:
-    """Average the outputs for crops and for mirrored crops as a protocol asks for, or take the former."""
+    """Return the mean of the outputs for crops and mirrored crops; without a flip test, the outputs for crops."""
     codec = codec_of(protocol.decoder)
     finished = codec.finished(outputs)
     if not protocol.flip.enabled:

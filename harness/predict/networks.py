@@ -1,4 +1,4 @@
-"""MMPose's networks, built as they are tested: evaluation mode, single precision, no pretrained weights."""
+"""Builds MMPose's networks for testing: evaluation mode, single precision, no pretrained weights."""
 
 import copy
 import warnings
@@ -21,13 +21,13 @@ from harness.suites.decoding import heatmap_head, read_decoder
 
 
 def build_network(config: Config) -> torch.nn.Module:
-    """Build a config's pose estimator on the CPU, with arbitrary weights: load or seed them next.
+    """Return a config's pose estimator on the CPU, with arbitrary weights, which the caller then loads or seeds.
 
-    No initialiser of the config runs, so nothing is downloaded; SyncBN becomes BN; gradients are off. Torch's global
-    random state is left as it was.
+    The config's initialisers do not run, so nothing is downloaded. SyncBN is replaced by BN; gradients are off. Torch's
+    global random state does not change.
 
     Raises:
-        RunError: MMPose cannot build it: a module of the config is unknown or cannot be imported.
+        RunError: MMPose cannot build the model: a module of the config is unknown or cannot be imported.
     """
     try:
         _import_models()
@@ -45,7 +45,7 @@ def build_network(config: Config) -> torch.nn.Module:
 
 def _import_models() -> None:
     install_stand_ins()
-    # mmdet's layers use a name that torch has moved.
+    # mmdet's layers use a deprecated name of torch.
     warnings.filterwarnings("ignore", r"`torch\.cuda\.amp", FutureWarning)
     with quick_imports():
         import mmpose.models  # noqa: F401 (registers the networks)
@@ -53,11 +53,11 @@ def _import_models() -> None:
 
 @contextmanager
 def without_initialisers() -> Iterator[None]:
-    """Meanwhile, layers are built with whatever is in memory, which is quick.
+    """In this context, new layers have uninitialised weights, which makes building fast.
 
-    For networks that get all their weights from a file, or compute nothing.
+    Use it for networks that get all their weights from a file, or that compute nothing.
     """
-    _import_models()  # first: a module that is imported meanwhile would keep what stands in for an initialiser
+    _import_models()  # before the replacement: a module imported later would keep the replaced initialisers
     names = [name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")]
     saved = {name: getattr(torch.nn.init, name) for name in names}
     for name in names:
@@ -72,10 +72,10 @@ def without_initialisers() -> Iterator[None]:
 def normalise(
     network: Any, crops: torch.Tensor, memory_format: torch.memory_format = torch.contiguous_format
 ) -> torch.Tensor:
-    """Return a network's inputs [n, 3, H, W] of crops [n, H, W, 3] BGR, as mmengine's ImgDataPreprocessor makes them.
+    """Return a network's inputs [n, 3, H, W] for crops [n, H, W, 3] BGR, equal to mmengine's ImgDataPreprocessor.
 
-    In exact precision contiguous, as MMPose has it: torch picks other kernels, which round otherwise, for channels-last
-    inputs.
+    Exact precision needs contiguous inputs, as in MMPose: for channels-last inputs torch uses other kernels, which
+    round differently.
     """
     preprocessor = network.data_preprocessor
     inputs = crops.permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
@@ -89,17 +89,17 @@ def codec_of_config(config: Config) -> Codec:
     """Return the codec of a config's model.
 
     Raises:
-        SpecError: No codec reads its decoder.
+        SpecError: No codec supports its decoder.
     """
     head, field = heatmap_head(config)
     return codec_of(read_decoder(head.decoder, f"config field {field}.decoder of {config.filename}"))
 
 
 def forward_head(network: Any, crops: torch.Tensor) -> Any:
-    """Return what the head gives for normalised crops [N, 3, H, W], without the flip test; `Codec.joined` takes it.
+    """Return the head's outputs for normalised crops [N, 3, H, W], without the flip test, for `Codec.joined`.
 
-    Multi-stage heads (mmpose's CPMHead, MSPNHead) give one entry a stage and unit; the last one is decoded. Of
-    VisPredictHead, only the head of the pose takes part: no metric reads which keypoints it predicts to be visible.
+    Multi-stage heads (MMPose's CPMHead, MSPNHead) return one entry per stage and unit; the last entry is decoded. For
+    VisPredictHead only the pose head runs, because no metric uses the predicted visibility.
     """
     head = getattr(network.head, "pose_head", network.head)
     outputs = head(network.extract_feat(crops))
@@ -108,9 +108,9 @@ def forward_head(network: Any, crops: torch.Tensor) -> Any:
 
 @torch.inference_mode()
 def count_flops(network: torch.nn.Module, input_size: tuple[int, int]) -> int:
-    """Return the floating-point operations of one forward pass of one crop, without the flip test.
+    """Return the number of floating-point operations of one forward pass for one crop, without the flip test.
 
-    Those of convolutions and matrix products, a multiplication and an addition each counting as one.
+    Only convolutions and matrix products count. A multiplication and an addition count as one operation each.
 
     Args:
         network: From `build_network`.
@@ -119,7 +119,7 @@ def count_flops(network: torch.nn.Module, input_size: tuple[int, int]) -> int:
     from torch.utils.flop_counter import FlopCounterMode  # imports Triton, which takes a while
 
     width, height = input_size
-    # Fused attention is not counted; spelt out, it is matrix products.
+    # The counter ignores fused attention, so attention is computed as matrix products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         forward_head(network, torch.zeros(1, 3, height, width, device=next(network.parameters()).device))
     return int(counter.get_total_flops())

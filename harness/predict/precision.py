@@ -1,4 +1,4 @@
-"""Precisions: the arithmetic of a network's products, and the changes to a network that make it faster."""
+"""Precisions: the arithmetic of a network's products, and changes to a network that make it faster."""
 
 import copy
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from harness.predict.networks import forward_head
 from harness.protocol import Precision
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-"""The precisions that are computed by torch's autocast, and its type."""
+"""The precisions that use torch's autocast, with its data type."""
 PRODUCTS = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
 """The layers that compute nearly all products of a network."""
 _FOLDED = 1e-2
-"""The share of the outputs' maximum by which folded norms may change it; a larger change means that a norm was not
-applied where it seemed to be."""
+"""Folding norms may change outputs by at most this share of their maximum; a larger change means that the network does
+not apply a norm directly after the convolution."""
 _AMPERE = (8, 0)
 """The first compute capability with TF32."""
 
 
 @contextmanager
 def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Compute products in a precision; what torch is set to otherwise is restored at the end.
+    """In this context, products are computed in a precision; torch's settings are restored at the end.
 
-    TF32 is off in every other precision: by default, torch lets cuDNN compute convolutions of single precision in it.
+    TF32 is off in all other precisions; by default, torch lets cuDNN use it for single-precision convolutions.
     """
     dtype = AUTOCAST.get(precision)
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
@@ -41,12 +41,12 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
 
 
 def check_precision(precision: Precision, device: str | torch.device) -> None:
-    """Refuse TF32 where a device does not have it: it would compute in single precision, and the record say TF32.
+    """Check that a device supports TF32; otherwise it would compute in single precision and the record state TF32.
 
-    A GPU of another machine cannot be asked, and is taken to have it.
+    A GPU of another machine cannot be checked, and is assumed to support it.
 
     Raises:
-        UsageError: The device has no TF32.
+        UsageError: The device does not support TF32.
     """
     device = torch.device(device)
     if precision != "tf32" or (device.type == "cuda" and not torch.cuda.is_available()):
@@ -67,11 +67,11 @@ def fold_norms(
     Args:
         network: In evaluation mode.
         probe: Inputs [n, 3, H, W].
-        outputs: What the network gives for them.
-        codec: Joins it.
+        outputs: The network's outputs for the probe.
+        codec: The codec that joins the outputs.
 
     Returns:
-        None where that changes the outputs: a norm was not applied where it seemed to be.
+        The copy; None if folding changes the outputs, because a norm is not applied directly after its convolution.
     """
     folded: torch.nn.Module = fuse_conv_bn(copy.deepcopy(network)).requires_grad_(False)
     with arithmetic("fp32", probe.device):
@@ -80,9 +80,9 @@ def fold_norms(
 
 
 def cast_weights(network: torch.nn.Module, precision: Precision) -> None:
-    """Cast the weights of convolutions and linear layers once, to the numbers that autocast makes of them each time.
+    """Cast the weights of convolutions and linear layers once, so that autocast does not cast them in each pass.
 
-    All else stays as it is: norms, softmax and the sums of a transformer's residuals lose digits otherwise.
+    Other layers keep single precision: norms, softmax and the residual sums of transformers would lose digits.
     """
     for layer in network.modules() if precision in AUTOCAST else ():
         if isinstance(layer, PRODUCTS):

@@ -1,9 +1,9 @@
-"""Seeded weights: random, the same on every run, and with outputs that decode like those of a trained network.
+"""Seeded weights: random, the same in each run, with outputs that decode like those of a trained network.
 
-With weights drawn as for training, a heatmap is flat noise, on which two right engines disagree: its maximum is nearly
-a tie and the refinement divides by nearly zero. Here kernels are smooth, one pass over synthetic crops sets every
-layer's scale, and the last layer picks from the features those maps that have distinct, round, positive peaks, which
-move with the image. Where a head makes no maps, each value of its vectors or coordinates moves with the image.
+With the usual initial weights, a heatmap is flat noise, for which two correct engines give different keypoints: the
+maximum is nearly a tie, and the refinement divides by nearly zero. Here kernels are smooth, one pass over synthetic
+crops sets the scale of each layer, and the last layer combines features to maps with distinct, round, positive peaks
+that depend on the image. If a head has no maps, each value of its vectors or coordinates depends on the image.
 """
 
 import zlib
@@ -26,18 +26,18 @@ from harness.suites.decoding import heatmap_head
 
 _CROPS = 4
 _SLOPE = 0.8
-"""How much of the first derivatives a kernel has beside its smoothing."""
+"""Weight of a kernel's first derivatives relative to its smoothing part."""
 _FINE, _COARSE, _BORDER = 7, 21, 4
-"""Heatmap px: what is smaller, wider or nearer to the border than these makes no good peak."""
+"""Heatmap px: limits for good peaks, which are not smaller, not wider and not nearer to the border."""
 
 
 @torch.no_grad()
 def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
-    """Give a network that `build_network` built from this config the weights of a seed, zero or more, in place.
+    """Set the weights of a network of `build_network` from a seed of 0 or more, in place.
 
-    Peaks are about as high as the codec encodes a keypoint (`Codec.peak`), and coordinates mostly inside the input
-    (`Codec.spread`). Torch's random state takes no part and is left alone, nor does the number of threads; another kind
-    of CPU may round the scales differently.
+    Peaks are about as high as in encoded heatmaps (`Codec.peak`), and coordinates are mostly inside the input
+    (`Codec.spread`). The weights do not depend on torch's random state or on the number of threads, and do not change
+    them; another type of CPU may round the scales differently.
     """
     codec = codec_of_config(config)
     width, height = heatmap_head(config)[0].decoder.input_size
@@ -55,7 +55,7 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
     conv, output = _output_layers(network)
     with torch_threads(1), _calibration(network, conv), _outputs_of(output) as made:
         outputs = forward_head(network, crops)
-    # Some heads resize their heatmaps in the end, and those of integral regression give others.
+    # Some heads resize their heatmaps after the last layer; heads of integral regression return other outputs.
     heatmaps = (outputs if codec.has_heatmaps else made[-1]).transpose(0, 1).flatten(2)
     background = heatmaps.flatten(1).median(dim=1).values
     scale = codec.peak / (heatmaps.amax(2).mean(1) - background)
@@ -64,7 +64,7 @@ def seed_weights(network: nn.Module, config: Config, seed: int) -> None:
 
 
 def _spread(network: nn.Module, codec: Codec) -> None:
-    """Give the outputs of the last layer a codec's mean and deviation; theirs are near 0 to 1, and 1."""
+    """Scale the last layer so that its outputs have a codec's mean and deviation; before, these are 0 to 1, and 1."""
     if codec.spread is None:
         return
     mean, deviation = codec.spread
@@ -75,7 +75,7 @@ def _spread(network: nn.Module, codec: Codec) -> None:
 
 @contextmanager
 def _outputs_of(layer: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Collect what a layer gives meanwhile."""
+    """In this context, collect a layer's outputs in the returned list."""
     made: list[torch.Tensor] = []
     hook = layer.register_forward_hook(lambda _, __, output: made.append(output))
     try:
@@ -85,7 +85,7 @@ def _outputs_of(layer: nn.Module) -> Iterator[list[torch.Tensor]]:
 
 
 def _output_layers(network: Any) -> tuple[nn.Conv2d, Any]:
-    """Return the convolution that makes the heatmaps, and the last layer that scales them: it, or the norm after it."""
+    """Return the convolution that computes the heatmaps, and the last layer that scales them: this one or its norm."""
     maps = getattr(network.head, "out_channels", None) or network.head.num_joints
     layers = [
         layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, _BatchNorm)) and len(layer.weight) == maps
@@ -94,7 +94,7 @@ def _output_layers(network: Any) -> tuple[nn.Conv2d, Any]:
 
 
 def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> Floating:
-    """Draw a parameter; the calibration scales it."""
+    """Return random values for a parameter; the calibration scales them."""
     if name.endswith("bias"):
         return generator.uniform(-0.2, 1, shape)  # mostly positive: few dead units, no outliers in deep networks
     if name.endswith("weight") and len(shape) in (1, 3):  # a norm, also of channels with a height and a width
@@ -102,14 +102,14 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
     if name.endswith("weight") and len(shape) == 2:
         return generator.standard_normal(shape, np.float32) / np.float32(sqrt(shape[1]))
     if name.endswith("weight"):
-        # Smoothing and its two derivatives (Sobel's, for 3x3) mixed at random: no checkerboards from transposed
-        # convolutions. A depthwise kernel must smooth, or it would lose its only input.
+        # A random mix of smoothing and its two derivatives (for 3x3: Sobel's), so that transposed convolutions cause no
+        # checkerboards. A depthwise kernel must smooth, because it has only one input channel.
         smooth, down, right = generator.standard_normal((3, *shape[:2], 1, 1), np.float32)
         if shape[1] == 1:
             smooth = np.abs(smooth) + np.float32(0.3)
         kernel = smooth + np.float32(_SLOPE) * (down * _taps(shape[2])[:, None] + right * _taps(shape[3]))
         return np.asarray(kernel * _binomial(*shape[2:]))
-    return 0.2 * generator.standard_normal(shape, np.float32)  # an embedding of positions
+    return 0.2 * generator.standard_normal(shape, np.float32)  # position embeddings
 
 
 def _binomial(height: int, width: int) -> Floating:
@@ -119,13 +119,13 @@ def _binomial(height: int, width: int) -> Floating:
 
 
 def _taps(size: int) -> Floating:
-    """Return how far a binomial kernel's taps are from its middle, in its standard deviations."""
+    """Return the distances of a binomial kernel's taps from its middle, in standard deviations of the kernel."""
     return ((np.arange(size) - (size - 1) / 2) * 2 / sqrt(max(size - 1, 1))).astype(np.float32)
 
 
 @contextmanager
 def _calibration(network: nn.Module, last: nn.Conv2d | None) -> Iterator[None]:
-    """Meanwhile, a forward pass scales each layer as it comes to it; `last` makes the maps with peaks, if any does."""
+    """In this context, a forward pass scales each layer that it reaches; `last` is the layer of the maps, or None."""
     hooks = []
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
@@ -141,7 +141,7 @@ def _calibration(network: nn.Module, last: nn.Conv2d | None) -> Iterator[None]:
 
 
 def _center(layer: Any, inputs: tuple[torch.Tensor]) -> None:
-    """Make the weights blind to the mean of the input, so that a padding of zeros looks like any other place."""
+    """Make the outputs independent of the input's mean, so that zero padding has no visible border."""
     weight = _rows(layer)
     groups = getattr(layer, "groups", 1)
     if weight.shape[1] == 1:
@@ -155,7 +155,7 @@ def _center(layer: Any, inputs: tuple[torch.Tensor]) -> None:
 
 
 def _standardise(layer: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
-    """Give the output a variance near 1, and the bias that was drawn as its mean."""
+    """Scale and shift the output to a variance near 1 and to the random bias as its mean."""
     axes = _all_but_channels(layer, output)
     variance, mean = torch.var_mean(output, axes, correction=0)
     scale = _robust(variance).rsqrt()
@@ -177,12 +177,12 @@ def _measure(norm: Any, inputs: tuple[torch.Tensor]) -> None:
 
 
 def _robust(variance: torch.Tensor) -> torch.Tensor:
-    """Pull channels' variances towards their mean: one that the crops hardly move may be moved by an image."""
+    """Return variances moved towards their mean: a channel that is nearly constant on the crops may vary on images."""
     return ((variance + variance.mean()) / 2).clamp_min(1e-6)
 
 
 def _rows(layer: Any) -> torch.Tensor:
-    """Return the weights [outputs, inputs of a group, height, width]: a view, or a copy to put back when changed."""
+    """Return the weights [outputs, inputs per group, height, width]: a view, or a copy that `_put_rows` writes back."""
     weight: torch.Tensor = layer.weight
     if isinstance(layer, nn.Linear):
         return weight.view(*weight.shape, 1, 1)
@@ -194,7 +194,7 @@ def _rows(layer: Any) -> torch.Tensor:
 
 
 def _put_rows(layer: Any, rows: torch.Tensor) -> None:
-    """Take over changed `_rows`, which are a copy where a transposed convolution has groups."""
+    """Write back changed `_rows` if they are a copy, as for a transposed convolution with groups."""
     if isinstance(layer, nn.ConvTranspose2d) and layer.groups > 1:
         layer.weight.copy_(_grouped_transposed(rows, layer.groups))
 
@@ -210,7 +210,7 @@ def _all_but_channels(layer: nn.Module, features: torch.Tensor) -> tuple[int, ..
 
 
 def _pick(layer: Any, inputs: tuple[torch.Tensor]) -> None:
-    """Turn the random weights towards features that vary at the size of a peak, away from the border."""
+    """Change the random weights to prefer features that vary at the size of a peak, away from the border."""
     features = inputs[0] - inputs[0].mean((0, 2, 3), keepdim=True)
     fine, coarse = _mean_filter(features, _FINE), _mean_filter(features, _COARSE)
     inside = torch.zeros(features.shape[2:], dtype=torch.bool)

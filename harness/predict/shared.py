@@ -1,4 +1,4 @@
-"""The shared engine: several networks on the same people, whose images and crops are made once for all of them."""
+"""The shared engine: runs several networks on the same people; images are read and crops made once for all of them."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from harness.predictions import Predictions
 from harness.protocol import Crop, Protocol
 
 _LEAST_AHEAD = 2
-"""Batches that a GPU has to do at least before its results are waited for."""
+"""Least number of launched batches before the engine waits for results of a GPU."""
 
 
 @dataclass
@@ -30,30 +30,30 @@ class Estimator:
 
     forward: HeatmapSource
     protocol: Protocol
-    """How to crop and decode, and the batch size."""
+    """The crops, the decoder and the batch size."""
     progress: Callable[[int], object]
-    """Called with the number of people done, batch by batch."""
+    """Called after each batch with its number of people."""
     outputs_seen: Callable[[Indices, Float32], object] | None = None
-    """Called with each batch's people, as indices [n], and their outputs [n, C, ...], which are decoded next."""
+    """Called before each batch is decoded, with the indices [n] of its people and their outputs [n, C, ...]."""
 
     @property
     def input(self) -> tuple[Crop, int]:
-        """Its geometry and batch size: networks with the same input see the same batches."""
+        """Geometry and batch size; networks with equal inputs get the same batches."""
         return self.protocol.crop, self.protocol.compute.batch_size
 
 
 def predict_together(
     estimators: Sequence[Estimator], people: People, cut_out: CutOut = warp
 ) -> list[Predictions | Exception]:
-    """Estimate the pose of everybody in `people` with each of several networks on one device.
+    """Predict the poses of people with several networks on one device.
 
     Args:
         estimators: The networks.
         people: N people.
-        cut_out: As of `crop_stream`.
+        cut_out: As in `crop_stream`.
 
     Returns:
-        For each network its predictions, or what it failed with; that leaves the others running.
+        For each network its predictions or its error; an error of one network does not stop the others.
 
     Raises:
         RunError: An image cannot be read.
@@ -69,7 +69,7 @@ def predict_together(
     def attempt(number: int, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 (whatever one network fails with is told of it alone)
+        except Exception as error:  # noqa: BLE001 (an error of one network must not stop the others)
             failures[number] = error
 
     for input_, index, crops in crop_batches(people, list(takers), uploads, cut_out):
@@ -92,10 +92,9 @@ def crop_batches(
     uploads: Uploads | None = None,
     cut_out: CutOut = warp,
 ) -> Iterator[tuple[tuple[Crop, int], Indices, Image]]:
-    """Cut people out in batches [n, H, W, 3] for each input, a geometry and a batch size; the last may be smaller.
+    """Yield batches of crops [n, H, W, 3] for each input (geometry and batch size); the last batch may be smaller.
 
-    A batch's crops are its reader's until the next batch is asked for, and as `crop_stream` says of uploads
-    and `cut_out`.
+    A batch's crops are valid until the next batch is requested. `uploads` and `cut_out` are as in `crop_stream`.
     """
     geometries = list(dict.fromkeys(crop for crop, _ in inputs))
     batchers = {(crop, size): _Batcher(size) for crop, size in inputs}
@@ -116,17 +115,17 @@ def predict_shared(
     progress: Callable[[int], object],
     outputs_seen: Callable[[Indices, Float32], object] | None = None,
 ) -> Predictions:
-    """Estimate the pose of everybody in `people` with one source of heatmaps, or of what else its codec decodes.
+    """Return the predictions for people with one source of heatmaps or of other outputs.
 
     Args:
-        source: Makes the outputs.
+        source: The source of outputs.
         people: N people.
-        protocol: How to crop and decode, and the batch size.
+        protocol: The crops, the decoder and the batch size.
         progress: As in `Estimator`.
         outputs_seen: As in `Estimator`.
 
     Raises:
-        RunError: An image cannot be read, or the network gives outputs that are not finite numbers.
+        RunError: An image cannot be read, or the network's outputs are not finite numbers.
     """
     (outcome,) = predict_together([Estimator(source, protocol, progress, outputs_seen)], people)
     if isinstance(outcome, Exception):
@@ -140,10 +139,10 @@ class _Batcher:
     def __init__(self, size: int) -> None:
         self._size = size
         self.left: tuple[Indices, Image] | None = None
-        """Too few for a batch; a copy."""
+        """A copy of the crops that do not fill a batch yet."""
 
     def add(self, index: Indices, crops: Image) -> Iterator[tuple[Indices, Image]]:
-        """Yield the batches that are full with these."""
+        """Add crops, and yield the batches that are now full."""
         if self.left:
             index, crops = np.concatenate([self.left[0], index]), np.concatenate([self.left[1], crops])
         full = len(index) // self._size * self._size
@@ -153,14 +152,14 @@ class _Batcher:
 
 
 class _Collector:
-    """Gathers one network's predictions.
+    """Collects one network's predictions.
 
-    A batch's keypoints are fetched after the next ones have been launched, so that a GPU does not wait for them.
+    A batch's keypoints are fetched after the next batches have been launched, so that a GPU does not wait.
 
     Args:
         estimator: The network.
-        people: Everybody.
-        ahead: How many next ones.
+        people: All people.
+        ahead: The number of batches to launch before a batch is fetched.
     """
 
     def __init__(self, estimator: Estimator, people: People, ahead: int) -> None:
@@ -173,7 +172,7 @@ class _Collector:
         self._pending: deque[tuple[Indices, Decoding]] = deque()
 
     def take(self, index: Indices, crops: torch.Tensor) -> None:
-        """Estimate the people of a batch of crops [n, H, W, 3]."""
+        """Run the network on a batch of crops [n, H, W, 3] and start to decode."""
         protocol = self._estimator.protocol
         outputs = self._estimator.forward(crops)
         if self._estimator.outputs_seen:
@@ -182,7 +181,7 @@ class _Collector:
         self.settle(self._ahead)
 
     def settle(self, left: int = 0) -> None:
-        """Fetch what has been launched, but for the last batches.
+        """Fetch launched batches until only `left` are not fetched.
 
         Raises:
             RunError: The outputs are not finite numbers.
@@ -196,7 +195,7 @@ class _Collector:
             raise RunError(
                 f"the network gives {codec_of(self._estimator.protocol.decoder).form} with values that are not finite "
                 "numbers",
-                "check its checkpoint; with --precision fp16, numbers beyond 65504 do not exist",
+                "check its checkpoint; --precision fp16 has no numbers above 65504",
             )
         if self._keypoints is None:
             self._keypoints = np.empty((*self._scores.shape, 2), keypoints.dtype)
@@ -206,8 +205,8 @@ class _Collector:
         self._estimator.progress(len(index))
 
     def predictions(self) -> Predictions:
-        """Return everybody's."""
-        assert self._keypoints is not None, "people are never empty: their readers see to that"
+        """Return the predictions of all people."""
+        assert self._keypoints is not None, "people are never empty: their readers check this"
         people = self._people
         return Predictions(
             person_ids=people.ids,
@@ -221,9 +220,9 @@ class _Collector:
 
 
 def _to_image(keypoints: Floating, regions: Regions, index: Indices, input_size: tuple[int, int]) -> Floating:
-    """Map keypoints [n, K, 2] from px of the input to px of the image, in double precision.
+    """Return keypoints [n, K, 2] mapped from px of the input to px of the image, in double precision.
 
-    The same map for both affines, as in mmpose/models/pose_estimators/topdown.py `add_pred_to_datasample`.
+    Both affines use this map, as in mmpose/models/pose_estimators/topdown.py `add_pred_to_datasample`.
     """
     sizes = regions.sizes[index, None]
     centers = regions.centers[index, None]

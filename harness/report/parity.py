@@ -8,7 +8,7 @@ COLUMNS = ("run", "GFLOP", "people", "compared", "ties", "keypoint px", "tie px"
 
 
 def parity_heads(width: int) -> str:
-    """Return the heads of `parity_line`'s columns; `width` is the length of the longest id."""
+    """Return the column heads for `parity_line`; `width` is the length of the longest id."""
     return "  ".join(["run".ljust(width), *(head.rjust(11) for head in COLUMNS[2:-1])])
 
 
@@ -20,7 +20,7 @@ def parity_line(run: Parity, width: int) -> str:
 
 
 def parity_markdown(report: ParityReport) -> str:
-    """Return a page with a line for every run, and the conditions of the comparison."""
+    """Return a page with one line per run and the conditions of the comparison."""
     equal = len(report.runs) - len(report.unequal)
     packages = report.environment["packages"]
     versions = ", ".join(f"{name} {packages[name]}" for name in PACKAGES if name in packages)

@@ -1,4 +1,4 @@
-"""What saved predictions show of how they were made, whatever is claimed: boxes, crop areas, where keypoints lie."""
+"""Checks saved predictions for signs of other settings: boxes, crop areas, positions of keypoints. Needs no claims."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from harness.predictions import Predictions
 from harness.protocol import Protocol
 
 SAME = 0.01
-"""Coordinates this close, px, are the same: single precision rounds less."""
+"""Coordinates that differ by at most this, px, count as equal; rounding errors of single precision are smaller."""
 MOST = 0.98
-"""The share of people, or keypoints, that shows what holds for all of them; a few have a reason of their own."""
+"""A property of this share of the people or keypoints counts as holding for all; there may be a few exceptions."""
 QUARTERS = 4
-"""MSRA's decoder places a keypoint on a pixel of the heatmap, or a quarter of one beside it."""
+"""MSRA's decoder places a keypoint on a pixel of the heatmap, or a quarter pixel beside it."""
 REFINED = ("dark", "udp", "udp-combined")
-"""Codecs that place keypoints between quarters."""
+"""Codecs that place keypoints between quarters of pixels."""
 SHIFTS = (-1.0, -0.5, 0.5, 1.0)
 
 
 def evidence(predictions: Predictions, protocol: Protocol, data: Path) -> list[str]:
-    """Return what is odd about predictions under their own protocol, a sentence each.
+    """Return the deviations of predictions from their own protocol, one sentence each.
 
-    The boxes are compared with those that the data set gives. If its files are missing, the only sentence reports that.
+    The boxes are compared with those of the data set. If its files are missing, the only sentence reports this.
     """
     try:
         people = _people(protocol, data)
@@ -51,7 +51,7 @@ def _people(protocol: Protocol, data: Path) -> People:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """People of the data set and the predictions made for them, [n] numbers of each."""
+    """Indices [n] of people of the data set and of the predictions for them."""
 
     people: Indices
     predictions: Indices
@@ -70,9 +70,9 @@ def _of_people(predictions: Predictions, people: People, protocol: Protocol) -> 
     if known < len(people):
         yield f"{len(people) - known} of the data set's {len(people)} people are not among the predictions"
     if known < len(pairs.people):
-        yield f"{len(pairs.people) - known} predictions are of people who are there before"
+        yield f"{len(pairs.people) - known} predictions are repeated: their people have another prediction"
     if len(pairs.people) < len(predictions):
-        yield f"{len(predictions) - len(pairs.people)} predictions are of nobody in the data set"
+        yield f"{len(predictions) - len(pairs.people)} predictions are of people who are not in the data set"
     if not known:
         return
     yield from _of_boxes(predictions.boxes[pairs.predictions], people.boxes[pairs.people])
@@ -87,16 +87,16 @@ def _of_people(predictions: Predictions, people: People, protocol: Protocol) -> 
     if (np.abs(ratios - 1) > 1e-3).mean() < 1 - MOST:
         return
     if _alike(areas, sizes.prod(axis=1)):
-        yield "the crop areas, which NMS takes as scale, are the areas of the boxes: without padding and aspect ratio"
+        yield "the crop areas, which NMS uses as scale, are the areas of the boxes: without padding and aspect ratio"
     elif _alike(ratios, np.full(len(ratios), np.median(ratios))):
         padding = protocol.crop.padding * float(np.sqrt(np.median(ratios)))
         yield f"the crop areas are those of a padding of {padding:.3g}, not {protocol.crop.padding:g}"
     else:
-        yield "the crop areas, which NMS takes as scale, do not follow from the boxes and the padding"
+        yield "the crop areas, which NMS uses as scale, do not follow from the boxes and the padding"
 
 
 def _of_boxes(found: Floating, expected: Floating) -> Iterator[str]:
-    """Compare boxes x1, y1, x2, y2 [n, 4]."""
+    """Yield differences between boxes x1, y1, x2, y2 [n, 4]."""
     off = found.astype(np.float64) - expected
     differ = (np.abs(off) > SAME).any(axis=1)
     if not differ.any():
@@ -147,7 +147,7 @@ def _of_keypoints(predictions: Predictions, protocol: Protocol) -> Iterator[str]
 
 
 def _on_grid(places: Float64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell for x and y whether keypoints [N, K, 2], px of the heatmap, lie on quarters of pixels, but not on halves."""
+    """For x and y, return whether keypoints [N, K, 2], px of the heatmap, are on quarters of pixels, not on halves."""
     steps = places * QUARTERS
     near = (np.abs(steps - np.rint(steps)) < 0.08) & (np.rint(steps) % QUARTERS != 2)
     on_grid: np.ndarray[tuple[int], np.dtype[np.bool_]] = near.mean(axis=(0, 1)) >= MOST

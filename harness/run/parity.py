@@ -1,4 +1,4 @@
-"""Parity: both engines on the same people with the same weights, and how far apart their numbers are."""
+"""Parity: runs both engines on the same people with the same weights, and measures the differences of the results."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,26 +23,27 @@ from harness.suites.ledger import point_at
 from harness.suites.schema import Row, Suite
 
 UNIQUE = 1e-4
-"""A heatmap's maximum is unique if the second-highest value is lower by this share of it; the others are ties, where
-rounding decides which of two places is the keypoint."""
+"""A heatmap's maximum is unique if the second-highest value is lower by this share of it. Otherwise it is a tie, and
+rounding decides which of two positions is the keypoint."""
 
 
 def compare_engines(
     suite: Suite, row: Row, run: str, settings: Settings, log: Path, tflop: float | None = None
 ) -> Parity:
-    """Run both engines on one run, with one network.
+    """Compare both engines on one run, with the same network.
 
     Args:
         suite: The row's suite.
         row: The row.
-        run: The name of one of its runs.
-        settings: The data, the weights and the device; its engine does not matter.
-        log: Where upstream's output goes.
-        tflop: How much the network may compute for an engine; who comes after that is left out. None for no bound.
+        run: The name of one of the row's runs.
+        settings: The data, the weights and the device; the engine is ignored.
+        log: The file for MMPose's output.
+        tflop: Bound for the network's operations per engine, 10¹²; only as many people as fit are evaluated. None for
+            no bound.
 
     Raises:
-        ObtainError: Annotations, boxes, images or weights are missing or not of their form.
-        RunError: A network fails, or the engines do not even have the same people and boxes.
+        ObtainError: Annotations, boxes, images or weights are missing or have the wrong format.
+        RunError: A network fails, or the engines have different people or boxes.
     """
     plan = make_plan(suite, row, run, replace(settings, engine="shared"))
     protocol, everybody, network = plan.protocol, plan.people(), plan.network()
@@ -85,13 +86,13 @@ def compare_engines(
 
 
 def unique_maxima(decoder: Decoder, outputs: Float32, share: float = UNIQUE) -> Bool:
-    """Return which of the data set's keypoints [N, K] are no ties in outputs [N, C, ...] (`Codec.unique`)."""
+    """Return for the data set's keypoints [N, K] whether they are not ties in outputs [N, C, ...] (`Codec.unique`)."""
     unique = codec_of(decoder).unique(outputs, decoder, share)
     return unique if decoder.kept is None else unique[:, list(decoder.kept)]
 
 
 def largest_difference(ours: Mapping[str, float | None], theirs: Mapping[str, float | None] | None) -> float | None:
-    """Return the largest `difference` of a metric, None without the other side's metrics."""
+    """Return the largest `difference` of a metric; None if `theirs` is None."""
     if theirs is None:
         return None
     return max(difference(ours[name], value) for name, value in theirs.items())

@@ -1,6 +1,6 @@
-"""Repeats the prediction of a few images with changed settings, and returns those that give the other side's.
+"""Predicts a few images again with changed settings, and returns the settings that reproduce the other side.
 
-A metric may agree by chance; hundreds of coordinates do not. So a few images suffice, and a match is a proof.
+A metric may agree by chance, but hundreds of coordinates do not. So a few images suffice, and a match is a proof.
 """
 
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ from harness.suites.schema import Row, Suite
 
 IMAGES = 4
 PEOPLE = 10
-"""So many images with other predictions are looked at, and so many people of these at most."""
+"""Number of images with differing predictions that are predicted again, and largest number of their people."""
 GIVES = 0.97
-"""The share of keypoints that are to be the other side's: other batches round, and break ties, in another way."""
+"""Predictions match if this share of the keypoints is equal; other batches round and break ties differently."""
 CLOSER = 0.3
-"""A setting that leaves less than this share of the distance is told of."""
+"""A setting that reduces the distance to less than this share is reported as a possible cause."""
 KINDS: dict[str, Kind] = {
     "boxes": "boxes",
     "flip test": "flip test",
@@ -48,15 +48,15 @@ KINDS: dict[str, Kind] = {
     "heatmaps": "arithmetic",
     "inputs": "arithmetic",
 }
-"""By what `explain` calls a setting that needs the network."""
+"""Kinds of causes by the names of `explain`'s settings that need the network."""
 
 
 @dataclass(frozen=True)
 class _Match:
-    """How near predictions of some people are to those of a side."""
+    """The agreement of predictions of some people with those of a side."""
 
     share: float
-    """Share of keypoints with the same place and score."""
+    """Share of keypoints with the same position and score."""
     distance: float
     """Mean distance of all coordinates, px of the heatmap, each at most 1."""
 
@@ -68,22 +68,22 @@ class _Match:
 def network_causes(
     suite: Suite, row: Row, plan: Plan, new: Side, baseline: Side, observed: Observed, progress: RunProgress
 ) -> list[Cause]:
-    """Return the settings that turn the predictions of the code at hand into those of a run or of its baseline.
+    """Return the settings with which the current code reproduces a run or its baseline.
 
-    If the code gives the run's predictions, the search is for the baseline's; if it gives the baseline's, other code or
-    other content made the run, and the search is for the run's.
+    If the current code reproduces the run's predictions, the search is for settings that give the baseline's. If it
+    reproduces the baseline's, other code or other files made the run, and the search is for the run's.
 
     Args:
         suite: The row's suite.
         row: The row.
-        plan: The run's.
+        plan: The plan of the run.
         new: The run.
         baseline: The baseline.
-        observed: How they differ.
-        progress: Told of the work.
+        observed: The observed differences.
+        progress: Receives the progress.
 
     Raises:
-        ObtainError: Something that the network needs is missing.
+        ObtainError: A file that the network needs is missing.
     """
     chosen = _sample(new, baseline)
     name = suite.row_id(row)
@@ -99,7 +99,7 @@ def network_causes(
     if matches[0].same == matches[1].same:
         words = "both sides' predictions" if matches[0].same else "neither side's predictions"
         return (
-            [_unclear(f"the code at hand gives {words} on the images that were looked at")]
+            [_unclear(f"the current code reproduces {words} on the images that were predicted again")]
             if not matches[0].same
             else []
         )
@@ -135,12 +135,15 @@ def _cause(changed: ChangedPlan, certainty: str, evidence: str) -> Cause:
 
 def _unclear(text: str) -> Cause:
     return Cause(
-        kind="weights", text="other weights, images or code than those at hand", certainty="possible", evidence=[text]
+        kind="weights",
+        text="other weights, images or code than the current ones",
+        certainty="possible",
+        evidence=[text],
     )
 
 
 def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
-    """Yield the plan with what the target's protocol says otherwise, a field at a time."""
+    """Yield the plan with one differing field of the target's protocol at a time."""
     fields = ("flip", "flip test"), ("flip_indices", "mirror pairs"), ("decoder", "decoder"), ("crop", "padding")
     for field, setting in fields:
         was, now = getattr(plan.protocol, field), getattr(target.protocol, field)
@@ -150,7 +153,7 @@ def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
 
 
 def _can_answer(own: Protocol, other: Protocol) -> bool:
-    """Tell whether the network of a protocol gives the heatmaps that another one takes."""
+    """Return whether the network of one protocol makes the outputs that another protocol needs."""
     codec, mirror = codec_of(own.decoder), own.flip.indices or own.flip_indices
     return (
         own.crop.input_size == other.crop.input_size
@@ -163,7 +166,7 @@ def _can_answer(own: Protocol, other: Protocol) -> bool:
 
 
 def _relevant(suite: Suite, row: Row, plan: Plan, observed: Observed) -> Iterator[ChangedPlan]:
-    """Yield the plan with any other setting changed that may matter; where heatmaps are the same, only decoders do."""
+    """Yield the plan with other relevant settings changed; if the heatmaps are the same, only decoders are relevant."""
     for changed in changed_plans(suite, row, plan):
         setting = changed.change.setting
         if setting == "decoder" or not (setting == "boxes" or observed.same_scores):
@@ -171,7 +174,7 @@ def _relevant(suite: Suite, row: Row, plan: Plan, observed: Observed) -> Iterato
 
 
 def _differing(was: object, now: object) -> tuple[str, str]:
-    """Return two values of a protocol as text; of values with fields those that differ."""
+    """Return two values of a protocol as text; for values with fields, only the fields that differ."""
     if not (isinstance(was, Fields) and isinstance(now, Fields)):
         return str(was), str(now)
     sides = was.model_dump(), now.model_dump()
@@ -201,7 +204,7 @@ def _match(predictions: Predictions, side: Side) -> _Match:
 
 
 def _same_keypoints(now: Predictions, then: Predictions) -> Bool:
-    """Tell which keypoints [n, K] are the same with the same score."""
+    """Return for keypoints [n, K] whether position and score are the same."""
     near = (np.abs(now.keypoints - then.keypoints) <= SAME).all(axis=2)
     same: Bool = near & (np.abs(now.keypoint_scores - then.keypoint_scores) <= SCORE)
     return same

@@ -1,4 +1,4 @@
-"""Predicts a run again with the same network and one setting changed: what `harness explain --rerun` tries."""
+"""Predicts a run again with the same network and one changed setting, for `harness explain --rerun`."""
 
 import copy
 import tempfile
@@ -41,12 +41,12 @@ PADDING = 1.25
 """MMPose's default."""
 PADDINGS = (1.0, 1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5)
 KERNELS = (3, 5, 7, 9, 11, 13, 15, 17, 19, 21)
-"""Of a decoder's blur; MMPose's configs have 5 to 17."""
+"""Kernels of a decoder's blur, px; MMPose's configs have 5 to 17."""
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """Predictions made with one setting changed."""
+    """Predictions made with one changed setting."""
 
     change: TriedSetting
     predictions: Predictions
@@ -58,25 +58,25 @@ Rounding = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class ChangedPlan:
-    """A plan with one setting changed."""
+    """A plan with one changed setting."""
 
     change: TriedSetting
     plan: Plan
     cut_out: CutOut = warp
     heatmaps: Source = SharedForward.of
     rounding: Rounding | None = None
-    """Of the network's inputs."""
+    """Rounding of the network's inputs."""
 
 
 Choose = Callable[[People], People]
-"""Chooses among the people of a run."""
+"""Selects some of a run's people."""
 
 
 def reruns(suite: Suite, row: Row, plan: Plan, progress: RunProgress) -> tuple[list[Rerun], list[Skipped]]:
-    """Predict with one setting changed at a time.
+    """Predict a run with one changed setting at a time.
 
     Returns:
-        The outcomes, and the settings that could not be tried.
+        The predictions, and the settings that could not be tried.
     """
     name = suite.row_id(row)
     done: list[Rerun] = []
@@ -94,16 +94,16 @@ def reruns(suite: Suite, row: Row, plan: Plan, progress: RunProgress) -> tuple[l
 def predict_changed(
     name: str, changed: Iterable[ChangedPlan], progress: RunProgress, choose: Choose = lambda people: people
 ) -> Iterator[tuple[ChangedPlan, Predictions | HarnessError]]:
-    """Predict with changed plans, one network at a time: memory may not hold several.
+    """Predict with changed plans, one network at a time, because memory may not suffice for several.
 
     Args:
-        name: The row's.
+        name: The row's name.
         changed: The plans.
-        progress: Told of the work.
-        choose: Chooses who is predicted.
+        progress: Receives the progress.
+        choose: Selects the people to predict.
 
     Yields:
-        Each plan and what it gives, or fails with.
+        Each plan with its predictions or its error.
     """
     groups: dict[tuple[str, str, CutOut, Rounding | None], list[ChangedPlan]] = {}
     for one in changed:
@@ -128,13 +128,13 @@ def predict_changed(
 def _predict(
     name: str, network: Model, group: Sequence[ChangedPlan], progress: RunProgress, choose: Choose
 ) -> Sequence[Predictions | Exception]:
-    """Predict with changed plans that have people and network in common; returns what each gives or fails with."""
+    """Predict with changed plans for the same people and network; returns the predictions or the error of each."""
     people = choose(group[0].plan.people())
     check_images(people.images)
     if isinstance(network, Forward):
         network.round_inputs(group[0].rounding)
     shared: dict[Crop, SharedForward] = {}
-    """One for each geometry, since each computes the batch at hand once."""
+    """One for each geometry, because each keeps the outputs of one batch."""
     estimators = []
     for changed in group:
         protocol = changed.plan.protocol
@@ -145,7 +145,7 @@ def _predict(
 
 
 def in_tf32(name: str, plan: Plan, progress: RunProgress) -> Rerun:
-    """Predict with MMPose's own loop as its scripts run it on such a GPU, where torch computes convolutions in TF32."""
+    """Predict with MMPose's own loop and torch's defaults, as its scripts do: on this GPU, convolutions use TF32."""
     people, protocol = plan.people(), plan.protocol
     config = point_at(plan.config, str(plan.settings.data))
     progress.stage(name, "predict", len(people))
@@ -157,7 +157,7 @@ def in_tf32(name: str, plan: Plan, progress: RunProgress) -> Rerun:
 
 
 def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
-    """Yield a row's plan with one setting changed at a time."""
+    """Yield a row's plan with one changed setting at a time."""
     protocol = plan.protocol
 
     def changed(setting: str, used: str, tried: str, usual: bool = False, **fields: Any) -> ChangedPlan:
@@ -211,9 +211,9 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
 
 
 def _flip_tests(plan: Plan) -> Iterator[Flip]:
-    """Yield the flip tests that the config of a run without one can have.
+    """Yield the possible flip tests for the config of a run without one.
 
-    There is none where the network has other keypoints than the data set and does not say how they are mirrored.
+    Yields none if the network has other keypoints than the data set and the config does not state their mirror images.
     """
     config = copy.deepcopy(plan.config)
     codec = codec_of(plan.protocol.decoder)
@@ -229,7 +229,7 @@ def _flip_tests(plan: Plan) -> Iterator[Flip]:
 
 
 def _other_pairs(pairs: Sequence[int]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield mirror images of keypoints with one pair left out, where pairs are few, and with none."""
+    """Yield mirror images of keypoints without one of the pairs, if there are few, and without any pair."""
     for first, second in single_pairs(pairs):
         others = list(pairs)
         others[first], others[second] = first, second
@@ -240,7 +240,7 @@ def _other_pairs(pairs: Sequence[int]) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _other_decoders(own: Decoder) -> Iterator[Decoder]:
-    """Yield those of all codecs of outputs of the same form, and the run's own with other kernels."""
+    """Yield the decoders of all codecs for the same form of outputs, and the run's own decoder with other kernels."""
     kernels = KERNELS if own.blur_kernel_size is not None else ()
     found = [own.model_copy(update={"blur_kernel_size": kernel}) for kernel in kernels]
     for codec in plugins("codecs").values():

@@ -1,4 +1,4 @@
-"""DecodingSpeed: from outputs to keypoints, against MMPose's heads, whose codecs take one person at a time."""
+"""Measures the speed of decoding, compared with MMPose's heads, whose codecs decode one person at a time."""
 
 import gc
 import time
@@ -22,16 +22,16 @@ INPUT_SIZE, HEATMAP_SIZE = (192, 256), (48, 64)
 """Width and height, px."""
 KEYPOINTS = 17
 BATCH = 32
-"""People; that of 73 of the 78 runs of MMPose's tables."""
+"""People per batch, as in 73 of the 78 runs of MMPose's tables."""
 PASSES = 4
-"""How often all people are decoded in a round: ours are done in milliseconds."""
+"""Number of times that a round decodes all people; once would take our decoders only milliseconds."""
 
 
 def measure_decoding(codec: Codec, people: int, rounds: int) -> DecodingSpeed:
-    """Compare people a second of a codec that has `settings`.
+    """Return the people per second of both decoders of a codec, which must have `settings`.
 
     Raises:
-        DifferenceError: A keypoint is off by more than 0.01 px.
+        DifferenceError: Decoded keypoints differ by more than 0.01 px.
     """
     measured = circumstances()
     install_stand_ins()
@@ -52,7 +52,7 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> DecodingSpeed:
         return decode(batch, decoder, INPUT_SIZE)[0]
 
     for side in (upstream, ours):
-        side(outputs[:BATCH])  # loads what is loaded once a process
+        side(outputs[:BATCH])  # the first call of a process loads libraries
     largest = [0.0]
 
     def check(theirs: Floating, mine: Floating) -> None:
@@ -65,7 +65,7 @@ def measure_decoding(codec: Codec, people: int, rounds: int) -> DecodingSpeed:
 
 
 def by_batch(batches: Sequence[Tensor], decode_batch: Callable[[Tensor], Floating]) -> tuple[float, Floating]:
-    """Decode batches, each just written, as by a network, and return the seconds of decoding and the results."""
+    """Return the seconds of decoding and the results; each batch is written just before, as by a network."""
     seconds, results = 0.0, []
     gc.collect()
     for kept in batches:
@@ -80,9 +80,9 @@ def check_keypoints(codec: str, upstream: Floating, ours: Floating) -> float:
     """Return the largest difference between keypoints [N, K, 2], px of the network's input.
 
     Raises:
-        DifferenceError: It is more than 0.01 px, or not a number.
+        DifferenceError: The difference is more than 0.01 px, or NaN.
     """
     largest = float(np.abs(upstream - ours).max())
     if not largest <= KEYPOINT_TOLERANCE:
-        raise DifferenceError(f"{codec}: a decoded keypoint is {largest:.4f} px from upstream's")
+        raise DifferenceError(f"{codec}: a decoded keypoint differs from MMPose's by {largest:.4f} px")
     return largest

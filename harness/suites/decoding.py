@@ -1,4 +1,4 @@
-"""What a config's model says of its outputs: which head makes them, and how they are mirrored back and decoded."""
+"""Reads from a config's model which head makes the outputs, and how these are mirrored back and decoded."""
 
 import math
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from harness.suites.metainfo import Metainfo, model_metainfo
 
 
 def heatmap_head(config: Config) -> tuple[Any, str]:
-    """Return the settings of the head that makes the outputs, and the field that they are stated in.
+    """Return the settings of the head that makes the outputs, and the config field that has them.
 
-    MMPose's VisPredictHead predicts besides which keypoints are visible, and has the other head in its `pose_cfg`.
+    MMPose's VisPredictHead also predicts which keypoints are visible; it has the pose head in its field `pose_cfg`.
     """
     head = config.model.head
     return (head.pose_cfg, "model.head.pose_cfg") if "pose_cfg" in head else (head, "model.head")
 
 
 def evaluated_keypoints(config: Config) -> int | None:
-    """Return how many keypoints a config evaluates, as its model says; None where that does not.
+    """Return the number of evaluated keypoints according to a config's model; None if the model does not state it.
 
     Raises:
-        SpecError: It has a decoder that no codec reads, or heatmaps that make up no whole number of keypoints.
+        SpecError: No codec supports the decoder, or the number of heatmaps is not a multiple of those per keypoint.
     """
     if "head" not in config.get("model", {}):
         return None
@@ -40,11 +40,11 @@ def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
     """Return the decoder that a config's `model.head.decoder` describes.
 
     Args:
-        settings: That field.
+        settings: The value of the field.
         where: Names the field and the config, for the error.
 
     Raises:
-        SpecError: No codec reads it.
+        SpecError: No codec supports it.
     """
     for codec in plugins("codecs").values():
         if decoder := codec.read(settings):
@@ -56,15 +56,16 @@ def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
 
 
 def flip_of(config: Config, decoder: Decoder, meta: Metainfo) -> Flip:
-    """Return how a config's outputs for mirrored crops are mirrored back.
+    """Return the flip test of a config.
 
     Args:
         config: A row's config with its overrides.
-        decoder: The config's.
-        meta: Of the evaluated data set.
+        decoder: The config's decoder.
+        meta: The metainfo of the evaluated data set.
 
     Raises:
-        SpecError: In another way than belongs to the decoder, or by pairs of other keypoints than the network's.
+        SpecError: The flip mode does not fit the decoder, or the mirror pairs are for other keypoints than the
+            network's.
     """
     test = config.model.get("test_cfg") or {}
     codec = _codec(decoder)
@@ -97,16 +98,16 @@ def _codec(decoder: Decoder) -> Any:
 
 
 def decoder_of(config: Config, input_size: tuple[int, ...], meta: Metainfo) -> Decoder:
-    """Return how a config's outputs are decoded.
+    """Return the decoder of a config's outputs.
 
     Args:
         config: A row's config with its overrides.
         input_size: Width and height of the config's crops, px.
-        meta: Of the evaluated data set.
+        meta: The metainfo of the evaluated data set.
 
     Raises:
-        SpecError: No codec reads the decoder, it is for another input size, or the network has other keypoints than the
-            data set and does not say which are kept.
+        SpecError: No codec supports the decoder; the decoder is for another input size; or the network has other
+            keypoints than the data set, and the config does not state which of them are kept.
     """
     head, field = heatmap_head(config)
     decoder = read_decoder(head.decoder, f"config field {field}.decoder of {config.filename}")
@@ -119,10 +120,10 @@ def decoder_of(config: Config, input_size: tuple[int, ...], meta: Metainfo) -> D
 
 
 def _predicted_keypoints(config: Config, decoder: Decoder) -> int | None:
-    """Return how many keypoints the network has; None where its head does not say.
+    """Return the network's number of keypoints; None if its head does not state it.
 
     Raises:
-        SpecError: It has heatmaps that make up no whole number of them.
+        SpecError: The number of heatmaps is not a multiple of the codec's heatmaps per keypoint.
     """
     head, field = heatmap_head(config)
     heatmaps: Any = head.get("out_channels", head.get("num_joints"))
@@ -131,16 +132,17 @@ def _predicted_keypoints(config: Config, decoder: Decoder) -> int | None:
         return None
     if heatmaps % channels:
         raise SpecError(
-            f"config field {field}.out_channels of {config.filename}: {heatmaps} heatmaps are not {channels} a keypoint"
+            f"config field {field}.out_channels of {config.filename}: {heatmaps} is not a multiple of {channels}, the "
+            "number of heatmaps per keypoint"
         )
     return heatmaps // channels
 
 
 def _kept(config: Config, decoder: Decoder, meta: Metainfo) -> tuple[int, ...] | None:
-    """Return which of the network's keypoints are the data set's; None where they are the same.
+    """Return the indices of the data set's keypoints among the network's; None if both have the same keypoints.
 
     Raises:
-        SpecError: They are not as many.
+        SpecError: The numbers of keypoints differ.
     """
     predicted, count = _predicted_keypoints(config, decoder), len(meta.names)
     listed = (config.model.get("test_cfg") or {}).get("output_keypoint_indices")
@@ -156,7 +158,7 @@ def _kept(config: Config, decoder: Decoder, meta: Metainfo) -> tuple[int, ...] |
         dataset = config.test_dataloader.dataset
         stated = f"{meta.source} has {count}"
         if not dataset.get("metainfo"):
-            stated = f"metainfo is not stated, so {dataset.type}'s {count} keypoints hold"
+            stated = f"metainfo is not stated, so {dataset.type}'s {count} keypoints are evaluated"
         raise SpecError(
             f"config field {heatmap_head(config)[1]}.out_channels of {config.filename}: the network has {predicted} "
             f"keypoints, and {stated}",

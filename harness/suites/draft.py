@@ -1,7 +1,7 @@
-"""Drafts a suite from a metafile in MMPose's form: rows, claims and weights, and what their configs evaluate.
+"""Drafts a suite from a metafile in MMPose's format: rows, claims, weights and evaluated data sets.
 
-A draft states what the metafile and the configs say. What neither of them says is a remark, which names the field that
-a person completes.
+A draft has the information of the metafile and the configs. For missing information it has remarks, which name the
+fields that the user must complete.
 """
 
 import os
@@ -30,11 +30,11 @@ _UNKNOWN_HASH = "00000000"
 
 @dataclass(frozen=True)
 class Draft:
-    """A suite as its file will state it, claims as `Decimal` with the digits that were printed."""
+    """A drafted suite: the content of its file, with claims as `Decimal` to keep the printed digits."""
 
     suite: dict[str, Any]
     remarks: list[str]
-    """What a person completes or checks, one sentence each."""
+    """Fields that the user must complete or check, one sentence each."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,18 @@ class _Value:
 
     metric: str
     key: str
-    """The metafile's."""
+    """The metric's key in the metafile."""
     value: Decimal
     run: str | None
-    """The run that it is of, where the key names one."""
+    """The run of the value, if the key names one."""
 
 
 def draft_suite(metafile: Path, folder: Path) -> Draft:
-    """Draft a suite from a metafile.
+    """Return a draft of a suite from a metafile.
 
     Args:
         metafile: The file.
-        folder: Where the suite's file will be; paths of the user's own configs and weights are relative to it.
+        folder: The folder of the suite's future file; paths of the user's own configs and weights are relative to it.
 
     Raises:
         SpecError: The metafile cannot be read, or none of its models can be drafted.
@@ -67,7 +67,7 @@ def draft_suite(metafile: Path, folder: Path) -> Draft:
 
 
 def _suite(metafile: Path, rows: list[dict[str, Any]], drafting: "_Drafting") -> dict[str, Any]:
-    """Put rows below the data set that most of them are evaluated on."""
+    """Return the suite; its data set is the one that most rows are evaluated on."""
     counts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         counts[str(row["dataset"])].append(row)
@@ -87,7 +87,7 @@ def _suite(metafile: Path, rows: list[dict[str, Any]], drafting: "_Drafting") ->
 
 
 def _metrics(values: Sequence[_Value]) -> dict[str, Any]:
-    """Return how the metrics are printed: their unit is percent where a fraction is printed as more than 1."""
+    """Return label, unit and decimals of each metric; the unit is percent if a fraction is printed as more than 1."""
     metrics: dict[str, Any] = {}
     order = measure_names()
     found = dict.fromkeys(value.metric for value in values)
@@ -103,7 +103,7 @@ def _metrics(values: Sequence[_Value]) -> dict[str, Any]:
 
 
 class _Drafting:
-    """Drafts the rows of models, and gathers their values and what is to be completed."""
+    """Drafts the rows of models, and collects their values and the remarks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -112,7 +112,7 @@ class _Drafting:
         self.data = EvaluatedData(self.remarks)
 
     def rows(self, model: MetafileModel) -> Iterator[dict[str, Any]]:
-        """Yield a row for each data set, and each kind of boxes, that the metafile has results of a model on."""
+        """Yield one row for each data set and kind of boxes with results of a model in the metafile."""
         try:
             if not model.config.is_file():
                 raise SpecError(f"its config is missing: {model.stated_config}")
@@ -131,7 +131,7 @@ class _Drafting:
     ) -> Iterator[dict[str, Any]]:
         family = evaluating_family(config)
         variants = family.metafile_names if family else ({},)
-        if len(results) == len(variants):  # such as a result for each norm
+        if len(results) == len(variants):  # such as one result for each norm
             pairs = list(zip(results, variants, strict=True))
             yield self._row(model, config, size, name, _boxes(name, config), pairs)
             return
@@ -203,14 +203,14 @@ class _Drafting:
                 metric, value = None, Decimal(0)
             if metric is None or not value.is_finite():
                 self.remarks.append(
-                    f"{model.name}: {key} {printed} on {result.dataset} is left out: it is not a number of a metric "
-                    "that is evaluated here"
+                    f"{model.name}: {key} {printed} on {result.dataset} is left out: it is not a number, or not of a "
+                    "known metric"
                 )
             else:
                 yield _Value(metric, key, value, run)
 
     def _checkpoint(self, model: MetafileModel) -> dict[str, Any]:
-        url = model.weights.strip("()<> ")  # what is left of a link in Markdown
+        url = model.weights.strip("()<> ")  # parts of a Markdown link
         if "://" not in url:
             found = model.config.parent / url
             if url and found.is_file():
@@ -222,7 +222,7 @@ class _Drafting:
         return {"url": url, "sha256": named or _UNKNOWN_HASH}
 
     def _relative(self, path: Path) -> str:
-        """Return a file as a suite names it: from MMPose's configs folder, or from the suite's own folder."""
+        """Return the path of a file in a suite: relative to MMPose's configs folder, or to the suite's own folder."""
         if path.is_relative_to(configs_folder()):
             return path.relative_to(configs_folder()).as_posix()
         return Path(os.path.relpath(path, self.folder.resolve())).as_posix()
@@ -234,7 +234,7 @@ def _boxes(name: str, config: Config) -> str:
 
 
 def _metric(key: str, names: Mapping[str, str], config: Config) -> tuple[str | None, str | None]:
-    """Return what a metafile's key is called here, None where it is not a metric; and the run that the key names."""
+    """Return the harness's name of a metafile's key, None if it is not a metric; and the run that the key names."""
     for name in (names.get(key, ""), key, key.replace(" ", ""), _upstream_name(key, config)):
         if is_measured(name):
             return name, None
@@ -243,16 +243,16 @@ def _metric(key: str, names: Mapping[str, str], config: Config) -> tuple[str | N
 
 
 def _upstream_name(key: str, config: Config) -> str:
-    """Return what a metric of MMPose's evaluator is called here, such as PCK, whose threshold the config has."""
+    """Return the harness's name of a metric of MMPose's evaluator, such as PCK, whose threshold is in the config."""
     try:
         name: str = evaluating_family(config).our_name(key, protocol_without_files(config).scoring)
-    except (SpecError, *MALFORMED):  # a config that is not evaluated here, or another metric
+    except (SpecError, *MALFORMED):  # an unsupported config, or another metric
         return ""
     return name
 
 
 def _name_apart(rows: list[dict[str, Any]]) -> None:
-    """Make the ids of rows differ: by data set and by boxes where a model has several results, else by numbers."""
+    """Make the ids of rows unique: by data set and boxes if a model has several results, otherwise by numbers."""
     models: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         models[row["id"]].append(row)

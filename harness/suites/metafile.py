@@ -1,6 +1,6 @@
-"""Metafiles in MMPose's form: the models of a paper with their configs, weights and results (`metafile.yml`).
+"""Metafiles in MMPose's format (`metafile.yml`): the models of a paper with their configs, weights and results.
 
-Values are kept as they are printed, since the number of digits is a part of what was published.
+Values are kept as text, because the number of digits is part of the published value.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ _FORM = "a metafile has a list `Models`, each with Name, Config, Weights and Res
 
 @dataclass(frozen=True)
 class MetafileResult:
-    """What a metafile says of a model on one data set."""
+    """The published results of a model on one data set."""
 
     dataset: str
-    """As it is written, e.g. `Human-Art(GT)`."""
+    """The name as in the metafile, e.g. `Human-Art(GT)`."""
     metrics: Mapping[str, str]
     """Printed values by the metafile's own keys."""
 
@@ -31,19 +31,19 @@ class MetafileModel:
 
     name: str
     config: Path
-    """The config's file, which need not exist."""
+    """The config file; it need not exist."""
     stated_config: str
-    """As it is written."""
+    """The config's path as in the metafile."""
     weights: str
-    """The address of the checkpoint; empty where none is stated."""
+    """The address of the checkpoint; empty if the metafile has none."""
     results: tuple[MetafileResult, ...]
 
 
 def read_metafile(path: Path) -> list[MetafileModel]:
-    """Return the models of a metafile, those with the same config and weights as one.
+    """Return the models of a metafile; entries with the same config and weights are merged into one model.
 
     Raises:
-        SpecError: The file cannot be read, or a field is missing or of another type; names the file and the field.
+        SpecError: The file cannot be read, or a field is missing or has another type; the message names file and field.
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), yaml.CBaseLoader)
@@ -76,9 +76,10 @@ def _model(path: Path, where: str, entry: Any) -> MetafileModel:
 
 
 def _config(metafile: Path, stated: str) -> Path:
-    """Return a config's file, which metafiles name from the root of their repository or from their own folder.
+    """Return a config's file; its path is relative to the repository's root or to the metafile's folder.
 
-    Of a path that is out of date, such as those of mmpose's cpm_jhmdb.yml, the file beside the metafile holds.
+    If no such file exists, as for the outdated paths in mmpose's cpm_jhmdb.yml, return the path of a file of this name
+    beside the metafile.
     """
     places = [folder / stated for folder in metafile.resolve().parents]
     beside = metafile.resolve().parent / Path(stated).name

@@ -78,7 +78,7 @@ def _under_data_folder(path: str) -> str:
 
 
 def named_hash(name: str) -> str | None:
-    """Return the first digits of a sha256 that MMPose has put into the name of a file; None where only a date is."""
+    """Return the first digits of the sha256 that MMPose put into a file name; None if the name has only a date."""
     named = re.search(r"-(?!20\d{6}\.pth$)([0-9a-f]{7,64})(_\d{8})?\.pth$", name)
     return named[1] if named else None
 
@@ -161,11 +161,11 @@ class Metric(SuiteFields):
     reason: str | None = None
     """The evidence for the tolerance."""
     metafile_key: str | None = None
-    """Its key in MMPose's metafiles, where that is not the label."""
+    """Its key in MMPose's metafiles, if it is not the label."""
     metafile_unit: Literal["fraction", "percent"] | None = None
-    """The unit of its values there, where that is another one."""
+    """The unit of its values in the metafiles, if it differs."""
     metafile_decimals: int | None = Field(default=None, ge=0, le=6)
-    """Decimals of its values there, in the unit of the published ones, where they are fewer."""
+    """Decimals of its values in the metafiles, in the unit of the published values, if there are fewer."""
 
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
@@ -180,7 +180,7 @@ class Metric(SuiteFields):
 
     @property
     def metafile_scale(self) -> float:
-        """How many units a 1 in a metafile is."""
+        """The value of a 1 in a metafile, in the unit."""
         return self.scale / (100 if (self.metafile_unit or self.unit) == "percent" else 1)
 
     @property
@@ -241,10 +241,10 @@ class Checkpoint(SuiteFields):
     """A file of weights."""
 
     url: Annotated[FilePath, BeforeValidator(_address_of_weights)] = Field(pattern=_WEIGHTS)
-    """Where to download it; or its path, relative to the suite's file."""
+    """The address to download it from; or its path, relative to the suite's file."""
     sha256: str | None = Field(pattern=r"^[0-9a-f]{7,64}$")
-    """Its sha256 or the first seven or more digits of it; MMPose puts eight into the file name, once seven. null where
-    nobody published it, so that another file of that name is not noticed."""
+    """Its sha256, or at least the first seven digits of it; MMPose puts eight into the file name, once seven. null if
+    none was published; then another file with this name is not detected."""
     hash_is_stale: str | None = None
     """The reason why the served file can have another sha256 than its name; a mismatch is then a warning."""
 
@@ -268,7 +268,7 @@ class Checkpoint(SuiteFields):
     def _check_file_name(self) -> Self:
         if self.file_name in ("", ".", ".."):
             raise ValueError(f"found {self.url}; it must end in the name of a file")
-        urlsplit(self.url)  # which refuses a host that is none
+        urlsplit(self.url)  # raises ValueError for an invalid host
         named = named_hash(self.file_name)
         stated = self.sha256 or ""
         if named and not (stated.startswith(named) or (stated and named.startswith(stated))):
@@ -293,11 +293,11 @@ class Run(SuiteFields):
     """The keys of this run's values in MMPose's metafile, if they differ from the metrics' keys. The default key of a
     subset has its name at the end: `NME blur`."""
     metafile_weights: str | None = None
-    """The address of the weights as MMPose's metafile has it, where that is another one."""
+    """The address of the weights in MMPose's metafile, if it differs."""
     metafile_config: str | None = None
-    """The file name of the config as MMPose's metafile has it, where that is another one."""
+    """The file name of the config in MMPose's metafile, if it differs."""
     metafile_dataset: str | None = None
-    """The data set under which MMPose's metafile has this run's values, where that is another one."""
+    """The data set of this run's values in MMPose's metafile, if it differs."""
 
 
 _OVERRIDDEN = {

@@ -1,4 +1,4 @@
-"""Checkpoints as OpenMMLab writes them load; anything else ends in a clear refusal, and runs no code."""
+"""Checkpoints in OpenMMLab's format load; other files are rejected with a clear message, and their code never runs."""
 
 import collections
 import pickle
@@ -38,7 +38,7 @@ def small() -> Config:
 
 @pytest.fixture
 def trained(small: Config) -> torch.nn.Module:
-    """Return a network whose weights are not those that building it gives."""
+    """Return a network with other weights than its initial ones."""
     network = build_network(small)
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():
@@ -47,7 +47,7 @@ def trained(small: Config) -> torch.nn.Module:
 
 
 def rewritten(path: Path, old: bytes, new: bytes, compression: int = zipfile.ZIP_STORED, factor: int = 1) -> None:
-    """Change the pickle of a checkpoint; of a zip archive, also the compression and the sizes that it states."""
+    """Change the pickle of a checkpoint; for a zip archive, also the compression and the stated sizes."""
     if not zipfile.is_zipfile(path):
         path.write_bytes(path.read_bytes().replace(old, new))
         return
@@ -98,7 +98,7 @@ def test_mmengine_1x_with_all_its_metadata(tmp_path: Path, small: Config, traine
 @pytest.mark.parametrize("core", [b"numpy.core", b"numpy._core"], ids=["NumPy 1", "NumPy 2"])
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_arrays_of_every_numpy(tmp_path: Path, zipped: bool, core: bytes) -> None:
-    """Either release reads what either writes: the training log, scalars, texts and empty arrays in the metadata."""
+    """Both releases read files of both: the training log, scalars, texts and empty arrays in the metadata."""
     network, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     hub = MessageHub.get_instance(f"numpy {core!r} {zipped}")
     hub.update_scalar("train/loss", np.float64(0.5))
@@ -132,7 +132,7 @@ def test_other_names_of_numpy_are_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_compressed_checkpoints(tmp_path: Path) -> None:
-    """One that somebody has zipped again loads, one that states far more content than weights have is not unpacked."""
+    """A checkpoint that was zipped again loads; one that states far larger content than weights is not unpacked."""
     network, other, path = torch.nn.Linear(300, 200), torch.nn.Linear(300, 200), tmp_path / "net.pth"
     torch.save(network.state_dict(), path)
     rewritten(path, b"", b"", zipfile.ZIP_DEFLATED)
@@ -210,7 +210,7 @@ class Malicious:
 
 
 class Sneaky:
-    """Reaches for an attribute with the getattr that training logs use."""
+    """Gets an attribute with the getattr that training logs use."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (np.ndarray, "tofile")

@@ -1,7 +1,7 @@
 """Faults of many kinds, planted in a run of the demo suite: by its config, its weights, its data, or other code.
 
-Each says which words of a cause name it. Faults of code are patched in for the run alone; whoever explains it has the
-right code, as with results from elsewhere.
+Each fault states which words of a cause name it. Faults of code are patched only during the run; `explain` then runs
+with correct code, as for results from another machine.
 """
 
 import json
@@ -36,7 +36,7 @@ INPUT = np.array([96, 128])
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault, and the words of which a cause that names it has one."""
+    """A fault, with words; a cause names the fault if it contains one of them."""
 
     names: tuple[str, ...]
     config: str = ""
@@ -49,7 +49,7 @@ class Planted:
 
     @property
     def fault(self) -> Fault:
-        """What goes into the config."""
+        """The changes of the config."""
         return Fault(self.codec, self.config)
 
 
@@ -153,7 +153,7 @@ def _moved_crop(x: float, y: float) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 def _larger_crop(image: Image, matrix: Any, out: Image) -> None:
-    """Cut ten per cent more than is mapped back."""
+    """Make crops ten per cent larger than the region that keypoints are mapped back to."""
     middle = np.array([out.shape[1] / 2, out.shape[0] / 2])
     smaller = matrix / 1.1
     smaller[:, 2] += middle * (1 - 1 / 1.1)
@@ -176,7 +176,7 @@ def _tf32(inputs: torch.Tensor) -> torch.Tensor:
 
 
 def _divided(network: Any, inputs: torch.Tensor) -> torch.Tensor:
-    """Return what follows of pixels from 0 to 1 that are normalised as if they were from 0 to 255."""
+    """Return the result of normalising pixels from 0 to 1 as if they were from 0 to 255."""
     mean, std = network.data_preprocessor.mean, network.data_preprocessor.std
     divided: torch.Tensor = ((inputs * std + mean) / 255 - mean) / std
     return divided
@@ -208,12 +208,12 @@ def _read(function: Callable[[Path, Image], Image]) -> Callable[[pytest.MonkeyPa
 
 
 def _some_turned(path: Path, image: Image) -> Image:
-    """Turn one image in five, as where their EXIF tags are not obeyed."""
+    """Rotate one image in five, as if its EXIF tag were ignored."""
     return np.ascontiguousarray(image[::-1, ::-1]) if sum(path.name.encode()) % 5 == 0 else image
 
 
 def _scored_so(**fields: Any) -> Callable[[pytest.MonkeyPatch], None]:
-    """Score in another way than the protocol says."""
+    """Score with other settings than those of the protocol."""
 
     def plant(patched: pytest.MonkeyPatch) -> None:
         right = oks_family.Oks.match
@@ -342,7 +342,7 @@ TABLE: dict[str, Planted] = {
     ),
     "EXIF ignored": Planted(("image content",), patch=_read(_some_turned)),
 }
-"""Those of the table."""
+"""The faults of the table."""
 
 UNLISTED: dict[str, Planted] = {
     "boxes rounded": Planted(("boxes are rounded",), patch=_boxes(np.rint)),
@@ -376,7 +376,7 @@ UNLISTED: dict[str, Planted] = {
         ("flip test",), patch=_mirrored_otherwise(lambda maps: maps.flip(-1))
     ),
 }
-"""Those that are not among the settings that `explain` tries."""
+"""Faults that are not among the settings that `explain` tries."""
 
 
 def _shuffled(people: People) -> People:
@@ -384,4 +384,4 @@ def _shuffled(people: People) -> People:
 
 
 HARMLESS: dict[str, Planted] = {"order of people": Planted((), patch=_people(_shuffled))}
-"""What is no fault."""
+"""Changes that are not faults."""

@@ -1,4 +1,4 @@
-"""MMPose's networks whose heads give vectors or coordinates: what they give has the form that is decoded."""
+"""MMPose's networks whose heads return vectors or coordinates: the outputs have the form that the codec decodes."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_they_are_many() -> None:
 
 @pytest.mark.parametrize("name", configs())
 def test_form(name: str) -> None:
-    """The outputs can be decoded, and a CUDA graph can have all of the work."""
+    """The outputs can be decoded, and a CUDA graph can contain the whole computation."""
     config = read(name)
     decoder, codec = decoder_of(config), codec_of_config(config)
     width, height = heatmap_head(config)[0].decoder.input_size

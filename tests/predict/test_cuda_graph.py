@@ -139,7 +139,7 @@ def test_out_of_memory_while_recording_halves_the_batch(monkeypatch: pytest.Monk
     monkeypatch.setattr(forward_module, "recorder_for", lambda *_: recorder)
     forward = Forward(SmallNetwork(), protocol())
     heatmaps = [forward(some_crops(4)) for _ in range(2)]
-    assert forward.warnings == ["out of memory on cpu: from there on 2 people in one go, not 4"]
+    assert forward.warnings == ["out of memory on cpu: later passes take 2 people, not 4"]
     assert replays(cuda) == 1 + 2 * 2
     monkeypatch.setattr(forward_module, "recorder_for", lambda *_: None)
     for found in heatmaps:

@@ -1,4 +1,4 @@
-"""Every decoder against MMPose's codec of the same name, on heatmaps that no trained network would give."""
+"""Every decoder compared with MMPose's codec of the same name, on heatmaps unlike those of trained networks."""
 
 from typing import Any
 from unittest.mock import patch
@@ -40,11 +40,11 @@ CODECS: dict[str, dict[str, Any]] = {
     "udp-combined": {"type": "UDPHeatmap", "heatmap_type": "combined", "sigma": 2},
 }
 TOLERANCE = 0.01
-"""What is promised, px of the network's input."""
+"""Largest allowed difference, px of the network's input."""
 
 
 def kernel_size(codec: str, heatmap_size: tuple[int, ...]) -> int | None:
-    """Return the width of the kernel that MMPose's configs give for heatmaps of this size."""
+    """Return the kernel size in MMPose's configs for heatmaps of this size."""
     if codec == "megvii":
         return 5
     return None if codec == "msra" else 17 if heatmap_size == (72, 96) else 11
@@ -56,7 +56,7 @@ def radius(codec: str) -> float | None:
 
 
 def with_offsets(codec: str, heatmaps: Float32) -> Float32:
-    """Return heatmaps as a codec has them: where it has three a keypoint, each is followed by two maps of offsets."""
+    """Return heatmaps in the form of a codec: with three per keypoint, two offset maps follow each heatmap."""
     if codec != "udp-combined":
         return heatmaps
     offsets = np.random.default_rng(1).normal(0, 1, (*heatmaps.shape[:2], 2, *heatmaps.shape[2:])).astype(np.float32)
@@ -87,7 +87,7 @@ def begin(
 
 
 def on_path(codec: str, path: str) -> Any:
-    """Let a codec take the fast path of a device on a CPU as well, or that of the CPU."""
+    """Let a codec use the fast path for devices, or the one for CPUs, on a CPU."""
     plugin = plugins("codecs")[codec]
     return patch.object(plugin, "on_cpu", getattr(plugin, path))
 
@@ -97,7 +97,7 @@ def ours(codec: str, heatmaps: Float32, input_size: tuple[int, int]) -> tuple[Fl
 
 
 def check(codec: str, heatmaps: Float32, input_size: tuple[int, int], kernel: int | None = None) -> float:
-    """Compare both fast paths with upstream, also alone where they are certain. Returns the lower certain share."""
+    """Compare both fast paths with MMPose, and their certain keypoints alone. Return the lower certain share."""
     heatmaps = with_offsets(codec, heatmaps)
     expected_points, expected_scores = reference(codec, heatmaps, input_size, kernel)
     # Megvii's is the maximum of a heatmap scaled to have this maximum, and the combined maps' is blurred.
@@ -122,7 +122,7 @@ def check(codec: str, heatmaps: Float32, input_size: tuple[int, int], kernel: in
 
 
 def blobs(rng: np.random.Generator, count: int, size: tuple[int, int], peak: float) -> Float32:
-    """Draw heatmaps [count, 5, H, W]: Gaussians at the border and outside it as well as inside, on noise."""
+    """Return random heatmaps [count, 5, H, W]: Gaussians inside, at the border and outside, on noise."""
     width, height = size
     x, y = rng.uniform(-2, width + 2, (count, 5, 1, 1)), rng.uniform(-2, height + 2, (count, 5, 1, 1))
     sigma = rng.uniform(1, 4, (count, 5, 1, 1))
@@ -134,7 +134,7 @@ def blobs(rng: np.random.Generator, count: int, size: tuple[int, int], peak: flo
 
 
 def several_peaks(rng: np.random.Generator, count: int, size: tuple[int, int]) -> Float32:
-    """Draw heatmaps [count, 4, H, W] of three blobs, at times equally high, on a slope, with troughs below zero."""
+    """Return heatmaps [count, 4, H, W] of three blobs, some equally high, on slopes, with troughs below zero."""
     width, height = size
     grid_y, grid_x = np.mgrid[:height, :width]
     shape = (3, count, 4, 1, 1)
@@ -180,7 +180,7 @@ def test_any_size(codec: str, seed: int, width: int, height: int) -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), offset=st.sampled_from([0, -0.5, -5]))
 def test_noise(codec: str, seed: int, offset: float) -> None:
-    """Here keypoints are decided by upstream's rounding, clamps and reading of the wrong heatmap."""
+    """These keypoints depend on MMPose's rounding, clamping and reading of the wrong heatmap."""
     heatmaps = np.random.default_rng(seed).normal(offset, 0.3, (2, 3, 64, 48)).astype(np.float32)
     check(codec, heatmaps, (192, 256))
 
@@ -363,7 +363,7 @@ def test_alexnet_has_two_strides() -> None:
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("path", ["on_cpu", "on_device"])
 def test_what_is_kept_is_decoded_among_all(codec: str, path: str) -> None:
-    """MMPose reads other keypoints' heatmaps, also of those that it does not keep, where a maximum is not positive."""
+    """If a maximum is not positive, MMPose reads heatmaps of other keypoints, also of those that it does not keep."""
     heatmaps = blobs(np.random.default_rng(0), 3, (48, 64), 1)
     heatmaps[1, [0, 3]] -= 5
     heatmaps = with_offsets(codec, heatmaps)

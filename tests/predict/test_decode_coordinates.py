@@ -59,7 +59,7 @@ def check(settings: dict[str, Any], outputs: Float32, upstream: Any, decoder: De
 
 
 def vectors(rng: np.random.Generator, people: int, length: int) -> Float32:
-    """Draw vectors [people, K, length]: peaks of any height on noise, equal ones, constant ones, all below zero."""
+    """Return vectors [people, K, length]: peaks of any height on noise, ties, constants, only negative values."""
     places = np.arange(length)
     centres = rng.uniform(-3, length + 3, (people, KEYPOINTS, 1))
     peaks = rng.choice([0, 0.01, 1, 6, 70]) * np.exp(-((places - centres) ** 2) / (2 * rng.uniform(0.5, 8) ** 2))
@@ -102,7 +102,7 @@ def test_regression(seed: int, size: Size, values: int, codec: dict[str, Any]) -
 
 
 def in_channels(width: int) -> dict[str, Any]:
-    """Return what heads say of features [N, width, 4, 3] of a 96 px wide and 128 px high input."""
+    """Return the outputs of heads for features [N, width, 4, 3] of a 96 px wide and 128 px high input."""
     return {"in_channels": width, "in_featuremap_size": (3, 4)}
 
 
@@ -127,7 +127,7 @@ HEADS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 class Estimator:
-    """A head as `forward_head` takes it, without a backbone before it."""
+    """A network for `forward_head` that consists of a head only, without a backbone."""
 
     def __init__(self, head: Any) -> None:
         self.head = head
@@ -150,20 +150,20 @@ def build_head(name: str) -> Any:
 
 
 def features(name: str, people: int, seed: int) -> Any:
-    """Draw what the last layers of a backbone or, for regression, a pooling give."""
+    """Return random features, as from a backbone or, for regression, from pooling."""
     generator = torch.Generator().manual_seed(seed)
     shapes = {"rtmw": [(8, 8, 6), (16, 4, 3)], "regression": [(16, 1, 1)], "rle": [(16, 1, 1)]}
     return tuple(torch.randn(people, *shape, generator=generator) for shape in shapes.get(name, [(16, 4, 3)]))
 
 
 class Sample:
-    """What heads read of a data sample."""
+    """The part of a data sample that heads read."""
 
     metainfo = {"flip_indices": list(MIRRORED), "input_size": (96, 128)}
 
 
 def protocol_with(decoder: Decoder, flip: Flip) -> Any:
-    """Return as much of a protocol as a flip test reads."""
+    """Return the part of a protocol that a flip test reads."""
     crop = type("Crop", (), {"input_size": (96, 128)})
     return Protocol.model_construct(decoder=decoder, flip=flip, flip_indices=MIRRORED, crop=crop)
 
@@ -172,7 +172,7 @@ def protocol_with(decoder: Decoder, flip: Flip) -> Any:
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**31), flip=st.booleans(), shift=st.booleans())
 def test_heads(name: str, seed: int, flip: bool, shift: bool) -> None:
-    """What `predict` of MMPose's heads gives, with and without a flip test and a shift."""
+    """The averaged outputs equal those of `predict` of MMPose's heads, with and without a flip test and a shift."""
     head = build_head(name)
     decoder = decoder_of(HEADS[name][1], (96, 128))
     codec = codec_of(decoder)
@@ -213,7 +213,7 @@ def test_scores_tell_of_coordinates_that_are_no_numbers(values: int) -> None:
 
 def test_vectors_of_another_length() -> None:
     outputs = torch.zeros(1, 2, 500)
-    with pytest.raises(ValueError, match="vectors of 500 values together, where 384 and 512 are decoded"):
+    with pytest.raises(ValueError, match="outputs have 500 values, but the decoder needs 384"):
         begin_decoding(outputs, decoder_of(SIMCC, (192, 256)), (192, 256))
 
 

@@ -30,8 +30,8 @@ def test_out_of_memory_halves_the_batch_and_is_told() -> None:
     forward = Forward(network, protocol(batch_size=8))
     torch.testing.assert_close(forward(crops), whole)
     assert forward.warnings == [
-        "out of memory on cpu: from there on 4 people in one go, not 8",
-        "out of memory on cpu: from there on 2 people in one go, not 4",
+        "out of memory on cpu: later passes take 4 people, not 8",
+        "out of memory on cpu: later passes take 2 people, not 4",
     ]
     network.sizes.clear()
     forward(crops)
@@ -51,7 +51,7 @@ def test_the_cpu_says_it_in_other_words() -> None:
 
 
 def test_no_memory_for_one_person() -> None:
-    with pytest.raises(RunError, match="memory of cpu does not suffice for one person"):
+    with pytest.raises(RunError, match="cpu does not have enough memory for one person"):
         Forward(SmallNetwork(room=0), protocol())(some_crops(4))
 
 
@@ -92,7 +92,7 @@ def test_layers_too_small_to_gain_are_computed_exactly(monkeypatch: pytest.Monke
     forward = Forward(SmallNetwork(), protocol(precision="fp32-fast"))
     forward.quicken()
     assert torch.equal(forward(crops), exact)
-    assert forward.warnings == ["computed exactly: layers as small as this network's are not faster in another way"]
+    assert forward.warnings == ["computed exactly: fp32-fast does not speed up networks with layers as small as these"]
 
 
 def test_protocols_share_a_network_that_computes_each_batch_once() -> None:

@@ -1,4 +1,4 @@
-"""A source of heatmaps that is no network: found by its kind, and driven like MMPose's."""
+"""A source of heatmaps that is not a network: found by its kind, and used like MMPose's networks."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ CHECKPOINT = {"url": "https://models.example/none.pth", "sha256": "12345678"}
 
 
 class Centre:
-    """Draws a peak at the centre of each crop, as high as the crop is bright."""
+    """Outputs a peak at the centre of each crop; its height is the brightness of the crop."""
 
     def __init__(self, config: Config, protocol: Protocol) -> None:
         self.device = torch.device(protocol.compute.device)
@@ -42,7 +42,7 @@ class Centre:
         return heatmaps, heatmaps.flip(-1) if mirrored else None
 
     def quicken(self) -> None:
-        """There is nothing faster."""
+        """Do nothing: there is no faster computation."""
 
 
 class CentreKind:
@@ -94,7 +94,7 @@ def test_a_kind_is_looked_up_by_name() -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_no_network(tmp_path: Path, shared: bool) -> None:
-    """Beside a network, in one pass; the keypoints are at the middle of the boxes."""
+    """The source runs in one pass with a network; its keypoints are in the middle of the boxes."""
     people = draw_people(tmp_path, [3, 2])
     kind: ModelKind = KIND
     source = kind.build(Config(), protocol(), checkpoint=None, seed=0, trusted=False)

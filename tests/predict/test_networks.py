@@ -1,4 +1,4 @@
-"""All of MMPose's top-down heatmap networks are built from wheels alone, and give heatmaps of the size decoded."""
+"""All of MMPose's top-down heatmap networks can be built from wheels, and return heatmaps of the decoder's size."""
 
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from harness.suites.schema import Override
 
 HUMANART = "body_2d_keypoint/topdown_heatmap/humanart/td-hm_ViTPose-{}_8xb64-210e_humanart-256x192.py"
 BROKEN = {HUMANART.format("large"), HUMANART.format("huge")}
-"""Their backbone is mmcls', which mmpretrain has taken over under another name and with another argument."""
+"""Their backbone was in mmcls; mmpretrain has it under another name and with another argument."""
 MENDED = {
     "model.backbone.type": "mmpretrain.VisionTransformer",
     "model.backbone.out_type": "featmap",
@@ -42,7 +42,7 @@ def build(config: Config) -> torch.nn.Module:
 
 
 def kind(config: Config) -> tuple[Any, ...]:
-    """Return what of a config decides which code makes its heatmaps, and of which size."""
+    """Return the parts of a config that decide which code makes its heatmaps, and their size."""
     head, _ = heatmap_head(config)
     sizes = tuple(head.decoder.input_size), tuple(head.decoder.heatmap_size)
     return config.model.backbone.type, config.model.head.type, head.get("num_stages"), *sizes
@@ -74,7 +74,7 @@ def test_all_but_two_are_built() -> None:
 
 @pytest.mark.parametrize("name", of_each_kind())
 def test_heatmaps(name: str) -> None:
-    """They have the size that is decoded, and a CUDA graph can have all of the work."""
+    """The outputs have the decoder's size, and a CUDA graph can contain the whole computation."""
     config = configs()[name]
     head, _ = heatmap_head(config)
     width, height = head.decoder.input_size

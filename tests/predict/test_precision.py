@@ -1,4 +1,4 @@
-"""Precisions: what torch is set to meanwhile, and afterwards."""
+"""Precisions: torch's settings during the computation, and afterwards."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def torch_as_it_starts() -> Iterator[None]:
-    """Let cuDNN use TF32, as torch does until something else is asked for."""
+    """Let cuDNN use TF32, which is torch's default."""
     before = tf32()
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
     yield
@@ -32,7 +32,7 @@ def tf32() -> tuple[bool, bool]:
 
 
 class Watched(SmallNetwork):
-    """Notes how it is run."""
+    """Records the settings under which it runs."""
 
     def extract_feat(self, inputs: torch.Tensor) -> torch.Tensor:
         self.seen = (*tf32(), inputs.is_contiguous(memory_format=torch.channels_last), torch.is_autocast_enabled("cpu"))

@@ -66,16 +66,16 @@ def test_heatmaps_have_clear_peaks(name: str, each_samples: Path) -> None:
     assert 0.3 * peak < np.median(flat[..., -1]) < 6 * peak
     assert abs(np.median(flat)) < 0.2 * peak
     places = heatmaps.reshape(count, keypoints, -1).argmax(-1)
-    assert len(np.unique(places)) > 0.5 * places.size  # not one blob for everybody
+    assert len(np.unique(places)) > 0.5 * places.size  # the maps differ between people
     x, y = places % width, places // width
-    # ViTPose answers what is rendered, which is smoother than photographs, more often at the edge.
+    # On rendered images, which are smoother than photographs, ViTPose's maxima are more often at the edge.
     least = 0.6 if each_samples == SAMPLES or "ViTPose" not in name else 0.4
     assert np.mean((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)) > least
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "cspnext" in name or "ViTPose" in name])
 def test_refinement_is_well_conditioned(name: str, samples: Path) -> None:
-    """The Newton step of UDP stays small, and noise of single precision does not move it."""
+    """The Newton step of UDP is small, and rounding in single precision does not change it."""
     from mmpose.codecs.utils.post_processing import get_heatmap_maximum
     from mmpose.codecs.utils.refinement import refine_keypoints_dark_udp
 

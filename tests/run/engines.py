@@ -39,10 +39,10 @@ def compare_row(suite: Suite, row_id: str, run: str, settings: Settings, tflop: 
 
 
 def near_truth_network(plan: Plan) -> torch.nn.Module:
-    """Build the run's network and let it answer each crop with Gaussians near the true keypoints of its person.
+    """Return the run's network with a head that outputs Gaussians near the true keypoints of each crop's person.
 
-    Seeded weights score near 0; this scores between 0 and 1, so that a comparison of metrics says something. It knows
-    crops by their bits; one that is not bit-equal to the shared engine's gets noise for an answer.
+    Seeded weights score near 0; this network scores between 0 and 1, so that a comparison of metrics is meaningful. It
+    identifies crops by their bits; for a crop that is not bit-equal to the shared engine's it returns noise.
     """
     built = build_network(plan.config)
     network: Any = built
@@ -76,7 +76,7 @@ def near_truth_network(plan: Plan) -> torch.nn.Module:
 
 
 def _parted(codec: Any, decoder: Decoder) -> Any:
-    """Return what turns joined outputs into what a head of MMPose gives."""
+    """Return a function that converts joined outputs to the form of the outputs of MMPose's head."""
     if codec.name == "integral":
         return lambda outputs: (outputs, torch.zeros(len(outputs), outputs.shape[1], 1, 1))
     if codec.form == "coordinates":
@@ -85,7 +85,7 @@ def _parted(codec: Any, decoder: Decoder) -> Any:
 
 
 def _both_sides(plan: Plan, people: People) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what the network gives for crops of people and for the mirrored ones, but for a sigmoid."""
+    """Return the network's outputs for crops of people and for the mirrored crops, with the sigmoid applied."""
     protocol = plan.protocol
     codec: Any = codec_of(protocol.decoder)
     if codec.has_heatmaps:
@@ -103,7 +103,7 @@ def _both_sides(plan: Plan, people: People) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _mirrored(heatmaps: torch.Tensor, protocol: Protocol) -> torch.Tensor:
-    """Return what a network gives for mirrored crops, one keypoint after the other."""
+    """Return a network's outputs for mirrored crops, computed keypoint by keypoint."""
     indices = protocol.flip.indices or protocol.flip_indices
     channels = heatmaps.shape[1] // len(indices)
     turned = heatmaps.flip(-1)
@@ -118,7 +118,7 @@ def _digest(crop: torch.Tensor) -> bytes:
 
 
 def _heatmaps(plan: Plan, people: People) -> Float32:
-    """Draw heatmaps [N, C, h, w]: Gaussians of any height, from on the keypoint to far off, on noise.
+    """Return random heatmaps [N, C, h, w]: Gaussians of any height on noise, from exactly on the keypoint to far off.
 
     Keypoints that are not kept, and offsets, are noise.
     """
@@ -137,7 +137,7 @@ def _heatmaps(plan: Plan, people: People) -> Float32:
 
 
 def _points(plan: Plan, people: People, size: Floating) -> Floating:
-    """Return keypoints [N, K, 2] in crops of a width and height, from on the true ones to far off."""
+    """Return random keypoints [N, K, 2] in crops of a size, from exactly on the true ones to far off."""
     rng = np.random.default_rng(0)
     regions = crop_regions(people, plan.protocol.crop)
     corners = regions.centers - 0.5 * regions.sizes

@@ -1,6 +1,5 @@
-"""Rows whose networks give vectors or coordinates: the shared engine against MMPose's own test loop, on the miniature.
-
-Networks point near the true keypoints, so that the metrics that are compared say something.
+"""Rows whose networks return vectors or coordinates: the shared engine compared with MMPose's test loop, on the
+miniature. Networks point near the true keypoints, so that the compared metrics are not near 0.
 """
 
 from dataclasses import replace

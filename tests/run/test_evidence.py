@@ -83,8 +83,8 @@ def test_nothing_is_odd_about_a_right_run(right: Made, samples: Path) -> None:
             "the boxes are (+0, +0, -1, -1)",
         ),
         (lambda of, _: of.where(np.arange(len(of)) > 2), "3 of the data set's"),
-        (lambda of, _: of.where(np.r_[np.arange(len(of)), :4]), "4 predictions are of people who are there before"),
-        (lambda of, _: replace(of, person_ids=of.person_ids + 10**6), "predictions are of nobody in the data set"),
+        (lambda of, _: of.where(np.r_[np.arange(len(of)), :4]), "4 predictions are repeated: their people have"),
+        (lambda of, _: replace(of, person_ids=of.person_ids + 10**6), "predictions are of people who are not in"),
         (lambda of, _: replace(of, box_scores=np.ones_like(of.box_scores)), "the box scores of"),
         (
             lambda of, _: replace(of, crop_areas=(of.boxes[:, 2:] - of.boxes[:, :2]).prod(axis=1)),

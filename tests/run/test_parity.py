@@ -1,5 +1,5 @@
-"""The shared engine against MMPose's own test loop: whole runs with the same network, on the miniature and
-on real images where there are some."""
+"""The shared engine compared with MMPose's own test loop: whole runs with the same network, on the miniature and on
+real images if they are available."""
 
 from dataclasses import replace
 from importlib.util import find_spec
@@ -42,8 +42,8 @@ SLICE = [
     "posetrack18/resnet-50-256x192/val",
 ]
 OVERVIEW = ["aic", "coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack18"]
-"""Whose table that is."""
-# It is light enough for all boxes, which make several batches.
+"""The suites of the overview's table."""
+# This network is fast enough for all boxes, which make several batches.
 ON_ALL_BOXES = ["coco/alexnet-256x192/val"]
 FEW_TFLOP = 0.05
 
@@ -83,7 +83,7 @@ def test_seeded_weights(run: str, settings: Settings, miniature: Miniature) -> N
 def test_poses_near_the_truth(
     run: str, settings: Settings, each_samples: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seeded networks score near 0; here the metrics that are compared are in between 0 and 1."""
+    """Seeded networks score near 0; here the compared metrics are between 0 and 1."""
     metrics = watch_metrics(monkeypatch)
     parity = compare(run, replace(settings, data=each_samples))
     assert parity.people == parity.people_total
@@ -104,7 +104,7 @@ def theirs_evaluates(run: str) -> bool:
 
 
 def watch_metrics(monkeypatch: pytest.MonkeyPatch) -> dict[str, float | None]:
-    """Let networks point near the truth, and return a dict that the shared engine's metrics will be in."""
+    """Let networks point near the ground truth, and return a dict that will contain the shared engine's metrics."""
     metrics: dict[str, float | None] = {}
 
     def watched(*arguments: Any) -> dict[str, float | None]:

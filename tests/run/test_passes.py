@@ -146,7 +146,7 @@ def test_what_memory_did_is_in_the_record_and_stays_there(run: Any, monkeypatch:
     monkeypatch.setattr(Forward, "_run", short_of_memory)
     row = ROWS[1]
     _, _, records = run("--batch-size", 16, rows=(row,))
-    assert records[row].warnings == ["out of memory on cpu: from there on 8 people in one go, not 16"]
+    assert records[row].warnings == ["out of memory on cpu: later passes take 8 people, not 16"]
     assert records[row].status == "partial"
     folder = Path("runs/coco") / row / "val"
     (folder / "record.json").unlink()

@@ -1,4 +1,4 @@
-"""Each of the known ways to a number that is a bit off, taken on purpose: the comparison with MMPose must notice."""
+"""Known causes of small errors, each introduced on purpose; the comparison with MMPose must detect them."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ COCO_SIGMAS = (0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.
 
 
 def updated(part: str, **fields: Any) -> Callable[[Protocol], Protocol]:
-    """Return what replaces fields of a part of the protocol."""
+    """Return a function that replaces fields of a part of the protocol."""
     return lambda protocol: protocol.model_copy(update={part: getattr(protocol, part).model_copy(update=fields)})
 
 
@@ -119,7 +119,7 @@ def test_areas_on_crowdpose(settings: Settings, monkeypatch: pytest.MonkeyPatch,
 
 
 def differs(run: str, settings: Settings) -> bool:
-    """Compare the engines on poses near the truth."""
+    """Compare the engines on poses near the ground truth."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(Plan, "network", near_truth_network)
         try:

@@ -369,8 +369,8 @@ def test_page(conclude: Callable[..., GpuReport]) -> None:
     assert "| resnet-50-256x192 in bf16, wall over forward | at most 1.15 | 2.3 | no |" in page
     assert "| a | 50.00 | - | - | 100 (10%) | - |" in page
     assert "| udp | 48x64 | 1 | 90,000 | 900.00 | 4.5% |" in page
-    assert "- a alone asks for 100 boxes a second: 0.8 cores." in page
-    assert "- 2 rows at once ask for 32 boxes a second: 0.3 cores." in page
+    assert "- a alone needs 100 boxes a second: 0.8 cores." in page
+    assert "- 2 rows at once need 32 boxes a second: 0.3 cores." in page
     assert "| 2 rows at once | bf16 | 1,000 | 25.0 | 10.0 | 2.50 | 50% | 900 | 2,000 |" in page
     assert "- crops: a reason a hint" in page
     assert any(line.startswith("no ") and line.endswith("wall over forward") for line in gpu_summary(report))

@@ -1,4 +1,4 @@
-"""The suites of RTMPose, SimCC, regression and integral regression: which rows, and what is wrong with them."""
+"""The suites of RTMPose, SimCC, regression and integral regression: their rows, and the errors in their tables."""
 
 import json
 import re
@@ -70,7 +70,7 @@ def test_rows(suites: list[Suite]) -> None:
 
 
 def test_100_printed_rows_are_entered_once(suites: list[Suite]) -> None:
-    """Four are printed on two pages; seven are of two tests, so that they are two rows here."""
+    """Four rows are printed on two pages; seven are of two tests, so they are two rows each in the suites."""
     twice = [name for name, row in rows(suites) if row.also_printed]
     assert twice == [f"coco-rtmpose/rtmpose-{size}-256x192" for size in "tsml"]
     weights = [(row.runs["val"].checkpoint.url, row) for _, row in rows(suites)]
@@ -113,7 +113,7 @@ def test_what_the_overview_printed_otherwise(suites: list[Suite]) -> None:
 
 
 def test_hashes(suites: list[Suite]) -> None:
-    """Three files of RTMW have a date where others have a hash, and that of Hand5 has seven digits."""
+    """Three files of RTMW have a date instead of a hash in their names, and the hash of Hand5 has seven digits."""
     hashes = {name: row.runs["val"].checkpoint.sha256 for name, row in rows(suites)}
     whole = "coco-wholebody-rtmpose/rtmw"
     assert [name for name, sha256 in hashes.items() if not sha256] == [
@@ -166,7 +166,7 @@ VALIDATED = {
 
 
 def test_other_evaluations_are_those_that_the_configs_validate_on(suites: list[Suite]) -> None:
-    """Their tests pool data sets; what was published is of their `val_dataloader`."""
+    """Their tests pool data sets; the published values are of their `val_dataloader`."""
     for suite in suites:
         for row in suite.rows:
             if suite.row_id(row) not in VALIDATED:
@@ -191,7 +191,7 @@ def _config(row: Row) -> Path:
 
 @pytest.fixture
 def reference() -> list[dict[str, Any]]:
-    """Return each printed row as it was read off MMPose's pages, metafiles and configs."""
+    """Return each printed row, transcribed from MMPose's pages, metafiles and configs."""
     path = SAMPLES.parents[1] / "reference" / "zoo_simcc.json"
     if not path.is_file():
         pytest.skip("no transcription of MMPose's pages: HARNESS_SAMPLES names no folder with one near it")

@@ -76,13 +76,13 @@ def test_a_head_within_a_head() -> None:
             "model.test_cfg.output_keypoint_indices",
             None,
             "config field model.head.out_channels of .*: the network has 19 keypoints, and metainfo is not stated, so "
-            "CocoDataset's 17 keypoints hold",
+            "CocoDataset's 17 keypoints are evaluated",
         ),
         (
             REGRESS,
             "model.head.out_channels",
             50,
-            "config field model.head.out_channels of .*: 50 heatmaps are not 3 a keypoint",
+            "config field model.head.out_channels of .*: 50 is not a multiple of 3",
         ),
         (
             REGRESS,

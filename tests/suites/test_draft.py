@@ -1,4 +1,4 @@
-"""Suites drafted from metafiles state what the metafile states, and name what a person completes."""
+"""Suites drafted from metafiles have the metafile's values, and name the fields that the user must complete."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def metafiles() -> list[Path]:
 
 
 def claims_of(suite: Suite) -> Iterator[tuple[Key, Row, list[Claim]]]:
-    """Yield the claims of each metric of a run, or of the row where it has one run."""
+    """Yield the claims of each metric of a run, or of the row if it has one run."""
     for row in suite.rows:
         for name, run in row.runs.items():
             scope = name if len(row.runs) > 1 else None
@@ -48,7 +48,7 @@ def claims_of(suite: Suite) -> Iterator[tuple[Key, Row, list[Claim]]]:
 
 
 def in_metafile(row: Row, claims: list[Claim]) -> float | None:
-    """Return what the metafile states according to a suite; None where it states nothing."""
+    """Return the metafile's value according to a suite; None if it has none."""
     if row.no_metafile or (claims[0].run is None and claims[0].metric in row.unconfirmed):
         return None
     by_source = {claim.source: claim for claim in claims}
@@ -94,7 +94,7 @@ _base_ = ["mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_
 
 
 def write_fork(folder: Path, **changes: Any) -> Path:
-    """Write a metafile of one's own with a config and weights, and return its path."""
+    """Write a custom metafile with a config and weights, and return its path."""
     (folder / "configs/nets").mkdir(parents=True)
     (folder / "configs/nets/net.py").write_text(NET)
     (folder / "configs/nets/net.pth").write_bytes(b"weights")

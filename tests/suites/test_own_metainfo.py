@@ -86,8 +86,8 @@ def test_file_and_field_are_named(case: str, hands: Hands) -> None:
 
 
 STATED = {
-    "nothing": ("", "the network has 21 keypoints, and metainfo is not stated, so CocoDataset's 17 keypoints hold"),
-    "an empty dict": ("metainfo=dict(), ", "metainfo is not stated, so CocoDataset's 17 keypoints hold"),
+    "nothing": ("", "the network has 21 keypoints, and metainfo is not stated, so CocoDataset's 17 keypoints are"),
+    "an empty dict": ("metainfo=dict(), ", "metainfo is not stated, so CocoDataset's 17 keypoints are evaluated"),
     "classes": ('metainfo=dict(classes=("hand",)), ', "leave metainfo out to use CocoDataset's 17 keypoints"),
     "sigmas alone": ("metainfo=dict(sigmas=[0.05] * 21), ", "it has sigmas, and neither from_file nor keypoint_info"),
     "a path": ('metainfo="info.py", ', "metainfo: found 'info.py'; it must be dict(from_file=...)"),

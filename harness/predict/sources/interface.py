@@ -1,4 +1,4 @@
-"""What a source of heatmaps is, and what builds one for a run."""
+"""Interfaces of sources of heatmaps, and of the classes that build them for a run."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,16 +14,16 @@ from harness.suites.schema import Run
 
 
 class HeatmapSource(Interface):
-    """What turns crops into heatmaps, or into what else the run's codec decodes."""
+    """Computes heatmaps, or other outputs that the run's codec decodes, from crops."""
 
     @property
     def device(self) -> torch.device:
         """The device of the crops and of the outputs."""
 
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        """Return one tensor [n, C, ...] for crops [n, H, W, 3] BGR bytes, flip test included.
+        """Return outputs [n, C, ...] for crops [n, H, W, 3] of BGR bytes, including the flip test.
 
-        Single precision; in the form that the codec of the protocol decodes, such as heatmaps [n, K, h, w].
+        They are in single precision, in the form that the protocol's codec decodes, such as heatmaps [n, K, h, w].
         """
 
 
@@ -31,21 +31,21 @@ class Model(HeatmapSource, Interface):
     """The source of a run: a model with its weights on a device. It normalises the crops itself."""
 
     warnings: list[str]
-    """What happened that a reader of the numbers should know."""
+    """Events that readers of the results should know, one sentence each."""
 
     @property
     def seconds(self) -> float:
-        """What it has computed so far, in seconds of the device."""
+        """Device time of its forward passes until now, s."""
 
     @property
     def bytes(self) -> int:
-        """The memory of its weights."""
+        """Size of its weights in memory."""
 
     def both(self, crops: torch.Tensor, mirrored: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the outputs for crops and, if asked for, for the mirrored crops, which are not mirrored back."""
+        """Return the outputs for crops and, if `mirrored`, for the mirrored crops; these are not mirrored back."""
 
     def quicken(self) -> None:
-        """Turn from exact single precision to the precision of the protocol."""
+        """Switch from exact single precision to the protocol's precision."""
 
 
 class ModelSize(NamedTuple):
@@ -53,17 +53,17 @@ class ModelSize(NamedTuple):
 
     parameters: int
     flop: int
-    """Operations for one crop, a multiplication and an addition counting two; without the flip test."""
+    """Operations for one crop without the flip test; a multiplication and an addition count as two."""
 
 
 class OtherConfig(NamedTuple):
-    """A config that differs in one setting, as `explain` names it."""
+    """A config with one other setting, for `explain`."""
 
     setting: str
     used: str
     tried: str
     usual: bool
-    """Whether what is tried is MMPose's default."""
+    """Whether the tried value is MMPose's default."""
     config: Config
 
 
@@ -72,25 +72,25 @@ class ModelKind(Interface):
 
     name: str
     release: str
-    """The version of the code that models are built with."""
+    """The version of the package that builds the models."""
 
     def content(self, config: Config) -> Any:
-        """Return what of a config decides about heatmaps, the weights aside, as JSON takes it."""
+        """Return the parts of a config that heatmaps depend on, besides the weights, as a value for JSON."""
 
     def build(
         self, config: Config, protocol: Protocol, *, checkpoint: Path | None, seed: int | None, trusted: bool
     ) -> Model:
-        """Build the model of a config on the protocol's device.
+        """Return the model of a config on the protocol's device.
 
         Args:
-            config: With the row's overrides.
-            protocol: How to flip, how many people a batch, the device and the precision that `quicken` turns to.
+            config: The config with the row's overrides.
+            protocol: The flip test, the batch size, the device, and the precision that `quicken` switches to.
             checkpoint: The file of weights; None for seeded weights.
-            seed: Of seeded weights.
-            trusted: Whether the checkpoint may run code of its own.
+            seed: The seed of seeded weights.
+            trusted: Whether loading the checkpoint may run code that the file contains.
 
         Raises:
-            ObtainError: The checkpoint cannot be loaded, or is another model's.
+            ObtainError: The checkpoint cannot be loaded, or is for another model.
             RunError: The model cannot be built.
         """
 
@@ -98,17 +98,17 @@ class ModelKind(Interface):
         """Return the size of a config's model, counted without weights."""
 
     def trial(self, config: Config, device: torch.device, precision: Precision, people: int) -> Callable[[], object]:
-        """Return one forward pass of so many crops with arbitrary weights, for a measurement of its time."""
+        """Return a function that runs one forward pass for `people` crops with arbitrary weights, to measure time."""
 
     def alternatives(self, config: Config) -> Iterator[OtherConfig]:
-        """Yield what `explain` tries in place of a config."""
+        """Yield configs that `explain` tries in place of a config."""
 
 
 def model_kind(run: Run) -> ModelKind:
-    """Return the kind of source that a suite's run names.
+    """Return the kind of model named by a suite's run.
 
     Raises:
-        SpecError: There is none of this name.
+        SpecError: No kind has this name.
     """
     kind: ModelKind = plugin("heatmaps", run.heatmaps, "suite field heatmaps of a run")
     return kind

@@ -26,7 +26,7 @@ from harness.protocol import Precision, Protocol
 from harness.suites.decoding import heatmap_head
 
 PIXELS = ("mean", 0.0), ("std", 1.0)
-"""The fields of mmpose's PoseDataPreprocessor, and what holds where one is missing."""
+"""The fields of MMPose's PoseDataPreprocessor, with their defaults."""
 NORMALISATIONS = {
     "ImageNet's": ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
     "0.5 and 0.5, of 0..1": ([127.5] * 3, [127.5] * 3),
@@ -34,11 +34,11 @@ NORMALISATIONS = {
     "0 and 1, of 0..255": ([0.0] * 3, [1.0] * 3),
     "ImageNet's mean, no std": ([123.675, 116.28, 103.53], [1.0] * 3),
 }
-"""Means and standard deviations of inputs, by what they are called."""
+"""Means and standard deviations of inputs by name."""
 
 
 SCALES = {"of 0..255, pixels of 0..1": 255.0, "of 0..1, pixels of 0..255": 1 / 255}
-"""What a config's mean and standard deviation are multiplied by, where those are of other pixels than the images'."""
+"""Factors for a config's mean and standard deviation for another range of pixel values than the images'."""
 
 
 class Mmpose:
@@ -64,7 +64,7 @@ class Mmpose:
     def network(
         self, config: Config, *, checkpoint: Path | None = None, seed: int | None = None, trusted: bool = False
     ) -> torch.nn.Module:
-        """Return the network on the CPU, as MMPose's own loop takes it. Arguments and errors as of `build`."""
+        """Return the network on the CPU, as MMPose's own loop needs it. Arguments and errors are those of `build`."""
         with without_initialisers() if checkpoint else contextlib.nullcontext():
             network = build_network(config)
         if checkpoint:
@@ -96,7 +96,7 @@ class Mmpose:
         return forward
 
     def alternatives(self, config: Config) -> Iterator[OtherConfig]:
-        """Yield the config with the other order of colours, and with other inputs for the same pixels."""
+        """Yield the config with the other order of colours, and with other means and standard deviations."""
         as_rgb = bool(config.model.data_preprocessor.get("bgr_to_rgb"))
         order = ("RGB", "BGR") if as_rgb else ("BGR", "RGB")
         yield OtherConfig("colours", *order, usual=not as_rgb, config=_preprocessed(config, bgr_to_rgb=not as_rgb))
@@ -124,7 +124,7 @@ def backbone(config: Config) -> str:
 
 
 def architecture(config: Config) -> dict[str, Any]:
-    """Return what of a config decides about the computation of a network: two with the same one compute the same."""
+    """Return the parts of a config that a network's computation depends on; equal parts mean equal computation."""
     model: dict[str, Any] = config.model.to_dict()
     head = model["head"].get("pose_cfg", model["head"])
     decoder = head.pop("decoder")

@@ -1,4 +1,4 @@
-"""People a second of a decoder, on outputs of a network that are on the device."""
+"""Measures the people per second of a decoder, for outputs on the device."""
 
 import time
 from collections import deque
@@ -16,13 +16,13 @@ from harness.speed.gpu.outcome import DecoderRate
 from harness.speed.gpu.scale import Deadline, Sizes
 
 _AHEAD = 2
-"""Batches that are launched before the keypoints of the first are fetched, as in a run."""
+"""Number of batches that are launched before keypoints of the first are fetched, as in a run."""
 
 
 def distinct_decoders(
     networks: Sequence[MeasuredNetwork], device: torch.device, scale: Sizes
 ) -> dict[Decoder, list[tuple[str, Protocol]]]:
-    """Return the rows of networks by their decoder, with their protocols."""
+    """Return the rows of networks and their protocols by decoder."""
     found: dict[Decoder, list[tuple[str, Protocol]]] = {}
     for network in networks:
         for row, protocol in network.protocols(device, scale.batch):
@@ -33,7 +33,7 @@ def distinct_decoders(
 def measure_decoders(
     decoders: dict[Decoder, list[tuple[str, Protocol]]], device: torch.device, scale: Sizes, deadline: Deadline
 ) -> Iterator[DecoderRate]:
-    """Yield the rate of each decoder when it is measured."""
+    """Yield the rate of each decoder as soon as it is measured."""
     for decoder, rows in decoders.items():
         if deadline.left < 0:
             return
@@ -53,7 +53,7 @@ def measure_decoders(
 
 
 def _rates(outputs: torch.Tensor, decoder: Decoder, input_size: Size, seconds: float) -> tuple[float, float]:
-    """Return the people a second, and the seconds of the device a person."""
+    """Return people per second, and device seconds per person."""
 
     def spent(batches: int) -> tuple[float, float]:
         clock, coming = Stopwatch(outputs.device), deque[Decoding]()

@@ -1,4 +1,4 @@
-"""People a second of a network, in each precision and in each way of computing it."""
+"""Measures the people per second of a network in each precision and each way of computing it."""
 
 import copy
 import gc
@@ -21,18 +21,18 @@ from harness.speed.gpu.outcome import NetworkRates, Peaks, Rate, Way
 from harness.speed.gpu.scale import Deadline, Sizes
 
 ROUNDS = 3
-"""Rates are the median of so many."""
+"""Number of rounds; a rate is their median."""
 _WARM = 2
-"""Batches before the first round: the first records a graph."""
+"""Number of batches before the first round; the first batch records a CUDA graph."""
 _LEAST_S = {"compiled": 60.0}
-"""Seconds that a way needs to be left."""
+"""Seconds that must be left before a way is measured."""
 
 Choice = tuple[Precision, Way]
 Work = tuple[MeasuredNetwork, tuple[Choice, ...]]
 
 
 def first_choices(device: torch.device) -> tuple[Choice, ...]:
-    """Return what the time of the whole table follows from: the fast precisions as a run computes them."""
+    """Return the choices that the time of the whole table is computed from: fast precisions, as in a run."""
     fast: tuple[Precision, ...] = ("bf16", "tf32")
     return tuple((precision, run_way(precision, device)) for precision in fast)
 
@@ -45,9 +45,9 @@ def run_way(precision: Precision, device: torch.device) -> Way:
 
 
 def other_work(networks: Sequence[MeasuredNetwork], device: torch.device) -> list[Work]:
-    """Return what is measured where time is left, in order: fp32 and fp16 of all, all ways of some, then of all.
+    """Return the further measurements in order: fp32 of all networks, all ways of some, fp16 of all, all ways of all.
 
-    A CPU has no graphs, and computes fp16 so slowly that it is left out.
+    A CPU has no graphs, and fp16 is too slow on it to be measured.
     """
     on_gpu = device.type == "cuda"
     ways: tuple[Way, ...] = ("eager", "channels_last", "graph") if on_gpu else ("eager", "channels_last")
@@ -65,7 +65,7 @@ def other_work(networks: Sequence[MeasuredNetwork], device: torch.device) -> lis
 
 
 def compiled_work(networks: Sequence[MeasuredNetwork]) -> list[Work]:
-    """Return what comes last, because a compiler may take minutes."""
+    """Return the last measurements; they come last because compiling may take minutes."""
     return [(network, (("bf16", "compiled"),)) for network in of_rows(networks, CHOSEN)]
 
 
@@ -78,16 +78,16 @@ def measure_networks(
     deadline: Deadline,
     failed: Callable[[str, str], object],
 ) -> Iterator[NetworkRates]:
-    """Yield the rates of each network when they are measured, those that are known included.
+    """Yield the rates of each network as soon as they are measured, including rates that were known before.
 
     Args:
-        work: Networks and what is to be measured of each.
-        known: What was measured before, by rows; it is brought up to date.
-        device: Where they are computed.
-        peaks: Of the device.
-        scale: How long.
-        deadline: When to end.
-        failed: Called with the row and the reason where a network cannot be built; the others go on.
+        work: Networks and the choices to measure for each.
+        known: Earlier rates by rows; this function updates them.
+        device: The measured device.
+        peaks: The peaks of the device.
+        scale: The durations of the measurements.
+        deadline: The end of the time for all measurements.
+        failed: Called with the row and the reason if a network cannot be built; the other networks are still measured.
     """
     for network, choices in work:
         rates = known.get(network.rows)
@@ -149,11 +149,11 @@ def _measured(
 
 
 def _rate(network: Any, protocol: Protocol, way: Way, device: torch.device, seconds: float) -> float:
-    """Return people a second.
+    """Return people per second.
 
     Raises:
-        UsageError: The device does not have the precision.
-        RunError: It does not compute in this way.
+        UsageError: The device does not support the precision.
+        RunError: The device cannot compute in this way.
     """
     crops = random_crops(protocol.compute.batch_size, protocol, device)
     with _switched("exactgraphs" if way == "graph" else "nographs"):
@@ -161,7 +161,7 @@ def _rate(network: Any, protocol: Protocol, way: Way, device: torch.device, seco
 
 
 def _pass(network: Any, protocol: Protocol, way: Way) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what computes heatmaps [n, K, h, w] from crops [n, H, W, 3]."""
+    """Return a function that computes outputs, such as heatmaps [n, K, h, w], from crops [n, H, W, 3]."""
     forward = Forward(network, protocol)
     exact = protocol.compute.precision == "fp32" and way != "compiled"
     if way == "eager" and not exact:
@@ -181,7 +181,7 @@ def _pass(network: Any, protocol: Protocol, way: Way) -> Callable[[torch.Tensor]
 
 
 def _eager(network: Any, protocol: Protocol, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the forward passes of MMPose's own loop under autocast, or with TF32."""
+    """Return a function that computes as MMPose's own loop does, under autocast or with TF32."""
     joined = codec_of(protocol.decoder).joined
 
     @torch.inference_mode()
@@ -198,7 +198,7 @@ def _eager(network: Any, protocol: Protocol, device: torch.device) -> Callable[[
 def people_per_second(
     compute: Callable[[torch.Tensor], object], batch: torch.Tensor, device: torch.device, seconds: float
 ) -> float:
-    """Return how many people of batches a device computes a second, one batch launched after the other."""
+    """Return the people per second of a device for consecutive batches."""
 
     def spent(batches: int) -> float:
         _wait(device)
@@ -221,7 +221,7 @@ def _wait(device: torch.device) -> None:
 
 @contextmanager
 def _switched(name: str) -> Iterator[None]:
-    """Meanwhile, `HARNESS_CUDA` has this switch alone."""
+    """In this context, `HARNESS_CUDA` has only this switch."""
     before = os.environ.get("HARNESS_CUDA")
     os.environ["HARNESS_CUDA"] = name
     try:

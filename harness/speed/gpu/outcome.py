@@ -1,4 +1,4 @@
-"""What is measured on a GPU: the value of results/gpu.json."""
+"""The results of measurements on a GPU: the content of results/gpu.json."""
 
 from typing import Literal
 
@@ -7,22 +7,23 @@ from harness.protocol import Precision, Size
 from harness.speed.outcome import Circumstances, SpeedReport
 
 Way = Literal["eager", "channels_last", "graph", "compiled"]
-"""How a network is computed.
+"""The way in which a network is computed.
 
-`eager`: as MMPose builds it, kernel by kernel, channels first, two passes for the flip test. `channels_last`: as a run
-computes in a precision that is not exact, kernel by kernel: norms folded, both sides of the flip test in one batch.
-`graph`: the same as one CUDA graph; in fp32, which is exact, that of `eager`. `compiled`: as a run with `--compile`.
+`eager`: as MMPose builds it, kernel by kernel, channels first, two passes for the flip test. `channels_last`: as in a
+run with a precision that is not exact, kernel by kernel: norms folded, both sides of the flip test in one batch.
+`graph`: `channels_last` as one CUDA graph; in fp32, which is exact, `eager` as one graph. `compiled`: as in a run with
+`--compile`.
 """
 
 
 class Peaks(Fields):
-    """What a GPU computes at most, by its data sheet, without sparsity; 10¹² operations a second."""
+    """Peak performance of a GPU from its data sheet, without sparsity, in 10¹² operations per second."""
 
     fp32: float
-    """Outside of the tensor cores."""
+    """Without tensor cores."""
     tf32: float
     half: float
-    """bf16 and fp16, with sums of single precision."""
+    """bf16 and fp16, with sums in single precision."""
     source: str
 
     def of(self, precision: Precision) -> float:
@@ -38,53 +39,53 @@ class Rate(Fields):
     as_run: bool
     """Whether `harness run` computes in this way in this precision on this device."""
     batch: int
-    """People a batch."""
+    """People per batch."""
     people_s: float
-    """People a second from crops on the device to heatmaps, flip test included."""
+    """People per second from crops on the device to outputs, including the flip test."""
     share: float | None
-    """Of the device's peak; None where that is not known."""
+    """Share of the device's peak; None if the peak is not known."""
 
 
 class NetworkRates(Fields):
-    """One network that one row or several have."""
+    """The speed of one network, which one or more rows have."""
 
     rows: tuple[str, ...]
     input_size: Size
     gflop: float
-    """For one crop, a multiplication and an addition counting two."""
+    """10⁹ operations for one crop; a multiplication and an addition count as two."""
     passes: int
-    """Forward passes a person: two with the flip test."""
+    """Forward passes per person: two with the flip test."""
     rates: tuple[Rate, ...] = ()
     failures: dict[str, str] = {}
-    """Why it was not measured, by precision and way, such as `tf32 graph`."""
+    """Reasons of failed measurements by precision and way, such as `tf32 graph`."""
 
     def as_run(self, precision: Precision) -> Rate | None:
-        """Return the rate that a run has; None where it was not measured."""
+        """Return the rate of the way that a run uses; None if it was not measured."""
         return next((rate for rate in self.rates if rate.as_run and rate.precision == precision), None)
 
     def rate(self, precision: Precision, way: Way) -> Rate | None:
-        """Return the rate of a way; None where it was not measured."""
+        """Return the rate of a way; None if it was not measured."""
         return next((rate for rate in self.rates if (rate.precision, rate.way) == (precision, way)), None)
 
 
 class DecoderRate(Fields):
-    """The speed of one decoder on heatmaps on the device."""
+    """The speed of one decoder for outputs on the device."""
 
     codec: str
     heatmap_size: Size | None
     rows: tuple[str, ...]
-    """Those that have it."""
+    """The rows with this decoder."""
     batch: int
     people_s: float
-    """People a second to keypoints on the host, with two batches on their way."""
+    """People per second until keypoints are on the host, with two batches launched ahead."""
     device_us: float
-    """Microseconds of the device a person, which the next forward pass waits for."""
+    """Device time per person, µs; the next forward pass waits for it."""
     shares: dict[Precision, float] = {}
-    """`device_us` over the time of the forward pass, of the row where that is largest, by precision."""
+    """`device_us` as a share of the forward pass, by precision, for the row with the largest share."""
 
 
 class CropRate(Fields):
-    """How fast all cores make crops from files."""
+    """The speed of all cores at making crops from files."""
 
     geometries: tuple[str, ...]
     images: int
@@ -93,45 +94,45 @@ class CropRate(Fields):
 
     @property
     def boxes_s(self) -> float:
-        """Boxes a second, each cut out in every geometry."""
+        """Boxes per second; each box is cropped in all geometries."""
         return self.boxes / self.seconds
 
 
 class Crops(Fields):
-    """Preparation with all cores."""
+    """The speed of making crops with all cores."""
 
     cores: int
     rates: tuple[CropRate, ...]
-    """For one geometry, and for all of the table."""
+    """For one geometry, and for all geometries of the table."""
 
 
 class WholeRun(Fields):
-    """One process from start to end: `harness run` on images that serve under many ids."""
+    """One process of `harness run` from start to end, on images that are repeated under many ids."""
 
     rows: tuple[str, ...]
     precision: Precision
     images: int
     boxes: int
     wall_s: float
-    """By the clock of the process that started it."""
+    """Wall time, measured by the parent process."""
     predict_s: float
     """Seconds of the pass over the people, which all rows share."""
     forward_s: float
-    """Seconds of the device from crops to heatmaps, of all rows."""
+    """Device seconds from crops to outputs, for all rows."""
     exact_forward_s: float
-    """The same for the sample that tells the effect of the precision."""
+    """Device seconds for the exact sample that measures the effect of the precision."""
     busy: float | None
-    """Share of the wall time in which the GPU computed; None where nvidia-smi does not tell."""
+    """Share of the wall time in which the GPU computed; None if nvidia-smi does not report it."""
     host_mb: float
     """Peak memory of the process, 10⁶ bytes."""
     device_mb: float | None
-    """Peak memory of the GPU, that of other processes included, 10⁶ bytes."""
+    """Peak memory of the GPU, including other processes, 10⁶ bytes."""
     timings: dict[str, dict[str, float]]
-    """Seconds by stage, as each row's record has them."""
+    """Seconds by stage, from each row's record."""
 
     @property
     def ratio(self) -> float:
-        """Wall time over the forward passes, those of the sample included."""
+        """Wall time divided by the time of the forward passes, including those of the sample."""
         return self.wall_s / (self.forward_s + self.exact_forward_s)
 
     @property
@@ -153,56 +154,56 @@ class UpstreamRun(Fields):
     boxes: int
     wall_s: float
     loop_boxes: int
-    """All but those of the first batch."""
+    """All boxes except those of the first batch."""
     loop_s: float
-    """Seconds from the end of the first batch to the end of the evaluation; start-up is not in it."""
+    """Seconds from the end of the first batch to the end of the evaluation, without start-up."""
 
     @property
     def box_s(self) -> float:
-        """Seconds a box without start-up, which makes MMPose's script look faster than it is."""
+        """Seconds per box without start-up; this favours MMPose's script."""
         return self.loop_s / self.loop_boxes
 
 
 class TableTime(Fields):
-    """What COCO's whole table takes in one precision, computed from what was measured."""
+    """The time for COCO's whole table in one precision, computed from the measured rates."""
 
     precision: Precision
     rows: int
     boxes: int
     forward_min: float
     decoding_min: float
-    """On the device, after the forward passes."""
+    """Minutes on the device, after the forward passes."""
     crops_min: float | None
-    """Beside the forward passes."""
+    """Minutes of making crops, in parallel with the forward passes."""
     besides_min: float | None
     """Start-up and scoring, from whole runs of one row and of several."""
     total_min: float | None
-    """None where one of these was not measured."""
+    """None if one of the parts was not measured."""
     share: float | None
-    """Of the peak, by all forward passes together."""
+    """Share of the peak, for all forward passes together."""
     modelled_forward_min: float | None
-    """What the model of a GPU says of this one; None where it does not know the precision or the peak."""
+    """Minutes that the model of GPUs predicts; None if it has no data for the precision or the peak."""
 
 
 class Target(Fields):
-    """What is to be reached."""
+    """A target of the measurements."""
 
     what: str
     wanted: str
     reached: float | None
-    """None where it was not measured."""
+    """None if it was not measured."""
     met: bool | None
 
 
 class GpuReport(SpeedReport):
-    """What `harness bench --only gpu` found; `machine` has the compute capability and the version of cuDNN, too."""
+    """The results of `harness bench --only gpu`; `machine` also has the compute capability and the version of cuDNN."""
 
     rehearsal: bool
-    """Whether it ran on a CPU, with tiny sizes: then no number says anything about speed."""
+    """Whether it ran on a CPU with tiny sizes; then the numbers are not measurements of speed."""
     measured: Circumstances
     minutes: float
     seconds: float = 0.0
-    """What was used of the minutes."""
+    """The used part of the minutes, s."""
     peaks: Peaks | None
     networks: tuple[NetworkRates, ...] = ()
     decoders: tuple[DecoderRate, ...] = ()
@@ -212,6 +213,6 @@ class GpuReport(SpeedReport):
     table: tuple[TableTime, ...] = ()
     targets: tuple[Target, ...] = ()
     failed: dict[str, str] = {}
-    """Steps that failed, with the reason."""
+    """Failed steps with the reasons."""
     left_out: tuple[str, ...] = ()
-    """Steps for which no time was left."""
+    """Steps that were skipped because no time was left."""

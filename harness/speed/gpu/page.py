@@ -1,4 +1,4 @@
-"""What was measured on a GPU, as Markdown."""
+"""Renders the measurements on a GPU as Markdown."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ WAYS: tuple[Way, ...] = ("eager", "channels_last", "graph", "compiled")
 
 
 def gpu_markdown(report: GpuReport) -> str:
-    """Return a page with the targets first, then what they follow from."""
+    """Return a page with the targets first, then the measurements that they follow from."""
     lines = [
         "# On a GPU",
         "",
@@ -70,7 +70,7 @@ def gpu_markdown(report: GpuReport) -> str:
         "",
         "## Whole runs",
         "",
-        "Start to end, in a process of its own. Busy is the share of the wall time in which the GPU computed, by "
+        "Start to end, in a separate process. Busy is the share of the wall time in which the GPU computed, from "
         "nvidia-smi.",
         "",
         *markdown_table(
@@ -98,7 +98,7 @@ def gpu_summary(report: GpuReport) -> Iterator[str]:
 def _machine(report: GpuReport) -> Iterator[str]:
     machine = report.machine
     if report.rehearsal:
-        yield "**A rehearsal on a CPU, with tiny sizes: no number here says anything about speed.**"
+        yield "**A rehearsal on a CPU with tiny sizes: these numbers are not measurements of speed.**"
         yield ""
     gpu = machine["gpu"]
     device = "no GPU"
@@ -178,13 +178,13 @@ def _crops(report: GpuReport) -> Iterator[str]:
     for network in report.networks:
         if asked := network.as_run("bf16"):
             needed = cores * asked.people_s / report.crops.rates[0].boxes_s
-            yield f"- {_names(network)} alone asks for {asked.people_s:,.0f} boxes a second: {needed:.1f} cores."
+            yield f"- {_names(network)} alone needs {asked.people_s:,.0f} boxes a second: {needed:.1f} cores."
             break
     for time in report.table:
         if time.precision == "bf16":
             together = time.boxes / (60 * (time.forward_min + time.decoding_min))
             needed = cores * together / report.crops.rates[-1].boxes_s
-            yield f"- {time.rows} rows at once ask for {together:,.0f} boxes a second: {needed:.1f} cores."
+            yield f"- {time.rows} rows at once need {together:,.0f} boxes a second: {needed:.1f} cores."
 
 
 def _runs(report: GpuReport) -> Iterator[Sequence[str]]:

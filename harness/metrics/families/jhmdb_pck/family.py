@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 KINDS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 SPELT_BY_MMPOSE = ("Head", "Sho", "Elb", "Wri", "Hip", "Knee", "Ank")
 NORMS = {"PCK": "person", "tPCK": "torso"}
-"""What distances are measured by, by the name of MMPose's metric."""
+"""The normalisation of distances by the name of MMPose's metric."""
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.5)
-"""Of PCK in papers."""
+"""Thresholds of PCK in papers."""
 USUAL = 0.2
-"""MMPose's default is 0.05, its configs of JHMDB have 0.2."""
+"""The threshold of MMPose's JHMDB configs; the default of its evaluator is 0.05."""
 
 
 class JhmdbPck(Family[JhmdbScoring, "Truth"]):
@@ -31,9 +31,10 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
     name = "jhmdb-pck"
     scoring = JhmdbScoring
     measures = dict.fromkeys(
-        (f"PCK({norm})" for norm in NORMS.values()), Measure(undefined="nobody shows a joint")
+        (f"PCK({norm})" for norm in NORMS.values()), Measure(undefined="no person shows a joint")
     ) | dict.fromkeys(
-        (f"PCK({norm}, {kind})" for norm in NORMS.values() for kind in KINDS), Measure(undefined="nobody shows it")
+        (f"PCK({norm}, {kind})" for norm in NORMS.values() for kind in KINDS),
+        Measure(undefined="no person shows the joint"),
     )
     evaluators = ("JhmdbPCKAccuracy",)
     settings = frozenset({"thr", "norm_item"})
@@ -50,7 +51,11 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
     }
 
     def read_scoring(self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify) -> JhmdbScoring:
-        """Read the threshold of a config."""
+        """Return the scoring with the threshold of a config's evaluator.
+
+        Raises:
+            SpecError: A setting has a value that this metric does not support.
+        """
         one_of(evaluator, "norm_item", "bbox", ("bbox", "torso", ["bbox"], ["torso"], ["bbox", "torso"]))
         return JhmdbScoring(threshold=number(evaluator, "thr", 0.05))
 
@@ -61,7 +66,7 @@ class JhmdbPck(Family[JhmdbScoring, "Truth"]):
         return load_truth(source.annotations, source.num_keypoints)
 
     def match(self, predictions: "Predictions", scoring: JhmdbScoring, truth: "Truth") -> "JhmdbMatched":
-        """Tell which keypoints count and are found."""
+        """Return which keypoints count and which of them are within the threshold."""
         from harness.metrics.families.jhmdb_pck.score import match_jhmdb
 
         return match_jhmdb(predictions, scoring, truth)
