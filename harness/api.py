@@ -132,7 +132,7 @@ def run_rows(
         data: An MMPose `data/` folder.
         out: The folder of the run folders.
         checkpoints: The folder of the checkpoints; None for the cache.
-        device: `cpu`, `cuda`, `cuda:1`, or several separated by commas, each with a process of its own; None for the
+        device: `cpu`, `cuda`, `cuda:1`, or several separated by commas, each with a separate process; None for the
             first GPU, else the CPU.
         precision: `fp32` computes as MMPose does, the others are faster.
         engine: `shared`, or `upstream` for MMPose's own test loop.
