@@ -93,7 +93,7 @@ def plan_checks(device: str, data: Path, rendered: Path) -> list[Check]:
 def _called(protocol: Any) -> str:
     decoder = protocol.decoder
     kernel = f", kernel {decoder.blur_kernel_size}" if decoder.blur_kernel_size else ""
-    sizes = ("x".join(map(str, size)) for size in (decoder.heatmap_size, protocol.crop.input_size))
+    sizes = ("x".join(map(str, size)) for size in (decoder.grid_size, protocol.crop.input_size) if size)
     return f"{decoder.codec} {' of '.join(sizes)}{kernel}"
 
 

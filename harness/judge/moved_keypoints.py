@@ -89,7 +89,9 @@ def _ordered(indices: tuple[int, ...]) -> Move:
 
 def _changed(function: Callable[[Floating, Predictions, Protocol], Floating]) -> Move:
     def move(predictions: Predictions, protocol: Protocol) -> Predictions:
-        return replace(predictions, keypoints=function(predictions.keypoints, predictions, protocol))
+        moved = function(predictions.keypoints, predictions, protocol)
+        # A run has one precision, and a metric in single precision shows the other one.
+        return replace(predictions, keypoints=moved.astype(predictions.keypoints.dtype))
 
     return move
 

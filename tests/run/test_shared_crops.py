@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from conftest import Harness
 
-from harness.arrays import Image
-from harness.predict import crop_stream
-from harness.predict.crops import warp
+from harness.predict import crops
+from harness.predict.warp import warp_affine
 from harness.predictions import Predictions
 from harness.record import Record
 
@@ -29,11 +28,11 @@ def folder(suite: str, out: str) -> Path:
 def test_heatmaps_vectors_and_coordinates(harness: Harness, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut: list[int] = []
 
-    def cutting(*arguments: Any, **named: Any) -> Image:
+    def cutting(*arguments: Any) -> None:
         cut.append(1)
-        return warp(*arguments, **named)
+        warp_affine(*arguments)
 
-    monkeypatch.setattr(crop_stream, "warp", cutting)
+    monkeypatch.setattr(crops, "warp_affine", cutting)
     code, out, err = harness(
         "run", *RUNS, "--rows", ",".join(RUNS.values()), "--data", samples, *SETTINGS, "--out", "all"
     )
