@@ -194,6 +194,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *parallel, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
+@nox.session(python=PYTHON)
+def long_tests(session: nox.Session) -> None:
+    """Run the tests that CI leaves out, for their time: seeded weights of heavy networks, networks of all configs."""
+    install(session)
+    install_oracle(session)
+    session.run("pytest", "-m", "long", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
 @nox.session(python=list(PYTHONS), reuse_venv=False)
 def pythons(session: nox.Session) -> None:
     """Run the demo and the tests on each installed Python version; the demo's metrics must equal those of results/."""

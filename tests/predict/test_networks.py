@@ -53,6 +53,7 @@ def of_each_kind() -> list[str]:
     return list({kind(config): name for name, config in reversed(configs().items()) if name not in BROKEN}.values())
 
 
+@pytest.mark.long
 def test_all_but_two_are_built() -> None:
     broken = set()
     network: Any

@@ -46,6 +46,17 @@ OVERVIEW = ["aic", "coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack1
 # This network is fast enough for all boxes, which make several batches.
 ON_ALL_BOXES = ["coco/alexnet-256x192/val"]
 FEW_TFLOP = 0.05
+HEAVY = {
+    "coco/cpm-256x192/val",
+    "coco/hourglass-256x256/val",
+    "coco/litehrnet-18-256x192/val",
+    "humanart/vitpose-s-256x192/val",
+    "jhmdb/cpm-368x368/sub1",
+    "mpii/cpm-368x368/val",
+    "mpii/hourglass-256x256/val",
+    "mpii/hrnet-w48-dark-256x256/val",
+}
+"""Runs whose networks take long to build or to run."""
 
 
 def combination(suite: Any, row: Any, run: str) -> tuple[Any, ...]:
@@ -67,7 +78,7 @@ def test_the_slice_has_every_combination() -> None:
     assert {of[run] for run in SLICE} == set(of.values())
 
 
-@pytest.mark.parametrize("run", SLICE)
+@pytest.mark.parametrize("run", [pytest.param(run, marks=pytest.mark.long) if run in HEAVY else run for run in SLICE])
 def test_seeded_weights(run: str, settings: Settings, miniature: Miniature) -> None:
     whole = run in ON_ALL_BOXES
     parity = compare(run, settings, None if whole else FEW_TFLOP)
