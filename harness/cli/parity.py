@@ -46,7 +46,7 @@ def command(
     """Run both engines on the same people with the same weights, and show the differences of their numbers.
 
     SUITE is a name, a group or a YAML file; by default, all published tables are compared. The files are written after
-    every run. If --out exists and was made with the same weights, bound and packages, its other runs are kept.
+    every run. If --out exists and was made with the same weights and packages, its other runs are kept.
     Exit code 1 if a keypoint away from ties differs by more than 0.01 px, a score by 1e-5 or a metric by 1e-6; 3 if a
     run could not be compared.
     """
@@ -85,7 +85,7 @@ def command(
         failed=(),
     )
     if out and (earlier := read_earlier(ParityReport, out)) and report.continues(earlier):
-        report = earlier
+        report = report.continuing(earlier)
     done: set[str] = set()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:

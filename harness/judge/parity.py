@@ -61,7 +61,7 @@ class ParityReport(Document):
     weights: str
     """`random:SEED`, or `checkpoints`."""
     tflop: float | None
-    """Bound of a network's work for each engine on each run, TFLOP; None without a bound."""
+    """Largest bound of a network's work for each engine on a run, TFLOP; None if a run had no bound."""
     environment: dict[str, Any]
     """As in a run's environment.json."""
     seconds: float
@@ -70,12 +70,17 @@ class ParityReport(Document):
     failed: tuple[Failure, ...]
 
     def continues(self, earlier: "ParityReport") -> bool:
-        """Whether this report can keep the runs of an earlier one: same weights, bound and packages."""
+        """Whether this report can keep the runs of an earlier one: same weights and packages."""
         mine, others = (
             {name: version for name, version in report.environment["packages"].items() if name != "poseval"}
             for report in (self, earlier)
         )
-        return (self.weights, self.tflop, mine) == (earlier.weights, earlier.tflop, others)
+        return (self.weights, mine) == (earlier.weights, others)
+
+    def continuing(self, earlier: "ParityReport") -> "ParityReport":
+        """Return an earlier report to which the runs of this report are added."""
+        bounds = (self.tflop, earlier.tflop)
+        return earlier.model_copy(update={"tflop": max(bound for bound in bounds if bound) if all(bounds) else None})
 
     def added(self, outcome: Parity | Failure, seconds: float) -> "ParityReport":
         """Return the report with one more outcome, which replaces an earlier one of the same run."""

@@ -69,7 +69,10 @@ def test_a_part_goes_into_what_is_there(harness: Harness, options: list[object],
     afresh = ParityReport.model_validate_json(out.read_text())
     assert (afresh.environment, afresh.runs) == (first.environment, first.runs)
 
-    harness(*arguments, "--tflop", 0.02, "--rows", "mpii/litehrnet-18-*")  # another bound makes another comparison
+    harness(*arguments, "--tflop", 0.02, "--rows", "mpii/litehrnet-18-*")  # the largest bound is on record
+    with_more = ParityReport.model_validate_json(out.read_text())
+    assert ([run.id for run in with_more.runs], with_more.tflop) == ([run.id for run in first.runs], 0.02)
+    harness(*arguments, "--weights", "random:1", "--rows", "mpii/litehrnet-18-*")  # other weights, another comparison
     assert len(ParityReport.model_validate_json(out.read_text()).runs) == 1
     out.write_text("{}")
     code, _, said = harness(*arguments, "--rows", "mpii/litehrnet-18-*")
