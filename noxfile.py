@@ -204,7 +204,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def long_tests(session: nox.Session) -> None:
-    """Run the tests that CI leaves out, for their time: seeded weights of heavy networks, networks of all configs."""
+    """Run the tests that CI leaves out because of their time, such as seeded weights of heavy networks."""
     install(session)
     install_oracle(session)
     session.run("pytest", "-m", "long", *session.posargs, env={"OMP_NUM_THREADS": "1"})

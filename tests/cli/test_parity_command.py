@@ -48,6 +48,7 @@ def test_all_suites_some_rows(harness: Harness, options: list[object], miniature
     assert "2 of 2 runs are equal to MMPose's own test loop" in page.read_text()
 
 
+@pytest.mark.long
 def test_a_part_goes_into_what_is_there(harness: Harness, options: list[object], tmp_path: Path) -> None:
     out = tmp_path / "parity.json"
     arguments = ("parity", *options, "--tflop", 0.01, "--out", out)

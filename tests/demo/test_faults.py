@@ -52,6 +52,7 @@ SOME = (
 )
 
 
+@pytest.mark.long
 def test_some_faults_are_explained_by_the_predictions(harness: Harness, demo: Path, tmp_path: Path) -> None:
     """Six faults of `nox -s faults` are named first, on few images; a harmless change is not reported as a fault."""
     options = ("--limit", 6)

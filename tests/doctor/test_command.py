@@ -103,6 +103,7 @@ def test_wrong_usage(harness: Harness) -> None:
     assert (code, "--device cuda:99 cannot be used" in said) == (2, True)
 
 
+@pytest.mark.long
 def test_the_plan_has_everything_and_each_name_once(rendered: Path) -> None:
     checks = plan_checks("cpu", rendered, Path("elsewhere"))
     names = [f"{check.group}/{check.name}" for check in checks]

@@ -87,6 +87,7 @@ def test_rows_share_a_pass_and_get_what_they_get_alone(run: Any, monkeypatch: py
     np.testing.assert_array_equal(keypoints(ROWS[0], "alone"), keypoints(ROWS[0], "runs"))
 
 
+@pytest.mark.long
 def test_small_memory_means_several_passes(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = images_read(monkeypatch)
     run()

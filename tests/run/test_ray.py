@@ -29,6 +29,7 @@ def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_whole(demo, tmp_path_factory.mktemp("whole"))
 
 
+@pytest.mark.long
 def test_a_worker_that_dies(
     harness: Harness, demo: Path, whole: str, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_step_that_fails_leaves_the_others(samples: Path, monkeypatch: pytest.
     assert "- decoders: no such thing try another" in gpu_markdown(report)
 
 
+@pytest.mark.long
 def test_real_processes(samples: Path, tmp_path: Path) -> None:
     data = write_data(samples, 2, 34, tmp_path / "data")
     ours, theirs = (Places(data, tmp_path / name, tmp_path) for name in ("ours", "theirs"))

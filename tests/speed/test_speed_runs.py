@@ -19,6 +19,7 @@ PEOPLE = coco.PLAN[0][-1]
 """Number of boxes in the first image."""
 
 
+@pytest.mark.long
 def test_one_of_the_ten(samples: Path) -> None:
     outcome = measure_ten_rows(ROW, samples, 1, "fp32", 1)
     assert (outcome.images, outcome.people, outcome.precision) == (1, PEOPLE, "fp32")

@@ -56,6 +56,7 @@ def in_metafile(row: Row, claims: list[Claim]) -> float | None:
     return next((claim.value for claim in stated if claim.source == "metafile" or not claim.refuted), None)
 
 
+@pytest.mark.long
 def test_all_of_mmposes_metafiles_give_the_claims_of_the_suites_back(tmp_path: Path) -> None:
     drafted: dict[Key, dict[str, float]] = defaultdict(dict)
     for number, metafile in enumerate(metafiles()):
