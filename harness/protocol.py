@@ -6,7 +6,7 @@ needs, so that saved predictions can be scored again without MMPose or torch.
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from harness.document import Document
 from harness.errors import SpecError
@@ -22,6 +22,33 @@ class DataFile(Fields):
     path: str
     """Relative to the data folder."""
     sha256: str
+
+
+class PooledDataset(Fields):
+    """A data set whose people are evaluated together with those of others."""
+
+    dataset: str
+    """MMPose's class that reads it, e.g. AicDataset."""
+    annotations: DataFile
+    images: str
+    """The folder of its images, relative to the data folder."""
+    num_keypoints: int
+    """The number of its own keypoints."""
+    mapping: tuple[tuple[int, int, int], ...] | None = None
+    """The labelled keypoints in the evaluated order (MMPose's KeypointConverter): the number of an evaluated keypoint,
+    and of the two own keypoints whose mean it is, which are often the same. Other keypoints are not labelled. None
+    where the own keypoints are the evaluated ones."""
+
+
+class DatasetPool(Fields):
+    """Several data sets whose people are evaluated as one (MMPose's CombinedDataset)."""
+
+    name: str = "CombinedDataset"
+    parts: tuple[PooledDataset, ...] = Field(min_length=1)
+    """In MMPose's order."""
+
+    def __str__(self) -> str:
+        return f"{self.name} of {', '.join(part.dataset for part in self.parts)}"
 
 
 class Boxes(Fields):
@@ -173,9 +200,10 @@ class Protocol(Document):
     """All settings of one run."""
 
     title: ClassVar[str] = "protocol"
-    dataset: str
-    """MMPose's class that reads the data set, e.g. CocoDataset."""
+    dataset: str | DatasetPool
+    """MMPose's class that reads the data set, e.g. CocoDataset; or a pool of data sets that are evaluated as one."""
     annotations: DataFile
+    """The annotation file; of several data sets, the first one's."""
     num_keypoints: int
     flip_indices: tuple[int, ...]
     """For each keypoint, the index of its mirror image."""
@@ -190,4 +218,14 @@ class Protocol(Document):
     scoring: AnyScoring
     compute: Compute
     overrides: tuple[str, ...] | None = None
-    """Fields of the config that the row changes, as `field = value` in JSON; None if it changes none."""
+    """Fields of the config that the row changes, as `field = value` in JSON; None where it changes none."""
+
+    @property
+    def annotation_files(self) -> tuple[DataFile, ...]:
+        """The annotation files of all its data sets, in their order."""
+        return annotation_files(self.dataset, self.annotations)
+
+
+def annotation_files(dataset: str | DatasetPool, annotations: DataFile) -> tuple[DataFile, ...]:
+    """Return the annotation files of a data set, or of each part of several; `annotations` is the only or first one."""
+    return tuple(part.annotations for part in dataset.parts) if isinstance(dataset, DatasetPool) else (annotations,)

@@ -70,6 +70,17 @@ def zoo_samples() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def all_samples(zoo_samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder with the real images of all data sets; skip without."""
+    folder = tmp_path_factory.mktemp("all-samples")
+    for source in (zoo_samples, SAMPLES):
+        for entry in source.iterdir():
+            if entry.is_dir() and not (folder / entry.name).exists():
+                (folder / entry.name).symlink_to(entry)
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def no_internet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Limit downloads to this machine, and use an empty cache."""

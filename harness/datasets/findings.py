@@ -16,16 +16,21 @@ from harness.datasets.interface import DataFiles
 from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError
 from harness.plugins import plugin
-from harness.protocol import Boxes, PoseSelection, Scoring
+from harness.protocol import Boxes, DatasetPool, PoseSelection, Scoring
 
 
 def scored_files(
-    dataset: str, annotations: str, scoring: Scoring, names: Sequence[str], boxes: Boxes | None = None, images: str = ""
+    dataset: str | DatasetPool,
+    annotations: str,
+    scoring: Scoring,
+    names: Sequence[str],
+    boxes: Boxes | None = None,
+    images: str = "",
 ) -> DataFiles:
     """Return the files that people and metrics are read from.
 
     Args:
-        dataset: MMPose's class, e.g. CocoDataset.
+        dataset: MMPose's class, e.g. CocoDataset, or a pool.
         annotations: The annotation file, relative to the data folder.
         scoring: How people are scored.
         names: [K] of the keypoints.

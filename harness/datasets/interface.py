@@ -13,14 +13,16 @@ from typing import Any
 from harness.datasets.inspect.people import Annotated, Rules
 from harness.datasets.labelled import LabelledPeople, labelled_people
 from harness.datasets.people.people import People
+from harness.errors import SpecError
+from harness.protocol import DatasetPool
 
 
 @dataclass(frozen=True)
 class DataFiles:
     """The files that some of a suite's runs read; paths are relative to the data folder."""
 
-    dataset: str
-    """MMPose's class that reads them, e.g. CocoDataset."""
+    dataset: str | DatasetPool
+    """MMPose's class that reads them, e.g. CocoDataset, or several data sets."""
     annotations: str
     images: str
     boxes: tuple[tuple[str, float | None], ...]
@@ -73,6 +75,14 @@ class DatasetClass(ABC):
             SpecError: MMPose's class does not have a value of the settings.
         """
         return self.metainfo
+
+    def of_pool(self, pool: DatasetPool) -> "DatasetClass":
+        """Return the class that reads the data sets of a pool.
+
+        Raises:
+            SpecError: This class reads a single data set.
+        """
+        raise SpecError(f"dataset: {self.name} reads a single data set, not {len(pool.parts)}")
 
     @abstractmethod
     def people(self, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None) -> People:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Indices, Int64, usable
+from harness.arrays import Bool, Floating, Indices, Int64, usable
 from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import WHOLE_NUMBERS, Integers, Numbers
 from harness.errors import ObtainError, RunError, brief
@@ -24,8 +24,9 @@ class LabelledPeople:
     """The annotation file, for messages."""
     ids: Int64
     """[M] the annotations' ids; of several with one id, MMPose uses the last."""
-    keypoints: Float32
-    """[M, K, 2] x, y, image px counted from 0; 0, 0 where the file has none."""
+    keypoints: Floating
+    """[M, K, 2] x, y, image px counted from 0; 0, 0 where the file has none. Single precision, as in MMPose; double
+    precision for several data sets together."""
     visible: Bool
     """[M, K] whether the visibility is not 0; MMPose's `keypoints_visible` as a boolean."""
 

@@ -4,22 +4,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.plugins import plugin
+from harness.protocol import DatasetPool
 
 if TYPE_CHECKING:
     from harness.datasets.interface import DatasetClass
 
 
-def dataset_class(name: str, where: str = "config field test_dataloader.dataset.type") -> "DatasetClass":
-    """Return a data set by the name of MMPose's class, e.g. CocoDataset.
+def dataset_class(name: str | DatasetPool, where: str = "config field test_dataloader.dataset.type") -> "DatasetClass":
+    """Return a data set by the name of MMPose's class, e.g. CocoDataset; of a pool, the class with these parts.
 
     Raises:
         SpecError: The harness does not have the class; the message names `where`, the field with the name.
     """
-    found: DatasetClass = plugin("datasets", name, where)
-    return found
+    found: DatasetClass = plugin("datasets", name.name if isinstance(name, DatasetPool) else name, where)
+    return found.of_pool(name) if isinstance(name, DatasetPool) else found
 
 
-def file_names(dataset: str, annotations: Path) -> dict[int, str]:
+def file_names(dataset: str | DatasetPool, annotations: Path) -> dict[int, str]:
     """Return the file names of images by their ids; images without one of them are left out.
 
     Raises:
@@ -29,11 +30,11 @@ def file_names(dataset: str, annotations: Path) -> dict[int, str]:
     return dataset_class(dataset).file_names(annotations)
 
 
-def videos(dataset: str, annotations: Path, sequences: Path | None = None) -> dict[int, str] | None:
+def videos(dataset: str | DatasetPool, annotations: Path, sequences: Path | None = None) -> dict[int, str] | None:
     """Return the video of each image by its id; None for a data set of single images.
 
     Args:
-        dataset: MMPose's class.
+        dataset: MMPose's class, or a pool.
         annotations: The annotation file.
         sequences: The folder with a file for each video (PoseTrack18).
 

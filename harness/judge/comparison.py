@@ -219,7 +219,7 @@ def _ground_truth(outcome: RecordedRun) -> dict[str, str]:
     scoring = outcome.protocol.scoring
     files = family_of(scoring).files
     return {
-        "annotations": outcome.protocol.annotations.sha256,
+        "annotations": " ".join(file.sha256 for file in outcome.protocol.annotation_files),
         **{files.get(name, name).removeprefix("the "): file.sha256 for name, file in scoring.files.items()},
     }
 

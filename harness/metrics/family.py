@@ -14,7 +14,7 @@ from typing import Protocol as Interface
 from harness.errors import SpecError
 from harness.measures import Measure
 from harness.plugins import plugin
-from harness.protocol import DataFile, Scoring
+from harness.protocol import DataFile, DatasetPool, Scoring, annotation_files
 
 if TYPE_CHECKING:
     from harness.arrays import Float64, Int64
@@ -42,8 +42,8 @@ class TruthFiles:
     annotations: Path
     files: tuple[tuple[str, Path], ...]
     """The names of the scoring's fields that hold files, with the files."""
-    dataset: str
-    """MMPose's class that reads them, e.g. CocoDataset."""
+    dataset: str | DatasetPool
+    """MMPose's class that reads them, e.g. CocoDataset, or several data sets."""
     num_keypoints: int
     needs: frozenset[str]
     """`Family.needs`."""
@@ -109,6 +109,8 @@ class Family(ABC, Generic[S, T]):
     """All its metrics by name, the most important first; of metrics with a threshold in their name, the usual ones."""
     evaluators: ClassVar[tuple[str, ...]]
     """MMPose's classes that compute it."""
+    pools: ClassVar[bool] = False
+    """Whether it scores people of several data sets together: it reads them through the data set's class alone."""
     settings: ClassVar[frozenset[str] | None] = None
     """Settings of its evaluators that `read_scoring` reads; others are refused. None: `read_scoring` refuses them."""
     similarity: ClassVar[str] = "similarity"
@@ -230,8 +232,8 @@ class Scored(Interface):
     """The scoring part of a protocol, of a run or of external predictions."""
 
     @property
-    def dataset(self) -> str:
-        """MMPose's class that reads the annotations."""
+    def dataset(self) -> str | DatasetPool:
+        """MMPose's class that reads the annotations, or several data sets."""
 
     @property
     def annotations(self) -> DataFile:
@@ -249,8 +251,11 @@ class Scored(Interface):
 def truth_files(protocol: Scored, locate: Callable[[DataFile, str], Path]) -> TruthFiles:
     """Return the files of the ground truth; `locate` returns the path of a file, and has its name for messages."""
     scoring, family = protocol.scoring, family_of(protocol.scoring)
+    annotations = [
+        locate(file, "the annotation file") for file in annotation_files(protocol.dataset, protocol.annotations)
+    ]
     return TruthFiles(
-        annotations=locate(protocol.annotations, "the annotation file"),
+        annotations=annotations[0],
         files=tuple((name, locate(file, family.files.get(name, name))) for name, file in scoring.files.items()),
         dataset=protocol.dataset,
         num_keypoints=protocol.num_keypoints,

@@ -12,7 +12,7 @@ from typing import Generic, Literal, cast
 
 from harness.assets.dataset import data_file
 from harness.datasets.findings import find_problems, scored_files, usable
-from harness.errors import ObtainError, UsageError
+from harness.errors import ObtainError, SpecError, UsageError
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
 from harness.metrics.family import Metrics, S, TruthFiles, family_of, truth_files
@@ -21,6 +21,7 @@ from harness.protocol import AnyScoring, DataFile
 from harness.suites.configs import load_config
 from harness.suites.ledger import annotation_path, read_scoring
 from harness.suites.metainfo import read_metainfo
+from harness.suites.pool import is_pool
 from harness.suites.schema import Row, Run, Suite
 
 SCHEMA_VERSION = 1
@@ -181,6 +182,12 @@ def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> Forei
     def identified(path: str, what: str) -> DataFile:
         return data_file(data, path, what)
 
+    if is_pool(dataset):
+        raise SpecError(
+            f"{suite.row_id(row)}: external predictions of several data sets together ({dataset.type}) are not scored: "
+            "their ids of people and images are not unique",
+            "score the predictions of each data set, with a suite of that data set",
+        )
     return ForeignProtocol(
         dataset=dataset.type,
         annotations=identified(annotation_path(config), "the annotation file"),

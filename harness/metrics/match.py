@@ -37,7 +37,7 @@ def read_truth(protocol: Protocol, data: Path) -> Any:
     """
     scoring = protocol.scoring
     source = truth_files(protocol, lambda file, what: same_file(data, file, what))
-    digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
+    digests = *(file.sha256 for file in protocol.annotation_files), *(file.sha256 for file in scoring.files.values())
     return _read_truth(scoring.metric, source, digests)
 
 

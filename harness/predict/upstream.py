@@ -29,8 +29,9 @@ from harness.files import read_json
 from harness.openmmlab.stand_ins import install_stand_ins
 from harness.predict.upstream_conditions import why_not_evaluated
 from harness.predict.upstream_metrics import our_names
+from harness.predict.upstream_pool import of_people
 from harness.predictions import Predictions
-from harness.protocol import Protocol
+from harness.protocol import DatasetPool, Protocol
 
 
 def predict_upstream(
@@ -79,7 +80,9 @@ def predict_upstream(
             loader.num_workers = 0
         with DefaultScope.overwrite_default_scope("mmpose"):
             dataset = DATASETS.build(loader.dataset)
-        if limited:
+        if isinstance(protocol.dataset, DatasetPool):
+            dataset = of_people(dataset, people, whole=not limited)
+        elif limited:
             wanted = set(people.ids.tolist())
             dataset.get_subset_([i for i in range(len(dataset)) if dataset.get_data_info(i)["id"] in wanted])
             _limit_evaluator(config, set(people.images), Path(scratch))

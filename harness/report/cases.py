@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from harness.errors import HarnessError
 from harness.metrics.diagnosis.model import Case, Diagnosis, Kind, Point
 from harness.openmmlab import openmmlab_needed
+from harness.protocol import DatasetPool
 
 MARGIN = 0.2
 """Margin around box and keypoints, as a share of the longer side."""
@@ -79,12 +80,17 @@ class Gallery:
     """Number of cases without a picture because of the limits."""
 
 
-def limbs(dataset: str, names: Sequence[str]) -> tuple[Limb, ...]:
+def limbs(dataset: str | DatasetPool, names: Sequence[str]) -> tuple[Limb, ...]:
     """Return the pairs of keypoints that MMPose joins with a line, as pairs of indices into `names`.
 
-    Empty for a data set without metainfo in MMPose, or if MMPose is not installed.
+    Of several data sets, they are those of the first. Empty for a data set without metainfo in MMPose, or if MMPose is
+    not installed.
     """
-    return tuple((names.index(a), names.index(b)) for a, b in _links(dataset) if a in names and b in names)
+    return tuple(
+        (names.index(a), names.index(b))
+        for a, b in _links(dataset.parts[0].dataset if isinstance(dataset, DatasetPool) else dataset)
+        if a in names and b in names
+    )
 
 
 @cache

@@ -39,9 +39,10 @@ def evidence(predictions: Predictions, protocol: Protocol, data: Path) -> list[s
 
 def _people(protocol: Protocol, data: Path) -> People:
     boxes = protocol.boxes.file
+    annotations = [same_file(data, file, "the annotation file") for file in protocol.annotation_files]
     people = load_people(
         protocol.dataset,
-        same_file(data, protocol.annotations, "the annotation file"),
+        annotations[0],
         data,
         same_file(data, boxes, "the box file") if boxes else None,
         protocol.boxes.score_threshold,

@@ -33,5 +33,5 @@ def _files(plan: Plan) -> DataFiles:
 
 def _digests(plan: Plan) -> tuple[str, ...]:
     protocol = plan.protocol
-    files = [protocol.annotations, *([protocol.boxes.file] if protocol.boxes.file else [])]
+    files = [*protocol.annotation_files, *([protocol.boxes.file] if protocol.boxes.file else [])]
     return tuple(file.sha256 for file in [*files, *protocol.scoring.files.values()])

@@ -11,7 +11,7 @@ from harness.assets.fetch import Item, OnFileBytes, checkpoint_item, data_items,
 from harness.datasets.people import check_images
 from harness.errors import ObtainError
 from harness.run.plan import Plan, Settings
-from harness.suites.ledger import data_paths, image_folder
+from harness.suites.ledger import data_paths, image_folders
 from harness.suites.schema import Run
 
 
@@ -27,7 +27,7 @@ def obtain_files(config: Config, run: Run, settings: Settings, progress: OnFileB
     Raises:
         ObtainError: A file cannot be downloaded, or must be downloaded by hand.
     """
-    paths = [path for path in data_paths(config) if path != image_folder(config)]
+    paths = [path for path in data_paths(config) if path not in image_folders(config)]
     for item in needed_items(paths, run, settings):
         if item.state != "there":
             obtain(item, settings.data, progress)
@@ -39,14 +39,14 @@ def check_files(plan: Plan) -> None:
     Raises:
         ObtainError: A file is missing and cannot be downloaded, or has other content.
     """
-    files = {"the annotation file": plan.protocol.annotations, "the box file": plan.protocol.boxes.file}
-    wanted = [plan.settings.data / file.path for file in files.values() if file]
+    files = [("the annotation file", file) for file in plan.protocol.annotation_files]
+    files += [("the box file", plan.protocol.boxes.file)] if plan.protocol.boxes.file else []
+    wanted = [plan.settings.data / file.path for _, file in files]
     wanted += [plan.checkpoint.path] if plan.checkpoint else []
     if plan.settings.fetch and not all(path.exists() for path in wanted):
         obtain_files(plan.config, plan.spec, plan.settings, lambda *_: None)
-    for what, file in files.items():
-        if file:
-            same_file(plan.settings.data, file, what)
+    for what, file in files:
+        same_file(plan.settings.data, file, what)
     if plan.checkpoint:
         found = identify_checkpoint(plan.checkpoint.path, plan.spec.checkpoint)
         if found.sha256 != plan.checkpoint.sha256:
@@ -70,7 +70,8 @@ def obtain_images(plan: Plan, images: Mapping[int, Path], progress: OnFileBytes)
         if not plan.settings.fetch:
             raise
         # If the image folder is the data folder itself, the annotation file identifies the data set.
-        for item in data_items([image_folder(plan.config), plan.protocol.annotations.path], data):
+        annotations = [file.path for file in plan.protocol.annotation_files]
+        for item in data_items([*image_folders(plan.config), *annotations], data):
             if item.folder and any(path.is_relative_to(item.target) and not path.is_file() for path in images.values()):
                 try:
                     obtain(item, data, progress)

@@ -54,9 +54,13 @@ def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[st
     Raises:
         ObtainError: They are missing, malformed, not those of the run, or make the number meaningless.
     """
-    same_file(data, protocol.annotations, "the annotation file")
+    for file in protocol.annotation_files:
+        same_file(data, file, "the annotation file")
     files = scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes)
-    digests = protocol.annotations.sha256, *(file.sha256 for file in protocol.scoring.files.values())
+    digests = (
+        *(file.sha256 for file in protocol.annotation_files),
+        *(file.sha256 for file in protocol.scoring.files.values()),
+    )
     return usable(find_problems(files, data, digests)[1])
 
 

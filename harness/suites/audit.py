@@ -23,6 +23,7 @@ from harness.suites.configs import (
     complete,
     config_path,
     configs_folder,
+    first_part,
     in_data,
     normal,
     read_run_config,
@@ -175,7 +176,7 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
     yield "number of keypoints", evaluated.num_keypoints, evaluated_keypoints(config)
     annotations = in_data(suite.annotations(row, run))
     datasets = evaluated_datasets(config)
-    validated = [annotation_file(dataset) for dataset in datasets.values()]
+    validated = [(annotation_file(dataset), first_part(dataset) is dataset) for dataset in datasets.values()]
     if len(set(validated)) > 1:  # validation during training is on another part, which the test does not read
         del datasets["val_dataloader"]
     for loader, dataset in datasets.items():
@@ -186,7 +187,8 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
         if not own:
             yield f"{loader}'s boxes", row_boxes(suite, row), normal(dataset.get("bbox_file"))
         yield f"{loader}'s annotations", annotations, annotation_file(dataset)
-        images = posixpath.join(dataset.get("data_root") or "", dataset.get("data_prefix", {}).get("img", ""))
+        one = first_part(dataset)
+        images = posixpath.join(one.get("data_root") or "", one.get("data_prefix", {}).get("img", ""))
         yield f"{loader}'s images", in_data(evaluated.images), normal(images)
         if "headbox_file" in dataset:
             yield f"{loader}'s headboxes", in_data(evaluated.extra.get("headboxes")), normal(dataset.headbox_file)

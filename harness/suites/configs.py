@@ -16,6 +16,9 @@ from harness.suites.data_paths import DATA_ROOT
 from harness.suites.overrides import evaluated_datasets, override
 from harness.suites.schema import Row, Run, Suite
 
+POOL = "CombinedDataset"
+"""MMPose's class of several data sets that are evaluated as one."""
+
 
 def configs_folder() -> Path:
     """Return the configs folder of the installed MMPose.
@@ -151,8 +154,16 @@ def row_boxes(suite: Suite, row: Row) -> str | None:
 
 
 def annotation_file(dataset: Any) -> str | None:
-    """Return the annotation file of a config's data set, joined with `data_root` as in MMPose."""
+    """Return the annotation file of a config's data set, joined with `data_root`; of several data sets, the first's."""
+    dataset = first_part(dataset)
     return normal(posixpath.join(str(dataset.get("data_root") or ""), str(dataset.get("ann_file") or "")))
+
+
+def first_part(dataset: Any) -> Any:
+    """Return the first data set of MMPose's CombinedDataset; another data set unchanged."""
+    parts = dataset.get("datasets")
+    several = dataset.get("type") == POOL and isinstance(parts, list | tuple) and parts and isinstance(parts[0], dict)
+    return parts[0] if several else dataset
 
 
 def in_data(path: str | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from mmengine.config import Config
@@ -19,9 +18,11 @@ from harness.protocol import (
     Protocol,
     Scoring,
 )
+from harness.suites.configs import first_part
 from harness.suites.data_paths import DATA_ROOT, in_data_folder
 from harness.suites.decoding import decoder_of, flip_of
 from harness.suites.metainfo import read_metainfo
+from harness.suites.pool import annotations_of, images_of, is_pool, parts_of, pool_of
 from harness.suites.yaml_file import did_you_mean
 
 _NOT_EVALUATED = frozenset({"pred_converter", "gt_converter", "format_only"})
@@ -53,7 +54,7 @@ def read_protocol(
         input_size = tuple(transforms["TopdownAffine"]["input_size"])
         decoder = decoder_of(config, input_size, meta)
         return Protocol(
-            dataset=dataset.type,
+            dataset=pool_of(dataset, data_file) if is_pool(dataset) else dataset.type,
             annotations=data_file(annotation_path(config), "the annotation file"),
             num_keypoints=len(meta.names),
             flip_indices=meta.flip_indices,
@@ -96,11 +97,11 @@ def _refuse_other_samples(dataset: Any) -> None:
     Raises:
         SpecError: A setting does; names the field.
     """
-    for field, usual in (("data_mode", "topdown"), ("indices", None), ("sample_interval", 1)):
-        if (found := dataset.get(field, usual)) != usual:
-            raise SpecError(
-                f"config field test_dataloader.dataset.{field}: {brief(found)} is not evaluated here, {usual!r} is"
-            )
+    usual_values = {"data_mode": "topdown", "indices": None, "sample_interval": 1, "sample_ratio_factor": None}
+    for field, usual in usual_values.items():
+        for place, one in [("test_dataloader.dataset", dataset), *parts_of(dataset)]:
+            if (found := one.get(field, usual)) != usual:
+                raise SpecError(f"config field {place}.{field}: {brief(found)} is not evaluated here, {usual!r} is")
 
 
 def protocol_without_files(config: Config, compute: Compute | None = None) -> Protocol:
@@ -114,18 +115,25 @@ def protocol_without_files(config: Config, compute: Compute | None = None) -> Pr
 
 
 def annotation_path(config: Config) -> str:
-    """Return the annotation file's path in the data folder."""
+    """Return the annotation file's path in the data folder; of several data sets, the first one's."""
     with _of(config):
-        dataset = config.test_dataloader.dataset
-        return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.ann_file))
+        return annotations_of(first_part(config.test_dataloader.dataset))
 
 
 def image_folder(config: Config) -> str:
-    """Return the folder of images in the data folder, which the annotations' file names are relative to."""
+    """Return the folder of images in the data folder, which images' file names are relative to.
+
+    Of several data sets, it is the data folder itself: "".
+    """
     with _of(config):
         dataset = config.test_dataloader.dataset
-        prefix = dataset.get("data_prefix") or {}
-        return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / prefix.get("img", "")))
+        return "" if is_pool(dataset) else images_of(dataset)
+
+
+def image_folders(config: Config) -> list[str]:
+    """Return the folders of images in the data folder: one or, of several data sets, one for each."""
+    with _of(config):
+        return list(dict.fromkeys(images_of(one) for _, one in parts_of(config.test_dataloader.dataset)))
 
 
 def data_paths(config: Config) -> list[str]:
@@ -134,7 +142,7 @@ def data_paths(config: Config) -> list[str]:
     Raises:
         SpecError: The config has a setting that the harness does not evaluate.
     """
-    paths = [image_folder(config)]
+    paths = image_folders(config)
 
     def collect(path: str, what: str) -> DataFile:
         paths.append(path)
@@ -202,6 +210,12 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
         for evaluator in evaluators:
             _check_settings(evaluator, family.settings)
         dataset = config.test_dataloader.dataset
+        if is_pool(dataset) and not family.pools:
+            raise SpecError(
+                f"config field test_evaluator of {config.filename}: {named} is not evaluated on several data sets "
+                f"together ({dataset.type})",
+                "use PCKAccuracy, AUC, EPE or NME, which compare each person with its own annotation",
+            )
         meta = read_metainfo(dataset)
         scoring: Scoring = family.read_evaluators(evaluators, dataset, meta.sigmas, data_file)
         if isinstance(scoring, PoseSelection) and not meta.sigmas:
@@ -285,12 +299,13 @@ def point_at(config: Config, data: str) -> Config:
             return f"{data}/{value.removeprefix(DATA_ROOT)}"
         return value
 
-    dataset = config.test_dataloader.dataset
-    relative = {
-        name: dataset[name] for name in ("ann_file", "data_prefix") if dataset.get("data_root") and name in dataset
-    }
+    relative = [
+        {name: one[name] for name in ("ann_file", "data_prefix") if one.get("data_root") and name in one}
+        for _, one in parts_of(config.test_dataloader.dataset)
+    ]
     config = config.copy()
     for field in ("test_dataloader", "test_evaluator"):
         config[field] = moved(config[field])
-    config.test_dataloader.dataset.update(relative)
+    for (_, one), fields in zip(parts_of(config.test_dataloader.dataset), relative, strict=True):
+        one.update(fields)
     return config

@@ -310,7 +310,7 @@ _OVERRIDDEN = {
 }
 """Fields of a config's data sets, with the values that each can have."""
 
-_DEEPER = re.compile(r"(model|test_evaluator)(\.\w+)+|custom_imports")
+_DEEPER = re.compile(r"(model|test_evaluator|test_dataloader\.dataset\.datasets\.\d+)(\.\w+)+|custom_imports")
 """Other fields of a config, by their path: keys and, in lists, numbers from 0."""
 
 
@@ -329,7 +329,8 @@ class Override(SuiteFields):
     field: Annotated[str, AfterValidator(_overridable)]
     """A field of `val_dataloader.dataset` and `test_dataloader.dataset`, by its name; a field of the model, such as
     `model.backbone.type`; a field of both evaluators, such as `test_evaluator.keypoint_indices`, or
-    `test_evaluator.0.thr` in a list of evaluators; or `custom_imports`."""
+    `test_evaluator.0.thr` in a list of evaluators; a field of one of several data sets that are tested together, such
+    as `test_dataloader.dataset.datasets.0.data_prefix.img`; or `custom_imports`."""
     value: JsonValue
     """Its new value, as in the config; null removes the field."""
     reason: str

@@ -259,7 +259,8 @@ def sources_of(paths: Sequence[str]) -> list[Source]:
 
     Args:
         paths: Relative to the data folder, the annotation file first. A folder above entries, such as the folder of
-            image names, stands for the folders below it of the annotations' data set.
+            image names, stands for the folders below it of the data sets of the files before it; the data folder itself
+            stands for those of the annotations' data set.
 
     Raises:
         SpecError: A file of sources is not valid.
@@ -267,7 +268,9 @@ def sources_of(paths: Sequence[str]) -> list[Source]:
     found: dict[str, Source] = {}
     for path in paths:
         source = source_of(path)
-        below = sources_of_entries(next(iter(found.values())).sources) if source is None and found else []
+        read = list({one.sources.name: one.sources for one in found.values()}.values())
+        among = [] if source else read[:1] if path == "." else read
+        below = [one for sources in among for one in sources_of_entries(sources)]
         within = [one for one in below if one.entry.kind == "folder" and _is_in(one.entry.path, path)]
         for one in [source] if source else within:
             found.setdefault(one.entry.path, one)

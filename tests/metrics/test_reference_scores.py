@@ -27,10 +27,8 @@ from harness.suites.ledger import image_folder, read_protocol
 
 REFUSED = {
     "face_2d_keypoint/topdown_heatmap/300wlp/td-hm_hrnetv2-w18_8xb64-60e_300wlp-256x256.py": "keypoint_indices",
-    "body_2d_keypoint/rtmpose/body8/rtmpose-l_8xb256-420e_body8-256x192.py": "CombinedDataset",
-    "body_2d_keypoint/rtmpose/body8/rtmpose-l_8xb512-700e_body8-halpe26-256x192.py": "CombinedDataset",
-    "face_2d_keypoint/rtmpose/face6/rtmpose-m_8xb256-120e_face6-256x256.py": "CombinedDataset",
-    "hand_2d_keypoint/rtmpose/hand5/rtmpose-m_8xb256-210e_hand5-256x256.py": "CombinedDataset",
+    "body_2d_keypoint/rtmpose/body8/rtmpose-l_8xb512-700e_body8-halpe26-256x192.py": "keypoints_3d=None",
+    "hand_2d_keypoint/rtmpose/hand5/rtmpose-m_8xb256-210e_hand5-256x256.py": "HalpeHandDataset",
 }
 """Configs that are not evaluated here, and the words of our message."""
 
@@ -68,17 +66,17 @@ def predicted(samples: Path, config: Config, protocol: Protocol, shift: float) -
     )
 
 
-def test_scores(zoo_samples: Path, references: dict[str, Any]) -> None:
+def test_scores(all_samples: Path, references: dict[str, Any]) -> None:
     met = []
     for name, entry in references.items():
         if "perfect" not in entry or name in REFUSED:
             continue
-        config, protocol = read(zoo_samples, name)
+        config, protocol = read(all_samples, name)
         family = plugin("metrics", protocol.scoring.metric, "scoring.metric")
         for kind, shift in (("perfect", 0), ("shifted", 2)):
-            predictions = predicted(zoo_samples, config, protocol, shift)
+            predictions = predicted(all_samples, config, protocol, shift)
             assert len(predictions) == entry["samples"], name
-            found = evaluate(predictions, protocol, zoo_samples)
+            found = evaluate(predictions, protocol, all_samples)
             for key, value in entry[kind].items():
                 ours = found[family.our_name(key.rpartition("/")[2], protocol.scoring)]
                 expected = None if value == -1 else pytest.approx(value * family.upstream_unit, abs=1e-6)

@@ -13,18 +13,19 @@ from harness.datasets.people.mpii import mpii_people
 from harness.datasets.people.people import People
 from harness.errors import ObtainError
 from harness.files import is_file
+from harness.protocol import DatasetPool
 
 __all__ = ["People", "annotated_people", "check_images", "detected_people", "load_people", "mpii_people"]
 
 
 def load_people(
-    dataset: str, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None
+    dataset: str | DatasetPool, annotations: Path, images: Path, box_file: Path | None, score_threshold: float | None
 ) -> People:
     """Return the people that MMPose's data set class lists.
 
     Args:
-        dataset: MMPose's class, e.g. CocoDataset.
-        annotations: The annotation file.
+        dataset: MMPose's class, e.g. CocoDataset, or a pool.
+        annotations: The annotation file; of a pool, that of the first part.
         images: The folder that its image names are relative to.
         box_file: A detector's boxes; None for the ground truth's.
         score_threshold: Detections with a lower score are dropped.

@@ -32,6 +32,7 @@ class Nme(Family[NmeScoring, "LabelledPeople"]):
         )
     }
     evaluators = ("NME",)
+    pools = True
     settings = frozenset({"norm_mode", "norm_item", "keypoint_indices"})
     similarity = "nearness"
     foreign_options = frozenset({"array", "one_based"})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.arrays import Float32, Float64, Indices, Int64
+from harness.arrays import Float32, Float64, Floating, Indices, Int64
 from harness.datasets.labelled import LabelledPeople
 from harness.errors import RunError
 from harness.metrics.families.nme.scoring import NmeScoring
@@ -27,7 +27,7 @@ class NmeMatched:
     truth: LabelledPeople
     people: Indices
     """[N] index into the ground truth."""
-    lengths: Float32
+    lengths: Floating
     """[N] px: the norm of each person's errors; 0 for a person that does not count."""
     errors: Float32
     """[N, K] distance of each keypoint divided by the norm; NaN for a keypoint that does not count."""
@@ -95,12 +95,12 @@ def match_nme(predictions: Predictions, scoring: NmeScoring, truth: LabelledPeop
     return NmeMatched(predictions, scoring, truth, people, lengths, errors)
 
 
-def _lengths(predictions: Predictions, scoring: NmeScoring, labelled: Float32) -> Float32:
+def _lengths(predictions: Predictions, scoring: NmeScoring, labelled: Floating) -> Floating:
     """Return the norms of people's errors, [N] px, from the labelled keypoints [N, K, 2] or the boxes."""
     if scoring.keypoint_indices is None:
         sides: Float32 = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
         longer: Float32 = sides.max(axis=1)
         return longer
     one, other = scoring.keypoint_indices
-    distances: Float32 = np.linalg.norm(labelled[:, one] - labelled[:, other], axis=1)
+    distances: Floating = np.linalg.norm(labelled[:, one] - labelled[:, other], axis=1)
     return distances

@@ -45,6 +45,7 @@ class Pck(Family[PckScoring, "PckTruth"]):
         FRACTION,
     ) | {"EPE": PIXELS, "PCK(torso)@0.2": FRACTION, "PCKh@0.2": FRACTION}
     evaluators = tuple(SETTINGS)
+    pools = True
     settings = frozenset[str]().union(*SETTINGS.values())
     similarity = "nearness"
     files = {"headboxes": "the head box file"}

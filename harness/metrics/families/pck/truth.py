@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.arrays import Bool, Float32, Float64, Int64
+from harness.arrays import Bool, Float32, Float64, Floating, Int64
 from harness.datasets.lookup import dataset_class
 from harness.datasets.people import load_people
 from harness.errors import ObtainError
@@ -23,7 +23,7 @@ class PckTruth:
     """[M]"""
     boxes: Float32
     """[M, 4] x1, y1, x2, y2, image px: MMPose's `gt_instances.bboxes`, clipped only if MMPose's class clips them."""
-    keypoints: Float32
+    keypoints: Floating
     """[M, K, 2] x, y, image px."""
     labelled: Bool
     """[M, K] whether the visibility, which may be a fraction, is not 0."""
