@@ -329,8 +329,8 @@ class Override(SuiteFields):
     field: Annotated[str, AfterValidator(_overridable)]
     """A field of `val_dataloader.dataset` and `test_dataloader.dataset`, by its name; a field of the model, such as
     `model.backbone.type`; a field of both evaluators, such as `test_evaluator.keypoint_indices`, or
-    `test_evaluator.0.thr` in a list of evaluators; a field of one of several data sets that are tested together, such
-    as `test_dataloader.dataset.datasets.0.data_prefix.img`; or `custom_imports`."""
+    `test_evaluator.0.thr` in a list of evaluators; or `custom_imports`. Of a pool of data sets it is a field of one of
+    them, such as `test_dataloader.dataset.datasets.0.data_prefix.img`."""
     value: JsonValue
     """Its new value, as in the config; null removes the field."""
     reason: str
