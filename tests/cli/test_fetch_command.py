@@ -199,7 +199,7 @@ def test_all_suites(harness: Harness, server: Server, monkeypatch: pytest.Monkey
     assert out.count("By hand, since its authors give it") == 1  # for three items of Human-Art
     downloads = len(checkpoints) + len(archives)
     assert out.splitlines()[-1] == (
-        f"{downloads} to download: {downloads}.0 kB; 41 by hand; data folder data, cache cache"
+        f"{downloads} to download: {downloads}.0 kB; 44 by hand; data folder data, cache cache"
     )
 
 
@@ -242,4 +242,4 @@ def test_the_whole_table_beside_a_suite(harness: Harness, server: Server) -> Non
     assert code == 0
     jhmdb, everything = out.splitlines()[-2:]
     assert jhmdb.startswith("8 to download: ")
-    assert re.fullmatch(r"for all 390 rows of all tables: 359 to download: .* of unknown size; 41 by hand", everything)
+    assert re.fullmatch(r"for all 390 rows of all tables: 359 to download: .* of unknown size; 44 by hand", everything)
