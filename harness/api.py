@@ -157,7 +157,7 @@ def run_rows(
     >>> record.images, record.people, record.reason
     (4, 4, 'only the first 4 images (--limit)')
     """
-    from harness.assets.cache import cache_folder
+    from harness.assets.cache import checkpoint_folder
     from harness.run.executors.choose import choose_executor
     from harness.run.plan import Settings
     from harness.run.progress import SilentProgress
@@ -170,7 +170,7 @@ def run_rows(
     with choose_executor("local", None, device, shown.advance) as workers:
         settings = Settings(
             data=Path(data),
-            checkpoints=Path(checkpoints) if checkpoints else cache_folder() / "checkpoints",
+            checkpoints=Path(checkpoints) if checkpoints else checkpoint_folder(),
             out=Path(out),
             device=workers.device,
             seed=seed,
@@ -440,13 +440,13 @@ def load_predictions(folder: str | Path) -> "Predictions":
 
 def _explaining(out: str | Path, data: str | Path, checkpoints: str | Path | None, device: str | None) -> "Settings":
     """Return the settings to explain a run with."""
-    from harness.assets.cache import cache_folder
+    from harness.assets.cache import checkpoint_folder
     from harness.run.device import choose_device
     from harness.run.plan import Settings
 
     return Settings(
         data=Path(data),
-        checkpoints=Path(checkpoints) if checkpoints else cache_folder() / "checkpoints",
+        checkpoints=Path(checkpoints) if checkpoints else checkpoint_folder(),
         out=Path(out),
         device=choose_device(device),
     )

@@ -31,6 +31,11 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("pose-harness", appauthor=False)
 
 
+def checkpoint_folder() -> Path:
+    """Return the folder of checkpoints in the cache; raises as `cache_folder`."""
+    return cache_folder() / "checkpoints"
+
+
 class Origin(Document):
     """The source of a part's bytes."""
 

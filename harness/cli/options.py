@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from harness.assets.cache import cache_folder
+from harness.assets.cache import checkpoint_folder
 from harness.document import Document
 from harness.errors import ObtainError, UsageError
 from harness.files import write_text
@@ -42,7 +42,7 @@ data_option = path_option("--data", metavar="DIR", default=Path("data"), help="A
 checkpoints_option = click.option(
     "--checkpoints",
     type=click.Path(path_type=Path),
-    default=lambda: cache_folder() / "checkpoints",
+    default=checkpoint_folder,
     metavar="DIR",
     help="Folder of checkpoints.  [default: checkpoints in the cache]",
 )

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.datasets.coco_file import CocoFile, read_coco
+from harness.datasets.coco_file import CocoFile, coco_columns, read_document
 from harness.datasets.columns import Numbers, number_lists, numbers
 from harness.datasets.read_once import read_once
-from harness.files import read_json
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ def read_faces(path: Path) -> FaceFile:
         ObtainError: The file is missing or is not JSON.
         FormError: It is not an object with `images` and `annotations`, which are lists of objects.
     """
-    coco = read_coco(path)
-    document: Any = read_json(path, "the annotation file", "name another data folder with --data")
+    document = read_document(path)
     faces = document["annotations"]
+    coco = coco_columns(document)
     return FaceFile(coco, number_lists(faces, "center", 2), numbers(faces, "scale"), numbers(faces, "box_size"))

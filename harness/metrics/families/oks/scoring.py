@@ -2,14 +2,12 @@
 
 from typing import Literal
 
-from harness.protocol import PoseSelection
+from harness.metrics.oks_family import AreaSelection
 
 
-class OksScoring(PoseSelection):
+class OksScoring(AreaSelection):
     """OKS-based AP and AR, as MMPose's CocoMetric computes them."""
 
     metric: Literal["oks"] = "oks"
-    area: Literal["annotation", "box"]
-    """Object scale: the annotation's area, or 0.53 times its box (data sets without areas)."""
     crowd: bool = False
     """CrowdPose's nine stats, by crowd index, in place of COCO's ten."""

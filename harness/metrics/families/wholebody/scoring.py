@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from harness.protocol import PoseSelection
+from harness.metrics.oks_family import AreaSelection
 
 
-class WholeBodyScoring(PoseSelection):
-    """OKS-based AP and AR by part, as MMPose's CocoWholeBodyMetric computes them."""
+class WholeBodyScoring(AreaSelection):
+    """OKS-based AP and AR by part, as MMPose's CocoWholeBodyMetric computes them.
+
+    The object scale of all parts is that of the person.
+    """
 
     metric: Literal["wholebody"] = "wholebody"
-    area: Literal["annotation", "box"]
-    """Object scale of all parts: the person's area, or 0.53 times the person's box."""
