@@ -47,7 +47,7 @@ def wrapped(function: Callable[..., Any], change: Callable[[Any], Any]) -> Calla
 def test_the_distinct_networks_are_of_all_runs_and_begin_with_each_family() -> None:
     found = distinct_networks()
     assert len(found) == 225
-    assert sum(len(network.runs) for network in found) == 404
+    assert sum(len(network.runs) for network in found) == 410
     families = {network.family for network in found}
     assert {network.family for network in found[: len(families)]} == families
     (shared,) = [network for network in found if ("coco", "hrnet-w48-udp-256x192", "val") in network.runs]
