@@ -17,7 +17,7 @@ def evaluated_datasets(config: Config) -> dict[str, Any]:
 
 
 def override(config: Config, overrides: list[Override]) -> None:
-    """Apply a row's overrides to a config, in place: to both evaluated data sets, to both evaluators, to the model.
+    """Apply a row's overrides to a config, in place: to both loaders, to both evaluators, to the model.
 
     Raises:
         SpecError: The config lacks a field on the path of an override, or an override would remove an entry of a list.
@@ -60,18 +60,19 @@ def _places(config: Config, change: Override) -> Iterator[tuple[Any, Any]]:
     if not path:
         yield config, first
         return
-    for root in (first, "val_evaluator") if first == "test_evaluator" else (first,):
-        # A validation evaluator of another class than the test's may lack the field, and is skipped.
-        if root == first or _of_one_kind(config, first, root):
-            yield _walk(config, change, config.get(root), path)
+    yield _walk(config, change, config.get(first), path)
+    validation = first.replace("test_", "val_")
+    # An evaluator or a pool of data sets of validation that has other classes than the test's may lack the field.
+    if validation != first and _classes(config.get(validation)) == _classes(config.get(first)):
+        yield _walk(config, change, config.get(validation), path)
 
 
-def _of_one_kind(config: Config, one: str, other: str) -> bool:
-    def kinds(evaluator: Any) -> list[Any]:
-        listed = evaluator if isinstance(evaluator, list) else [evaluator]
-        return [single.get("type") if isinstance(single, dict) else None for single in listed]
-
-    return kinds(config.get(one)) == kinds(config.get(other))
+def _classes(config: Any) -> list[Any]:
+    """Return the classes of an evaluator, of several, or of the data sets of a loader's pool."""
+    if isinstance(config, dict) and "dataset" in config:
+        config = config["dataset"].get("datasets")
+    listed = config if isinstance(config, list) else [config]
+    return [one.get("type") if isinstance(one, dict) else None for one in listed]
 
 
 def _walk(config: Config, change: Override, place: Any, path: list[str]) -> tuple[Any, Any]:

@@ -15,8 +15,12 @@ from harness.suites.metainfo import read_metainfo
 
 FIELD = "test_dataloader.dataset"
 CONVERTER = "KeypointConverter"
+MAPPER = "KeyMapper"
+ABSENT = "no_such_key"
+"""A key that no sample has: a mapper of MMCV that allows such keys gives its transforms a sample without the field."""
 NOT_CONVERTED = ("CocoWholeBodyDataset", "UBody2dDataset")
-"""Classes whose samples have `keypoints_3d=None`, which makes MMPose 1.3.2's KeypointConverter raise an error."""
+"""Classes whose samples have `keypoints_3d=None`, which makes MMPose 1.3.2's KeypointConverter raise an error,
+unless a mapper removes the field."""
 
 
 def is_pool(dataset: Any) -> bool:
@@ -97,10 +101,15 @@ def _mapping(part: Any, place: str, own: int, count: int) -> tuple[tuple[int, in
         SpecError: Its pipeline has another transform, or the mapping does not match the numbers of keypoints.
     """
     steps = part.get("pipeline") or []
+    without_3d = len(steps) == 1 and _removes_3d(steps[0])
+    if without_3d:
+        steps, place_of_steps = steps[0]["transforms"], f"{place}.pipeline.0.transforms"
+    else:
+        place_of_steps = f"{place}.pipeline"
     types = [step.get("type") if isinstance(step, Mapping) else step for step in steps]
     if types not in ([], [CONVERTER]):
         raise SpecError(
-            f"config field {place}.pipeline: {' > '.join(map(str, types))} is not evaluated here, {CONVERTER} alone is"
+            f"config field {place_of_steps}: {' > '.join(map(str, types))} is not evaluated here, {CONVERTER} alone is"
         )
     if not types:
         if own != count:
@@ -110,21 +119,33 @@ def _mapping(part: Any, place: str, own: int, count: int) -> tuple[tuple[int, in
                 f"write a {CONVERTER}",
             )
         return None
-    if part["type"] in NOT_CONVERTED:
+    if part["type"] in NOT_CONVERTED and not without_3d:
         raise SpecError(
             f"config field {place}.pipeline: MMPose 1.3.2 cannot convert samples of {part['type']}: they have "
             f"keypoints_3d=None, and its {CONVERTER} raises AttributeError: 'NoneType' object has no attribute 'shape'",
+            f"hide the field: dict(type='{MAPPER}', mapping=dict(keypoints_3d=...), auto_remap=False, "
+            f"transforms=[dict(type='{CONVERTER}', ...)])",
         )
     step = steps[0]
     if step.get("num_keypoints") != count:
         raise SpecError(
-            f"config field {place}.pipeline.0.num_keypoints: found {brief(step.get('num_keypoints'))}; {count} "
+            f"config field {place_of_steps}.0.num_keypoints: found {brief(step.get('num_keypoints'))}; {count} "
             "keypoints are evaluated"
         )
     stated = step.get("mapping")
     if not isinstance(stated, Sequence) or isinstance(stated, str):
-        raise SpecError(f"config field {place}.pipeline.0.mapping: found {brief(stated)}; it must be a list of pairs")
-    return tuple(_entry(entry, f"{place}.pipeline.0.mapping", own, count) for entry in stated)
+        raise SpecError(f"config field {place_of_steps}.0.mapping: found {brief(stated)}; it must be a list of pairs")
+    return tuple(_entry(entry, f"{place_of_steps}.0.mapping", own, count) for entry in stated)
+
+
+def _removes_3d(step: Any) -> bool:
+    """Return whether a transform is MMCV's KeyMapper that only hides `keypoints_3d` from its transforms."""
+    if not isinstance(step, Mapping) or step.get("type") != MAPPER or not isinstance(step.get("transforms"), list):
+        return False
+    hidden = [{"keypoints_3d": ...}, *([{"keypoints_3d": ABSENT}] if step.get("allow_nonexist_keys") is True else [])]
+    others = step.keys() - {"type", "transforms", "mapping", "allow_nonexist_keys", "auto_remap"}
+    # With `auto_remap`, which is the default, the mapper returns the mapped fields alone, here none.
+    return not others and step.get("mapping") in hidden and step.get("auto_remap") is False
 
 
 def _entry(entry: Any, place: str, own: int, count: int) -> tuple[int, int, int]:

@@ -27,6 +27,7 @@ from harness.suites.pool import parts_of
 from harness.suites.schema import Suite
 
 BODY8 = "body_2d_keypoint/rtmpose/body8/rtmpose-t_8xb256-420e_body8-256x192.py"
+HALPE26 = "body_2d_keypoint/rtmpose/body8/rtmpose-t_8xb1024-700e_body8-halpe26-256x192.py"
 FACE6 = "face_2d_keypoint/rtmpose/face6/rtmpose-t_8xb256-120e_face6-256x256.py"
 BODIES = {
     0: "coco/val2017/",
@@ -41,8 +42,10 @@ FACES = {0: "LaPa/", 1: "coco/val2017/", 2: "wflw/images/", 3: "300w/images/", 4
 """The parts that the miniature has, by their number in the config, with the folder of their images."""
 METRICS = {
     BODY8: "{PCK@0.1: {label: PCK, unit: percent, decimals: 2}}",
+    HALPE26: "{PCK@0.1: {label: PCK, unit: percent, decimals: 2}}",
     FACE6: "{NME: {label: NME, unit: percent, decimals: 2}}",
 }
+KEYPOINTS = {BODY8: 17, HALPE26: 26, FACE6: 106}
 SUITE = """\
 schema_version: 1
 name: pooled
@@ -61,15 +64,23 @@ rows:
 """
 
 
+def without_3d(transforms: Any) -> dict[str, Any]:
+    """Return MMCV's mapper that hides `keypoints_3d` from transforms."""
+    hidden = {"mapping": {"keypoints_3d": "no_such_key"}, "allow_nonexist_keys": True, "auto_remap": False}
+    return {"type": "KeyMapper", "transforms": list(transforms), **hidden}
+
+
 def write(folder: Path, name: str, change: Callable[[Any], None] = lambda _: None) -> Suite:
     """Write a config of the parts that the miniature has, and a suite of it; `change` edits the data set."""
     config = Config.fromfile(configs_folder() / name, import_custom_modules=False)
     parts = config.test_dataloader.dataset.datasets
-    prefixes = BODIES if name == BODY8 else FACES
+    prefixes = FACES if name == FACE6 else BODIES
     for number, prefix in prefixes.items():
         parts[number].data_prefix = {"img": prefix}
-    if name == BODY8:
+    if name != FACE6:
         parts[6].ann_file = "coco/annotations/person_keypoints_val2017.json"
+    if name == HALPE26:  # as the suite's override
+        parts[0].pipeline = [without_3d(parts[0].pipeline)]
     config.test_dataloader.dataset.datasets = [parts[number] for number in prefixes]
     change(config.test_dataloader.dataset)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,12 +88,12 @@ def write(folder: Path, name: str, change: Callable[[Any], None] = lambda _: Non
     path = folder / "pooled.yaml"
     path.write_text(
         SUITE.format(
-            count=17 if name == BODY8 else 106,
+            count=KEYPOINTS[name],
             annotations=parts[0].ann_file,
             images=prefixes[0].rstrip("/"),
             metrics=METRICS[name],
-            metric="PCK@0.1" if name == BODY8 else "NME",
-            size="256x192" if name == BODY8 else "256x256",
+            metric="NME" if name == FACE6 else "PCK@0.1",
+            size="256x256" if name == FACE6 else "256x192",
             sha256="0" * 64,
         )
     )
@@ -131,7 +142,7 @@ def test_ids_of_people_and_images_repeat_between_parts_alone(settings: Settings,
     assert len(set(own.tolist())) < len(people.images) == len(set(people.image_ids.tolist()))
 
 
-@pytest.mark.parametrize("name", [BODY8, FACE6])
+@pytest.mark.parametrize("name", [BODY8, HALPE26, FACE6])
 @pytest.mark.parametrize("limit", [None, 9])
 def test_both_engines_are_equal(
     name: str, limit: int | None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -145,9 +156,9 @@ def test_both_engines_are_equal(
     assert parity.metric_max <= 1e-6
 
 
-@pytest.mark.parametrize("row", ["rtmpose-t-256x192", "rtmpose-m-384x288"])
-def test_body8_on_real_images(row: str, settings: Settings, all_samples: Path) -> None:
-    parity = compare(f"body8/{row}/val", replace(settings, data=all_samples))
+@pytest.mark.parametrize("row", ["body8/rtmpose-t-256x192", "body8/rtmpose-m-384x288", "halpe26/rtmpose-t-256x192"])
+def test_on_real_images(row: str, settings: Settings, all_samples: Path) -> None:
+    parity = compare(f"{row}/val", replace(settings, data=all_samples))
     assert parity.equal
     assert parity.people == 64
 
@@ -219,6 +230,17 @@ def _set(place: str, value: Any) -> Callable[[Any], None]:
     return change
 
 
+def _mapper(changes: dict[str, Any]) -> Callable[[Any], None]:
+    """Change a mapper whose converter has a source of no keypoint, an error if the mapper is read."""
+
+    def change(dataset: Any) -> None:
+        part = dataset.datasets[1]
+        part.pipeline[0].mapping[0] = (14, 6)
+        part.pipeline = [without_3d(part.pipeline) | changes]
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -232,6 +254,13 @@ def _set(place: str, value: Any) -> Callable[[Any], None]:
         (_set("datasets.1.pipeline.0.mapping.0", (14, 6)), r"mapping: found .*sources from 0 to 13"),
         (_set("datasets.1.pipeline.0.mapping.0", (0, 17)), r"mapping: found .*targets from 0 to 16"),
         (_set("datasets.1.type", "CocoWholeBodyDataset"), "cannot convert samples of CocoWholeBodyDataset"),
+        (_mapper({}), "found .*sources from 0 to 13"),
+        (_mapper({"mapping": {"keypoints_3d": ...}}), "found .*sources from 0 to 13"),
+        (_mapper({"auto_remap": None}), r"datasets\.1\.pipeline: KeyMapper is not evaluated"),
+        (_mapper({"allow_nonexist_keys": False}), r"datasets\.1\.pipeline: KeyMapper is not evaluated"),
+        (_mapper({"remapping": {}}), r"datasets\.1\.pipeline: KeyMapper is not evaluated"),
+        (_mapper({"mapping": {"keypoints": ...}}), r"datasets\.1\.pipeline: KeyMapper is not evaluated"),
+        (_mapper({"transforms": []}), r"datasets\.1\.pipeline: it is empty"),
     ],
 )
 def test_settings_that_are_not_evaluated(

@@ -96,12 +96,12 @@ def test_suites_of_the_same_data_share_sources(runs: list[Reads]) -> None:
     shared = {suite for suite, name in sources if name != suite}
     pages = {f"{name}-pages" for name in ("coco", "crowdpose", "humanart", "jhmdb", "mpii", "posetrack18")}
     others = {name for name in published_suites() if name.endswith(("-rtmpose", "-simcc", "-regression", "-integral"))}
-    assert shared == pages | others | {"body8", "coco-wholebody-face", "coco-wholebody-hand"}
+    assert shared == pages | others | {"body8", "halpe26", "coco-wholebody-face", "coco-wholebody-hand"}
 
 
-def test_all_410_runs_find_their_files(runs: list[Reads]) -> None:
+def test_all_417_runs_find_their_files(runs: list[Reads]) -> None:
     """All files except images by their exact paths; images in a folder at or below the config's folder."""
-    assert len([name for name, _, _ in runs if name in published_suites()]) == 410
+    assert len([name for name, _, _ in runs if name in published_suites()]) == 417
     for name, files, images in runs:
         found = sources_of([*files, *images])
         assert set(files) <= {source.entry.path for source in found}, name
