@@ -59,7 +59,6 @@ class Regression(Codec):
     peak: float | None = None
     spread: tuple[float, float] | None = (0.5, 0.15)
     settings: Mapping[str, Any] | None = {"type": "RegressionLabel"}
-    on_cpu = FastPath(observe_coordinates, locate_coordinates)
     on_device = FastPath(observe_coordinates, locate_coordinates)
 
     def read(self, settings: Mapping[str, Any]) -> Decoder | None:

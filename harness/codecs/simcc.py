@@ -2,7 +2,7 @@
 
 The outputs [N, K, w + h] have both vectors of a keypoint, one after the other; each is as long as the side of the
 network's input times the split ratio. The score is the lower of the two maxima, without softmax.
-The fast paths compare unchanged values of the vectors, so each keypoint is certain and equals MMPose's to the last bit.
+The fast path compares unchanged values of the vectors, so each keypoint is certain and equals MMPose's to the last bit.
 The visibility that RTMWHead's codec predicts is ignored, because no metric uses it.
 Source: mmpose/codecs/simcc_label.py, utils/post_processing.py `get_simcc_maximum` (Li et al., ECCV 2022).
 """
@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from harness.arrays import Bool, Float32, Floating, Indices
 from harness.codecs.flipping import mirror_images, on_device
 from harness.codecs.interface import Codec, FastPath, Located
-from harness.codecs.loops import INFINITE, first_place, highest_bits_of, largest_bits_of
+from harness.codecs.loops import INFINITE
 from harness.codecs.msra import all_certain
 from harness.errors import SpecError
 from harness.protocol import Decoder, Protocol, Size
@@ -27,8 +26,8 @@ from harness.protocol import Decoder, Protocol, Size
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PART = 64
-"""Number of values of a vector that are searched at once."""
+_NOWHERE = np.int32(1 << 30)
+"""More than any position in a vector."""
 _SIGMA = 6.0
 """Standard deviation of the peaks of random vectors, in vector elements: MMPose's default."""
 
@@ -39,11 +38,21 @@ def vectors_of(outputs: Any, decoder: Decoder) -> tuple[Any, Any]:
     Raises:
         ValueError: The length of the outputs is not that of the decoder's vectors.
     """
+    across = _length_across(outputs, decoder)
+    return outputs[..., :across], outputs[..., across:]
+
+
+def _length_across(outputs: Any, decoder: Decoder) -> int:
+    """Return the length of the first vector of outputs [N, K, w + h].
+
+    Raises:
+        ValueError: As for `vectors_of`.
+    """
     assert decoder.simcc_lengths
     across, down = decoder.simcc_lengths
     if outputs.shape[-1] != across + down:
         raise ValueError(f"SimCC's outputs have {outputs.shape[-1]} values, but the decoder needs {across} + {down}")
-    return outputs[..., :across], outputs[..., across:]
+    return across
 
 
 def decode_simcc(outputs: Float32, decoder: Decoder) -> tuple[Float32, Float32]:
@@ -51,23 +60,12 @@ def decode_simcc(outputs: Float32, decoder: Decoder) -> tuple[Float32, Float32]:
 
     If a vector has a NaN, the score is NaN; MMPose's score is a number if only the vector for y has one.
     """
-    index, values = [], []
-    for vectors in vectors_of(outputs, decoder):
-        highest = vectors.argmax(axis=-1)
-        index.append(highest)
-        values.append(np.take_along_axis(vectors, highest[..., None], axis=-1)[..., 0])
-    return _to_points(np.stack(index), np.stack(values), decoder)
-
-
-def _to_points(index: Indices, values: Float32, decoder: Decoder) -> tuple[Float32, Float32]:
-    """Return keypoints [..., 2] and scores [...] from positions [2, ...] and values [2, ...] of both maxima."""
+    across = _length_across(outputs, decoder)
     assert decoder.simcc_split_ratio
-    across, down = values
-    scores = np.where((across > down) | np.isnan(down), down, across)
-    points = np.moveaxis(index, 0, -1).astype(np.float32)
-    points[scores <= 0] = -1
-    points /= np.float32(decoder.simcc_split_ratio)
-    return points, scores
+    rows = np.ascontiguousarray(outputs).reshape(-1, outputs.shape[-1])
+    points, scores = np.empty((len(rows), 2), np.float32), np.empty(len(rows), np.float32)
+    decode_rows(rows, across, np.float32(decoder.simcc_split_ratio), points, scores)
+    return points.reshape(*outputs.shape[:2], 2), scores.reshape(outputs.shape[:2])
 
 
 def observe_simcc(outputs: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
@@ -82,48 +80,74 @@ def observe_simcc(outputs: Tensor, decoder: Decoder) -> tuple[Tensor, ...]:
     return torch.stack(index), torch.stack(values)
 
 
-def observe_simcc_on_cpu(outputs: Tensor, decoder: Decoder) -> tuple[npt.NDArray[Any], ...]:
-    """Return the first arguments of `locate_simcc` for outputs on a CPU."""
-    vectors_of(outputs, decoder)
-    assert decoder.simcc_lengths
-    rows = outputs.numpy().reshape(-1, outputs.shape[-1])
-    results = np.empty((2, len(rows)), np.intp), np.empty((2, len(rows)), np.float32)
-    find_both_maxima(rows, decoder.simcc_lengths[0], *results)
-    return results
-
-
 def locate_simcc(index: Indices, values: Float32, size: Size, decoder: Decoder, input_size: Size) -> Located:
     """Locate M keypoints from positions [2, M] and values [2, M] of the maxima along x and y."""
-    return Located(*_to_points(index, values, decoder), all_certain(index.shape[1]))
+    assert decoder.simcc_split_ratio
+    across, down = values
+    scores = np.where((across > down) | np.isnan(down), down, across)
+    points = index.T.astype(np.float32)
+    points[scores <= 0] = -1
+    points /= np.float32(decoder.simcc_split_ratio)
+    return Located(points, scores, all_certain(len(scores)))
 
 
 @njit(nogil=True, cache=True)
-def find_both_maxima(rows, across, index, values):  # type: ignore[no-untyped-def]
-    """Find the first maximum, or the first NaN, of both parts of each row.
+def decode_rows(rows, across, ratio, points, scores):  # type: ignore[no-untyped-def]
+    """Decode both vectors of each keypoint.
 
     Args:
         rows: [M, w + h], contiguous.
-        across: The length w of the first part.
-        index: Output: the positions of the maxima [2, M].
-        values: Output: the maxima [2, M].
+        across: The length w of the first vector.
+        ratio: Vector elements per pixel, in single precision.
+        points: Output: the keypoints [M, 2], px of the network's input.
+        scores: Output: the scores [M].
     """
+    if len(rows) == 0:
+        return
     bits = rows.view(np.int32)
+    for axis in range(2):
+        first, last = (0, across) if axis == 0 else (across, rows.shape[1])
+        _, highest, largest = _search(bits[0, first:last], bits[0, first:last], np.int32(0))
+        for i in range(len(rows)):
+            # The next vector is read from memory while this one, which is in the cache, is searched.
+            following = bits[min(i + 1, len(rows) - 1), first:last]
+            place, highest_next, largest_next = _search(bits[i, first:last], following, highest)
+            if highest <= 0 or largest > INFINITE:
+                place = _first_maximum(rows[i, first:last])
+            value = rows[i, first + place]
+            if axis == 0 or scores[i] > value or np.isnan(value):
+                scores[i] = value
+            points[i, axis] = place
+            highest, largest = highest_next, largest_next
     for i in range(len(rows)):
-        index[0, i] = _place_of_maximum(rows[i, :across], bits[i, :across])
-        index[1, i] = _place_of_maximum(rows[i, across:], bits[i, across:])
-        values[0, i], values[1, i] = rows[i, index[0, i]], rows[i, across + index[1, i]]
+        if scores[i] <= 0:
+            points[i] = -1
+        points[i, 0] /= ratio
+        points[i, 1] /= ratio
 
 
 @njit(nogil=True, cache=True)
-def _place_of_maximum(vector, bits):  # type: ignore[no-untyped-def]
-    highest, start = np.int32(0), 0
-    for first in range(0, len(bits), _PART):  # part by part, so that only one part is searched for the position
-        of_part = highest_bits_of(bits[first : first + _PART])
-        if of_part > highest:
-            highest, start = of_part, first
-    if 0 < highest <= INFINITE and largest_bits_of(bits) <= INFINITE:
-        return start + first_place(bits[start : start + _PART], highest)
-    place = 0  # no value is positive, or there is a NaN
+def _search(bits, following, value):  # type: ignore[no-untyped-def]
+    """Search a vector, and measure the following one of the same length; both are read as integers.
+
+    Returns:
+        The index of the first element of `bits` that equals `value`; of the following vector, the highest number, or 0
+        if no number is positive, and the largest absolute value.
+    """
+    place, highest, largest = _NOWHERE, np.int32(0), np.int32(0)
+    for i in range(len(bits)):  # without `break`, and in a function of its own: else without vector instructions
+        here = np.int32(i) if bits[i] == value else _NOWHERE
+        place = here if here < place else place
+        magnitude = np.int32(following[i] & 0x7FFFFFFF)
+        highest = following[i] if following[i] > highest else highest
+        largest = magnitude if magnitude > largest else largest
+    return place, highest, largest
+
+
+@njit(nogil=True, cache=True)
+def _first_maximum(vector):  # type: ignore[no-untyped-def]
+    """Return the position of the first NaN, or else of the first maximum."""
+    place = 0
     for i in range(len(vector)):
         if np.isnan(vector[i]):
             return i
@@ -143,7 +167,6 @@ class Simcc(Codec):
     shift_setting = None
     peak = None
     settings = {"type": "SimCCLabel", "sigma": _SIGMA, "simcc_split_ratio": 2.0}
-    on_cpu = FastPath(observe_simcc_on_cpu, locate_simcc)
     on_device = FastPath(observe_simcc, locate_simcc)
 
     def read(self, settings: Mapping[str, Any]) -> Decoder | None:

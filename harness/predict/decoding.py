@@ -77,7 +77,7 @@ class Decoding:
         """Return all keypoints and scores, also those that `decoder.kept` drops."""
         self._wait()
         if not self._path:
-            return self._decode_exactly(self.outputs, np.ones(len(self.outputs), bool))
+            return self._decode_all()
         located = self._located(self._path)
         channels = self._codec.channels
         count, num_keypoints = len(self.outputs), self.outputs.shape[1] // channels
@@ -109,6 +109,12 @@ class Decoding:
     def _located(self, path: FastPath) -> Located:
         observed = (np.asarray(values) for values in self._observed)
         return path.locate(*observed, tuple(self.outputs.shape[:1:-1]), self.decoder, self.input_size)
+
+    def _decode_all(self) -> tuple[Floating, Float32]:
+        """Decode all outputs on the host."""
+        if self.outputs.device.type == "cpu":
+            return self._codec.decode(self.outputs.numpy(), self.decoder, self.input_size)
+        return self._decode_exactly(self.outputs, np.ones(len(self.outputs), bool))
 
     def _decode_exactly(self, outputs: Tensor, chosen: Bool) -> tuple[Floating, Float32]:
         """Decode a part of outputs [N, ...] on the host; `chosen` is a mask [N]."""

@@ -214,7 +214,7 @@ def test_scores_tell_of_coordinates_that_are_no_numbers(values: int) -> None:
 def test_vectors_of_another_length() -> None:
     outputs = torch.zeros(1, 2, 500)
     with pytest.raises(ValueError, match="outputs have 500 values, but the decoder needs 384"):
-        begin_decoding(outputs, decoder_of(SIMCC, (192, 256)), (192, 256))
+        begin_decoding(outputs, decoder_of(SIMCC, (192, 256)), (192, 256)).result()
 
 
 def test_dark_of_vectors_is_refused() -> None:
