@@ -38,7 +38,7 @@ def measure_of(name: str) -> Measure:
         found: Measure | None = family.measure(name)
         if found is not None:
             return found
-    raise SpecError(f"metric {name} is not evaluated here; known are {', '.join(measure_names())}")
+    raise SpecError(f"metric {name} is not supported; supported are {', '.join(measure_names())}")
 
 
 def is_measured(name: str) -> bool:

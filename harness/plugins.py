@@ -43,7 +43,7 @@ def plugin(kind: Kind, name: str, where: str) -> Any:
     known = plugins(kind)
     if name not in known:
         raise SpecError(
-            f"{where}: {name} is not evaluated here; known are {', '.join(sorted(known))}",
+            f"{where}: {name} is not supported; supported are {', '.join(sorted(known))}",
             f"{_INSTEAD.get(kind, '')}add a plugin in a package with an entry point of the group pose_harness.{kind}",
         )
     return known[name]

@@ -93,7 +93,7 @@ def command(
         click.echo(explanation.model_dump_json(indent=2))
     else:
         click.echo(explanation_text(explanation, suite.metrics, rerun))
-    return 0 if explanation.as_run.lands or explanation.causes else 1
+    return 0 if explanation.as_run.matches_claims or explanation.causes else 1
 
 
 def _target(text: str) -> tuple[str, float]:

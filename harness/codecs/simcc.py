@@ -178,9 +178,7 @@ class Simcc(Codec):
         if settings["type"] != "SimCCLabel":
             return None
         if settings.get("use_dark"):
-            raise SpecError(
-                "SimCCLabel: use_dark: it is not evaluated here", "no config of MMPose has it; leave it out"
-            )
+            raise SpecError("SimCCLabel: use_dark: it is not supported", "no config of MMPose has it; leave it out")
         ratio = float(settings.get("simcc_split_ratio", 2.0))
         across, down = (int(side * ratio) for side in settings["input_size"])
         return Decoder(codec=self.name, simcc_split_ratio=ratio, simcc_lengths=(across, down))

@@ -28,7 +28,7 @@ def with_chances(as_run: Trial, trials: Sequence[Trial], metrics: Mapping[str, M
     as the trial is to the real claims. Closeness is the largest difference among the metrics, in units of the last
     digit; differences that rounding hides count as equal.
     """
-    if as_run.lands or not any(trial.lands for trial in trials):
+    if as_run.matches_claims or not any(trial.matches_claims for trial in trials):
         return list(trials)
     run = _values(as_run, metrics)
     claims = _claimed(as_run, metrics)
@@ -49,7 +49,7 @@ def with_chances(as_run: Trial, trials: Sequence[Trial], metrics: Mapping[str, M
     best = np.minimum.accumulate(best, axis=0)
 
     def judged(trial: Trial, value: Float64) -> Trial:
-        if not trial.lands:
+        if not trial.matches_claims:
             return trial
         closeness = max(EXACT, float(np.abs(value - claims).max()))
         return trial.model_copy(update={"by_chance": float((best[len(trial.changes)] <= closeness).mean())})

@@ -66,7 +66,7 @@ class Trial(Fields):
     does not match the claims, or if no setting moves the metrics."""
 
     @property
-    def lands(self) -> bool:
+    def matches_claims(self) -> bool:
         """Whether the trial matches all gating claims."""
         return self.verdict in ("reproduced", "within noise")
 
@@ -106,12 +106,12 @@ class Explanation(Document):
     @property
     def causes(self) -> list[Trial]:
         """The trials that match the claims, without those that probably match by chance."""
-        return [trial for trial in self.trials if trial.lands and not trial.likely_chance]
+        return [trial for trial in self.trials if trial.matches_claims and not trial.likely_chance]
 
     @property
     def coincidences(self) -> list[Trial]:
         """The trials that match the claims, but probably by chance."""
-        return [trial for trial in self.trials if trial.lands and trial.likely_chance]
+        return [trial for trial in self.trials if trial.matches_claims and trial.likely_chance]
 
     @property
     def closest(self) -> list[Trial]:
@@ -124,7 +124,7 @@ class Explanation(Document):
         alone = {trial.changes[0]: trial.distance for trial in self.trials if len(trial.changes) == 1}
 
         def relevant(trial: Trial) -> bool:
-            if trial.lands or trial.distance >= NEAR * self.as_run.distance:
+            if trial.matches_claims or trial.distance >= NEAR * self.as_run.distance:
                 return False
             if any(change.setting == CLAIMED_METRIC for change in trial.changes):
                 return False
@@ -179,7 +179,7 @@ def rank(trials: Sequence[Trial]) -> list[Trial]:
 
     def place(trial: Trial) -> tuple[float, ...]:
         count = len(trial.changes)
-        if not trial.lands:
+        if not trial.matches_claims:
             return 1, trial.distance, count
         unusual = sum(not change.usual for change in trial.changes)
         return 0, trial.likely_chance, count, trial.missed, trial.verdict != "reproduced", unusual, trial.distance

@@ -19,8 +19,7 @@ def one_of(evaluator: Any, field: str, default: Any, known: Collection[Any]) -> 
         texts = list(map(str, known))
         close = did_you_mean(found, texts) if isinstance(found, str) else ""
         raise SpecError(
-            f"config field test_evaluator.{field}: {brief(found)} is not evaluated here{close}; there are "
-            f"{', '.join(texts)}"
+            f"config field test_evaluator.{field}: {brief(found)} is not supported{close}; there are {', '.join(texts)}"
         )
     return found
 

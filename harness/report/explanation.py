@@ -21,7 +21,7 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
     if explanation.seen:
         lines += ["", "Found in the predictions, without the claims:", *(f"  - {one}" for one in explanation.seen)]
     causes, coincidences, closest = explanation.causes, explanation.coincidences, explanation.closest
-    if explanation.as_run.lands:
+    if explanation.as_run.matches_claims:
         lines += ["", "The run matches the claims: there is nothing to explain."]
     elif causes:
         lines += ["", "Matches the claims, fewest changes first:", *_trials(causes, metrics)]
@@ -34,7 +34,7 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
         lines += ["", "No change matches the claims. The closest:", *_trials(closest[:SHOWN], metrics)]
     else:
         lines += ["", "No change matches the claims or halves the distance to them."]
-    if not explanation.as_run.lands:
+    if not explanation.as_run.matches_claims:
         lines += ["", _tried(explanation)]
     if explanation.skipped:
         lines += ["", "Could not be tried:", *(f"  - {one}" for one in explanation.skipped)]
@@ -49,7 +49,9 @@ def _tried(explanation: Explanation) -> str:
     for count, name in ((1, "changes"), (2, "pairs of changes")):
         trials = [trial for trial in explanation.trials if len(trial.changes) == count]
         if trials:
-            parts.append(f"{len(trials)} {name}, of which {sum(trial.lands for trial in trials)} match the claims")
+            parts.append(
+                f"{len(trials)} {name}, of which {sum(trial.matches_claims for trial in trials)} match the claims"
+            )
     return f"Tried: {'; '.join(parts)}."
 
 

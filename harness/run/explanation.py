@@ -107,7 +107,7 @@ def explain(
     run_itself = judged((), as_run.measured)
     trials = [judged(one.changes, one.measured) for one in tried]
     trials += [judged([change], measured) for change, measured in misreadings(claims, as_run.measured)]
-    if not any(trial.lands for trial in (run_itself, *trials)):
+    if not any(trial.matches_claims for trial in (run_itself, *trials)):
         singles = [one for one in tried if one.measured != as_run.measured]
         singles.sort(key=lambda one: judged(one.changes, one.measured).distance)
         trials += [judged(changes, measured) for changes, measured in _pairs(singles, alternatives, claims, settings)]

@@ -50,7 +50,7 @@ def read_decoder(settings: Mapping[str, Any], where: str) -> Decoder:
         if decoder := codec.read(settings):
             return decoder  # type: ignore[no-any-return]
     raise SpecError(
-        f"{where}: {settings['type']} is not evaluated here",
+        f"{where}: {settings['type']} is not supported",
         "a package adds another codec by an entry point of the group pose_harness.codecs",
     )
 
@@ -75,7 +75,7 @@ def flip_of(config: Config, decoder: Decoder, meta: Metainfo) -> Flip:
         return Flip(enabled=False, shift=shift)
     mode = codec.flip_mode
     if codec.flip_mode_stated and (stated := test.get("flip_mode", "heatmap")) != mode:
-        raise SpecError(f"config field model.test_cfg.flip_mode: {stated} is not evaluated here, `{mode}` is")
+        raise SpecError(f"config field model.test_cfg.flip_mode: {stated} is not supported; `{mode}` is")
     own = model_metainfo(config)
     indices, source = (own.flip_indices, own.source) if own else (meta.flip_indices, meta.source)
     predicted = _predicted_keypoints(config, decoder)

@@ -101,7 +101,7 @@ def _refuse_other_samples(dataset: Any) -> None:
     for field, usual in usual_values.items():
         for place, one in [("test_dataloader.dataset", dataset), *parts_of(dataset)]:
             if (found := one.get(field, usual)) != usual:
-                raise SpecError(f"config field {place}.{field}: {brief(found)} is not evaluated here, {usual!r} is")
+                raise SpecError(f"config field {place}.{field}: {brief(found)} is not supported; {usual!r} is")
 
 
 def protocol_without_files(config: Config, compute: Compute | None = None) -> Protocol:
@@ -156,8 +156,8 @@ def _transforms(config: Config) -> dict[str, Any]:
     steps = {step["type"]: step for step in config.test_dataloader.dataset.pipeline}
     if list(steps) != PIPELINE:
         raise SpecError(
-            f"config field test_dataloader.dataset.pipeline of {config.filename}: {' > '.join(steps)} is not the "
-            f"top-down pipeline that is evaluated here, {' > '.join(PIPELINE)}"
+            f"config field test_dataloader.dataset.pipeline of {config.filename}: {' > '.join(steps)} is not "
+            f"supported; the supported top-down pipeline is {' > '.join(PIPELINE)}"
         )
     return steps
 
@@ -195,8 +195,8 @@ def read_scoring(config: Config, data_file: Callable[[str, str], DataFile]) -> S
         for evaluator in evaluators:
             if evaluator.get("type") not in families:
                 raise SpecError(
-                    f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not evaluated "
-                    f"here; known are {', '.join(sorted(families))}",
+                    f"config field test_evaluator.type of {config.filename}: {evaluator.get('type')} is not "
+                    f"supported; supported are {', '.join(sorted(families))}",
                     "to add another metric, use a package with an entry point of the group pose_harness.metrics",
                 )
         named = ", ".join(evaluator.type for evaluator in evaluators)
@@ -270,15 +270,15 @@ def _check_settings(evaluator: Any, known: frozenset[str] | None) -> None:
     """Check the settings of an evaluator; `known` are those that its family reads.
 
     Raises:
-        SpecError: A setting is not evaluated or not known.
+        SpecError: A setting is not supported.
     """
     for field, value in evaluator.items():
         if field in _NOT_EVALUATED:
             if value:
-                raise SpecError(f"config field test_evaluator.{field}: it is not evaluated here", "leave it out")
+                raise SpecError(f"config field test_evaluator.{field}: it is not supported", "leave it out")
         elif known is not None and field not in known | _NO_MATTER:
             raise SpecError(
-                f"config field test_evaluator.{field}: {evaluator.type} has no such setting that is evaluated here"
+                f"config field test_evaluator.{field}: it is not supported for {evaluator.type}"
                 f"{did_you_mean(field, known)}; there are {', '.join(sorted(known))}"
             )
 

@@ -68,7 +68,7 @@ def pool_of(dataset: Any, data_file: Callable[[str, str], DataFile]) -> DatasetP
     parts = []
     for place, part in parts_of(dataset):
         if is_pool(part):
-            raise SpecError(f"config field {place}.type: a {POOL} inside of another is not evaluated here")
+            raise SpecError(f"config field {place}.type: a {POOL} inside of another is not supported")
         if part.get("bbox_file"):
             raise SpecError(
                 f"config field {place}.bbox_file: detected people have no labelled keypoints, which the metrics of "
@@ -109,7 +109,7 @@ def _mapping(part: Any, place: str, own: int, count: int) -> tuple[tuple[int, in
     types = [step.get("type") if isinstance(step, Mapping) else step for step in steps]
     if types not in ([], [CONVERTER]):
         raise SpecError(
-            f"config field {place_of_steps}: {' > '.join(map(str, types))} is not evaluated here, {CONVERTER} alone is"
+            f"config field {place_of_steps}: {' > '.join(map(str, types))} is not supported, only {CONVERTER} is"
         )
     if not types:
         if own != count:

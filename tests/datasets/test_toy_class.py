@@ -116,7 +116,7 @@ def test_inspection(toy: Path) -> None:
 
 
 def test_a_class_that_no_package_adds() -> None:
-    with pytest.raises(SpecError, match=r"ToyDataset is not evaluated here; known are .*AicDataset, .*CocoDataset"):
+    with pytest.raises(SpecError, match=r"ToyDataset is not supported; supported are .*AicDataset, .*CocoDataset"):
         load_people("ToyDataset", Path("people.txt"), Path(), None, None)
 
 

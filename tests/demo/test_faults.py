@@ -84,7 +84,7 @@ def test_boxes_one_pixel_smaller_are_seen_without_a_baseline(harness: Harness, d
     code, out, _ = harness("explain", f"{suite}/{ROW}", *targets, *options, "--out", tmp_path / "wrong", "--json")
     explanation = Explanation.model_validate_json(out)
     assert explanation.seen[0] == "the boxes are (+0, +0, -1, -1) px off those of the data set"
-    assert not explanation.as_run.lands
+    assert not explanation.as_run.matches_claims
     assert not any("threshold" in str(change) for cause in explanation.causes for change in cause.changes)
 
 

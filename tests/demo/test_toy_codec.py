@@ -91,4 +91,4 @@ def test_a_codec_of_a_package_that_is_missing(harness: Harness, demo: Path, tmp_
     code, out, err = harness("run", suite, "--limit", 1, "--data", demo, "--offline")
     assert code == 3
     assert "model.head.decoder of" in out + err
-    assert "MassHeatmap is not evaluated here" in out + err
+    assert "MassHeatmap is not supported" in out + err

@@ -51,7 +51,7 @@ def least_chances(
             for name in published
         ]
         run = make_trial((), claims, metrics, base)
-        if run.lands:
+        if run.matches_claims:
             continue
         trials = [make_trial([change], claims, metrics, value) for change, value in tried]
         others = [trial for trial in trials if trial.changes[0].setting != planted.setting]
@@ -61,7 +61,7 @@ def least_chances(
 
 
 def _least(trials: Sequence[Trial]) -> float:
-    return min((trial.by_chance or 0.0 for trial in trials if trial.lands), default=1.0)
+    return min((trial.by_chance or 0.0 for trial in trials if trial.matches_claims), default=1.0)
 
 
 def main(data: Path) -> None:

@@ -93,7 +93,7 @@ def test_what_is_published_elsewhere_decides_between_landings() -> None:
         for name, value in (("misses it", 0.88), ("holds on it", 0.9))
     ]
     assert [trial.missed for trial in trials] == [1, 0]
-    assert all(trial.lands for trial in trials)
+    assert all(trial.matches_claims for trial in trials)
     assert trials[0].distance == pytest.approx(trials[1].distance)
     assert rank(trials)[0].changes[0].setting == "holds on it"
 
@@ -121,6 +121,6 @@ def test_what_moves_one_metric_away_is_not_close() -> None:
     explanation = Explanation(
         row="a/b", run="val", as_run=as_run, seen=[], trials=rank(trials), skipped=[], not_tried=[]
     )
-    assert [trial.lands for trial in explanation.trials] == [True, False]
+    assert [trial.matches_claims for trial in explanation.trials] == [True, False]
     assert trials[1].distance < as_run.distance / 2
     assert not explanation.closest

@@ -268,11 +268,11 @@ def test_300wlp_has_no_default_and_takes_the_stated_override() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"norm_mode": "bbox"}, "test_evaluator.norm_mode: 'bbox' is not evaluated here"),
+        ({"norm_mode": "bbox"}, "test_evaluator.norm_mode: 'bbox' is not supported"),
         ({"norm_mode": "use_norm_item"}, "test_evaluator.norm_item: it is missing"),
         (
             {"norm_mode": "use_norm_item", "norm_item": "box_size"},
-            "'box_size' is not evaluated here (did you mean bbox",
+            "'box_size' is not supported (did you mean bbox",
         ),
         ({"keypoint_indices": [3]}, "test_evaluator.keypoint_indices: found [3]; it must be two different keypoints"),
         ({"keypoint_indices": [3, 3]}, "two different keypoints"),

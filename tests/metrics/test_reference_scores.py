@@ -30,7 +30,7 @@ REFUSED = {
     "body_2d_keypoint/rtmpose/body8/rtmpose-l_8xb512-700e_body8-halpe26-256x192.py": "keypoints_3d=None",
     "hand_2d_keypoint/rtmpose/hand5/rtmpose-m_8xb256-210e_hand5-256x256.py": "HalpeHandDataset",
 }
-"""Configs that are not evaluated here, and the words of our message."""
+"""Configs that are not supported, and the words of our message."""
 
 
 @pytest.fixture(scope="module")

@@ -268,7 +268,7 @@ def test_settings_of_mmpose_are_read(codec: str) -> None:
 
 
 def test_an_unknown_codec() -> None:
-    with pytest.raises(SpecError, match=r"protocol field decoder\.codec: mrsa is not evaluated here; known are dark, "):
+    with pytest.raises(SpecError, match=r"protocol field decoder\.codec: mrsa is not supported; supported are dark, "):
         begin("mrsa", np.zeros((1, 1, 64, 48), np.float32), (192, 256), kernel=11)
 
 

@@ -218,7 +218,7 @@ def test_vectors_of_another_length() -> None:
 
 
 def test_dark_of_vectors_is_refused() -> None:
-    with pytest.raises(SpecError, match="SimCCLabel: use_dark: it is not evaluated here"):
+    with pytest.raises(SpecError, match="SimCCLabel: use_dark: it is not supported"):
         decoder_of({**SIMCC, "use_dark": True}, (192, 256))
 
 

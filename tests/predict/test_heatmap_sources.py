@@ -88,7 +88,7 @@ def run_of(**fields: Any) -> Run:
 def test_a_kind_is_looked_up_by_name() -> None:
     assert isinstance(model_kind(run_of()), Mmpose)
     assert model_kind(run_of(heatmaps="centre")).name == "centre"
-    with pytest.raises(SpecError, match="suite field heatmaps of a run: none is not evaluated here; known are centre,"):
+    with pytest.raises(SpecError, match="suite field heatmaps of a run: none is not supported; supported are centre,"):
         model_kind(run_of(heatmaps="none"))
 
 

@@ -136,9 +136,9 @@ def test_planted_cause_is_named_first(
     plant: Callable[[Made], Made], expected: str, right: Made, settings: Settings
 ) -> None:
     explanation = explained(plant(right), claims_of(right, settings), settings)
-    assert not explanation.as_run.lands
+    assert not explanation.as_run.matches_claims
     assert [str(change) for change in explanation.trials[0].changes] == [expected]
-    assert explanation.trials[0].lands
+    assert explanation.trials[0].matches_claims
 
 
 def moved(function: Callable[[Floating], Floating]) -> Callable[[Made], Made]:
@@ -178,7 +178,7 @@ def test_planted_way_to_write_keypoints_is_named_first(
     plant: Callable[[Made], Made], expected: str, right: Made, settings: Settings
 ) -> None:
     explanation = explained(plant(right), claims_of(right, settings), settings)
-    assert not explanation.as_run.lands
+    assert not explanation.as_run.matches_claims
     assert [str(change) for change in explanation.causes[0].changes] == [expected]
 
 
@@ -200,7 +200,7 @@ def test_nms_by_box_area_is_not_answered_with_a_threshold(
     crowded = scoring(nms_threshold=0.5)(with_areas_of_crops(right))  # a threshold at which the area has an effect
     claims = claims_of(crowded, settings)
     explanation = explained(with_areas_of_boxes(crowded), claims, settings)
-    assert not explanation.as_run.lands
+    assert not explanation.as_run.matches_claims
     assert str(explanation.causes[0].changes[0]) == "area for NMS: as saved -> the padded crop's"
 
     def without(*arguments: Any) -> Iterator[Alternative]:
@@ -220,7 +220,7 @@ def test_each_pair_once(right: Made, settings: Settings) -> None:
 def test_two_causes_are_named_together(right: Made, settings: Settings) -> None:
     wrong = scoring(score_mode="bbox")(scoring(sigmas=(0.05,) * 17)(right))
     best = explained(wrong, claims_of(right, settings), settings).trials[0]
-    assert best.lands
+    assert best.matches_claims
     assert {str(change) for change in best.changes} == {
         "score mode: bbox -> bbox_keypoint",
         "sigmas: the run's -> coco's",
@@ -233,12 +233,12 @@ def test_metric_that_was_printed_as_another(right: Made, settings: Settings) -> 
     claims.append(Claim(metric="AR", value=round(measured["AR@0.75"] or 0, 3), source="table"))
     best = explained(right, claims, settings).trials[0]
     assert [str(change) for change in best.changes] == ["claimed metric: AR -> AR@0.75"]
-    assert best.lands
+    assert best.matches_claims
 
 
 def test_run_as_claimed_needs_no_explanation(right: Made, settings: Settings) -> None:
     explanation = explained(right, claims_of(right, settings), settings)
-    assert explanation.as_run.lands
+    assert explanation.as_run.matches_claims
     assert explanation.as_run.distance < len(PUBLISHED) / 2 + 1e-9
     assert all(len(trial.changes) == 1 for trial in explanation.trials)
     assert "flip test" in explanation.not_tried

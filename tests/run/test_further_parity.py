@@ -139,7 +139,7 @@ def planned(suite: Suite, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
 
 def of_families(configs: Sequence[str]) -> list[Any]:
     """Return configs as parameters; those with PCK are skipped if that family is not installed."""
-    without = pytest.mark.skipif("pck" not in plugins("metrics"), reason="PCK is not evaluated here")
+    without = pytest.mark.skipif("pck" not in plugins("metrics"), reason="PCK is not supported")
     return [pytest.param(config, marks=[] if config == AP10K else without) for config in configs]
 
 

@@ -88,7 +88,7 @@ def test_a_head_within_a_head() -> None:
             REGRESS,
             "model.test_cfg.flip_mode",
             "heatmap",
-            "config field model.test_cfg.flip_mode: heatmap is not evaluated here, `udp_combined` is",
+            "config field model.test_cfg.flip_mode: heatmap is not supported; `udp_combined` is",
         ),
         (
             VISIBILITY,
@@ -100,7 +100,7 @@ def test_a_head_within_a_head() -> None:
             VISIBILITY,
             "model.head.pose_cfg.decoder.type",
             "SPR",
-            r"config field model.head.pose_cfg.decoder of .*: SPR is not evaluated here",
+            r"config field model.head.pose_cfg.decoder of .*: SPR is not supported",
         ),
     ],
 )

@@ -58,6 +58,6 @@ def test_the_config_may_name_another_file() -> None:
 
 def test_an_unknown_data_set() -> None:
     with pytest.raises(
-        SpecError, match=r"dataset\.type: HandDataset is not evaluated here; known are .*AicDataset, .*CocoDataset"
+        SpecError, match=r"dataset\.type: HandDataset is not supported; supported are .*AicDataset, .*CocoDataset"
     ):
         read_metainfo(ConfigDict(type="HandDataset"))

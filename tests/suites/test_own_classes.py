@@ -68,7 +68,7 @@ def test_people_equal_upstream(name: str, tmp_path: Path) -> None:
 def test_a_class_with_its_own_reading_is_refused_whatever_the_metainfo(name: str, tmp_path: Path, harness: Any) -> None:
     hands = Hands(tmp_path / "own")
     hands.replace(hands.config, 'type="CocoDataset"', f'type="{name}"')
-    said = f"config field test_dataloader.dataset.type: {name} is not evaluated here; known are "
+    said = f"config field test_dataloader.dataset.type: {name} is not supported; supported are "
     code, output, _ = harness("check", hands.suite)
     assert code == 1
     assert said in " ".join(output.split())
@@ -80,7 +80,7 @@ def test_a_class_with_its_own_reading_is_refused_whatever_the_metainfo(name: str
     code, output, error = harness("run", hands.suite, *options)
     assert code != 0
     assert said in output + error
-    with pytest.raises(SpecError, match=f"{name} is not evaluated here"):
+    with pytest.raises(SpecError, match=f"{name} is not supported"):
         load_people(name, hands.data / "hands" / "val.json", tmp_path, None, None)
 
 

@@ -43,10 +43,10 @@ REFUSED = {
         f'[{PCK}, dict(type="PCKAccuracy", thr=0.5)]',
         "test_evaluator: PCKAccuracy is listed 2 times\n  keep one",
     ),
-    "misplaced": (f'[{PCK}, dict(type="EPE", thr=0.2)]', "test_evaluator.thr: EPE has no such setting"),
+    "misplaced": (f'[{PCK}, dict(type="EPE", thr=0.2)]', "test_evaluator.thr: it is not supported for EPE"),
     "misspelt": (
         'dict(type="AUC", num_thr=20)',
-        "num_thr: AUC has no such setting that is evaluated here (did you mea",
+        "num_thr: it is not supported for AUC (did you mea",
     ),
     "a threshold of 0": ('dict(type="PCKAccuracy", thr=0)', "test_evaluator.thr: found 0; it must be above"),
     "a text as threshold": ('dict(type="PCKAccuracy", thr="0.2")', "test_evaluator.thr: found '0.2'; it must be a nu"),

@@ -101,7 +101,7 @@ class Pck(Family[PckScoring, "PckTruth"]):
             )
         misplaced = next((field for field in evaluator if field in Pck.settings - SETTINGS[evaluator.type]), None)
         if misplaced:
-            raise SpecError(f"config field test_evaluator.{misplaced}: {evaluator.type} has no such setting")
+            raise SpecError(f"config field test_evaluator.{misplaced}: it is not supported for {evaluator.type}")
 
     @staticmethod
     def _read_pck(evaluator: Any, dataset: Any, identify: Identify) -> dict[str, Any]:
