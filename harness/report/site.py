@@ -23,8 +23,9 @@ from harness.suites.schema import Suite
 
 MARKER = "site.json"
 """File that marks a folder as a site, which a new site may replace."""
-SITE = 7_900_000
-"""Maximum size of a site with pictures in bytes; pictures use what pages and tables leave, to stay below 8 MB."""
+SMALL_SITE, ROW = 7_900_000, 26_500
+"""Maximum size of a site in bytes, and of a larger site for each row: 7.9 MB for the 297 rows of networks that give
+heatmaps. Pictures use what pages and tables leave."""
 SIDES = (220, 140, 80)
 """Lengths of a picture's longer side, px; the first one at which six pictures fit is used."""
 
@@ -112,7 +113,7 @@ def _write(
         _put_row(folder, standing, usual[standing.suite.name], None, Room(SIDES[0], 0))
     # The room left for pictures is known now: write the pages with pictures again.
     diagnosed = {standing.id: count for standing in every if (count := _diagnoses(standing))}
-    room = _room(SITE - _size(folder), sum(diagnosed.values()))
+    room = _room(max(SMALL_SITE, ROW * len(every)) - _size(folder), sum(diagnosed.values()))
     for standing in every:
         if standing.id in diagnosed:
             _put_row(folder, standing, usual[standing.suite.name], data, room)

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness.report.results import read_results
-from harness.report.site import write_site
+from harness.report.site import ROW, write_site
 from harness.suites.load import load_suite, suite_names
 from report import many, synthetic
 
 SECONDS = 30
-BYTES_OF_ROW = 27_000
-"""8 MB for the 297 rows of networks that give heatmaps."""
 
 
 @pytest.mark.parametrize("state", ["without records", "with records", "with records and pictures"])
@@ -37,5 +35,5 @@ def test_whole_site(state: str, tmp_path: Path) -> None:
     print(
         f"\n{state}: {len(site.standings)} rows, {wall:.1f} s ({cpu:.1f} s of CPU), {site.bytes / 1e6:.2f} MB: {parts}"
     )
-    assert site.bytes < BYTES_OF_ROW * len(site.standings)
+    assert site.bytes < ROW * len(site.standings)
     assert cpu < SECONDS

@@ -8,7 +8,7 @@ import pytest
 
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.report.index_page import PARTS, metric_index
-from harness.report.site import SITE, Site
+from harness.report.site import SMALL_SITE, Site
 from harness.report.standings import Standing, printed_like
 from harness.suites.schema import Suite
 from report import many
@@ -35,7 +35,7 @@ def test_size(many_site: Site) -> None:
     diagnosed = sum(r.folder.diagnosis.is_file() for s in many_site.standings for r in s.results.values())
     pictures = [path.stat().st_size for path in folder.rglob("*.webp")]
     assert len(pictures) >= diagnosed > 200
-    assert many_site.bytes <= SITE
+    assert many_site.bytes <= SMALL_SITE
     assert page_of(many_site).stat().st_size < 300_000
 
 

@@ -117,7 +117,8 @@ def test_without_results(bare_site: Site) -> None:
     row = Page(bare_site.path.parent / "coco" / "resnet-101-256x192" / "index.html")
     assert "harness run coco --rows resnet-101-256x192 --data DIR" in row.text
     assert "the former checkpoint's" in row.text
-    assert "flip.shift" in row.text  # the protocol from the config
+    assert "From the config" in row.text
+    assert "../index.html#protocol" in row.links  # the suite's page has the values of most rows
     assert any(link.endswith("td-hm_res101_8xb64-210e_coco-256x192.py") for link in row.links)
 
 
