@@ -19,7 +19,7 @@ from harness.cli.options import (
     suites_argument,
     write_report,
 )
-from harness.errors import HarnessError
+from harness.errors import HarnessError, brief
 
 
 @click.command("parity", cls=Verb)
@@ -96,9 +96,12 @@ def command(
             try:
                 outcome = compare_engines(suite, row, run, settings, Path(scratch) / "log.txt", tflop)
                 click.echo(parity_line(outcome, width), err=as_json)
-            except HarnessError as error:
-                outcome = Failure(id=name, reason=str(error))
-                click.echo(f"{name.ljust(width)}  FAILED: {error}", err=as_json)
+            except Exception as error:  # noqa: BLE001 (an error in one run is recorded, and the others continue)
+                reason = (
+                    str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {brief(str(error))}"
+                )
+                outcome = Failure(id=name, reason=reason)
+                click.echo(f"{name.ljust(width)}  FAILED: {reason}", err=as_json)
             report = report.added(outcome, time.perf_counter() - began)
             done.add(name)
             if {run.id for run in report.runs} | {failure.id for failure in report.failed} <= done:  # all runs are new

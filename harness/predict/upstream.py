@@ -78,6 +78,10 @@ def predict_upstream(
         loader.persistent_workers = False
         if "ray" in sys.modules:  # gRPC, which Ray loads, crashes in forked processes
             loader.num_workers = 0
+        for step in loader.dataset.pipeline:
+            step.pop(
+                "backend_args", None
+            )  # images are in the data folder, also of a config that names a storage server
         with DefaultScope.overwrite_default_scope("mmpose"):
             dataset = DATASETS.build(loader.dataset)
         if isinstance(protocol.dataset, DatasetPool):

@@ -48,6 +48,18 @@ def test_all_suites_some_rows(harness: Harness, options: list[object], miniature
     assert "2 of 2 runs are equal to MMPose's own test loop" in page.read_text()
 
 
+def test_an_error_of_mmpose_leaves_the_other_runs(
+    harness: Harness, options: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ImportError("Please install petrel_client\nto enable PetrelBackend.")
+
+    monkeypatch.setattr("harness.run.parity.predict_upstream", fail)
+    code, printed, _ = harness("parity", "--rows", "mpii/litehrnet-*", *options, "--tflop", 0.01)
+    assert code == 3
+    assert printed.count("FAILED: ImportError: 'Please install petrel_client\\nto enable PetrelBackend.'") == 2
+
+
 @pytest.mark.long
 def test_a_part_goes_into_what_is_there(harness: Harness, options: list[object], tmp_path: Path) -> None:
     out = tmp_path / "parity.json"

@@ -156,6 +156,16 @@ def test_both_engines_are_equal(
     assert parity.metric_max <= 1e-6
 
 
+def test_images_of_a_config_with_a_storage_server_are_in_the_data_folder(settings: Settings, tmp_path: Path) -> None:
+    """As in the config of Halpe26's RTMPose-m 384x288."""
+
+    def change(dataset: Any) -> None:
+        dataset.pipeline[0].backend_args = {"backend": "petrel"}
+
+    suite = write(tmp_path / "suite", FACE6, change)
+    assert compare_row(suite, "mine", "val", replace(settings, limit=2)).equal
+
+
 @pytest.mark.parametrize("row", ["body8/rtmpose-t-256x192", "body8/rtmpose-m-384x288", "halpe26/rtmpose-t-256x192"])
 def test_on_real_images(row: str, settings: Settings, all_samples: Path) -> None:
     parity = compare(f"{row}/val", replace(settings, data=all_samples))
