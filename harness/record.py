@@ -9,7 +9,16 @@ from harness.suites.schema import Claim
 
 Status = Literal["complete", "own boxes", "partial", "unobtainable", "failed"]
 Verdict = Literal[
-    "reproduced", "within noise", "differs", "contradicted", "own boxes", "partial", "unobtainable", "failed", "not run"
+    "reproduced",
+    "within noise",
+    "differs",
+    "contradicted",
+    "measured",
+    "own boxes",
+    "partial",
+    "unobtainable",
+    "failed",
+    "not run",
 ]
 
 

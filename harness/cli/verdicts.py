@@ -1,11 +1,12 @@
 """Output of outcomes on a terminal and as an exit code."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
+from harness.judge.verdict import mean_metrics
 from harness.record import Effect, JudgedClaim, Verdict
 from harness.run.row_outcome import RowOutcome
 from harness.suites.load import argument_of
@@ -16,6 +17,7 @@ COLOURS: dict[Verdict, str] = {
     "within noise": "green",
     "differs": "red",
     "contradicted": "yellow",
+    "measured": "cyan",
     "own boxes": "cyan",
     "partial": "cyan",
     "unobtainable": "magenta",
@@ -31,7 +33,8 @@ def row_width(rows: Iterable[tuple[Suite, Row]]) -> int:
 def row_line(outcome: RowOutcome, width: int) -> str:
     """Show a row in one line: id, then metric, claimed -> measured (difference), then the verdict.
 
-    If there are many metrics, only the first two and those with a difference are shown.
+    If there are many metrics, only the first two and those with a difference are shown. Without published values, the
+    first two measured values are shown.
     """
     claims = _shown(outcome.claims, list(outcome.suite.metrics))
     chosen = [
@@ -40,8 +43,17 @@ def row_line(outcome: RowOutcome, width: int) -> str:
     cells = [_cell(claim, outcome.suite) for claim in chosen]
     if len(chosen) < len(claims):
         cells.append(f"and {len(claims) - len(chosen)} more")
+    if not claims and outcome.row.runs_are != "subsets":
+        cells = [*_measured(mean_metrics(outcome.records), outcome.suite)][:2]
     verdict = click.style(outcome.verdict, fg=COLOURS.get(outcome.verdict))
     return "   ".join([outcome.id.ljust(width), *cells, verdict])
+
+
+def _measured(metrics: Mapping[str, float | None], suite: Suite) -> Iterator[str]:
+    """Yield the measured values of the suite's metrics, in the suite's order."""
+    for name, metric in suite.metrics.items():
+        if (value := metrics.get(name)) is not None:
+            yield f"{name} {value * metric.scale:.{metric.decimals + 1}f}"
 
 
 def _shown(claims: list[JudgedClaim], metrics: list[str]) -> list[JudgedClaim]:

@@ -89,11 +89,13 @@ class Skipped(Fields):
 class Explanation(Document):
     """A run, its claims, and the settings that were tried to get from the measured to the claimed metrics."""
 
-    schema_version: int = 2
-    """Version 2 added `seen`, `skipped`, and `by_chance` and `missed` of a trial."""
+    schema_version: int = 3
+    """Version 2 added `seen`, `skipped`, and `by_chance` and `missed` of a trial; version 3 `incomplete`."""
     row: str
     """Suite and row."""
     run: str
+    incomplete: str | None = None
+    """Why the run is not complete, so that its metrics do not compare with values of the whole data set."""
     as_run: Trial
     seen: list[str]
     """Facts that the predictions show about how they were made, independent of the claims (`run/evidence.py`)."""

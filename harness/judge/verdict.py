@@ -80,7 +80,7 @@ def judge_claims(
 def overall(judged: Sequence[JudgedClaim], status: Status) -> Verdict:
     """Return the verdict of a run or row: the best verdict of each metric's standing claims, then the worst metric.
 
-    A metric of several subsets counts once for each subset.
+    A metric of several subsets counts once for each subset. Without a standing claim the verdict is `measured`.
     """
     if status != "complete":
         return status
@@ -90,7 +90,7 @@ def overall(judged: Sequence[JudgedClaim], status: Status) -> Verdict:
     for j in gating:
         rank, of = _ORDER.index(j.verdict), (j.claim.metric, j.claim.run)
         best[of] = min(rank, best.get(of, rank))
-    return _ORDER[max(best.values())] if best else "not run"
+    return _ORDER[max(best.values())] if best else "measured"
 
 
 def judge_run(
@@ -117,10 +117,16 @@ def judge_row(row: Row, metrics: Mapping[str, Metric], records: Sequence[Record]
     if row.runs_are == "subsets":
         judged = [claim for record in records for claim in _of_subset(row, metrics, record, status)]
         return judged, overall(judged, status)
-    measured = {name: _mean([r.metrics.get(name) for r in records]) for name in records[0].metrics}
+    measured = mean_metrics(records)
     noises = [record.noise for record in records if record.noise]
     judged = judge_claims([claim for claim in row.claims if claim.run is None], metrics, measured, status, noises)
     return judged, overall(judged, status)
+
+
+def mean_metrics(records: Sequence[Record]) -> dict[str, float | None]:
+    """Return the means of metrics over the runs of a row; None for a metric that one of them does not define."""
+    names = records[0].metrics if records else {}
+    return {name: _mean([record.metrics.get(name) for record in records]) for name in names}
 
 
 def _of_subset(row: Row, metrics: Mapping[str, Metric], record: Record, status: Status) -> list[JudgedClaim]:

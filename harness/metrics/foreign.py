@@ -12,6 +12,7 @@ from typing import Generic, Literal, cast
 
 from harness.assets.dataset import data_file
 from harness.datasets.findings import find_problems, scored_files, usable
+from harness.datasets.lookup import file_names
 from harness.errors import ObtainError, SpecError, UsageError
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
@@ -155,7 +156,7 @@ def score_foreign(
     names = read_metainfo(load_config(suite, row, spec).test_dataloader.dataset).names
     files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
-    warnings = usable(find_problems(files, data, digests)[1])
+    warnings = [*_part_warnings(suite, row, protocol, data), *usable(find_problems(files, data, digests)[1])]
     outcome = family.score_foreign(ForeignFile(path, protocol, data, array))
     return ForeignScore(
         suite=suite.name,
@@ -167,6 +168,20 @@ def score_foreign(
         coverage=outcome.coverage,
         warnings=(*warnings, *outcome.warnings),
     )
+
+
+def _part_warnings(suite: Suite, row: Row, protocol: ForeignProtocol, data: Path) -> list[str]:
+    """Return a warning if the annotations have fewer images than the suite states for the whole data set."""
+    counts = suite.dataset_of(row).counts
+    if counts is None or counts.images is None:
+        return []
+    listed = len(file_names(protocol.dataset, data / protocol.annotations.path))
+    if listed >= counts.images:
+        return []
+    return [
+        f"the annotations have {listed:,} of {counts.images:,} images: metrics of a part do not compare with published "
+        "values"
+    ]
 
 
 def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> ForeignProtocol:

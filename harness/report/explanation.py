@@ -18,6 +18,11 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
         rerun: Whether predictions were also repeated with changed settings.
     """
     lines = [f"{explanation.row} {explanation.run}", f"  as run   {_values(explanation.as_run, metrics)}"]
+    if explanation.incomplete:
+        lines += [
+            "",
+            f"Warning: the run is {explanation.incomplete}. Published values are of complete runs.",
+        ]
     if explanation.seen:
         lines += ["", "Found in the predictions, without the claims:", *(f"  - {one}" for one in explanation.seen)]
     causes, coincidences, closest = explanation.causes, explanation.coincidences, explanation.closest

@@ -114,6 +114,7 @@ def explain(
     return Explanation(
         row=name,
         run=run,
+        incomplete=f"{record.status}: {record.reason}" if record and record.status != "complete" else None,
         as_run=run_itself,
         seen=evidence(predictions, protocol, settings.data),
         trials=rank(with_chances(run_itself, trials, suite.metrics)),

@@ -143,6 +143,13 @@ def test_of_sources_that_disagree_one_match_is_enough() -> None:
         assert judge_run(open_question, "val", METRICS, {"AP": measured}, "complete")[1] == verdict
 
 
+def test_without_a_published_value_a_complete_run_is_measured() -> None:
+    stale = {"value": 0.726, "refuted": "left over from the former checkpoint"}
+    for unpublished in (row(), row({"source": "table"}), row({"source": "table", "AP": stale})):
+        assert judge_run(unpublished, "val", METRICS, {"AP": 0.749}, "complete")[1] == "measured"
+        assert judge_run(unpublished, "val", METRICS, {"AP": 0.749}, "partial")[1] == "partial"
+
+
 def record(run: str, status: Status, **metrics: float | None) -> Record:
     return Record(suite="s", row="x", run=run, label="X", status=status, metrics=metrics, verdict="not run")
 

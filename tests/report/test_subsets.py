@@ -178,6 +178,14 @@ def test_figures_are_of_one_subset(standings: list[Standing]) -> None:
     assert bars.title == "Difference of NME test by row"
 
 
+def test_lines_of_rows_without_published_values(suite: Suite) -> None:
+    published = suite.rows[0].model_copy(update={"published": {}, "runs_are": "splits"})
+    runs = {name: run.model_copy(update={"published": {}}) for name, run in published.runs.items()}
+    row, found = published.model_copy(update={"runs": runs}), records(suite, 0.0458, 0.0406)
+    outcome = RowOutcome(suite, row, found, *judge_row(row, suite.metrics, found))
+    assert row_line(outcome, 0) == f"{outcome.id}   NME 4.320   \x1b[36mmeasured\x1b[0m"
+
+
 def test_lines_of_a_run(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
     row, found = suite.rows[0], records(suite, 0.0458, 0.0406)
     outcome = RowOutcome(suite, row, found, *judge_row(row, suite.metrics, found))

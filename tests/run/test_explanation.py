@@ -21,6 +21,7 @@ from harness.metrics.match import evaluate
 from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
 from harness.protocol import Compute, PoseSelection, Protocol
+from harness.record import Record
 from harness.report.explanation import explanation_text
 from harness.run.explanation import explain
 from harness.run.plan import Settings
@@ -284,6 +285,26 @@ def test_rerun_that_cannot_be_scored_is_skipped(
     assert skipped.change == change
     text = explanation_text(explanation, SUITE.metrics, rerun=True).splitlines()
     assert f"  - affine: plain -> udp: {skipped.reason}" in text[text.index("Could not be tried:") :]
+
+
+def test_a_partial_run_is_named_first(right: Made, settings: Settings) -> None:
+    save(right, settings)
+    claims, folder = claims_of(right, settings), RunFolder(settings.out / "coco" / ROW.id / "val")
+    record = Record(
+        suite="coco",
+        row=ROW.id,
+        run="val",
+        label="X",
+        status="partial",
+        reason="only the first 4 images (--limit)",
+        metrics={},
+        verdict="partial",
+    )
+    write_json(folder.record, record.model_dump(mode="json"))
+    explanation = explain(SUITE, ROW, "val", settings, claims, False, Unseen())
+    assert explanation.incomplete == "partial: only the first 4 images (--limit)"
+    lines = explanation_text(explanation, SUITE.metrics, rerun=False).splitlines()
+    assert lines[3] == f"Warning: the run is {explanation.incomplete}. Published values are of complete runs."
 
 
 def test_pair_that_cannot_be_scored_is_left_out(
