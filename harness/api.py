@@ -1,6 +1,7 @@
 """The public functions: each name here can be imported from `harness`.
 
-The examples use the demo suite, whose images are rendered and whose networks come with the package:
+The examples use the demo suite: `harness fetch demo` renders its images, and its networks come with the package. They
+run in this order, in a folder without earlier results:
 
 >>> import harness
 >>> [outcome] = harness.run_rows("demo", "litehrnet-18-mpii-*", limit=4)

@@ -5,6 +5,7 @@ from pathlib import Path
 from harness.errors import ObtainError
 from harness.files import sha256_file, sha256_folder
 from harness.protocol import DataFile
+from harness.suites.sources import source_of
 
 
 def data_file(folder: Path, path: str, what: str) -> DataFile:
@@ -24,8 +25,14 @@ def data_file(folder: Path, path: str, what: str) -> DataFile:
     except OSError as error:
         raise ObtainError(
             f"{what} is missing: {folder / path} ({error.strerror})",
-            f"put it there, or name the folder that has {path} with --data DIR",
+            f"{_how_to_get(path)}, or name the folder that has {path} with --data DIR",
         ) from error
+
+
+def _how_to_get(path: str) -> str:
+    """Return the command that obtains a file of a known data set, or says how; else "put it there"."""
+    source = source_of(path)
+    return f"obtain it with `harness fetch {source.sources.name}`" if source else "put it there"
 
 
 def same_file(folder: Path, expected: DataFile, what: str) -> Path:

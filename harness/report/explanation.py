@@ -67,7 +67,7 @@ def _trials(trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> list[str]
         lines.append(f"     {_values(trial, metrics)}")
         if trial.by_chance is not None:
             share = "less than 1" if trial.by_chance < 0.01 else f"{100 * trial.by_chance:.0f}"
-            lines.append(f"     by chance: wrong settings match {share} % of claims at this distance as closely")
+            lines.append(f"     by chance: a wrong setting matches {share} % of random claims as closely")
         if trial.missed:
             lines.append(f"     but {trial.missed} metrics published elsewhere do not match")
     return lines
