@@ -96,15 +96,18 @@ def read_results(folders: Sequence[Path]) -> Results:
                 problems.append(f"left out: {broken}")
                 continue
             protocol, environment = None, None
-            if run.protocol.is_file():
+            if run.protocol.is_file() or record.metrics:
                 try:
                     protocol = Protocol.load(run.protocol)
                 except ObtainError as error:
                     problems.append(str(error))
-            if run.environment.is_file():
+            if run.environment.is_file() or record.metrics:
                 try:
-                    environment = Environment.model_validate(read_json(run.environment, "the environment"))
-                except (ObtainError, ValidationError) as error:
+                    found_there = read_json(run.environment, "the environment", Record.remedy)
+                    environment = Environment.model_validate(found_there)
+                except ObtainError as error:
+                    problems.append(str(error))
+                except ValidationError as error:
                     problems.append(f"the environment cannot be read: {run.environment}: {first_problems(error)}")
             found.append(Result(folder, run, record, protocol, environment))
     return Results(tuple(found), tuple(problems))
