@@ -91,6 +91,31 @@ def test_what_is_changed_by_hand_is_noticed(
     assert harness("compare", runs, made)[0] == 0
 
 
+def lost_protocol(run: Path) -> None:
+    (run / "protocol.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("edit", "state"),
+    [
+        (edited_metric, "record was changed"),
+        (edited_protocol, "protocol was changed"),
+        (lost_protocol, "protocol is missing"),
+    ],
+)
+def test_states_of_damaged_runs(
+    harness: Harness, made: Path, tmp_path: Path, edit: Callable[[Path], None], state: str
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    edit(runs / RUN)
+    code, out, err = harness("list", "demo", "--out", runs, *ROWS)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[3].endswith(f"  {state}")
+    code, out, _ = harness("run", "demo", "--out", runs, *ROWS, "--status")
+    assert (code, state in out) == (0, True)
+
+
 def content(run: Path) -> dict[str, object]:
     """Return the content of a run's JSON files, without times."""
     found = {path.name: json.loads(path.read_text()) for path in run.glob("*.json")}
