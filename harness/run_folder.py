@@ -16,6 +16,9 @@ from harness.files import content_key, sha256_file
 from harness.record import MEASURED, Estimation, Record, Seal
 from harness.suites.schema import Metric, Row, Suite
 
+MEND = "recompute the record from its predictions with `harness score RUN_DIR`, or repeat the run"
+"""The next step for a record that does not belong to the other files of its run."""
+
 
 class RunSpec(Document):
     """The row of a run, its suite's metrics, and the resolved config."""

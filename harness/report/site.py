@@ -60,7 +60,7 @@ def write_site(
         UsageError: The folder contains other files.
     """
     _refuse_others(out)
-    problems = [*results.problems, *_strangers(suites, results)]
+    problems = [*(f"left out: {one}" for one in results.changed), *results.problems, *_strangers(suites, results)]
     tables: list[tuple[Suite, list[Standing]]] = []
     for suite in suites:
         standings, unread = read_standings(suite, results.found, sizes)

@@ -10,7 +10,7 @@ from harness.files import read_json
 from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, compare
 from harness.protocol import Protocol
 from harness.record import Record
-from harness.run_folder import RunFolder
+from harness.run_folder import MEND, RunFolder
 from harness.suites.load import names_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 AGREEMENT = 1e-9
 """Largest difference between a recorded metric and the one recomputed from its predictions, caused by rounding."""
-MEND = "recompute the record from its predictions with `harness score RUN_DIR`, or repeat the run"
 
 
 def compare_folders(

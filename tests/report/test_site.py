@@ -29,7 +29,7 @@ from harness.suites.schema import Suite
 from report import synthetic
 from report.conftest import EVIL, LONG, SUITES
 
-NO_RESULTS = Results((), ())
+NO_RESULTS = Results((), (), ())
 
 
 class Page(HTMLParser):

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from conftest import Harness
 
+from harness import load_results
+from harness.errors import ObtainError
 from harness.predict.crops import read_image
 from harness.predictions import Predictions
 from harness.record import Record
+from harness.run_folder import MEND
 
 RUN = Path("demo/litehrnet-18-mpii-128x128/val")
 ROWS = ("--rows", "*mpii*")
@@ -77,6 +80,10 @@ def test_what_is_changed_by_hand_is_noticed(
     code, out, err = harness("report", runs, "--suite", "demo", "--out", tmp_path / "site")
     assert code == 0
     assert "left out: " in out + err
+    with pytest.raises(ObtainError, match=message) as caught:
+        load_results(runs)
+    assert "left out" not in str(caught.value)
+    assert str(caught.value).endswith("\n  " + MEND)
 
     # Scores can be recomputed from valid predictions; predictions and protocol only by another run.
     code, _, err = harness("score", runs, "--data", demo)
