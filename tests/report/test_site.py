@@ -7,6 +7,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -198,6 +199,19 @@ def test_strangers_are_named(tmp_path: Path, suites: list[Suite], all_results: l
     folder = tmp_path / "runs/mpii/gone/val/record.json"
     assert f"a record of mpii/gone, run val, which the suite does not have: {folder}" in site.problems
     assert "the site has no suite coco:" in Page(site.path).text
+
+
+@pytest.mark.parametrize("status", ["unobtainable", "failed"])
+def test_a_run_without_predictions(tmp_path: Path, status: Literal["unobtainable", "failed"]) -> None:
+    """Nothing was hashed, and there is nothing to score."""
+    suite = load_suite("aic")
+    row = suite.rows[0]
+    record = synthetic.record(suite, row, "val", status, "the checkpoint is missing: x.pth", random.Random(0))
+    synthetic.write_run(tmp_path / "runs", suite, row, record)
+    site = write_site(tmp_path / "site", [suite], read_results([tmp_path / "runs"]), {}, None)
+    text = Page(site.path.parent / "aic" / row.id / "index.html").text
+    assert f"{row.runs['val'].checkpoint.sha256} published; no file was hashed" in text
+    assert "diagnosis" not in text
 
 
 def test_hostile_text_is_text(evil_site: Site) -> None:
