@@ -294,7 +294,7 @@ def test_files(harness: Harness, found: Predictions) -> None:
     save("runs", shifted(found))
     save("results", found, run="mpii/gone/val")
     save("runs", found, run="coco/new/val")
-    edit(save("runs", found, run="coco/bad/val"), status="failed", reason="boom\n  <x> | \x1b[31m", metrics={})
+    edit(save("runs", found, run="coco/bad/val"), status="failed", reason="boom <x> | \x1b[31m\n  mend it", metrics={})
     code, out, err = harness(
         "compare", "runs", "results", "--junit", "reports/a.xml", "--markdown", "reports/a.md", "--json"
     )
