@@ -276,7 +276,7 @@ def compare_runs(
     Args:
         new: A folder that runs were written to, as `out` of `run_rows`.
         baseline: The folder to compare with.
-        suites: Names of suites; none for all.
+        suites: Names of suites or groups, or paths of YAML files; none for all.
         rows: Shell patterns of row ids, separated by commas; None for all rows.
         data: A data folder with the annotations: metrics that moved then get p-values.
         noise_floor: The largest move that counts as noise, in the unit of the metric; None for each metric's own.
@@ -287,6 +287,7 @@ def compare_runs(
 
     Raises:
         UsageError: A folder has no such run.
+        SpecError: The file of a suite cannot be used.
         ObtainError: A file of a run is missing or damaged.
 
     >>> import harness

@@ -16,6 +16,9 @@ from harness.files import content_key, sha256_file
 from harness.record import MEASURED, Estimation, Record, Seal
 from harness.suites.schema import Metric, Row, Suite
 
+MEND = "recompute the record from its predictions with `harness score RUN_DIR`, or repeat the run"
+"""The next step for a record that does not belong to the other files of its run."""
+
 
 class RunSpec(Document):
     """The row of a run, its suite's metrics, and the resolved config."""
@@ -117,6 +120,19 @@ class RunFolder:
         record.save(self.record)
         return record
 
+    def damage(self, record: Record) -> str | None:
+        """Return what happened to the record or the protocol since the run, in a few words; None if nothing did.
+
+        Predictions, which are large, are not read.
+        """
+        if record.seal and record.seal.measured != content_key(_measured(record)):
+            return "record was changed"
+        if (record.metrics or record.seal) and not self.protocol.is_file():
+            return "protocol is missing"
+        if record.seal and record.seal.protocol != sha256_file(self.protocol):
+            return "protocol was changed"
+        return None
+
     def broken_seal(self, record: Record) -> str | None:
         """Return a message about a file that no longer belongs to the record; None if there is none, or no seal."""
         if record.seal and record.seal.measured != content_key(_measured(record)):
@@ -188,10 +204,10 @@ class RunFolder:
         return self.path.with_name(f"{self.path.name}.{predictions_key[:8]}")
 
 
-def saved_records(out: Path, suite: Suite, row: Row) -> list[Record]:
-    """Return the existing records of a row's runs."""
+def saved_runs(out: Path, suite: Suite, row: Row) -> list[tuple[RunFolder, Record]]:
+    """Return the folders of a row's runs that have a record, each with its record."""
     folders = [RunFolder(out / suite.name / row.id / run) for run in row.runs]
-    return [record for folder in folders if (record := folder.saved_record())]
+    return [(folder, record) for folder in folders if (record := folder.saved_record())]
 
 
 def _measured(record: Record) -> dict[str, Any]:

@@ -50,9 +50,10 @@ def command(
 ) -> int:
     """Show what changed between two folders of runs, such as `runs` and `results`.
 
-    NEW and BASELINE are folders that `harness run` wrote with --out; SUITE and --rows select among their runs. The
-    comparison is red, with exit code 1, if a metric changed by more than the noise floor in either direction, or if a
-    run is missing, failed or cannot be compared. Changes of protocol and environment are listed, but are not red.
+    NEW and BASELINE are folders that `harness run` wrote with --out; SUITE, a name, a group or the path of a YAML file,
+    and --rows select among their runs. The comparison is red, with exit code 1, if a metric changed by more than the
+    noise floor in either direction, or if a run is missing, failed or cannot be compared. A run that failed in the
+    baseline as well, and changes of protocol and environment, are listed, but are not red.
     """
     from harness.report.comparison import comparison_junit, comparison_markdown, comparison_text
     from harness.run.comparison import compare_folders

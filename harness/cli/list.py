@@ -83,15 +83,18 @@ def _counts(selected: Selected) -> str:
 
 
 def _states(selected: Selected, out: Path) -> dict[str, str]:
-    """Return each row's verdict by full id, from the records below `out`."""
+    """Return each row's verdict by full id, from the records below `out`, or what happened to them since the run."""
     states = {suite.row_id(row): "not run" for suite, rows in selected for row in rows}
     for suite, rows in selected:
         if (out / suite.name).is_dir():
             from harness.judge.verdict import judge_row
-            from harness.run_folder import saved_records
+            from harness.run_folder import saved_runs
 
             for row in rows:
-                states[suite.row_id(row)] = judge_row(row, suite.metrics, saved_records(out, suite, row))[1]
+                runs = saved_runs(out, suite, row)
+                damage = next((found for folder, record in runs if (found := folder.damage(record))), None)
+                verdict = judge_row(row, suite.metrics, [record for _, record in runs])[1]
+                states[suite.row_id(row)] = damage or verdict
     return states
 
 

@@ -131,8 +131,13 @@ class RecordedRun:
 
     @property
     def what_became(self) -> str:
-        """The status and, if it has one, its reason."""
-        return f"{self.record.status}: {self.record.reason}" if self.record.reason else self.record.status
+        """The status and, if it has one, the first sentence of its reason; the record has the rest."""
+        return f"{self.record.status}: {_first(self.record.reason)}" if self.record.reason else self.record.status
+
+
+def _first(reason: str) -> str:
+    """Return the first sentence of a reason, without its full stop."""
+    return re.split(r"[.!?]\s+(?=[A-Z])|\n", reason.strip(), maxsplit=1)[0].rstrip(".")
 
 
 Pair = Callable[[str], Mapping[str, Paired]]
@@ -321,7 +326,12 @@ def environment_differences(new: RecordedRun, baseline: RecordedRun) -> tuple[Ch
     """Return the differences of packages, processor and other parts of the environments of two runs."""
     if new.environment is None or baseline.environment is None:
         return ()
-    return tuple(_differences({**new.environment, "made": None}, {**baseline.environment, "made": None}))
+    changes = tuple(_differences({**new.environment, "made": None}, {**baseline.environment, "made": None}))
+    absent = {change.field for change in changes if None in (change.baseline, change.new)}
+    if {"xtcocotools", "packages.xtcocotools"} & absent:
+        # Without the package, its stand-in is used; records of early versions do not state what was used.
+        changes = tuple(change for change in changes if change.field != "xtcocotools")
+    return changes
 
 
 def _environment_changes(

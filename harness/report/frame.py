@@ -76,7 +76,7 @@ def load_results(*folders: str | Path) -> "pd.DataFrame":
 
     Raises:
         UsageError: A folder does not exist.
-        ObtainError: A record cannot be read.
+        ObtainError: A record cannot be read or was changed after the run, or a file of a run is missing or damaged.
 
     >>> import harness
     >>> results = harness.load_results("runs")
@@ -88,8 +88,8 @@ def load_results(*folders: str | Path) -> "pd.DataFrame":
     from harness.errors import ObtainError
 
     results = read_results([Path(folder) for folder in folders])
-    if results.problems:
-        raise ObtainError("\n".join(results.problems))
+    if problems := [*results.changed, *results.problems]:
+        raise ObtainError("\n".join(problems))
     lines = [line for result in results.found for line in _lines(result)]
     return pd.DataFrame(lines, columns=list(COLUMNS)).astype(COLUMNS)
 

@@ -11,7 +11,7 @@ from harness.errors import ObtainError, UsageError, first_problems
 from harness.files import read_json
 from harness.protocol import Protocol
 from harness.record import Record
-from harness.run_folder import RunFolder
+from harness.run_folder import MEND, RunFolder
 
 
 class Gpu(BaseModel):
@@ -71,6 +71,8 @@ class Results:
 
     found: tuple[Result, ...]
     """Folder by folder in the order given, within a folder by path."""
+    changed: tuple[str, ...]
+    """Records that no longer belong to their files, which `found` lacks: a message for each, with the next step."""
     problems: tuple[str, ...]
     """Files that could not be read, each with the reason."""
 
@@ -81,7 +83,7 @@ def read_results(folders: Sequence[Path]) -> Results:
     Raises:
         UsageError: A folder does not exist.
     """
-    found, problems = [], []
+    found, changed, problems = [], [], []
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"no results folder {folder}", "name folders that `harness run --out DIR` wrote")
@@ -93,21 +95,24 @@ def read_results(folders: Sequence[Path]) -> Results:
                 problems.append(str(error))
                 continue
             if broken := run.broken_seal(record):
-                problems.append(f"left out: {broken}")
+                changed.append(f"{broken}\n  {MEND}")
                 continue
             protocol, environment = None, None
-            if run.protocol.is_file():
+            if run.protocol.is_file() or record.metrics:
                 try:
                     protocol = Protocol.load(run.protocol)
                 except ObtainError as error:
                     problems.append(str(error))
-            if run.environment.is_file():
+            if run.environment.is_file() or record.metrics:
                 try:
-                    environment = Environment.model_validate(read_json(run.environment, "the environment"))
-                except (ObtainError, ValidationError) as error:
+                    found_there = read_json(run.environment, "the environment", Record.remedy)
+                    environment = Environment.model_validate(found_there)
+                except ObtainError as error:
+                    problems.append(str(error))
+                except ValidationError as error:
                     problems.append(f"the environment cannot be read: {run.environment}: {first_problems(error)}")
             found.append(Result(folder, run, record, protocol, environment))
-    return Results(tuple(found), tuple(problems))
+    return Results(tuple(found), tuple(changed), tuple(problems))
 
 
 def _place(path: Path) -> tuple[Path, bool, str]:

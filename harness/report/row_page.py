@@ -218,8 +218,8 @@ def _history(history: Sequence[Result], name: str, metric: Metric) -> list[tuple
 def _errors(
     standing: Standing, result: Result | None, data: Path | None, room: Room
 ) -> tuple[Errors | None, str | None]:
-    """Return the diagnosis of a run with its figures, or the reason why there is none."""
-    if result is None:
+    """Return the diagnosis of a run with its figures, or the reason why there is none; neither without metrics."""
+    if result is None or not result.record.metrics:
         return None, None
     path = result.folder.diagnosis
     if not path.is_file():

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.report.row_page import row_page
 from harness.report.sizes import Size
 from harness.report.standings import Standing, read_standings
 from harness.report.suite_page import suite_page
+from harness.suites.load import suite_names
 from harness.suites.schema import Suite
 
 MARKER = "site.json"
@@ -58,7 +60,7 @@ def write_site(
         UsageError: The folder contains other files.
     """
     _refuse_others(out)
-    problems = [*results.problems, *_strangers(suites, results)]
+    problems = [*(f"left out: {one}" for one in results.changed), *results.problems, *_strangers(suites, results)]
     tables: list[tuple[Suite, list[Standing]]] = []
     for suite in suites:
         standings, unread = read_standings(suite, results.found, sizes)
@@ -81,12 +83,21 @@ def _refuse_others(out: Path) -> None:
 
 
 def _strangers(suites: Sequence[Suite], results: Results) -> list[str]:
-    """Return a message for each record that belongs to no row shown."""
+    """Return a message for each suite that is not shown but has records, and for each record of an unknown row."""
     known = {suite.row_id(row): set(row.runs) for suite in suites for row in suite.rows}
+    names = {suite.name for suite in suites}
+    elsewhere = Counter(result.record.suite for result in results.found if result.record.suite not in names)
     return [
-        f"a record of {record.full_id}, run {record.run}, which no suite here has: {result.folder.record}"
-        for result in results.found
-        if (record := result.record).run not in known.get(record.full_id, ())
+        *(
+            f"records left out, as the site has no suite {name}: {count}\n"
+            f"  add `--suite {name if name in suite_names() else 'PATH'}`"
+            for name, count in elsewhere.items()
+        ),
+        *(
+            f"a record of {record.full_id}, run {record.run}, which the suite does not have: {result.folder.record}"
+            for result in results.found
+            if (record := result.record).suite in names and record.run not in known.get(record.full_id, ())
+        ),
     ]
 
 

@@ -10,7 +10,8 @@ from harness.files import read_json
 from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, compare
 from harness.protocol import Protocol
 from harness.record import Record
-from harness.run_folder import RunFolder
+from harness.run_folder import MEND, RunFolder
+from harness.suites.load import names_of
 
 if TYPE_CHECKING:
     from harness.predictions import Predictions
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 AGREEMENT = 1e-9
 """Largest difference between a recorded metric and the one recomputed from its predictions, caused by rounding."""
-MEND = "recompute the record from its predictions with `harness score RUN_DIR`, or repeat the run"
 
 
 def compare_folders(
@@ -35,6 +35,7 @@ def compare_folders(
 
     Raises:
         UsageError: A folder has no such run.
+        SpecError: The file of a suite cannot be read, or is not a suite.
         ObtainError: A file of a run or its annotations is missing or damaged.
         DifferenceError: A record does not agree with its own predictions.
     """
@@ -51,11 +52,12 @@ def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = No
 
     Args:
         out: Folder in which `harness run` puts run folders.
-        suites: Only these suites; all if empty.
+        suites: Only these suites, by name, by group or by the path of a YAML file; all if empty.
         glob: Only rows whose id, with or without the suite, matches one of these shell patterns, separated by commas.
 
     Raises:
         UsageError: There is no matching run.
+        SpecError: The file of a suite cannot be read, or is not a suite.
         ObtainError: A file of a run is missing or damaged, or lies in the folder of another run.
     """
     # Names of runs contain no dot; `val.1a2b3c4d` is a run that was moved aside.
@@ -65,7 +67,8 @@ def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = No
             f"no records of runs in {out}",
             f"make them with `harness run SUITE --out {out}`, and name the folder that contains the suites' folders",
         )
-    chosen = [path for path in records if _chosen(path, suites, glob)]
+    names = names_of(suites)
+    chosen = [path for path in records if _chosen(path, names, glob)]
     if not chosen:
         wanted = " ".join([*suites, *(["--rows", glob] if glob else [])])
         there = ", ".join(sorted({path.parts[-4] for path in records}))

@@ -15,9 +15,8 @@ from harness.metrics.match import difference, evaluate
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Record
-from harness.run.comparison import MEND
 from harness.run.explanation import alternatives_of
-from harness.run_folder import RunFolder
+from harness.run_folder import MEND, RunFolder
 
 SETTINGS: dict[str, Kind] = {
     "keypoint order": "keypoint order",

@@ -13,13 +13,12 @@ from harness.judge.explanation import Explanation, Skipped, Trial, TriedSetting,
 from harness.metrics.match import evaluate
 from harness.predictions import Predictions
 from harness.protocol import Protocol
-from harness.run.comparison import MEND
 from harness.run.device import has_tf32
 from harness.run.evidence import evidence
 from harness.run.plan import Plan, Settings, make_plan
 from harness.run.progress import RunProgress
 from harness.run.reruns import reruns
-from harness.run_folder import RunFolder
+from harness.run_folder import MEND, RunFolder
 from harness.suites.configs import configs_folder
 from harness.suites.metainfo import metainfo_of_file
 from harness.suites.schema import Claim, Row, Suite

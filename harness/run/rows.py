@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.assets.image_digests import images_digest
 from harness.datasets.people import People
-from harness.errors import UsageError
-from harness.files import is_file, write_json
+from harness.errors import ObtainError, UsageError
+from harness.files import is_file, read_json, write_json
 from harness.metrics.match import read_truth
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import moved_by_packages, why_not_evaluated
@@ -25,11 +25,9 @@ from harness.run.obtain import obtain_files, obtain_images
 from harness.run.passes import Outcome, predict_in_passes
 from harness.run.plan import Plan, Settings, make_plan, run_config
 from harness.run.progress import RunProgress
-from harness.run.scoring import Scorer
+from harness.run.scoring import Scorer, save_description
 from harness.run.to_record import failed, judged
-from harness.run_folder import RunSpec
 from harness.suites.ledger import point_at
-from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Row, Suite
 
 WAIT = 1.0
@@ -116,7 +114,7 @@ def _records(
             try:
                 made = plan = _plan(job, progress)
                 estimation = job.folder.saved_estimation()
-                there = estimation and job.folder.has_predictions(plan.predictions_key)
+                there = job.folder.has_predictions(plan.predictions_key) and _has_circumstances(job)
                 if not estimation or not there or _has_other_images(plan, estimation, job):
                     # MMPose's loop takes one run; a pass of our engine takes all runs with the same people.
                     key = plan.people_key if job.settings.engine == "shared" else plan.predictions_key
@@ -141,6 +139,21 @@ def _records(
                     scoring.add(job, plan, *outcome)
                 except Exception as error:  # noqa: BLE001 (as above)
                     yield job, plan, failed(job, error)
+
+
+def _has_circumstances(job: Job) -> bool:
+    """Return whether the files can be read that only a prediction makes: the environment, and upstream's metrics."""
+    folder = job.folder
+    try:
+        sound = isinstance(read_json(folder.environment, "the environment"), dict)
+        if job.settings.engine == "upstream":
+            read_json(folder.upstream_metrics, "upstream's metrics")
+    except ObtainError as error:
+        folder.note(f"{error}: predicting again")
+        return False
+    if not sound:
+        folder.note("the environment is damaged: predicting again")
+    return sound
 
 
 def _has_other_images(plan: Plan, estimation: Estimation, job: Job) -> bool:
@@ -241,9 +254,7 @@ def _save(
     job: Job, plan: Plan, predictions: Predictions, estimation: Estimation, environment: Mapping[str, Any]
 ) -> None:
     folder = job.folder
-    keypoints = read_metainfo(plan.config.test_dataloader.dataset).names
-    RunSpec.of(job.suite, job.row, job.run, plan.config.to_dict(), keypoints).save(folder.spec)
-    plan.protocol.save(folder.protocol)
+    save_description(job, plan)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder.environment, {**environment, "made": made})
     estimation.save(folder.estimation)

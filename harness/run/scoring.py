@@ -10,6 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Self
 
+from harness.errors import ObtainError
+from harness.metrics.diagnosis.model import Diagnosis
 from harness.predict.crop_stream import processors
 from harness.predictions import Predictions
 from harness.record import Estimation, Record
@@ -20,6 +22,7 @@ from harness.run.plan import Plan
 from harness.run.process import leave_ends_to_parent
 from harness.run.progress import RunProgress
 from harness.run.to_record import begun, completed, failed, kept
+from harness.run_folder import RunFolder, RunSpec
 from harness.suites.metainfo import read_metainfo
 
 MANY = 20_000
@@ -64,10 +67,13 @@ class Scorer:
 
     def again(self, job: Job, plan: Plan, estimation: Estimation) -> int:
         """Score predictions of an earlier time whose record is no longer valid; return the number of people."""
-        if record := kept(job, plan):
+        record = kept(job, plan)
+        save_description(job, plan)  # the saved files may be missing or outdated
+        if record:
+            if not _has_diagnosis(job.folder):
+                _measuring(job, plan)()  # writes it
             self._finish(job, plan, record)
             return record.people or 0
-        plan.protocol.save(job.folder.protocol)  # the saved file may be missing or outdated
         predictions = Predictions.load(job.folder.predictions)
         self.add(job, plan, predictions, estimation)
         return len(predictions)
@@ -108,6 +114,21 @@ class Scorer:
     def _taken(self) -> list[Scored]:
         done, self._done = self._done, []
         return done
+
+
+def save_description(job: Job, plan: Plan) -> None:
+    """Save what was run: the row with its resolved config, and the protocol."""
+    keypoints = read_metainfo(plan.config.test_dataloader.dataset).names
+    RunSpec.of(job.suite, job.row, job.run, plan.config.to_dict(), keypoints).save(job.folder.spec)
+    plan.protocol.save(job.folder.protocol)
+
+
+def _has_diagnosis(folder: RunFolder) -> bool:
+    try:
+        Diagnosis.load(folder.diagnosis)
+    except ObtainError:
+        return False
+    return True
 
 
 def _measuring(job: Job, plan: Plan) -> "partial[Measures]":

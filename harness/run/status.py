@@ -26,7 +26,8 @@ class RunStatus:
     share: float
     """Share of its people that are done, 0 to 1."""
     detail: str
-    """The verdict, the reason of a failure, or the process that works on it."""
+    """The verdict or what happened to the record since the run, the reason of a failure, or the process that works on
+    it."""
 
 
 def run_status(rows: Sequence[tuple[Suite, Row]], out: Path) -> list[RunStatus]:
@@ -50,4 +51,4 @@ def _status(name: str, path: Path) -> RunStatus:
         return RunStatus(name, "begun" if share else "to do", share, damaged)
     if record.status in ("failed", "unobtainable"):
         return RunStatus(name, "failed", share, (record.reason or record.status).splitlines()[0])
-    return RunStatus(name, "done", 1.0, record.verdict)
+    return RunStatus(name, "done", 1.0, folder.damage(record) or record.verdict)

@@ -59,6 +59,17 @@ def expanded(suites: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name for names in named for name in names))
 
 
+def names_of(suites: Iterable[str]) -> list[str]:
+    """Return the names of suites: groups give those of their suites, and the path of a YAML file the name stated in it.
+
+    A name without a suite is returned as it is, as records may be of a suite that is not here.
+
+    Raises:
+        SpecError: A file cannot be read, or is not a suite.
+    """
+    return [load_suite(suite).name if _is_path(suite) else suite for suite in expanded(suites)]
+
+
 def load_suite(name_or_path: str | Path) -> Suite:
     """Load one of the project's suites by name, or any suite by the path of its YAML file.
 
@@ -115,7 +126,9 @@ def select_rows(suite: Suite, glob: str | None) -> list[Row]:
     rows = matching_rows(suite, glob)
     if glob is not None and not rows:
         close = did_you_mean(glob.removeprefix(f"{suite.name}/"), [row.id for row in suite.rows])
-        raise UsageError(f"no row of {suite.name} matches {glob}{close}", f"harness list {suite.name} shows its rows")
+        raise UsageError(
+            f"no row of {suite.name} matches {glob}{close}", f"harness list {argument_of(suite)} shows its rows"
+        )
     return rows
 
 

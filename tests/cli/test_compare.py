@@ -23,6 +23,7 @@ from harness.predictions import Predictions
 from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Protocol
 from harness.record import Noise, Record, Variant
 from harness.run_folder import RunFolder
+from harness.suites.load import BENCHMARKS
 
 KEYPOINTS = 6
 IMAGES, PEOPLE = 60, 2
@@ -293,7 +294,7 @@ def test_files(harness: Harness, found: Predictions) -> None:
     save("runs", shifted(found))
     save("results", found, run="mpii/gone/val")
     save("runs", found, run="coco/new/val")
-    edit(save("runs", found, run="coco/bad/val"), status="failed", reason="boom\n  <x> | \x1b[31m", metrics={})
+    edit(save("runs", found, run="coco/bad/val"), status="failed", reason="boom <x> | \x1b[31m\n  mend it", metrics={})
     code, out, err = harness(
         "compare", "runs", "results", "--junit", "reports/a.xml", "--markdown", "reports/a.md", "--json"
     )
@@ -328,6 +329,23 @@ def test_a_part_of_the_runs(harness: Harness, found: Predictions) -> None:
     for selection in (["demo", "--rows", "a"], ["--rows", "demo/a"], ["--rows", "x*,demo/?", "demo", "--rows", "[!b]"]):
         code, out, _ = harness("compare", "runs", "results", *selection)
         assert (code, out) == (0, "demo/a/val   same\n\nGreen: 1 run: 1 same\n")
+
+
+def test_a_suite_by_its_path_or_group(harness: Harness, found: Predictions) -> None:
+    own = Path("lab.yaml")
+    own.write_text((BENCHMARKS / "demo.yaml").read_text(encoding="utf-8").replace("name: demo", "name: lab", 1))
+    for run in ("lab/a/val", "coco/a/val", "deepfashion/a/val", "gone/a/val"):
+        save("results", found, run=run)
+        save("runs", found, run=run)
+    for suite, name in (("lab.yaml", "lab"), (own.absolute(), "lab"), ("fashion", "deepfashion"), ("gone", "gone")):
+        assert harness("compare", "runs", "results", suite)[:2] == (
+            0,
+            f"{name}/a/val   same\n\nGreen: 1 run: 1 same\n",
+        )
+    code, _, err = harness("compare", "runs", "results", "none.yaml")
+    assert (code, "there is no suite file none.yaml" in err) == (2, True)
+    code, _, err = harness("compare", "runs", "results", "lab.yaml", "--rows", "b")
+    assert (code, "no record in runs matches lab.yaml --rows b" in err) == (2, True)
 
 
 def test_runs_that_were_moved_aside(harness: Harness, found: Predictions) -> None:

@@ -156,6 +156,12 @@ def test_no_row_matches(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "error: no row matches hrnet\n  harness list shows all rows\n")
 
 
+def test_no_row_of_an_own_suite_matches(own_suite: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", own_suite, "--rows", "x*"]) == 2
+    hint = f"harness list {Path(own_suite).as_posix()} shows its rows"
+    assert capsys.readouterr() == ("", f"error: no row of mine matches x*\n  {hint}\n")
+
+
 def test_unknown_suite(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "ccoo", "--json"]) == 2
     output, error = capsys.readouterr()

@@ -173,6 +173,17 @@ def test_broken_runs(status: Status) -> None:
 
 
 @pytest.mark.parametrize(
+    "more", ["\n  put it there, or name another folder", ". See https://example.org for it. It is large.", "."]
+)
+def test_the_first_sentence_of_a_reason(more: str) -> None:
+    """The record has the rest."""
+    first = "the file is missing: data/a.b/val.json (No such file or directory)"
+    gone = broken("unobtainable", first + more)
+    assert one(gone, outcome()).reason == f"unobtainable: {first}"
+    assert one(gone, gone).reason == f"unobtainable: {first} (so is the baseline)"
+
+
+@pytest.mark.parametrize(
     ("new", "reason"),
     [
         (
@@ -275,6 +286,33 @@ def test_environments_once_for_all_runs() -> None:
         ("packages.torch", "2.14.1", "2.15.0", ("coco/a/val", "coco/b/val")),
     ]
     assert not compare({"coco/a/val": new["coco/a/val"]}, {"coco/a/val": outcome()}).red
+
+
+PACKAGE, USED = "packages.xtcocotools", "xtcocotools"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        (("1.14.3", None), (None, "stand-in"), [PACKAGE]),
+        (("1.14.3", "xtcocotools"), (None, "stand-in"), [PACKAGE]),
+        (("1.14.3", None), ("1.14.3", "xtcocotools"), []),
+        (("1.14.3", "xtcocotools"), ("1.14.3", "stand-in"), [USED]),
+        (("1.14.3", "xtcocotools"), ("1.15", "stand-in"), [PACKAGE, USED]),
+        (("1.14.3", "xtcocotools"), ("1.14.3", "xtcocotools"), []),
+    ],
+)
+def test_xtcocotools_is_one_change(
+    before: tuple[str | None, str | None], after: tuple[str | None, str | None], changed: list[str]
+) -> None:
+    """Its absence implies the stand-in, and records of early versions do not state what was used."""
+
+    def using(version: str | None, used: str | None) -> RecordedRun:
+        packages = {"xtcocotools": version} if version else {}
+        return replace(outcome(), environment={"packages": packages} | ({"xtcocotools": used} if used else {}))
+
+    comparison = compare({"coco/a/val": using(*after)}, {"coco/a/val": using(*before)})
+    assert [change.field for change in comparison.environment] == changed
 
 
 def test_paired_differences_of_what_moved() -> None:

@@ -19,7 +19,7 @@ from harness.predict.forward import Forward, SharedForward
 from harness.predict.precision import PRODUCTS
 from harness.predict.shared import Estimator, predict_together
 from harness.run.plan import Plan, Settings, make_plan
-from harness.run_folder import saved_records
+from harness.run_folder import saved_runs
 from harness.suites.load import load_suite
 from harness.suites.schema import Suite
 
@@ -69,7 +69,7 @@ def measure(plans: dict[str, Plan], precision: str, data: Path) -> dict[str, flo
 
 def noise_floors(suite: Suite, runs: Path | None) -> dict[str, float]:
     """Return the noise floor of each row's AP, from records of `harness run --noise`."""
-    records = {row.id: saved_records(runs, suite, row) for row in suite.rows} if runs else {}
+    records = {row.id: [record for _, record in saved_runs(runs, suite, row)] for row in suite.rows} if runs else {}
     return {row: found[0].noise.floor("AP") for row, found in records.items() if found and found[0].noise}
 
 

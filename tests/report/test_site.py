@@ -2,10 +2,12 @@
 
 import io
 import json
+import random
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -28,7 +30,7 @@ from harness.suites.schema import Suite
 from report import synthetic
 from report.conftest import EVIL, LONG, SUITES
 
-NO_RESULTS = Results((), ())
+NO_RESULTS = Results((), (), ())
 
 
 class Page(HTMLParser):
@@ -180,9 +182,36 @@ def test_same_content_gives_same_files(tmp_path: Path, suites: list[Suite], all_
 
 
 def test_strangers_are_named(tmp_path: Path, suites: list[Suite], all_results: list[Path]) -> None:
-    site = write_site(tmp_path / "site", suites[1:2], read_results(all_results[:1]), {}, None)
-    assert any("a record of coco/vitpose-h-256x192, run val, which no suite here has" in p for p in site.problems)
-    assert "coco/vitpose-h-256x192" in Page(site.path).text
+    mpii, row = suites[1], suites[1].rows[0]
+    gone = row.model_copy(update={"id": "gone"})
+    own = mpii.model_copy(update={"name": "tinypose"})
+    for suite, other in ((mpii, gone), (own, row)):
+        record = synthetic.record(suite, other, "val", "complete", None, random.Random(0))
+        synthetic.write_run(tmp_path / "runs", suite, other, record)
+    site = write_site(tmp_path / "site", [mpii], read_results([*all_results[:1], tmp_path / "runs"]), {}, None)
+    count = len(list(all_results[0].glob("coco/*/*/record.json")))
+    assert [problem for problem in site.problems if "coco" in problem] == [
+        f"records left out, as the site has no suite coco: {count}\n  add `--suite coco`"
+    ]
+    assert [problem for problem in site.problems if "tinypose" in problem] == [
+        "records left out, as the site has no suite tinypose: 1\n  add `--suite PATH`"
+    ]
+    folder = tmp_path / "runs/mpii/gone/val/record.json"
+    assert f"a record of mpii/gone, run val, which the suite does not have: {folder}" in site.problems
+    assert "the site has no suite coco:" in Page(site.path).text
+
+
+@pytest.mark.parametrize("status", ["unobtainable", "failed"])
+def test_a_run_without_predictions(tmp_path: Path, status: Literal["unobtainable", "failed"]) -> None:
+    """Nothing was hashed, and there is nothing to score."""
+    suite = load_suite("aic")
+    row = suite.rows[0]
+    record = synthetic.record(suite, row, "val", status, "the checkpoint is missing: x.pth", random.Random(0))
+    synthetic.write_run(tmp_path / "runs", suite, row, record)
+    site = write_site(tmp_path / "site", [suite], read_results([tmp_path / "runs"]), {}, None)
+    text = Page(site.path.parent / "aic" / row.id / "index.html").text
+    assert f"{row.runs['val'].checkpoint.sha256} published; no file was hashed" in text
+    assert "diagnosis" not in text
 
 
 def test_hostile_text_is_text(evil_site: Site) -> None:

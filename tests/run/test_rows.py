@@ -426,6 +426,13 @@ def test_the_upstream_engine(harness: Harness, data: Path) -> None:
     assert theirs.upstream_metrics == pytest.approx(theirs.metrics, abs=1e-9)
     assert theirs.metrics == ours.metrics
 
+    # Only MMPose's loop gives its metrics, so that a run without them predicts again.
+    (Path("theirs") / "coco" / ROW / "val" / "upstream_metrics.json").unlink()
+    (Path("theirs") / "coco" / ROW / "val" / "record.json").unlink()
+    assert harness(*arguments, "--out", "theirs", "--engine", "upstream")[0] == 0
+    assert Record.load(Path("theirs") / "coco" / ROW / "val" / "record.json").metrics == theirs.metrics
+    assert (Path("theirs") / "coco" / ROW / "val" / "upstream_metrics.json").is_file()
+
 
 def test_the_upstream_engine_forks_nothing_beside_ray(
     harness: Harness, data: Path, monkeypatch: pytest.MonkeyPatch

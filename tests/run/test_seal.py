@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from conftest import Harness
 
+from harness import load_results
+from harness.errors import ObtainError
 from harness.predict.crops import read_image
 from harness.predictions import Predictions
 from harness.record import Record
+from harness.run_folder import MEND
 
 RUN = Path("demo/litehrnet-18-mpii-128x128/val")
 ROWS = ("--rows", "*mpii*")
@@ -77,6 +80,10 @@ def test_what_is_changed_by_hand_is_noticed(
     code, out, err = harness("report", runs, "--suite", "demo", "--out", tmp_path / "site")
     assert code == 0
     assert "left out: " in out + err
+    with pytest.raises(ObtainError, match=message) as caught:
+        load_results(runs)
+    assert "left out" not in str(caught.value)
+    assert str(caught.value).endswith("\n  " + MEND)
 
     # Scores can be recomputed from valid predictions; predictions and protocol only by another run.
     code, _, err = harness("score", runs, "--data", demo)
@@ -89,6 +96,84 @@ def test_what_is_changed_by_hand_is_noticed(
     again = Record.load(runs / RUN / "record.json")
     assert (again.metrics, again.seal) == (right.metrics, right.seal)
     assert harness("compare", runs, made)[0] == 0
+
+
+def lost_protocol(run: Path) -> None:
+    (run / "protocol.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("edit", "state"),
+    [
+        (edited_metric, "record was changed"),
+        (edited_protocol, "protocol was changed"),
+        (lost_protocol, "protocol is missing"),
+    ],
+)
+def test_states_of_damaged_runs(
+    harness: Harness, made: Path, tmp_path: Path, edit: Callable[[Path], None], state: str
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    edit(runs / RUN)
+    code, out, err = harness("list", "demo", "--out", runs, *ROWS)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[3].endswith(f"  {state}")
+    code, out, _ = harness("run", "demo", "--out", runs, *ROWS, "--status")
+    assert (code, state in out) == (0, True)
+
+
+def content(run: Path) -> dict[str, object]:
+    """Return the content of a run's JSON files, without times."""
+    found = {path.name: json.loads(path.read_text()) for path in run.glob("*.json")}
+    for document, field in (("environment.json", "made"), ("record.json", "timings"), ("estimation.json", "timings")):
+        del found[document][field]
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "protocol.json",
+        "environment.json",
+        "record.json",
+        "spec.json",
+        "diagnosis.json",
+        "estimation.json",
+        "predictions.parquet",
+    ],
+)
+def test_a_run_makes_a_missing_file_again(harness: Harness, demo: Path, made: Path, tmp_path: Path, name: str) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    (runs / RUN / name).unlink()
+    code, out, err = harness("report", runs, "--suite", "demo", "--out", tmp_path / "site")
+    assert code == 0
+    if name in ("protocol.json", "environment.json"):
+        missing = f"the {name.removesuffix('.json')} is missing: {runs / RUN / name}"
+        assert f"warning: {missing}\n  make it with `harness run`\n" in err
+        code, out, err = harness("compare", runs, made)
+        assert (code, missing in err) == (3, True)
+
+    code, out, err = harness("run", "demo", "--data", demo, "--out", runs, *ROWS)
+    assert (code, "reproduced" in out) == (0, True), err
+    assert content(runs / RUN) == content(made / RUN)
+    assert (runs / RUN / "predictions.parquet").is_file()
+    assert harness("compare", runs, made)[:2] == (0, f"{RUN.as_posix()}   same\n\nGreen: 1 run: 1 same\n")
+    assert harness("score", runs, "--data", demo)[0] == 0
+
+
+def test_a_seal_without_its_protocol(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
+    """Earlier versions sealed the record of a run again after its protocol was removed."""
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    (runs / RUN / "protocol.json").unlink()
+    record = Record.load(runs / RUN / "record.json")
+    assert record.seal
+    seal = record.seal.model_copy(update={"protocol": None})
+    record.model_copy(update={"seal": seal}).save(runs / RUN / "record.json")
+    assert harness("run", "demo", "--data", demo, "--out", runs, *ROWS)[0] == 0
+    assert content(runs / RUN) == content(made / RUN)
 
 
 def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
