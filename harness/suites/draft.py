@@ -151,7 +151,7 @@ class _Drafting:
         boxes: str,
         results: list[tuple[MetafileResult, Mapping[str, str]]],
     ) -> dict[str, Any]:
-        dataset = self.data.dataset(model, config, name.removesuffix(_GROUND_TRUTH))
+        dataset = self.data.dataset(model, config, name.removesuffix(_GROUND_TRUTH), boxes)
         values = [value for result, names in results for value in self._values(model, config, result, names)]
         if len({value.run for value in values}) == 1:  # one subset is the data set
             values = [replace(value, run=None) for value in values]

@@ -114,7 +114,10 @@ def test_a_fork_of_ones_own(tmp_path: Path, harness: Harness) -> None:
     metafile = write_fork(tmp_path / "fork")
     code, out, err = harness("import", metafile, "--out", tmp_path / "suites")
     assert (code, err) == (0, "")
-    assert "metafile.yaml: 1 row\n" in out
+    assert "metafile.yaml: 1 row; 1 to be completed" in out  # whether its data is the published one
+    assert "dataset.counts and dataset.box_person_ap: the values of the published files" in (
+        tmp_path / "suites/metafile.yaml"
+    ).read_text().replace("\n#  ", "")
     suite = load_suite(tmp_path / "suites" / "metafile.yaml")
     (row,) = suite.rows
     assert (row.id, row.label, row.boxes, row.input_size) == (
@@ -144,7 +147,7 @@ def test_what_cannot_be_known_is_named(tmp_path: Path, harness: Harness) -> None
     results = [{"Dataset": "COCO", "Metrics": {"AP": 0.7, "mIoU": 0.5, "AR": "n/a"}}]
     metafile = write_fork(tmp_path, Weights="https://example.org/net.pth", Results=results)
     _, out, _ = harness("import", metafile, "--out", tmp_path)
-    assert "1 row; 3 to be completed" in out
+    assert "1 row; 4 to be completed" in out
     head = (tmp_path / "metafile.yaml").read_text().split("schema_version")[0].replace("\n#  ", "")
     assert "checkpoint.sha256: the address has no hash in its name: https://example.org/net.pth" in head
     assert "mIoU 0.5 on COCO is left out" in head
@@ -187,3 +190,34 @@ def test_values_with_the_digits_that_were_printed(tmp_path: Path) -> None:
     draft = draft_suite(metafile, tmp_path)
     assert "metafile: {AP: 0.700}" in to_yaml(draft, "metafile.yml")
     assert draft.suite["metrics"]["AP"]["decimals"] == 3
+
+
+def write_boxes(config: Path, boxes: str | None) -> None:
+    """Write a config that evaluates a box file, or none."""
+    config.write_text(
+        f"{NET}test_dataloader = dict(dataset=dict(bbox_file={boxes!r}))\nval_dataloader = test_dataloader\n"
+    )
+
+
+def test_boxes_of_the_config_without_facts_about_others(tmp_path: Path) -> None:
+    metafile = write_fork(tmp_path)
+    config = metafile.with_name("net.py")
+    write_boxes(config, "data/coco/mine/tiny.json")
+    draft = draft_suite(metafile, tmp_path)
+    dataset = draft.suite["dataset"]
+    assert dataset["boxes"] == "coco/mine/tiny.json"
+    assert "box_person_ap" not in dataset
+    assert dataset["counts"].keys() == {"images", "people"}
+    assert [remark.partition(":")[0] for remark in draft.remarks] == ["dataset.box_person_ap", "dataset.counts"]
+
+    write_boxes(config, None)
+    draft = draft_suite(metafile, tmp_path)
+    assert draft.suite["rows"][0]["boxes"] == "ground-truth"
+    assert not draft.suite["dataset"].keys() & {"boxes", "box_person_ap"}
+
+
+def test_a_config_of_mmpose_has_published_data(tmp_path: Path) -> None:
+    (metafile,) = configs_folder().glob("body_2d_keypoint/topdown_heatmap/coco/alexnet_coco.yml")
+    draft = draft_suite(metafile, tmp_path)
+    assert draft.remarks == []
+    assert draft.suite["dataset"]["box_person_ap"] == 56.4
