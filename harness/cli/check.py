@@ -38,7 +38,8 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
 
     The check needs MMPose, but no checkpoints; it runs no network. SUITE is a name, such as coco, a group, such as
     hand, or the path of a YAML file; by default, all published tables are checked. The exit code is 1 if MMPose's files
-    differ from a suite and the suite does not state the difference, and 2 for an invalid suite. A config next to your
+    differ from a suite and the suite does not state the difference, or if a local file of weights is missing or has
+    another sha256, and 2 for an invalid suite. A config next to your
     own YAML file is a Python program and is executed: check only suites whose authors you trust.
 
     With --data, the command inspects the annotations, images and boxes that the suites' runs read from that folder.
@@ -95,7 +96,7 @@ def _report(audits: list[Audit]) -> str:
     if warnings:
         lines += ["", "Warnings: the usual value, then the value that the config states", *_described(warnings)]
     if problems:
-        lines += ["", "Problems: what the suite states, then what MMPose states", *_described(problems)]
+        lines += ["", "Problems: what the suite states, then what was found", *_described(problems)]
     return "\n".join(lines)
 
 

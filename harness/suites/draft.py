@@ -19,13 +19,12 @@ from harness.errors import MALFORMED, SpecError
 from harness.files import sha256_file
 from harness.measures import is_measured, measure_names, measure_of
 from harness.suites.configs import configs_folder, read_config
-from harness.suites.draft_data import UNKNOWN_FOLDER, EvaluatedData, boxes_overrides
+from harness.suites.draft_data import UNKNOWN_FOLDER, UNKNOWN_HASH, EvaluatedData, boxes_overrides
 from harness.suites.ledger import evaluating_family, protocol_without_files
 from harness.suites.metafile import MetafileModel, MetafileResult, read_metafile
 from harness.suites.schema import named_hash
 
 _GROUND_TRUTH = "(GT)"
-_UNKNOWN_HASH = "00000000"
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,7 @@ class _Drafting:
         named = named_hash(url)
         if not named:
             self.remarks.append(f"{model.name}: checkpoint.sha256: the address has no hash in its name: {url}")
-        return {"url": url, "sha256": named or _UNKNOWN_HASH}
+        return {"url": url, "sha256": named or UNKNOWN_HASH}
 
     def _relative(self, path: Path) -> str:
         """Return the path of a file in a suite: relative to MMPose's configs folder, or to the suite's own folder."""

@@ -22,6 +22,8 @@ from harness.suites.schema import Dataset, Suite
 
 UNKNOWN_FOLDER = "to-be-completed"
 """Under the data folder, for files that neither metafile nor config name."""
+UNKNOWN_HASH = "00000000"
+"""The sha256 of weights whose address has no hash in its name."""
 
 
 class EvaluatedData:

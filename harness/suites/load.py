@@ -176,6 +176,18 @@ def _model_at(location: Location) -> type[schema.SuiteFields]:
             return schema.PublishedValue
 
 
+def _too_large(name: str, stated: float | schema.PublishedValue, metric: schema.Metric) -> str | None:
+    """Return the problem of a claim above 1, or above 100 in percent; None if the claim is refuted or in bounds."""
+    value, refuted = (stated.value, stated.refuted) if isinstance(stated, schema.PublishedValue) else (stated, None)
+    if metric.unit == "px" or value <= metric.scale or refuted:
+        return None
+    if metric.unit == "percent":
+        return f"found {value:g}; in percent, {name} is at most 100: correct the value"
+    return (
+        f"found {value:g}; as a fraction, {name} is at most 1: write {value / 100:g}, or `unit: percent` in the metrics"
+    )
+
+
 def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
     """Yield problems between fields, which the schema does not check."""
     seen: dict[str, int] = {}
@@ -194,6 +206,9 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
                 for metric in values.keys() - suite.metrics.keys():
                     close = did_you_mean(metric, metrics)
                     yield (*place, source, metric), f"unknown metric{close}; this suite's: {', '.join(metrics)}"
+                for metric in values.keys() & suite.metrics.keys():
+                    if problem := _too_large(metric, values[metric], suite.metrics[metric]):
+                        yield (*place, source, metric), problem
         for column in row.unconfirmed.keys() - {column.name for column in row.columns}:
             yield (*here, "unconfirmed", column), "the row's table has no such metric"
         if row.runs_are == "subsets":
