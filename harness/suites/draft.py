@@ -34,6 +34,8 @@ class Draft:
     suite: dict[str, Any]
     remarks: list[str]
     """Fields that the user must complete or check, one sentence each."""
+    left_out: list[str]
+    """Models without a row, each with the reason."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,11 @@ def draft_suite(metafile: Path, folder: Path) -> Draft:
     Raises:
         SpecError: The metafile cannot be read, or none of its models can be drafted.
     """
-    drafting = _Drafting(folder)
+    drafting = _Drafting(metafile, folder)
     rows = [row for model in read_metafile(metafile) for row in drafting.rows(model)]
     if not rows:
-        raise SpecError(f"metafile {metafile}: no model can be drafted: {'; '.join(drafting.remarks)}")
-    return Draft(_suite(metafile, rows, drafting), drafting.remarks)
+        raise SpecError(f"metafile {metafile}: no model can be drafted", "\n  ".join(drafting.left_out) or None)
+    return Draft(_suite(metafile, rows, drafting), drafting.remarks, drafting.left_out)
 
 
 def _suite(metafile: Path, rows: list[dict[str, Any]], drafting: "_Drafting") -> dict[str, Any]:
@@ -102,19 +104,24 @@ def _metrics(values: Sequence[_Value]) -> dict[str, Any]:
 
 
 class _Drafting:
-    """Drafts the rows of models, and collects their values and the remarks."""
+    """Drafts the rows of models, and collects their values, the remarks and the models left out."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, metafile: Path, folder: Path) -> None:
+        self.metafile = metafile
         self.folder = folder
         self.values: list[_Value] = []
         self.remarks: list[str] = []
+        self.left_out: list[str] = []
         self.data = EvaluatedData(self.remarks)
 
     def rows(self, model: MetafileModel) -> Iterator[dict[str, Any]]:
         """Yield one row for each data set and kind of boxes with results of a model in the metafile."""
         try:
             if not model.config.is_file():
-                raise SpecError(f"its config is missing: {model.stated_config}")
+                raise SpecError(
+                    f"there is no config {model.stated_config} in {self.metafile.parent}, in the folders above it or "
+                    f"in MMPose's {configs_folder()}; correct the key Config"
+                )
             config = read_config(model.config)
             size = config.model.head.decoder.input_size
             by_dataset: dict[str, list[MetafileResult]] = defaultdict(list)
@@ -123,7 +130,8 @@ class _Drafting:
             for name, results in by_dataset.items():
                 yield from self._rows_on(model, config, (int(size[0]), int(size[1])), name, results)
         except (SpecError, *MALFORMED) as error:
-            self.remarks.append(f"{model.name} is left out: {error.args[0] if error.args else error}")
+            reason = " ".join(str(error.args[0] if error.args else error).split())
+            self.left_out.append(f"{model.name} is left out: {reason}")
 
     def _rows_on(
         self, model: MetafileModel, config: Config, size: tuple[int, int], name: str, results: list[MetafileResult]

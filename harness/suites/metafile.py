@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from harness.errors import MALFORMED, SpecError, brief
+from harness.suites.configs import configs_folder
 
 _FORM = "a metafile has a list `Models`, each with Name, Config, Weights and Results (see MMPose's model-index.yml)"
 
@@ -44,6 +45,7 @@ def read_metafile(path: Path) -> list[MetafileModel]:
 
     Raises:
         SpecError: The file cannot be read, or a field is missing or has another type; the message names file and field.
+        ObtainError: MMPose is not installed.
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), yaml.CBaseLoader)
@@ -78,9 +80,10 @@ def _model(path: Path, where: str, entry: Any) -> MetafileModel:
 def _config(metafile: Path, stated: str) -> Path:
     """Return a config's file; its path is relative to the repository's root or to the metafile's folder.
 
-    If no such file exists, as for the outdated paths in mmpose's cpm_jhmdb.yml, return the path of a file of this name
-    beside the metafile.
+    If no such file exists, as for the outdated paths in mmpose's cpm_jhmdb.yml, return a file of this name beside the
+    metafile; or else, as for a copied metafile, the path in the configs of the installed MMPose.
     """
     places = [folder / stated for folder in metafile.resolve().parents]
     beside = metafile.resolve().parent / Path(stated).name
-    return next((path for path in places if path.is_file()), beside)
+    installed = configs_folder() / stated.removeprefix(f"{configs_folder().name}/")
+    return next((path for path in (*places, beside, installed) if path.is_file()), beside)

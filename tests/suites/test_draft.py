@@ -159,7 +159,13 @@ def test_a_model_without_config_leaves_the_others(tmp_path: Path, harness: Harne
     lost.rename(lost.with_name("lost.yml"))
     code, out, err = harness("import", lost.with_name("lost.yml"), good, "--out", tmp_path)
     assert code == 2
-    assert "lost.yml: no model can be drafted: my: net_256x192 #1 is left out: its config is missing" in err
+    (head, line) = err.splitlines()
+    assert head.endswith("lost.yml: no model can be drafted")
+    lost_folder = tmp_path / "b/configs/nets"
+    assert line == (
+        f"  my: net_256x192 #1 is left out: there is no config configs/nets/lost.py in {lost_folder}, in the folders "
+        f"above it or in MMPose's {configs_folder()}; correct the key Config"
+    )
     assert "metafile.yaml: 1 row" in out
     assert not (tmp_path / "lost.yaml").exists()
 
@@ -221,3 +227,18 @@ def test_a_config_of_mmpose_has_published_data(tmp_path: Path) -> None:
     draft = draft_suite(metafile, tmp_path)
     assert draft.remarks == []
     assert draft.suite["dataset"]["box_person_ap"] == 56.4
+
+
+def test_a_copy_of_mmposes_metafile_with_another_model(tmp_path: Path, harness: Harness) -> None:
+    (metafile,) = configs_folder().glob("body_2d_keypoint/topdown_heatmap/coco/alexnet_coco.yml")
+    document = yaml.load(metafile.read_text(), yaml.BaseLoader)
+    document["Models"].append(document["Models"][0] | {"Name": "lost", "Config": "configs/lost.py"})
+    (tmp_path / "own.yml").write_text(yaml.safe_dump(document))
+    code, out, err = harness("import", tmp_path / "own.yml", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert "own.yaml: 1 row; 1 model left out, listed in its first lines" in out
+    text = (tmp_path / "own.yaml").read_text()
+    assert "# Models without a row:\n# - lost is left out: there is no config configs/lost.py" in text
+    assert "Complete or check" not in text
+    (row,) = load_suite(tmp_path / "own.yaml").rows
+    assert row.runs["val"].config.startswith("body_2d_keypoint/")
