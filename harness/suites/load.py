@@ -91,48 +91,59 @@ def argument_of(suite: Suite) -> str:
     return suite.path.as_posix() if suite.path and own else suite.name
 
 
+def row_patterns(glob: str | None) -> list[str] | None:
+    """Return the shell patterns of rows that commas separate; None for all rows."""
+    return None if glob is None else [part for part in map(str.strip, glob.split(",")) if part] or [glob]
+
+
+def row_matches(suite: str, row: str, patterns: Iterable[str] | None) -> bool:
+    """Return whether a row's id, with or without its suite's name, matches one of some patterns; None matches all."""
+    return patterns is None or any(
+        fnmatch.fnmatchcase(name, pattern) for name in (row, f"{suite}/{row}") for pattern in patterns
+    )
+
+
 def matching_rows(suite: Suite, glob: str | None) -> list[Row]:
     """Return the rows whose id, with or without the suite's name, matches a shell pattern; all rows without a pattern.
 
     Commas separate several patterns.
     """
-    if glob is None:
-        return list(suite.rows)
-    patterns = glob.split(",")
-    return [
-        row
-        for row in suite.rows
-        if any(fnmatch.fnmatchcase(name, pattern) for name in (row.id, suite.row_id(row)) for pattern in patterns)
-    ]
+    patterns = row_patterns(glob)
+    return [row for row in suite.rows if row_matches(suite.name, row.id, patterns)]
 
 
 def select_rows(suite: Suite, glob: str | None) -> list[Row]:
-    """Return the rows that a pattern matches; all rows without a pattern.
+    """Return the rows that patterns match; all rows without a pattern.
 
     Raises:
-        UsageError: No row matches.
+        UsageError: A pattern matches no row.
     """
-    rows = matching_rows(suite, glob)
-    if glob is not None and not rows:
-        close = did_you_mean(glob.removeprefix(f"{suite.name}/"), [row.id for row in suite.rows])
-        raise UsageError(f"no row of {suite.name} matches {glob}{close}", f"harness list {suite.name} shows its rows")
-    return rows
+    if unmatched := _unmatched([suite], glob):
+        ids = [row.id for row in suite.rows]
+        named = ", ".join(one + did_you_mean(one.removeprefix(f"{suite.name}/"), ids) for one in unmatched)
+        raise UsageError(f"no row of {suite.name} matches {named}", f"harness list {argument_of(suite)} shows its rows")
+    return matching_rows(suite, glob)
 
 
 def select(suites: Iterable[str], glob: str | None) -> list[tuple[Suite, list[Row]]]:
     """Return the suites, including those of groups, in which a pattern matches rows, with these rows.
 
     Raises:
-        UsageError: A suite does not exist, or no row matches in any suite.
+        UsageError: A suite does not exist, or a pattern matches no row in any suite.
         SpecError: A suite cannot be used.
     """
     loaded = [load_suite(suite) for suite in expanded(suites)]
     if len(loaded) == 1:
         return [(loaded[0], select_rows(loaded[0], glob))]
-    found = [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
-    if not found:
-        raise UsageError(f"no row matches {glob}", "harness list shows all rows")
-    return found
+    if unmatched := _unmatched(loaded, glob):
+        raise UsageError(f"no row matches {', '.join(unmatched)}", "harness list shows all rows")
+    return [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
+
+
+def _unmatched(suites: Iterable[Suite], glob: str | None) -> list[str]:
+    """Return the patterns that match no row of some suites."""
+    rows = [(suite.name, row.id) for suite in suites for row in suite.rows]
+    return [pattern for pattern in row_patterns(glob) or () if not any(row_matches(*row, [pattern]) for row in rows)]
 
 
 def _is_path(text: str) -> bool:
