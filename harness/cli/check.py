@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
@@ -102,7 +103,7 @@ def _report(audits: list[Audit]) -> str:
 
 def _counts(audits: list[Audit]) -> str:
     rows = [row for audit in audits for row in audit.suite.rows]
-    parts = [f"{len(rows)} rows", f"{sum(len(row.runs) for row in rows)} runs"]
+    parts = [counted(len(rows), "row"), counted(sum(len(row.runs) for row in rows), "run")]
     parts.append(f"{sum(audit.agreeing for audit in audits)} agree")
     if known := sum(len(audit.rows("known")) for audit in audits):
         parts.append(f"{known} known disagreements" if known > 1 else "1 known disagreement")

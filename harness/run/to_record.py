@@ -104,7 +104,8 @@ def _status(
     """Return whether a run is comparable with published values, and if not, why."""
     reasons = []
     if settings.limit is not None:
-        reasons.append(f"only the first {settings.limit} images (--limit)")
+        first = "image" if settings.limit == 1 else f"{settings.limit} images"
+        reasons.append(f"only the first {first} (--limit)")
     if settings.seed is not None:
         reasons.append(f"seeded weights instead of the checkpoint (--weights random:{settings.seed})")
     elif part is not None:

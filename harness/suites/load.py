@@ -24,6 +24,9 @@ DEMO = "demo"
 """The suite of the project's own networks, which tests the harness, not MMPose's tables."""
 
 
+_OWN_SUITE = "the path of your own YAML file, such as mine.yaml, whose rows are mine.yaml/ROW"
+
+
 def suite_names() -> list[str]:
     """Return the names of the project's own suites, the demo included."""
     return sorted(path.stem for path in BENCHMARKS.glob("*.yaml"))
@@ -73,10 +76,11 @@ def load_suite(name_or_path: str | Path) -> Suite:
                 f"choose one of its suites: {', '.join(suites_of(name_or_path))}",
             )
         if name_or_path not in suite_names():
+            close = did_you_mean(name_or_path, [*suite_names(), *GROUPS])
+            names = f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or "
             raise UsageError(
-                f"unknown suite: {name_or_path}{did_you_mean(name_or_path, [*suite_names(), *GROUPS])}",
-                f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or the path of your own YAML file, "
-                "such as mine.yaml, whose rows are mine.yaml/ROW",
+                f"unknown suite: {name_or_path}{close}",
+                f"{'your own suite: ' if close else names}{_OWN_SUITE}",
             )
         return _load_file(BENCHMARKS / f"{name_or_path}.yaml")
     return _load_file(Path(name_or_path))

@@ -49,6 +49,8 @@ def read_metafile(path: Path) -> list[MetafileModel]:
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), yaml.CBaseLoader)
+    except FileNotFoundError:
+        raise SpecError(f"metafile {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"metafile {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -64,6 +66,9 @@ def read_metafile(path: Path) -> list[MetafileModel]:
 
 
 def _model(path: Path, where: str, entry: Any) -> MetafileModel:
+    for field in ("Config", "Results"):
+        if isinstance(entry, dict) and field not in entry:
+            raise SpecError(f"metafile {path}: {where}: the field {field} is missing", _FORM)
     try:
         results = [
             MetafileResult(str(result["Dataset"]), {str(key): str(value) for key, value in result["Metrics"].items()})
@@ -73,8 +78,8 @@ def _model(path: Path, where: str, entry: Any) -> MetafileModel:
         name = str(entry.get("Name") or Path(stated).stem)
         return MetafileModel(name, _config(path, stated), stated, str(entry.get("Weights") or ""), tuple(results))
     except MALFORMED as error:
-        found = brief(entry)
-        raise SpecError(f"metafile {path}: {where}: a field is missing or of another type: {found}", _FORM) from error
+        what = "a field is of another type, or its Results have no Dataset or Metrics"
+        raise SpecError(f"metafile {path}: {where}: {what}: {brief(entry)}", _FORM) from error
 
 
 def _config(metafile: Path, stated: str) -> Path:

@@ -347,7 +347,7 @@ def test_runs_that_were_moved_aside(harness: Harness, found: Predictions) -> Non
         ("runs results dmeo", "no record in runs matches dmeo\n  it contains runs of demo\n"),
         ("runs results demo --rows b", "no record in runs matches demo --rows b\n"),
         ("runs results --rows a,nosuch", "no record in runs or results matches --rows nosuch\n"),
-        ("runs results --data none", "no data folder none"),
+        ("runs results --data none", "the data folder none does not exist"),
         ("runs results --noise-floor -1", "--noise-floor"),
         ("runs results --resamples 0", "--resamples"),
     ],
