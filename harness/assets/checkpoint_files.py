@@ -70,6 +70,11 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
     return Identified(path, sha256, size, tuple(warnings))
 
 
+def is_other_file(reason: str) -> bool:
+    """Return whether a run's reason is a checkpoint on disk with other content, which no repetition mends."""
+    return reason.startswith("checkpoint ") and " has sha256 " in reason
+
+
 def _mend(checkpoint: Checkpoint, sha256: str) -> str:
     if checkpoint.local:
         return f'if it is the right file, state in the suite: sha256: "{sha256[:16]}"; otherwise correct the row\'s url'

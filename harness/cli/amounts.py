@@ -1,6 +1,11 @@
-"""Bytes and durations in readable units."""
+"""Counts, bytes and durations in readable form."""
 
 from collections.abc import Collection
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, which gets an s unless the number is 1."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def show_bytes(size: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
@@ -38,7 +39,8 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
 
     The check needs MMPose, but no checkpoints; it runs no network. SUITE is a name, such as coco, a group, such as
     hand, or the path of a YAML file; by default, all published tables are checked. The exit code is 1 if MMPose's files
-    differ from a suite and the suite does not state the difference, and 2 for an invalid suite. A config next to your
+    differ from a suite and the suite does not state the difference, or if a local file of weights is missing or has
+    another sha256, and 2 for an invalid suite. A config next to your
     own YAML file is a Python program and is executed: check only suites whose authors you trust.
 
     With --data, the command inspects the annotations, images and boxes that the suites' runs read from that folder.
@@ -95,13 +97,13 @@ def _report(audits: list[Audit]) -> str:
     if warnings:
         lines += ["", "Warnings: the usual value, then the value that the config states", *_described(warnings)]
     if problems:
-        lines += ["", "Problems: what the suite states, then what MMPose states", *_described(problems)]
+        lines += ["", "Problems: what the suite states, then what was found", *_described(problems)]
     return "\n".join(lines)
 
 
 def _counts(audits: list[Audit]) -> str:
     rows = [row for audit in audits for row in audit.suite.rows]
-    parts = [f"{len(rows)} rows", f"{sum(len(row.runs) for row in rows)} runs"]
+    parts = [counted(len(rows), "row"), counted(sum(len(row.runs) for row in rows), "run")]
     parts.append(f"{sum(audit.agreeing for audit in audits)} agree")
     if known := sum(len(audit.rows("known")) for audit in audits):
         parts.append(f"{known} known disagreements" if known > 1 else "1 known disagreement")

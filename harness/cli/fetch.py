@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from harness.cli.options import checkpoints_option, data_option, json_option, ro
 from harness.errors import HarnessError, ObtainError
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
+
     from harness.assets.fetch import Item
     from harness.suites.schema import Row, Suite
 
@@ -78,12 +81,36 @@ def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path
     seen: set[Path] = set()
     for suite, rows in work:
         runs = [(row, run) for row in rows if not row.cannot_run for run in row.runs.values()]
-        paths = [path for row, run in runs for path in data_paths(load_config(suite, row, run))]
+        configs = [load_config(suite, row, run) for row, run in runs]
+        needed = data_items([path for config in configs for path in data_paths(config)], data)
         files = {run.checkpoint.file_name: run.checkpoint for _, run in runs}
-        items = [*data_items(paths, data), *(checkpoint_item(file, checkpoints) for file in files.values())]
+        items = [
+            *_with_listed_images(needed, configs, data),
+            *(checkpoint_item(file, checkpoints) for file in files.values()),
+        ]
         groups.setdefault(f"{suite.name}: {suite.title}", []).extend(item for item in items if item.target not in seen)
         seen |= {item.target for item in items}
     return list(groups.items())
+
+
+def _with_listed_images(items: "list[Item]", configs: "list[Config]", data: Path) -> "list[Item]":
+    """Return the items; an incomplete folder is there if it has all images that the annotation files list."""
+    from harness.datasets.listed_images import all_there, listed_images
+
+    if not any(item.folder and item.state == "incomplete" for item in items):
+        return items
+    listed = listed_images(configs, data)
+    found = []
+    for item in items:
+        images = {path for paths in listed.values() for path in paths or () if path.is_relative_to(item.target)}
+        unknown = any(
+            paths is None and ((data / folder).is_relative_to(item.target) or item.target.is_relative_to(data / folder))
+            for folder, paths in listed.items()
+        )
+        if item.folder and item.state == "incomplete" and images and not unknown and all_there(images):
+            item = replace(item, state="there", remark=f"the {len(images):,} images that the annotations list")
+        found.append(item)
+    return found
 
 
 def _together(items: "list[Item]") -> "list[list[Item]]":

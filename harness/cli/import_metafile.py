@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import path_option
 from harness.errors import SpecError, UsageError
@@ -39,8 +40,9 @@ def command(metafiles: tuple[Path, ...], out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         write_text(path, to_yaml(draft, metafile.name))
         load_suite(path)
-        count, remarks = len(draft.suite["rows"]), len(draft.remarks)
-        said = f"; {remarks} to be completed, listed in its first lines" if remarks else ""
-        click.echo(f"{path}: {count} {'row' if count == 1 else 'rows'}{said}")
+        parts = [counted(len(draft.suite["rows"]), "row")]
+        parts += [f"{counted(len(draft.left_out), 'model')} left out"] if draft.left_out else []
+        parts += [f"{len(draft.remarks)} to be completed"] if draft.remarks else []
+        click.echo(f"{path}: {'; '.join(parts)}{', listed in its first lines' if len(parts) > 1 else ''}")
     if failed:
         raise SpecError("\n".join(failed))

@@ -136,7 +136,8 @@ def check_data_folder(data: Path) -> None:
         UsageError: The folder does not exist.
     """
     if not data.is_dir():
-        raise UsageError(f"no data folder {data}", "name an MMPose data/ folder with --data DIR")
+        problem = "is a file" if data.exists() else "does not exist"
+        raise UsageError(f"the data folder {data} {problem}", "name an MMPose data/ folder with --data DIR")
 
 
 def report_options(command: Command) -> Command:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import (
     address_option,
@@ -171,7 +172,8 @@ def _show_status(rows: list[tuple["Suite", "Row"]], out: Path, as_json: bool) ->
         for one in found:
             share = f"{100 * one.share:.0f} %   " if 0 < one.share < 1 else ""
             click.echo(f"{one.id:<{width}}   {one.state:<7}   {share}{one.detail}".rstrip())
-        click.echo(f"\n{len(found)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
+        states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+        click.echo(f"\n{counted(len(found), 'run')}: {states}")
     return HarnessError.exit_code if counts["failed"] else 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from harness.assets.checkpoint_files import is_other_file
 from harness.judge.verdict import mean_metrics
 from harness.record import Effect, JudgedClaim, Verdict
 from harness.run.row_outcome import RowOutcome
@@ -101,11 +102,12 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
             by_reason.setdefault(f"{outcome.verdict}: {reason}", []).append(outcome.id)
     for reason, ids in by_reason.items():
         yield f"{reason} [{ids[0] if len(ids) == 1 else f'{len(ids)} rows'}]"
-    runnable = [outcome for outcome in outcomes if not outcome.row.cannot_run]
-    left = sum(outcome.verdict in ("failed", "unobtainable") for outcome in runnable)
+    left = [one for one in outcomes if one.verdict in ("failed", "unobtainable") and not one.row.cannot_run]
+    again = [one for one in left if not any(map(is_other_file, one.reasons))]
     if left:
-        yield f"{left} row{'s are' if left > 1 else ' is'} not done; repeat the command to try again"
-    missing = list(dict.fromkeys(argument_of(one.suite) for one in runnable if one.verdict == "unobtainable"))
+        advice = "; repeat the command to try again" if again else ""
+        yield f"{len(left)} row{'s are' if len(left) > 1 else ' is'} not done{advice}"
+    missing = list(dict.fromkeys(argument_of(one.suite) for one in again if one.verdict == "unobtainable"))
     if missing:
         yield f"`harness fetch {' '.join(missing)} --dry-run` lists the missing files"
     warned: dict[str, list[str]] = {}

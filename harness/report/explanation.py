@@ -31,7 +31,7 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
     elif causes:
         lines += ["", "Matches the claims, fewest changes first:", *_trials(causes, metrics)]
         if coincidences:
-            lines.append(f"     {len(coincidences)} more match the claims, perhaps by chance")
+            lines.append(f"     {len(coincidences)} more {_match(len(coincidences))} the claims, perhaps by chance")
     elif coincidences:
         lines += ["", "No cause is known. These match the claims, but wrong settings often match claims this close:"]
         lines += _trials(coincidences[:SHOWN], metrics)
@@ -48,15 +48,18 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
     return "\n".join(lines)
 
 
+def _match(count: int) -> str:
+    return "matches" if count == 1 else "match"
+
+
 def _tried(explanation: Explanation) -> str:
     """Return text with the number of trials and the number that match the claims."""
     parts = []
     for count, name in ((1, "changes"), (2, "pairs of changes")):
         trials = [trial for trial in explanation.trials if len(trial.changes) == count]
         if trials:
-            parts.append(
-                f"{len(trials)} {name}, of which {sum(trial.matches_claims for trial in trials)} match the claims"
-            )
+            matching = sum(trial.matches_claims for trial in trials)
+            parts.append(f"{len(trials)} {name}, of which {matching} {_match(matching)} the claims")
     return f"Tried: {'; '.join(parts)}."
 
 

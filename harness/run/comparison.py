@@ -1,7 +1,6 @@
 """Reads run folders for a comparison, and resamples both runs of a pair; needs neither torch nor MMPose."""
 
 from collections.abc import Collection, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, comp
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run_folder import MEND, RunFolder
-from harness.suites.load import names_of
+from harness.suites.load import names_of, row_matches, row_patterns
 
 if TYPE_CHECKING:
     from harness.predictions import Predictions
@@ -34,14 +33,22 @@ def compare_folders(
     """Compare the runs of two folders; with a data folder, what moved is resampled for p-values.
 
     Raises:
-        UsageError: A folder has no such run.
+        UsageError: A folder has no such run, or neither has a row that one of the patterns matches.
         SpecError: The file of a suite cannot be read, or is not a suite.
         ObtainError: A file of a run or its annotations is missing or damaged.
         DifferenceError: A record does not agree with its own predictions.
     """
+    found, expected = read_outcomes(new, suites, glob), read_outcomes(baseline, suites, glob)
+    rows = {(suite, row) for suite, row, _ in (run.split("/") for run in (*found, *expected))}
+    unmatched = [one for one in row_patterns(glob) or () if not any(row_matches(*row, [one]) for row in rows)]
+    if unmatched:
+        raise UsageError(
+            f"no record in {new} or {baseline} matches --rows {', '.join(unmatched)}",
+            "each folder has a folder for each suite, and in it one for each row",
+        )
     return compare(
-        read_outcomes(new, suites, glob),
-        read_outcomes(baseline, suites, glob),
+        found,
+        expected,
         noise_floor,
         pair_by_resampling(new, baseline, data, resamples) if data else None,
     )
@@ -67,22 +74,17 @@ def read_outcomes(out: Path, suites: Collection[str] = (), glob: str | None = No
             f"no records of runs in {out}",
             f"make them with `harness run SUITE --out {out}`, and name the folder that contains the suites' folders",
         )
-    names = names_of(suites)
-    chosen = [path for path in records if _chosen(path, names, glob)]
+    names, patterns = names_of(suites), row_patterns(glob)
+    chosen = [
+        path
+        for path in records
+        if (not names or path.parts[-4] in names) and row_matches(path.parts[-4], path.parts[-3], patterns)
+    ]
     if not chosen:
         wanted = " ".join([*suites, *(["--rows", glob] if glob else [])])
         there = ", ".join(sorted({path.parts[-4] for path in records}))
         raise UsageError(f"no record in {out} matches {wanted}", f"it contains runs of {there}")
     return {"/".join(path.parts[-4:-1]): _read(RunFolder(path.parent)) for path in chosen}
-
-
-def _chosen(path: Path, suites: Collection[str], glob: str | None) -> bool:
-    suite, row = path.parts[-4:-2]
-    if suites and suite not in suites:
-        return False
-    return glob is None or any(
-        fnmatchcase(name, pattern) for pattern in glob.split(",") for name in (row, f"{suite}/{row}")
-    )
 
 
 def _read(folder: RunFolder) -> RecordedRun:

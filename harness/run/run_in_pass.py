@@ -69,7 +69,7 @@ class RunInPass:
             self.held.append(shard)
         self.folder.note(
             f"people {shard.start} to {shard.end} of {self.store.total}: {shard.notes.predict_seconds:.1f} s with "
-            f"{shard.notes.together} runs on {shard.notes.worker}"
+            f"{shard.notes.together} run{'' if shard.notes.together == 1 else 's'} on {shard.notes.worker}"
         )
 
     def assembled(self, order: Indices) -> tuple[Predictions, Estimation] | None:

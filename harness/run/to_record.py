@@ -12,7 +12,7 @@ from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record, Status
 from harness.run.boxes import identify_boxes
 from harness.run.completeness import part_of
-from harness.run.findings import data_warnings
+from harness.run.findings import data_warnings, suite_warnings, without_suite_warnings
 from harness.run.job import Job
 from harness.run.measure import Measures
 from harness.run.plan import Plan, Settings
@@ -26,7 +26,8 @@ def kept(job: Job, plan: Plan) -> Record | None:
     earlier = job.folder.saved_record()
     if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
         return None
-    return judged(earlier, job)
+    warnings = [*suite_warnings(plan, job.suite, job.row), *without_suite_warnings(earlier.warnings)]
+    return judged(earlier.model_copy(update={"warnings": warnings}), job)
 
 
 def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
@@ -34,7 +35,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions)
     part, unknown = part_of(plan, dataset, predictions)
-    warnings = [*data_warnings(plan), *warnings, *unknown]
+    warnings = [*suite_warnings(plan, job.suite, job.row), *data_warnings(plan), *warnings, *unknown]
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
     status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)
@@ -104,7 +105,8 @@ def _status(
     """Return whether a run is comparable with published values, and if not, why."""
     reasons = []
     if settings.limit is not None:
-        reasons.append(f"only the first {settings.limit} images (--limit)")
+        first = "image" if settings.limit == 1 else f"{settings.limit} images"
+        reasons.append(f"only the first {first} (--limit)")
     if settings.seed is not None:
         reasons.append(f"seeded weights instead of the checkpoint (--weights random:{settings.seed})")
     elif part is not None:

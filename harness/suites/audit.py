@@ -1,4 +1,4 @@
-"""Compares suites with MMPose's own files: its configs must evaluate the rows, and its metafiles state the same values.
+"""Compares suites with files: configs must evaluate the rows, metafiles state the same values, local weights be right.
 
 MMPose publishes a value in up to three places: the table of its overview, the model's page and a metafile
 (`metafile.yml` beside the config). Its packages contain the configs and the metafiles, with which suites are compared.
@@ -17,6 +17,7 @@ import yaml
 from mmengine.config import Config
 
 from harness.errors import MALFORMED, SpecError
+from harness.files import sha256_file
 from harness.protocol import PoseSelection
 from harness.suites.configs import (
     annotation_file,
@@ -30,6 +31,7 @@ from harness.suites.configs import (
     row_boxes,
 )
 from harness.suites.decoding import evaluated_keypoints, heatmap_head
+from harness.suites.draft_data import UNKNOWN_FOLDER
 from harness.suites.ledger import protocol_without_files
 from harness.suites.overrides import changes_nothing, evaluated_datasets, override
 from harness.suites.schema import Claim, Column, Row, Run, Suite
@@ -44,7 +46,7 @@ _ORDER_BY_METRIC = {"JHMDB": ["PCK(person", "PCK(torso"]}
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """One difference between a suite and MMPose's files."""
+    """One difference between a suite and MMPose's files or local weights."""
 
     row: str
     """Full id of the row."""
@@ -56,9 +58,9 @@ class AuditFinding:
     stated: str
     """The suite's value."""
     found: str
-    """MMPose's value."""
+    """MMPose's value, or that of the local file."""
     reason: str | None = None
-    """The reason of the difference, if the suite states it."""
+    """The reason of the difference, if the suite states it; or the next step."""
     in_table: bool = True
     """False for metrics that the published table does not print."""
 
@@ -86,7 +88,9 @@ class Audit:
 
 
 def audit_suite(suite: Suite) -> Audit:
-    """Compare every row of a suite with MMPose's configs and metafiles; rows that cannot run, with metafiles alone.
+    """Compare every row of a suite with MMPose's configs and metafiles, and with its local files of weights.
+
+    Rows that cannot run are compared with metafiles alone.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -96,6 +100,7 @@ def audit_suite(suite: Suite) -> Audit:
         for name, run in row.runs.items() if row.cannot_run is None else ():
             prefix = f"{name} " if len(row.runs) > 1 else ""
             findings += _config_findings(suite, row, run, prefix)
+            findings += _file_findings(suite, row, run, prefix)
         findings += _claim_findings(suite, row)
     return Audit(suite, findings)
 
@@ -197,6 +202,37 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if "ann_file" in evaluator:
                 yield f"{name}'s annotations", annotations, normal(evaluator.ann_file)
+
+
+# Files
+
+
+def _file_findings(suite: Suite, row: Row, run: Run, prefix: str) -> Iterator[AuditFinding]:
+    """Yield a run's local file of weights that is missing or another one, and placeholders that a draft has."""
+    problem = partial(AuditFinding, suite.row_id(row), "new")
+    data = suite.dataset_of(row)
+    paths = {"annotations": suite.annotations(row, run), "dataset.boxes": data.boxes, "dataset.images": data.images}
+    for field, path in paths.items():
+        if path and path.split("/")[0] == UNKNOWN_FOLDER:
+            advice = f"complete {field} in the suite"
+            yield problem(f"{prefix}{field}", path, "this is the placeholder of a draft", advice)
+    checkpoint, url, sha256 = run.checkpoint, f"{prefix}checkpoint.url", f"{prefix}checkpoint.sha256"
+    stated, local = checkpoint.sha256, checkpoint.local
+    if local and not local.is_file():
+        advice = "correct the path, which is relative to the suite's file"
+        yield problem(url, checkpoint.url, f"there is no file {local}", advice)
+        return
+    try:
+        found = sha256_file(local) if local else None
+    except OSError as error:
+        yield problem(url, checkpoint.url, f"{local} cannot be read: {error.strerror}", "correct its permissions")
+        return
+    if found and stated and not found.startswith(stated) and not checkpoint.hash_is_stale:
+        advice = f'if it is the right file, state sha256: "{found[:16]}"; otherwise correct checkpoint.url'
+        yield problem(sha256, stated, f"{found[:16]} of the file {local}", advice)
+    elif stated and not stated.strip("0") and not found:
+        advice = f"state the sha256 of {checkpoint.url}, or null if none is published"
+        yield problem(sha256, stated, "this is the placeholder of a draft", advice)
 
 
 # Claims

@@ -48,8 +48,11 @@ def config_path(suite: Suite, run: Run) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    close = difflib.get_close_matches(Path(run.config).name, [path.name for path in candidates[-1].parent.glob("*.py")])
-    hint = f"did you mean {' or '.join(close)}?" if close else "the key `config` is relative to MMPose's configs folder"
+    known = [path.name for candidate in candidates for path in candidate.parent.glob("*.py")]
+    close = difflib.get_close_matches(Path(run.config).name, dict.fromkeys(known))
+    own = f" or to the suite's file {suite.path}" if suite.path else ""
+    relative = f"the key `config` is relative to MMPose's configs folder{own}"
+    hint = f"did you mean {' or '.join(close)}?" if close else relative
     raise SpecError(f"{suite.name}: there is no config {run.config}", hint)
 
 

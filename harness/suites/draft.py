@@ -19,13 +19,12 @@ from harness.errors import MALFORMED, SpecError
 from harness.files import sha256_file
 from harness.measures import is_measured, measure_names, measure_of
 from harness.suites.configs import configs_folder, read_config
-from harness.suites.draft_data import UNKNOWN_FOLDER, EvaluatedData, boxes_overrides
+from harness.suites.draft_data import UNKNOWN_FOLDER, UNKNOWN_HASH, EvaluatedData, boxes_overrides
 from harness.suites.ledger import evaluating_family, protocol_without_files
 from harness.suites.metafile import MetafileModel, MetafileResult, read_metafile
 from harness.suites.schema import named_hash
 
 _GROUND_TRUTH = "(GT)"
-_UNKNOWN_HASH = "00000000"
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Draft:
     suite: dict[str, Any]
     remarks: list[str]
     """Fields that the user must complete or check, one sentence each."""
+    left_out: list[str]
+    """Models without a row, each with the reason."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ def draft_suite(metafile: Path, folder: Path) -> Draft:
     Raises:
         SpecError: The metafile cannot be read, or none of its models can be drafted.
     """
-    drafting = _Drafting(folder)
+    drafting = _Drafting(metafile, folder)
     rows = [row for model in read_metafile(metafile) for row in drafting.rows(model)]
     if not rows:
-        raise SpecError(f"metafile {metafile}: no model can be drafted: {'; '.join(drafting.remarks)}")
-    return Draft(_suite(metafile, rows, drafting), drafting.remarks)
+        raise SpecError(f"metafile {metafile}: no model can be drafted", "\n  ".join(drafting.left_out) or None)
+    return Draft(_suite(metafile, rows, drafting), drafting.remarks, drafting.left_out)
 
 
 def _suite(metafile: Path, rows: list[dict[str, Any]], drafting: "_Drafting") -> dict[str, Any]:
@@ -103,19 +104,24 @@ def _metrics(values: Sequence[_Value]) -> dict[str, Any]:
 
 
 class _Drafting:
-    """Drafts the rows of models, and collects their values and the remarks."""
+    """Drafts the rows of models, and collects their values, the remarks and the models left out."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, metafile: Path, folder: Path) -> None:
+        self.metafile = metafile
         self.folder = folder
         self.values: list[_Value] = []
         self.remarks: list[str] = []
+        self.left_out: list[str] = []
         self.data = EvaluatedData(self.remarks)
 
     def rows(self, model: MetafileModel) -> Iterator[dict[str, Any]]:
         """Yield one row for each data set and kind of boxes with results of a model in the metafile."""
         try:
             if not model.config.is_file():
-                raise SpecError(f"its config is missing: {model.stated_config}")
+                raise SpecError(
+                    f"there is no config {model.stated_config} in {self.metafile.parent}, in the folders above it or "
+                    f"in MMPose's {configs_folder()}; correct the key Config"
+                )
             config = read_config(model.config)
             size = config.model.head.decoder.input_size
             by_dataset: dict[str, list[MetafileResult]] = defaultdict(list)
@@ -124,7 +130,8 @@ class _Drafting:
             for name, results in by_dataset.items():
                 yield from self._rows_on(model, config, (int(size[0]), int(size[1])), name, results)
         except (SpecError, *MALFORMED) as error:
-            self.remarks.append(f"{model.name} is left out: {error.args[0] if error.args else error}")
+            reason = " ".join(str(error.args[0] if error.args else error).split())
+            self.left_out.append(f"{model.name} is left out: {reason}")
 
     def _rows_on(
         self, model: MetafileModel, config: Config, size: tuple[int, int], name: str, results: list[MetafileResult]
@@ -151,7 +158,7 @@ class _Drafting:
         boxes: str,
         results: list[tuple[MetafileResult, Mapping[str, str]]],
     ) -> dict[str, Any]:
-        dataset = self.data.dataset(model, config, name.removesuffix(_GROUND_TRUTH))
+        dataset = self.data.dataset(model, config, name.removesuffix(_GROUND_TRUTH), boxes)
         values = [value for result, names in results for value in self._values(model, config, result, names)]
         if len({value.run for value in values}) == 1:  # one subset is the data set
             values = [replace(value, run=None) for value in values]
@@ -219,7 +226,7 @@ class _Drafting:
         named = named_hash(url)
         if not named:
             self.remarks.append(f"{model.name}: checkpoint.sha256: the address has no hash in its name: {url}")
-        return {"url": url, "sha256": named or _UNKNOWN_HASH}
+        return {"url": url, "sha256": named or UNKNOWN_HASH}
 
     def _relative(self, path: Path) -> str:
         """Return the path of a file in a suite: relative to MMPose's configs folder, or to the suite's own folder."""

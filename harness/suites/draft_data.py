@@ -5,7 +5,7 @@ files of a result on another data set than its config's.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from harness.errors import SpecError
-from harness.suites.configs import annotation_file, config_path, in_data, normal, read_config
+from harness.suites.configs import annotation_file, config_path, configs_folder, in_data, normal, read_config
 from harness.suites.data_paths import in_data_folder
 from harness.suites.ledger import image_folder, protocol_without_files
 from harness.suites.load import load_suite, published_suites
@@ -22,6 +22,8 @@ from harness.suites.schema import Dataset, Suite
 
 UNKNOWN_FOLDER = "to-be-completed"
 """Under the data folder, for files that neither metafile nor config name."""
+UNKNOWN_HASH = "00000000"
+"""The sha256 of weights whose address has no hash in its name."""
 
 
 class EvaluatedData:
@@ -34,17 +36,23 @@ class EvaluatedData:
     def __init__(self, remarks: list[str]) -> None:
         self.remarks = remarks
 
-    def dataset(self, model: MetafileModel, config: Config, name: str) -> dict[str, Any]:
-        """Return the data set of a result: the one of that name in the project's suites, or the config's."""
+    def dataset(self, model: MetafileModel, config: Config, name: str, boxes: str) -> dict[str, Any]:
+        """Return the data set of a result: the one of that name in the project's suites, or the config's.
+
+        Args:
+            model: The model.
+            config: Its config, whose box file the data set has.
+            name: The name of the data set.
+            boxes: The boxes of the result: detector or ground-truth.
+        """
         tested = config.test_dataloader.dataset
         annotations = in_data_folder(annotation_file(tested) or "")
         of_config = [one for known in self._known.values() for one in known if one.annotations == annotations]
         of_name = self._known.get(name, [])
-        box_file = normal(tested.get("bbox_file"))
-        for one in of_config:
-            if one in of_name:
-                found = one.model_dump(exclude_defaults=True, exclude_none=True)
-                return found | ({"boxes": in_data_folder(box_file)} if box_file and "boxes" not in found else {})
+        stated = normal(tested.get("bbox_file"))
+        box_file = in_data_folder(stated) if stated else None
+        if alike := [one for one in of_config if one in of_name]:
+            return self._with_boxes(model, alike, box_file, boxes)
         if of_config and of_name:  # a result on another data set than the config's
             return of_name[0].model_dump(exclude_defaults=True, exclude_none=True)
         dataset = {
@@ -54,7 +62,7 @@ class EvaluatedData:
             "images": image_folder(config),
         }
         if box_file:
-            dataset["boxes"] = in_data_folder(box_file)
+            dataset["boxes"] = box_file
         try:
             protocol = protocol_without_files(config)
             dataset["num_keypoints"] = protocol.num_keypoints
@@ -63,6 +71,38 @@ class EvaluatedData:
         except SpecError as error:
             self.remarks.append(f"{model.name}: its config cannot be evaluated without changes: {error}")
         return dataset
+
+    def _with_boxes(
+        self, model: MetafileModel, known: Sequence[Dataset], box_file: str | None, boxes: str
+    ) -> dict[str, Any]:
+        """Return a known data set with a config's box file; facts about another box file are left out."""
+        same = next((one for one in known if one.boxes == box_file), known[0])
+        found = same.model_dump(exclude_defaults=True, exclude_none=True)
+        if same.boxes != box_file and (box_file or boxes == "ground-truth"):
+            found.pop("box_person_ap", None)
+            found.get("counts", {}).pop("boxes", None)
+            if not found.get("counts", True):
+                del found["counts"]
+            if box_file:
+                found["boxes"] = box_file
+                self._remark(f"dataset.box_person_ap: the person AP of the box file {box_file} is not known")
+            else:
+                found.pop("boxes", None)
+        if model.config.is_relative_to(configs_folder()):
+            return found
+        if boxes == "detector" and not box_file:
+            self._remark(f"dataset.boxes: the config names no box file; {same.boxes} is the one of published results")
+        if published := [key for key in ("counts", "box_person_ap") if key in found]:
+            self._remark(
+                f"dataset.{' and dataset.'.join(published)}: the values of the published files; correct or remove them "
+                f"if your {found.get('annotations', 'annotation file')} is another file"
+            )
+        return found
+
+    def _remark(self, text: str) -> None:
+        """Add a remark about a data set, which several models share."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     @cached_property
     def _suites(self) -> list[Suite]:

@@ -30,16 +30,17 @@ _Dumper.add_representer(Decimal, _number)
 
 
 def to_yaml(draft: Draft, metafile: str) -> str:
-    """Return the text of a suite's file, which begins with remarks about values to complete.
+    """Return the text of a suite's file, which begins with the models left out and the values to complete.
 
     Args:
         draft: The suite.
         metafile: The source of the draft, for the first line.
     """
     lines = [f"# Drafted from {metafile}."]
-    if draft.remarks:
-        lines.append("# Complete or check these values:")
-        for remark in draft.remarks:
+    headed = {"Models without a row:": draft.left_out, "Complete or check these values:": draft.remarks}
+    for heading, remarks in headed.items():
+        lines += [f"# {heading}"] if remarks else []
+        for remark in remarks:
             text = " ".join(remark.split())
             lines += textwrap.wrap(
                 text, _WIDTH, initial_indent="# - ", subsequent_indent="#   ", break_on_hyphens=False

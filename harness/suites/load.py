@@ -24,6 +24,9 @@ DEMO = "demo"
 """The suite of the project's own networks, which tests the harness, not MMPose's tables."""
 
 
+_OWN_SUITE = "the path of your own YAML file, such as mine.yaml, whose rows are mine.yaml/ROW"
+
+
 def suite_names() -> list[str]:
     """Return the names of the project's own suites, the demo included."""
     return sorted(path.stem for path in BENCHMARKS.glob("*.yaml"))
@@ -84,10 +87,11 @@ def load_suite(name_or_path: str | Path) -> Suite:
                 f"choose one of its suites: {', '.join(suites_of(name_or_path))}",
             )
         if name_or_path not in suite_names():
+            close = did_you_mean(name_or_path, [*suite_names(), *GROUPS])
+            names = f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or "
             raise UsageError(
-                f"unknown suite: {name_or_path}{did_you_mean(name_or_path, [*suite_names(), *GROUPS])}",
-                f"suites: {', '.join(suite_names())}; groups: {', '.join(GROUPS)}; or the path of your own YAML file, "
-                "such as mine.yaml, whose rows are mine.yaml/ROW",
+                f"unknown suite: {name_or_path}{close}",
+                f"{'your own suite: ' if close else names}{_OWN_SUITE}",
             )
         return _load_file(BENCHMARKS / f"{name_or_path}.yaml")
     return _load_file(Path(name_or_path))
@@ -102,50 +106,59 @@ def argument_of(suite: Suite) -> str:
     return suite.path.as_posix() if suite.path and own else suite.name
 
 
+def row_patterns(glob: str | None) -> list[str] | None:
+    """Return the shell patterns of rows that commas separate; None for all rows."""
+    return None if glob is None else [part for part in map(str.strip, glob.split(",")) if part] or [glob]
+
+
+def row_matches(suite: str, row: str, patterns: Iterable[str] | None) -> bool:
+    """Return whether a row's id, with or without its suite's name, matches one of some patterns; None matches all."""
+    return patterns is None or any(
+        fnmatch.fnmatchcase(name, pattern) for name in (row, f"{suite}/{row}") for pattern in patterns
+    )
+
+
 def matching_rows(suite: Suite, glob: str | None) -> list[Row]:
     """Return the rows whose id, with or without the suite's name, matches a shell pattern; all rows without a pattern.
 
     Commas separate several patterns.
     """
-    if glob is None:
-        return list(suite.rows)
-    patterns = glob.split(",")
-    return [
-        row
-        for row in suite.rows
-        if any(fnmatch.fnmatchcase(name, pattern) for name in (row.id, suite.row_id(row)) for pattern in patterns)
-    ]
+    patterns = row_patterns(glob)
+    return [row for row in suite.rows if row_matches(suite.name, row.id, patterns)]
 
 
 def select_rows(suite: Suite, glob: str | None) -> list[Row]:
-    """Return the rows that a pattern matches; all rows without a pattern.
+    """Return the rows that patterns match; all rows without a pattern.
 
     Raises:
-        UsageError: No row matches.
+        UsageError: A pattern matches no row.
     """
-    rows = matching_rows(suite, glob)
-    if glob is not None and not rows:
-        close = did_you_mean(glob.removeprefix(f"{suite.name}/"), [row.id for row in suite.rows])
-        raise UsageError(
-            f"no row of {suite.name} matches {glob}{close}", f"harness list {argument_of(suite)} shows its rows"
-        )
-    return rows
+    if unmatched := _unmatched([suite], glob):
+        ids = [row.id for row in suite.rows]
+        named = ", ".join(one + did_you_mean(one.removeprefix(f"{suite.name}/"), ids) for one in unmatched)
+        raise UsageError(f"no row of {suite.name} matches {named}", f"harness list {argument_of(suite)} shows its rows")
+    return matching_rows(suite, glob)
 
 
 def select(suites: Iterable[str], glob: str | None) -> list[tuple[Suite, list[Row]]]:
     """Return the suites, including those of groups, in which a pattern matches rows, with these rows.
 
     Raises:
-        UsageError: A suite does not exist, or no row matches in any suite.
+        UsageError: A suite does not exist, or a pattern matches no row in any suite.
         SpecError: A suite cannot be used.
     """
     loaded = [load_suite(suite) for suite in expanded(suites)]
     if len(loaded) == 1:
         return [(loaded[0], select_rows(loaded[0], glob))]
-    found = [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
-    if not found:
-        raise UsageError(f"no row matches {glob}", "harness list shows all rows")
-    return found
+    if unmatched := _unmatched(loaded, glob):
+        raise UsageError(f"no row matches {', '.join(unmatched)}", "harness list shows all rows")
+    return [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
+
+
+def _unmatched(suites: Iterable[Suite], glob: str | None) -> list[str]:
+    """Return the patterns that match no row of some suites."""
+    rows = [(suite.name, row.id) for suite in suites for row in suite.rows]
+    return [pattern for pattern in row_patterns(glob) or () if not any(row_matches(*row, [pattern]) for row in rows)]
 
 
 def _is_path(text: str) -> bool:
@@ -189,6 +202,18 @@ def _model_at(location: Location) -> type[schema.SuiteFields]:
             return schema.PublishedValue
 
 
+def _too_large(name: str, stated: float | schema.PublishedValue, metric: schema.Metric) -> str | None:
+    """Return the problem of a claim above 1, or above 100 in percent; None if the claim is refuted or in bounds."""
+    value, refuted = (stated.value, stated.refuted) if isinstance(stated, schema.PublishedValue) else (stated, None)
+    if metric.unit == "px" or value <= metric.scale or refuted:
+        return None
+    if metric.unit == "percent":
+        return f"found {value:g}; in percent, {name} is at most 100: correct the value"
+    return (
+        f"found {value:g}; as a fraction, {name} is at most 1: write {value / 100:g}, or `unit: percent` in the metrics"
+    )
+
+
 def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
     """Yield problems between fields, which the schema does not check."""
     seen: dict[str, int] = {}
@@ -207,6 +232,9 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
                 for metric in values.keys() - suite.metrics.keys():
                     close = did_you_mean(metric, metrics)
                     yield (*place, source, metric), f"unknown metric{close}; this suite's: {', '.join(metrics)}"
+                for metric in values.keys() & suite.metrics.keys():
+                    if problem := _too_large(metric, values[metric], suite.metrics[metric]):
+                        yield (*place, source, metric), problem
         for column in row.unconfirmed.keys() - {column.name for column in row.columns}:
             yield (*here, "unconfirmed", column), "the row's table has no such metric"
         if row.runs_are == "subsets":

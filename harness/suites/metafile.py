@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from harness.errors import MALFORMED, SpecError, brief
+from harness.suites.configs import configs_folder
 
 _FORM = "a metafile has a list `Models`, each with Name, Config, Weights and Results (see MMPose's model-index.yml)"
 
@@ -44,9 +45,12 @@ def read_metafile(path: Path) -> list[MetafileModel]:
 
     Raises:
         SpecError: The file cannot be read, or a field is missing or has another type; the message names file and field.
+        ObtainError: MMPose is not installed.
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), yaml.CBaseLoader)
+    except FileNotFoundError:
+        raise SpecError(f"metafile {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"metafile {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -62,6 +66,9 @@ def read_metafile(path: Path) -> list[MetafileModel]:
 
 
 def _model(path: Path, where: str, entry: Any) -> MetafileModel:
+    for field in ("Config", "Results"):
+        if isinstance(entry, dict) and field not in entry:
+            raise SpecError(f"metafile {path}: {where}: the field {field} is missing", _FORM)
     try:
         results = [
             MetafileResult(str(result["Dataset"]), {str(key): str(value) for key, value in result["Metrics"].items()})
@@ -71,16 +78,17 @@ def _model(path: Path, where: str, entry: Any) -> MetafileModel:
         name = str(entry.get("Name") or Path(stated).stem)
         return MetafileModel(name, _config(path, stated), stated, str(entry.get("Weights") or ""), tuple(results))
     except MALFORMED as error:
-        found = brief(entry)
-        raise SpecError(f"metafile {path}: {where}: a field is missing or of another type: {found}", _FORM) from error
+        what = "a field is of another type, or its Results have no Dataset or Metrics"
+        raise SpecError(f"metafile {path}: {where}: {what}: {brief(entry)}", _FORM) from error
 
 
 def _config(metafile: Path, stated: str) -> Path:
     """Return a config's file; its path is relative to the repository's root or to the metafile's folder.
 
-    If no such file exists, as for the outdated paths in mmpose's cpm_jhmdb.yml, return the path of a file of this name
-    beside the metafile.
+    If no such file exists, as for the outdated paths in mmpose's cpm_jhmdb.yml, return a file of this name beside the
+    metafile; or else, as for a copied metafile, the path in the configs of the installed MMPose.
     """
     places = [folder / stated for folder in metafile.resolve().parents]
     beside = metafile.resolve().parent / Path(stated).name
-    return next((path for path in places if path.is_file()), beside)
+    installed = configs_folder() / stated.removeprefix(f"{configs_folder().name}/")
+    return next((path for path in (*places, beside, installed) if path.is_file()), beside)

@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 from harness.errors import MALFORMED, SpecError, brief
 
 _SHOWN_AT_ONCE = 20
+_LISTED = 20
+"""Largest number of allowed values that a message lists."""
 _DEEPEST = 50
 """Largest depth of nested lists and mappings."""
 _LARGEST = 1_000_000
@@ -180,7 +182,9 @@ def describe_problem(error: ErrorDetails, model_at: Callable[[Location], type[Ba
             return location[:-1], f"the key {location[-1]!r} is missing"
         case "literal_error":
             allowed = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
-            return location, f"found {brief(found)}{did_you_mean(str(found), allowed)}; allowed: {', '.join(allowed)}"
+            many = "`harness check --json-schema` lists the allowed values"
+            listed = f"allowed: {', '.join(allowed)}" if len(allowed) <= _LISTED else many
+            return location, f"found {brief(found)}{did_you_mean(str(found), allowed)}; {listed}"
         case "string_type" if isinstance(found, int | float):
             return location, f"found {brief(found)}, a number; it must be text: put it in quotes"
         case "float_type" | "int_type" if isinstance(found, str):

@@ -165,7 +165,7 @@ DETECT = "coco --detector yolox_tiny_8xb8-300e_coco --out new.json --data SAMPLE
     ("arguments", "code", "message"),
     [
         ("posetrack18 --data SAMPLES", 2, "no row of posetrack18 uses a detector's boxes"),
-        ("coco --data nowhere", 2, "no data folder nowhere"),
+        ("coco --data nowhere", 2, "the data folder nowhere does not exist"),
         ("coco --data SAMPLES --file no.json", 3, "the box file is missing: no.json"),
         ("coco --data SAMPLES --limit 1", 2, "--limit needs --detector"),
         ("coco --data SAMPLES --weights random:0", 2, "--weights needs --detector"),

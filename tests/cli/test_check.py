@@ -27,7 +27,7 @@ Known disagreements: what was published, then what MMPose's metafile states
 PROBLEMS = """\
 aic  2 rows, 2 runs, 0 agree, 3 problems
 
-Problems: what the suite states, then what MMPose states
+Problems: what the suite states, then what was found
   aic/hrnet-w32-256x192  AP 0.324, 0.323; AR 0.367, 0.366
   aic/resnet-101-256x192  no longer there: AP 0.290, 0.294
     an old checkpoint's
@@ -126,3 +126,88 @@ def test_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     schema = json.loads(capsys.readouterr().out)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["required"] == ["schema_version", "name", "title", "dataset", "metrics", "rows"]
+
+
+OWN = """\
+schema_version: 1
+name: mine
+title: Mine
+dataset:
+  name: AIC
+  num_keypoints: 14
+  annotations: aic/annotations/aic_val.json
+  images: aic/ai_challenger_keypoint_validation_20170911/keypoint_validation_images_20170911
+metrics:
+  AP: {label: AP, unit: fraction, decimals: 3}
+rows:
+  - id: net
+    label: Net
+    input_size: 256x192
+    boxes: ground-truth
+    published:
+      table: {AP: 0.5}
+    runs:
+      val:
+        config: body_2d_keypoint/topdown_heatmap/aic/td-hm_hrnet-w32_8xb64-210e_aic-256x192.py
+        checkpoint: {url: net.pth, sha256: "9a129038"}
+"""
+
+
+def check_own(folder: Path, capsys: pytest.CaptureFixture[str], old: str = "", new: str = "") -> tuple[int, str]:
+    """Return exit code and output of a check of a changed suite."""
+    assert old in OWN
+    (folder / "net.pth").write_bytes(b"weights")
+    (folder / "mine.yaml").write_text(OWN.replace(old, new, 1))
+    code = main(["check", str(folder / "mine.yaml")])
+    output, error = capsys.readouterr()
+    return code, " ".join((output + error).split())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"9a129038"', '"9a129039"', "checkpoint.sha256 9a129039, 9a129038d9a00aed of the file {folder}/net.pth"),
+        ('"9a129038"', '"9a129039"', 'if it is the right file, state sha256: "9a129038d9a00aed"'),
+        ("net.pth", "nets/net.pth", "checkpoint.url nets/net.pth, there is no file {folder}/nets/net.pth"),
+        ("net.pth", "nets/net.pth", "correct the path, which is relative to the suite's file"),
+        (
+            'net.pth, sha256: "9a129038"',
+            'https://example.org/net.pth, sha256: "00000000"',
+            "checkpoint.sha256 00000000, this is the placeholder of a draft",
+        ),
+        ("aic/annotations/", "to-be-completed/", "annotations to-be-completed/aic_val.json, this is the placeholder"),
+    ],
+)
+def test_unfinished_suites_and_wrong_files_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, expected: str
+) -> None:
+    assert check_own(tmp_path, capsys)[0] == 0
+    code, output = check_own(tmp_path, capsys, old, new)
+    assert code == 1
+    assert expected.format(folder=tmp_path) in output
+    assert "mine/net" in output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("AP: 0.5", "AP: 55.8", "published.table.AP: found 55.8; as a fraction, AP is at most 1: write 0.558"),
+        ("AP: 0.5", "AP: {value: 55.8}", "published.table.AP: found 55.8; as a fraction, AP is at most 1"),
+        ("AP: 0.5", "AP: {value: 55.8, refuted: a misprint}", None),
+        ("fraction", "percent", None),
+    ],
+)
+def test_claims_out_of_bounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, expected: str | None
+) -> None:
+    code, output = check_own(tmp_path, capsys, old, new)
+    assert code == (2 if expected else 0)
+    if expected:
+        assert f"mine.yaml:17: rows[0].{expected}" in output
+
+
+def test_a_claim_above_all_percents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = OWN.replace("unit: fraction", "unit: percent").replace("AP: 0.5", "AP: 558")
+    (tmp_path / "mine.yaml").write_text(text)
+    assert main(["check", str(tmp_path / "mine.yaml")]) == 2
+    assert "rows[0].published.table.AP: found 558; in percent, AP is at most 100" in capsys.readouterr().err

@@ -122,4 +122,4 @@ def test_wrong_usage(harness: Harness, tmp_path: Path) -> None:
     )
     code, output, error = harness("check", "aic", "--data", tmp_path / "nowhere")
     assert (code, output) == (2, "")
-    assert error.startswith(f"error: no data folder {tmp_path / 'nowhere'}\n")
+    assert error.startswith(f"error: the data folder {tmp_path / 'nowhere'} does not exist\n")

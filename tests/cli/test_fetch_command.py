@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,3 +244,49 @@ def test_the_whole_table_beside_a_suite(harness: Harness, server: Server) -> Non
     jhmdb, everything = out.splitlines()[-2:]
     assert jhmdb.startswith("8 to download: ")
     assert re.fullmatch(r"for all 390 rows of all tables: 366 to download: .* of unknown size; 44 by hand", everything)
+
+
+PART = """\
+schema_version: 1
+name: mine
+title: A part of COCO
+dataset:
+  name: COCO
+  num_keypoints: 17
+  annotations: coco/annotations/person_keypoints_val2017.json
+  images: coco/val2017
+metrics:
+  AP: {label: AP, unit: fraction, decimals: 3}
+rows:
+  - id: net
+    label: Net
+    input_size: 256x192
+    boxes: ground-truth
+    runs:
+      val:
+        config: body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py
+        checkpoint: {url: net.pth, sha256: null}
+"""
+
+
+def test_the_images_that_the_annotations_list_are_enough(harness: Harness, samples: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(samples / "coco", data / "coco")
+    (tmp_path / "net.pth").write_bytes(b"weights")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text(PART)
+    annotations = data / "coco/annotations/person_keypoints_val2017.json"
+    names = [image["file_name"] for image in json.loads(annotations.read_text())["images"]]
+
+    code, out, _ = harness("fetch", suite, "--data", data, "--dry-run")
+    assert code == 0
+    assert f"coco/val2017  (the {len(names)} images that the annotations list)\n" in out
+    assert "nothing to download; 3 there" in out
+
+    (data / "coco/val2017" / names[-1]).unlink()
+    _, out, _ = harness("fetch", suite, "--data", data, "--dry-run")
+    assert re.search(r"  incomplete .* coco/val2017  \(4 of 5,000 files\)\n", out)
+    (data / "coco/val2017" / names[-1]).write_bytes(b"")
+    annotations.write_text("{}")
+    _, out, _ = harness("fetch", suite, "--data", data, "--dry-run")
+    assert "  incomplete " in out

@@ -166,7 +166,10 @@ def test_unknown_suite(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "ccoo", "--json"]) == 2
     output, error = capsys.readouterr()
     assert output == ""
-    assert error.startswith("error: unknown suite: ccoo (did you mean coco?)\n  suites: 300w, ")
+    own = "your own suite: the path of your own YAML file, such as mine.yaml, whose rows are mine.yaml/ROW"
+    assert error == f"error: unknown suite: ccoo (did you mean coco?)\n  {own}\n"
+    assert main(["list", "xyz"]) == 2
+    assert capsys.readouterr().err.startswith("error: unknown suite: xyz\n  suites: 300w, ")
 
 
 @pytest.mark.parametrize("arguments", [["lst"], ["list", "--row", "x"], ["list", "--no-such-option"]])

@@ -212,7 +212,7 @@ def test_wrong_number_of_people(harness: Harness, mpii: Path) -> None:
         ("runs coco --predictions f", "--predictions needs exactly one SUITE, not 2: runs coco"),
         ("runs/coco --predictions f --data .", f"there is no suite file {Path('runs/coco')}"),
         ("ccoo --predictions f --data .", "unknown suite: ccoo (did you mean coco?)"),
-        ("coco --predictions f", "no data folder data"),
+        ("coco --predictions f", "the data folder data does not exist"),
         (
             "coco",
             "no run with predictions found below coco\n  make one with `harness run`, or score a file under a suite: ",

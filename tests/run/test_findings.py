@@ -454,3 +454,24 @@ def test_the_demo_has_no_findings(harness: Harness, demo: Path) -> None:
     assert code == 0
     found = [problem for data in json.loads(output)["data"] for problem in data["problems"]]
     assert [problem for problem in found if problem["severity"] != "note"] == []
+
+
+def test_sizes_that_the_config_contradicts(own: Path, harness: Harness) -> None:
+    suite = own / "own.yaml"
+    right = suite.read_text()
+    sizes = "the suite contradicts the config: it states input_size 256x192, but net.py has 64x64"
+    keypoints = "the suite contradicts the config: it states dataset.num_keypoints 4, but net.py has 5"
+    suite.write_text(right.replace("input_size: 64x64", "input_size: 256x192").replace("points: 5", "points: 4"))
+    for _ in ("predicted", "kept"):
+        code, output, _ = harness(*RUN)
+        assert code == 0
+        assert f"warning: own/net-64x64: {sizes}" in output
+        assert f"warning: own/net-64x64: {keypoints}" in output
+        assert [warning.partition(",")[0] for warning in Record.load(FOLDER / "record.json").warnings[:2]] == [
+            "the suite contradicts the config: it states input_size 256x192",
+            "the suite contradicts the config: it states dataset.num_keypoints 4",
+        ]
+    suite.write_text(right)
+    assert "the suite contradicts" not in harness(*RUN)[1]
+    suite.write_text(right.replace("input_size: 64x64", "input_size: 256x192"))
+    assert sizes in harness(*RUN)[1]

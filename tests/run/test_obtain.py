@@ -218,7 +218,7 @@ def test_the_checkpoint_of_ones_own_suite(harness: Harness, server: Server) -> N
     code, out, _ = harness("run", "own.yaml", "--limit", 1)
     assert code == 0
     found = record("own/mine")
-    assert (found.status, found.reason) == ("partial", "only the first 1 images (--limit)")
+    assert (found.status, found.reason) == ("partial", "only the first image (--limit)")
     assert found.weights is not None
     assert (found.weights.sha256, found.weights.size) == (sha256, len(file.getvalue()))
     kept = below(Path("cache"))

@@ -58,7 +58,7 @@ def test_a_partial_run_and_its_folder(harness: Harness, data: Path) -> None:
     assert err == ""
     assert out.splitlines()[0].startswith("coco/alexnet-256x192   AP 0.448 -> ")
     assert out.splitlines()[0].endswith("partial")
-    assert "only the first 1 images (--limit); seeded weights instead of the checkpoint (--weights random:0)" in out
+    assert "only the first image (--limit); seeded weights instead of the checkpoint (--weights random:0)" in out
     folder = Path("runs/coco") / ROW / "val"
     assert {path.name for path in folder.iterdir()} == FILES
     for name in FILES - {"predictions.parquet", "log.txt"}:
@@ -344,10 +344,10 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
         (("cocoa",), "cocoa"),
         (("coco", "--weights", "random"), "'random' is not random:SEED"),
         (("coco", "--limit", "0"), "0 is not in the range"),
-        (("coco", "--data", "nowhere", "--offline"), "no data folder nowhere"),
+        (("coco", "--data", "nowhere", "--offline"), "the data folder nowhere does not exist"),
         (("coco", "--boxes", "nowhere.json"), "--boxes nowhere.json: no such file"),
         (("coco", "--boxes", "http://[::1"), "--boxes http://[::1: Invalid IPv6 URL"),
-        (("coco", "--data", "data/coco/annotations/person_keypoints_val2017.json"), "no data folder"),
+        (("coco", "--data", "data/coco/annotations/person_keypoints_val2017.json"), "val2017.json is a file"),
         (("coco", "--out", "data/coco/annotations/person_keypoints_val2017.json"), "cannot be written to"),
         (("coco", "--device", "cuda:99"), "--device cuda:99 cannot be used"),
     ],

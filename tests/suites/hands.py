@@ -31,7 +31,7 @@ rows:
     published:
       table: {AP: 0.5}
     runs:
-      val: {config: net.py, checkpoint: {url: net.pth, sha256: "0000000000000000"}}
+      val: {config: net.py, checkpoint: {url: net.pth, sha256: null}}
 """
 CONFIG = """\
 _base_ = ["mmpose::_base_/default_runtime.py"]
@@ -131,6 +131,7 @@ class Hands:
         self.suite.write_text(SUITE)
         self.config.write_text(CONFIG)
         self.info.write_text(info())
+        (folder / "net.pth").write_bytes(b"weights")
         self.write("val.json", annotations())
         self.write("boxes.json", boxes())
 

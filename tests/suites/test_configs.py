@@ -56,6 +56,9 @@ def test_config_that_does_not_exist() -> None:
     wrong = run.model_copy(update={"config": run.config.replace("res101", "res110")})
     with pytest.raises(SpecError, match=r"^aic: there is no config .*res110_.*\n  did you mean td-hm_res101_8xb64"):
         config_path(suite, wrong)
+    wrong = run.model_copy(update={"config": "xyz.py"})
+    with pytest.raises(SpecError, match=r"MMPose's configs folder or to the suite's file .*aic\.yaml$"):
+        config_path(suite, wrong)
 
 
 def test_own_config_beside_the_suite(tmp_path: Path) -> None:

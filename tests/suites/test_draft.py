@@ -114,7 +114,10 @@ def test_a_fork_of_ones_own(tmp_path: Path, harness: Harness) -> None:
     metafile = write_fork(tmp_path / "fork")
     code, out, err = harness("import", metafile, "--out", tmp_path / "suites")
     assert (code, err) == (0, "")
-    assert "metafile.yaml: 1 row\n" in out
+    assert "metafile.yaml: 1 row; 1 to be completed" in out  # whether its data is the published one
+    assert "dataset.counts and dataset.box_person_ap: the values of the published files" in (
+        tmp_path / "suites/metafile.yaml"
+    ).read_text().replace("\n#  ", "")
     suite = load_suite(tmp_path / "suites" / "metafile.yaml")
     (row,) = suite.rows
     assert (row.id, row.label, row.boxes, row.input_size) == (
@@ -144,7 +147,7 @@ def test_what_cannot_be_known_is_named(tmp_path: Path, harness: Harness) -> None
     results = [{"Dataset": "COCO", "Metrics": {"AP": 0.7, "mIoU": 0.5, "AR": "n/a"}}]
     metafile = write_fork(tmp_path, Weights="https://example.org/net.pth", Results=results)
     _, out, _ = harness("import", metafile, "--out", tmp_path)
-    assert "1 row; 3 to be completed" in out
+    assert "1 row; 4 to be completed" in out
     head = (tmp_path / "metafile.yaml").read_text().split("schema_version")[0].replace("\n#  ", "")
     assert "checkpoint.sha256: the address has no hash in its name: https://example.org/net.pth" in head
     assert "mIoU 0.5 on COCO is left out" in head
@@ -156,7 +159,13 @@ def test_a_model_without_config_leaves_the_others(tmp_path: Path, harness: Harne
     lost.rename(lost.with_name("lost.yml"))
     code, out, err = harness("import", lost.with_name("lost.yml"), good, "--out", tmp_path)
     assert code == 2
-    assert "lost.yml: no model can be drafted: my: net_256x192 #1 is left out: its config is missing" in err
+    (head, line) = err.splitlines()
+    assert head.endswith("lost.yml: no model can be drafted")
+    lost_folder = tmp_path / "b/configs/nets"
+    assert line == (
+        f"  my: net_256x192 #1 is left out: there is no config configs/nets/lost.py in {lost_folder}, in the folders "
+        f"above it or in MMPose's {configs_folder()}; correct the key Config"
+    )
     assert "metafile.yaml: 1 row" in out
     assert not (tmp_path / "lost.yaml").exists()
 
@@ -166,8 +175,8 @@ def test_a_model_without_config_leaves_the_others(tmp_path: Path, harness: Harne
     [
         ("Models: [", "is not YAML"),
         ("Collections: []", "has no list `Models`"),
-        ("Models: [3]", r"Models\[0\]: a field is missing or of another type: '3'"),
-        ("Models: [{Name: net, Config: net.py}]", r"Models\[0\]: a field is missing"),
+        ("Models: [3]", r"Models\[0\]: a field is of another type.*: '3'"),
+        ("Models: [{Name: net, Config: net.py}]", r"Models\[0\]: the field Results is missing"),
         ("Models: [{Name: net, Config: net.py, Results: [{Dataset: COCO, Metrics: [0.7]}]}]", r"Models\[0\]: a field"),
     ],
 )
@@ -176,7 +185,7 @@ def test_other_forms_are_refused(tmp_path: Path, text: str, message: str) -> Non
     path.write_text(text)
     with pytest.raises(SpecError, match=message):
         read_metafile(path)
-    with pytest.raises(SpecError, match="cannot be read"):
+    with pytest.raises(SpecError, match=r"none.yml does not exist$"):
         read_metafile(tmp_path / "none.yml")
 
 
@@ -187,3 +196,49 @@ def test_values_with_the_digits_that_were_printed(tmp_path: Path) -> None:
     draft = draft_suite(metafile, tmp_path)
     assert "metafile: {AP: 0.700}" in to_yaml(draft, "metafile.yml")
     assert draft.suite["metrics"]["AP"]["decimals"] == 3
+
+
+def write_boxes(config: Path, boxes: str | None) -> None:
+    """Write a config that evaluates a box file, or none."""
+    config.write_text(
+        f"{NET}test_dataloader = dict(dataset=dict(bbox_file={boxes!r}))\nval_dataloader = test_dataloader\n"
+    )
+
+
+def test_boxes_of_the_config_without_facts_about_others(tmp_path: Path) -> None:
+    metafile = write_fork(tmp_path)
+    config = metafile.with_name("net.py")
+    write_boxes(config, "data/coco/mine/tiny.json")
+    draft = draft_suite(metafile, tmp_path)
+    dataset = draft.suite["dataset"]
+    assert dataset["boxes"] == "coco/mine/tiny.json"
+    assert "box_person_ap" not in dataset
+    assert dataset["counts"].keys() == {"images", "people"}
+    assert [remark.partition(":")[0] for remark in draft.remarks] == ["dataset.box_person_ap", "dataset.counts"]
+
+    write_boxes(config, None)
+    draft = draft_suite(metafile, tmp_path)
+    assert draft.suite["rows"][0]["boxes"] == "ground-truth"
+    assert not draft.suite["dataset"].keys() & {"boxes", "box_person_ap"}
+
+
+def test_a_config_of_mmpose_has_published_data(tmp_path: Path) -> None:
+    (metafile,) = configs_folder().glob("body_2d_keypoint/topdown_heatmap/coco/alexnet_coco.yml")
+    draft = draft_suite(metafile, tmp_path)
+    assert draft.remarks == []
+    assert draft.suite["dataset"]["box_person_ap"] == 56.4
+
+
+def test_a_copy_of_mmposes_metafile_with_another_model(tmp_path: Path, harness: Harness) -> None:
+    (metafile,) = configs_folder().glob("body_2d_keypoint/topdown_heatmap/coco/alexnet_coco.yml")
+    document = yaml.load(metafile.read_text(), yaml.BaseLoader)
+    document["Models"].append(document["Models"][0] | {"Name": "lost", "Config": "configs/lost.py"})
+    (tmp_path / "own.yml").write_text(yaml.safe_dump(document))
+    code, out, err = harness("import", tmp_path / "own.yml", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert "own.yaml: 1 row; 1 model left out, listed in its first lines" in out
+    text = (tmp_path / "own.yaml").read_text()
+    assert "# Models without a row:\n# - lost is left out: there is no config configs/lost.py" in text
+    assert "Complete or check" not in text
+    (row,) = load_suite(tmp_path / "own.yaml").rows
+    assert row.runs["val"].config.startswith("body_2d_keypoint/")

@@ -70,7 +70,7 @@ def test_another_annotation_file_than_the_rows_is_refused(hands: Hands) -> None:
 
 def test_check_warns_of_other_boxes(hands: Hands, harness: Any) -> None:
     hands.replace(hands.suite, "boxes: ground-truth", "boxes: detector")
-    assert harness("check", hands.suite)[:2] == (0, "hands  1 rows, 1 runs, 1 agree\n")
+    assert harness("check", hands.suite)[:2] == (0, "hands  1 row, 1 run, 1 agree\n")
     hands.replace(hands.config, 'ann_file="val.json", ', f'ann_file="val.json", {OTHER}')
     code, output, _ = harness("check", hands.suite)
     assert code == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hands import Hands
+from hands import Hands, annotations
 
 WHOLE = "ids are whole numbers, the same in images, annotations and box files: write 1, not '1' or 1.0"
 
@@ -116,6 +116,14 @@ def test_hints_name_the_suite_by_its_file(tmp_path: Path, harness: Any) -> None:
     code, output, _ = harness("run", "own/mine.yaml", *options)
     assert code == 3
     assert "`harness fetch own/mine.yaml --dry-run` lists the missing files" in output
+    hands.write("val.json", annotations())
+    hands.suite.write_text(hands.suite.read_text().replace("sha256: null", 'sha256: "01234567"'))
+    code, output, _ = harness("run", "own/mine.yaml", "--data", hands.data, "--offline", "--out", tmp_path / "out")
+    assert code == 3
+    assert "net.pth has sha256 9a129038, the suite states 01234567" in output
+    assert "1 row is not done\n" in output
+    assert "harness fetch" not in output
+    (hands.data / "hands" / "val.json").unlink()
     (tmp_path / "own" / "net.pth").write_bytes(b"")
     code, output, _ = harness("fetch", "own/mine.yaml", "--dry-run", "--data", hands.data)
     assert code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.suites.load import load_suite, matching_rows, select_rows, suite_names
+from harness.suites.load import BENCHMARKS, load_suite, matching_rows, select, select_rows, suite_names
 from harness.suites.schema import Row, Suite
 
 # From configs/body_2d_keypoint/topdown_heatmap/README.md of MMPose 1.3.2. MPII's CPM is printed as 368x368*; the
@@ -221,6 +221,19 @@ def test_no_row_matches() -> None:
         " (did you mean vitpose-s-256x192 or vitpose-b-256x192 or vitpose-s-256x192-gt?)\n"
         "  harness list humanart shows its rows"
     )
+
+
+def test_each_pattern_must_match(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^no row of humanart matches vitpose-x-1 \(did you mean .*\?\), nosuch\*\n"):
+        select_rows(load_suite("humanart"), "*-gt,vitpose-x-1,nosuch*")
+    assert len(select_rows(load_suite("humanart"), "*-gt, vitpose-s-256x192,")) == 3
+    with pytest.raises(UsageError, match=r"^no row matches nosuch\n"):
+        select(["humanart", "aic"], "*-gt,nosuch")
+    assert [suite.name for suite, _ in select(["humanart", "aic"], "*-gt")] == ["humanart"]
+    own = tmp_path / "own.yaml"
+    own.write_text((BENCHMARKS / "humanart.yaml").read_text())
+    with pytest.raises(UsageError, match=f"harness list {own} shows its rows"):
+        select_rows(load_suite(own), "*-gt,nosuch")
 
 
 def test_unknown_suite() -> None:
