@@ -1,4 +1,4 @@
-"""Finds out whether the images that an annotation file lists exist, for part data sets of one's own."""
+"""Whether the images that an annotation file lists exist; also for an own part of a data set."""
 
 from collections.abc import Iterable
 from pathlib import Path
