@@ -242,7 +242,11 @@ def release(session: nox.Session) -> None:
         session.run("harness", "score", "runs")
         session.run("harness", "report", "runs")
         session.run("harness", "compare", "runs", str(root / "results"), "demo", "--data", "data")
-        session.run("python", str(root / "tests" / "public_names.py"), "examples")
+        # The examples begin without results.
+        Path("examples").mkdir()
+        Path("examples", "data").symlink_to(out / "data")
+        with session.chdir("examples"):
+            session.run("python", str(root / "tests" / "public_names.py"), "examples")
         session.install("mypy", "pandas-stubs")
         # A copy outside the checkout, so that mypy does not read the checkout's configuration or package.
         shutil.copy(root / "tests" / "docs" / "user_script.py", "user_script.py")
