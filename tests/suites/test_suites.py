@@ -237,8 +237,10 @@ def test_each_pattern_must_match(tmp_path: Path) -> None:
 
 
 def test_unknown_suite() -> None:
-    with pytest.raises(UsageError, match=r"^unknown suite: cocoo \(did you mean coco\?\)\n  suites: .*posetrack18"):
+    with pytest.raises(UsageError, match=r"^unknown suite: cocoo \(did you mean coco\?\)\n  your own suite: "):
         load_suite("cocoo")
+    with pytest.raises(UsageError, match=r"^unknown suite: zzz\n  suites: .*posetrack18"):
+        load_suite("zzz")
 
 
 def test_own_suite_by_path(tmp_path: Path, suites: list[Suite]) -> None:
