@@ -147,7 +147,7 @@ def faults(session: nox.Session) -> None:
 
     Some faults are planted in whole rows and found with published values. Many are planted on a few images and found
     with a baseline; results/faults.md lists them. HARNESS_FAULTS selects some of these, separated by semicolons. Takes
-    half an hour on two cores.
+    about two hours on two cores, the second part ten minutes of it.
     """
     install(session)
     files = ("tests/demo/every_fault.py", "tests/demo/fault_table.py")

@@ -1,4 +1,4 @@
-"""Every planted fault on whole rows of the demo suite, for `nox -s faults`; takes a quarter of an hour on two cores."""
+"""Every planted fault on whole rows of the demo suite, for `nox -s faults`; takes about two hours."""
 
 from pathlib import Path
 
