@@ -106,7 +106,7 @@ def _counts(audits: list[Audit]) -> str:
     parts = [counted(len(rows), "row"), counted(sum(len(row.runs) for row in rows), "run")]
     parts.append(f"{sum(audit.agreeing for audit in audits)} agree")
     if known := sum(len(audit.rows("known")) for audit in audits):
-        parts.append(f"{known} known disagreements" if known > 1 else "1 known disagreement")
+        parts.append(counted(known, "known disagreement"))
     if stuck := sum(len(_stuck(audit)) for audit in audits):
         parts.append(f"{stuck} cannot be run")
     if problems := sum(len(audit.problems) for audit in audits):

@@ -12,7 +12,6 @@ from typing import Generic, Literal, cast
 
 from harness.assets.dataset import data_file
 from harness.datasets.findings import find_problems, scored_files, usable
-from harness.datasets.lookup import file_names
 from harness.errors import ObtainError, SpecError, UsageError
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
@@ -23,7 +22,7 @@ from harness.suites.configs import load_config
 from harness.suites.ledger import annotation_path, read_scoring
 from harness.suites.metainfo import read_metainfo
 from harness.suites.pool import is_pool
-from harness.suites.schema import Row, Run, Suite
+from harness.suites.schema import Counts, Row, Run, Suite
 
 SCHEMA_VERSION = 1
 
@@ -156,7 +155,8 @@ def score_foreign(
     names = read_metainfo(load_config(suite, row, spec).test_dataloader.dataset).names
     files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
-    warnings = [*_part_warnings(suite, row, protocol, data), *usable(find_problems(files, data, digests)[1])]
+    annotated, problems = find_problems(files, data, digests)
+    warnings = [*_part_warnings(suite.dataset_of(row).counts, len(annotated.images.ids)), *usable(problems)]
     outcome = family.score_foreign(ForeignFile(path, protocol, data, array))
     return ForeignScore(
         suite=suite.name,
@@ -170,13 +170,9 @@ def score_foreign(
     )
 
 
-def _part_warnings(suite: Suite, row: Row, protocol: ForeignProtocol, data: Path) -> list[str]:
-    """Return a warning if the annotations have fewer images than the suite states for the whole data set."""
-    counts = suite.dataset_of(row).counts
-    if counts is None or counts.images is None:
-        return []
-    listed = len(file_names(protocol.dataset, data / protocol.annotations.path))
-    if listed >= counts.images:
+def _part_warnings(counts: Counts | None, listed: int) -> list[str]:
+    """Return a warning if the annotations have fewer images, `listed`, than the suite states for the whole data set."""
+    if counts is None or counts.images is None or listed >= counts.images:
         return []
     return [
         f"the annotations have {listed:,} of {counts.images:,} images: metrics of a part do not compare with published "

@@ -2,7 +2,6 @@
 configs of MMPose."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from engines import near_truth_network
 from harness.arrays import Float32, Indices
 from harness.metrics.match import evaluate
 from harness.openmmlab import xtcocotools_ext
-from harness.plugins import plugins
 from harness.predict.forward import Forward
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
@@ -137,13 +135,7 @@ def planned(suite: Suite, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     return make_plan(suite, suite.rows[0], "val", settings)
 
 
-def of_families(configs: Sequence[str]) -> list[Any]:
-    """Return configs as parameters; those with PCK are skipped if that family is not installed."""
-    without = pytest.mark.skipif("pck" not in plugins("metrics"), reason="PCK is not supported")
-    return [pytest.param(config, marks=[] if config == AP10K else without) for config in configs]
-
-
-@pytest.mark.parametrize("config", of_families([AP10K, FREIHAND, LOWER]))
+@pytest.mark.parametrize("config", [AP10K, FREIHAND, LOWER])
 def test_poses_near_the_truth(config: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Metrics between 0 and 1 equal those of MMPose's own evaluators; for AP-10K a mean over three species."""
     if config == AP10K and xtcocotools_ext.install() == "stand-in":
