@@ -172,7 +172,7 @@ def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
         yield _cause("decoding", observed.scores, "possible", "the keypoints are the same, their scores are not")
         return
     texts = [text for _, text, _ in observed.motions]
-    some = observed.moved_images <= 0.5 * observed.images and observed.whole_images
+    some = observed.moved_images <= 0.5 * observed.images and observed.whole_images and not observed.same_scores
     if some and not observed.boxes:
         said = f"predictions differ in {observed.moved_images} of {observed.images} images, for most people in these"
         yield _cause("image content", said, "likely", *texts)

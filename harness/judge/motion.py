@@ -14,7 +14,8 @@ from harness.protocol import Protocol
 SAME = 0.01
 """Coordinates that differ by at most this, px, count as equal; rounding errors of single precision are smaller."""
 MOST = 0.98
-"""A relation that holds for this share of the keypoints counts as holding for all; those at an edge may be clipped."""
+"""A relation that holds for this share of the keypoints counts as holding for all; those at an edge may be clipped. It
+must hold for this share of the moved keypoints, and for this share of all keypoints of the people with a moved one."""
 GRID = 0.02
 """Heatmap px: values this close to a whole pixel count as on it. Covers single-precision rounding for crops of several
 thousand px."""
@@ -36,7 +37,7 @@ class Motion:
     text: str
     """A sentence that describes the first run relative to the second."""
     exact: bool
-    """Whether it maps nearly all keypoints to within `SAME`."""
+    """Whether it maps nearly all keypoints of the people that moved to within `SAME`."""
     order: tuple[int, ...] | None = None
     """For each keypoint of the first run, the index of the equal keypoint of the second; None if the order is equal."""
 
@@ -89,19 +90,26 @@ class Sides:
 def motions(sides: Sides) -> list[Motion]:
     """Return the motions from the second run's keypoints to the first's: one exact motion, or else average ones.
 
-    The list is empty if the keypoints are the same. If several rules hold for nearly all keypoints, the simplest is
-    returned.
+    An exact motion is one of the people with a moved keypoint, who may be few. The list is empty if the keypoints are
+    the same. If several rules hold for nearly all keypoints of these people, the simplest is returned.
     """
-    if sides.moved.mean() == 0:
+    if not sides.moved.any():
         return []
+    moving = sides.chosen(sides.moved.any(axis=1))
     for rule in (_order, _mirrored, _shifted, _grown, _rounded):
-        if found := rule(sides):
+        if found := rule(moving):
             return [found]
     return list(_irregular(sides))
 
 
-def _agree(found: Float64, expected: Float64, tolerance: float = SAME) -> bool:
-    return bool((np.abs(found - expected) <= tolerance).all(axis=-1).mean() >= MOST)
+def _holds(fits: Bool, sides: Sides) -> bool:
+    """Return whether a relation that fits some keypoints [N, K] holds for nearly all, and for nearly all that moved."""
+    return bool(fits.mean() >= MOST and fits[sides.moved].mean() >= MOST)
+
+
+def _near(found: Float64, expected: Float64, tolerance: float = SAME) -> Bool:
+    near: Bool = (np.abs(found - expected) <= tolerance).all(axis=-1)
+    return near
 
 
 def _order(sides: Sides) -> Motion | None:
@@ -147,8 +155,8 @@ def _mirrored(sides: Sides) -> Motion | None:
         mirror = 2 * sides.corners[..., 0] + sides.sizes[..., 0] - old[..., 0]
         beside = (sides.new[..., 0] - mirror) / sides.sizes[..., 0] * width  # px of the crop
         usual = float(np.median(beside))
-        fits = (np.abs(beside - usual) <= 2 * SAME).mean() >= MOST and _agree(sides.new[..., 1:], old[..., 1:])
-        if fits and abs(usual) < width / 4:
+        across, down = np.abs(beside - usual) <= 2 * SAME, _near(sides.new[..., 1:], old[..., 1:])
+        if _holds(across, sides) and _holds(down, sides) and abs(usual) < width / 4:
             shifted = f", {usual:+.3g} px of the crop beside the mirror image" if abs(usual) > SAME else ""
             return Motion("mirrored", f"the keypoints are mirrored within their crops{words}{shifted}", True)
     return None
@@ -159,7 +167,7 @@ def _shifted(sides: Sides) -> Motion | None:
     for what, scale in (("image", np.ones(2)), ("crop", np.array(sides.protocol.crop.input_size) / sides.sizes)):
         off = sides.off * scale
         usual = np.median(off, axis=(0, 1))
-        if _agree(off, usual, 2 * SAME):
+        if np.abs(usual).max() > SAME and _holds(_near(off, usual, 2 * SAME), sides):
             axis = _one_axis(usual)
             return Motion("shifted", f"all keypoints are moved by ({_numbers(usual)}) px of the {what}{axis}", True)
     return None
@@ -179,7 +187,7 @@ def _grown(sides: Sides) -> Motion | None:
     for axis in range(2):
         steep, offset = np.polyfit(places[..., axis].ravel(), off[..., axis].ravel(), 1)
         rest = (off[..., axis] - steep * places[..., axis] - offset) * size[axis]
-        if (np.abs(rest) > 2 * SAME).mean() > 1 - MOST:
+        if not _holds(np.abs(rest) <= 2 * SAME, sides):
             return None
         lines.append((float(steep), float(offset)))
     if all(abs(steep) * length <= 2 * SAME for (steep, _), length in zip(lines, size, strict=True)):
@@ -209,8 +217,8 @@ def _rounded(sides: Sides) -> Motion | None:
         )
         for words, rounding in ROUNDINGS:
             for finer, coarser, whose in ((old, new, ""), (new, old, "the baseline's are the run's ")):
-                axes = [_rounds(finer[..., axis], coarser[..., axis], rounding) for axis in range(2)]
-                still = [bool((np.abs(new[..., axis] - old[..., axis]) <= GRID).mean() >= MOST) for axis in range(2)]
+                axes = [_holds(_rounds(finer[..., axis], coarser[..., axis], rounding), sides) for axis in range(2)]
+                still = [_holds(np.abs(new[..., axis] - old[..., axis]) <= GRID, sides) for axis in range(2)]
                 if all(fits or same for fits, same in zip(axes, still, strict=True)) and not all(still):
                     along = f", along {'y' if still[0] else 'x'} only" if any(still) else ""
                     said = f"{whose or 'the keypoints are those of the baseline '}{words} of the {what}{along}"
@@ -218,20 +226,22 @@ def _rounded(sides: Sides) -> Motion | None:
     return None
 
 
-def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> bool:
-    """Return whether the coarser values are the finer ones rounded; values half way may be rounded up or down."""
+def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> Bool:
+    """Return which coarser values are the finer ones rounded; values half way may be rounded up or down."""
     near = np.minimum(np.abs(rounding(finer - GRID) - coarser), np.abs(rounding(finer + GRID) - coarser))
-    return bool((near <= 2 * GRID).mean() >= MOST)
+    rounded: Bool = near <= 2 * GRID
+    return rounded
 
 
 def _irregular(sides: Sides) -> Iterator[Motion]:
     """Yield averages for keypoints that no rule explains."""
     off = sides.in_heatmap(sides.new) - sides.in_heatmap(sides.old)
-    share, far = sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
-    still = [(np.abs(off[..., axis]) <= GRID).mean() >= MOST for axis in range(2)]
-    along = f", along {'y' if still[0] else 'x'} only" if any(still) else ""
+    percent, far = 100 * sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
+    still = (np.abs(off[sides.moved]) <= GRID).mean(axis=0) >= MOST
+    along = f", along {'y' if still[0] else 'x'} only" if still.any() else ""
     grid = sides.protocol.decoder.grid
-    moved = f"{100 * share:.0f} % of the keypoints moved{along}, the median of these by {far:.2g} px of the {grid}"
+    share = f"{percent:.0f}" if percent >= 1 else f"{percent:.1g}"
+    moved = f"{share} % of the keypoints moved{along}, the median of these by {far:.2g} px of the {grid}"
     yield Motion("irregular", f"{moved}; no rule that was tried gives it", False)
     near = (np.abs(off) < 1).all(axis=2)  # the other keypoints are at another peak
     if near.sum() < FEW or near.mean() < NEAR:

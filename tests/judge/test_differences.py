@@ -73,6 +73,12 @@ def test_what_the_predictions_speak_against_is_no_cause() -> None:
     assert "boxes" not in dict(answers(moved(), change("boxes.score_threshold")))
 
 
+def test_other_content_of_a_few_images_is_no_other_map_back() -> None:
+    few: dict[str, Any] = {"moved_people": 3, "moved_images": 1, "whole_images": True}
+    assert answers(moved(**few), change("image_content")) == [("image content", "likely")] * 2
+    assert answers(moved(**few, same_scores=True)) == [("decoding", "likely")]  # the heatmaps are the same
+
+
 def test_two_that_differ_are_both_named() -> None:
     causes = answers(moved(), change("weights.sha256"), change("flip.shift"))
     assert causes == [("weights", "likely"), ("flip test", "likely")]

@@ -169,3 +169,51 @@ def test_few_that_jump_do_not_hide_a_rule() -> None:
 
     assert found(move)[0][0] == "shifted"
     assert found(lambda made: move(made) + np.where(np.arange(60) < 6, 30, 0)[:, None, None])[0][0] == "irregular"
+
+
+def of_few(move: Callable[[Predictions], Any], count: int) -> Callable[[Predictions], Any]:
+    """Return a move of the first people alone."""
+
+    def few(made: Predictions) -> Any:
+        keypoints = made.keypoints.copy()
+        keypoints[:count] = move(made)[:count]
+        return keypoints
+
+    return few
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_few_that_moved_are_not_judged_by_the_others(count: int) -> None:
+    """With 60 people or 3000, most keypoints have not moved; that is no motion."""
+    old = drawn(3000)
+    noise = np.random.default_rng(0).normal(0, 30, old.keypoints.shape)
+    ((kind, text, exact),) = found(of_few(lambda made: made.keypoints + noise, count), old)
+    assert (kind, exact) == ("irregular", False)
+    assert text.startswith(f"{'0.03' if count == 1 else '2'} % of the keypoints moved, the median")
+
+
+@pytest.mark.parametrize(
+    ("move", "kind", "words"),
+    [
+        (lambda made: made.keypoints[:, list(COCO_PAIRS)], "keypoint order", "left and right are exchanged"),
+        (lambda made: made.keypoints + 1, "shifted", "moved by (+1, +1) px of the image"),
+        (in_heatmap(np.floor), "rounded", "cut to whole pixels of the heatmap"),
+        (in_heatmap(lambda at: at * HEATMAP / (HEATMAP - 1)), "grown", "x by 1.021 about"),
+    ],
+)
+def test_rule_of_few(move: Callable[[Predictions], Any], kind: str, words: str) -> None:
+    ((found_kind, text, exact),) = found(of_few(move, 5), drawn(300))
+    assert (found_kind, exact) == (kind, True)
+    assert words in text
+
+
+def test_one_keypoint_of_a_person_is_no_rule() -> None:
+    """Every single keypoint is moved by some vector; the others of the same people have not moved."""
+
+    def first(made: Predictions) -> Any:
+        keypoints = made.keypoints.copy()
+        keypoints[:, 3] += 5
+        return keypoints
+
+    assert [kind for kind, _, _ in found(first)] == ["irregular"]
+    assert [kind for kind, _, _ in found(of_few(first, 1))] == ["irregular"]
