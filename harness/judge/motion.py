@@ -72,6 +72,12 @@ class Sides:
         return moved
 
     @property
+    def sized(self) -> Bool:
+        """[N] whether a crop has a size, so that it has px."""
+        sized: Bool = (self.sizes > 0).all(axis=(1, 2))
+        return sized
+
+    @property
     def grid_size(self) -> tuple[int, int]:
         """Width and height of the heatmap; the lengths of vectors; for coordinates the crop's size."""
         return self.protocol.decoder.grid_size or self.protocol.crop.input_size
@@ -90,11 +96,15 @@ class Sides:
 def motions(sides: Sides) -> list[Motion]:
     """Return the motions from the second run's keypoints to the first's: one exact motion, or else average ones.
 
-    An exact motion is one of the people with a moved keypoint, who may be few. The list is empty if the keypoints are
-    the same. If several rules hold for nearly all keypoints of these people, the simplest is returned.
+    An exact motion is one of the people with a moved keypoint, who may be few. People whose crop has no size are left
+    out. The list is empty if the keypoints are the same. If several rules hold for nearly all keypoints of these
+    people, the simplest is returned.
     """
     if not sides.moved.any():
         return []
+    sides = sides.chosen(sides.sized)
+    if not sides.moved.any():
+        return [Motion("irregular", "only keypoints of people whose crop has no size moved", False)]
     moving = sides.chosen(sides.moved.any(axis=1))
     for rule in (_order, _mirrored, _shifted, _grown, _rounded):
         if found := rule(moving):

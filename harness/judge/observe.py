@@ -40,14 +40,15 @@ def observe(
     images_now, images_before = np.unique(new.image_ids), np.unique(old.image_ids)
     gone = np.setdiff1d(images_before, images_now)
     found = motions(sides.chosen(same_boxes)) if same_boxes.sum() >= max(1, 0.5 * len(now)) else []
-    moving = same_boxes & sides.moved.any(axis=1)
+    fitted = same_boxes & sides.sized
+    moving = fitted & sides.moved.any(axis=1)
     order = next((motion.order for motion in found if motion.order), None)
     ordered = scores_off.copy()
     if order is not None:
         ordered[moving] = np.abs(now.keypoint_scores - before.keypoint_scores[:, list(order)])[moving]
     differ = sides.moved | (ordered > SCORE)
     same_scores = bool(same_boxes.any()) and _most((ordered <= SCORE)[same_boxes][differ[same_boxes]])
-    whose = _whose(moving, same_boxes, before.image_ids)
+    whose = _whose(moving, fitted, before.image_ids) if moving.any() else ""
     return Observed(
         people=len(now),
         only_new=len(paired.only_new),

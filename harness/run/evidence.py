@@ -10,6 +10,7 @@ from harness.arrays import Float64, Floating, Indices
 from harness.assets.dataset import same_file
 from harness.datasets.people import People, load_people
 from harness.errors import ObtainError
+from harness.judge.moved_keypoints import crop_regions_of
 from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
 from harness.protocol import Protocol
@@ -122,11 +123,13 @@ def _of_keypoints(predictions: Predictions, protocol: Protocol) -> Iterator[str]
     if not protocol.decoder.heatmap_size:
         return
     size = np.array(protocol.decoder.heatmap_size)
-    boxes = predictions.boxes.astype(np.float64)
-    sizes = padded_sizes(predictions.boxes[:, 2:] - predictions.boxes[:, :2], protocol.crop).astype(np.float64)
-    corners = (boxes[:, :2] + boxes[:, 2:] - sizes) / 2
-    scale = (sizes / size)[:, None]
-    places = (keypoints - corners[:, None]) / scale
+    corners, sizes = crop_regions_of(predictions, protocol)
+    sized = (sizes > 0).all(axis=(1, 2))
+    if not sized.any():
+        return
+    corners, keypoints = corners[sized], keypoints[sized]
+    scale = sizes[sized].astype(np.float64) / size
+    places = (keypoints - corners) / scale
     quarters = _on_grid(places).all()
     if protocol.decoder.codec != "msra":
         if quarters and protocol.decoder.codec in REFINED:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.motion import Sides, motions
-from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of
+from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of, keypoint_moves
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, PoseSelection, Protocol
 
@@ -217,3 +217,24 @@ def test_one_keypoint_of_a_person_is_no_rule() -> None:
 
     assert [kind for kind, _, _ in found(first)] == ["irregular"]
     assert [kind for kind, _, _ in found(of_few(first, 1))] == ["irregular"]
+
+
+def test_people_whose_crop_has_no_size_are_left_out_of_the_fit() -> None:
+    old = drawn()
+    boxes = old.boxes.copy()
+    boxes[0] = 10
+    old = replace(old, boxes=boxes)
+    noise = np.random.default_rng(0).normal(0, 2, old.keypoints.shape)
+    assert found(lambda made: made.keypoints + noise, old)[0][0] == "irregular"
+    assert found(lambda made: made.keypoints + 1, old)[0][0] == "shifted"
+    ((kind, text, _),) = found(of_few(lambda made: made.keypoints + noise, 1), old)
+    assert (kind, text) == ("irregular", "only keypoints of people whose crop has no size moved")
+
+
+@pytest.mark.filterwarnings("error")
+def test_keypoints_in_a_crop_without_size_stay_numbers() -> None:
+    old = drawn(3)
+    boxes = old.boxes.copy()
+    boxes[0] = 10
+    for setting, move in keypoint_moves(PROTOCOL):
+        assert np.isfinite(move(replace(old, boxes=boxes), PROTOCOL).keypoints).all(), setting

@@ -113,6 +113,14 @@ def test_what_is_odd_is_seen(
     assert any(words in one for one in evidence(change(*right), right[1], samples))
 
 
+def test_people_whose_crop_has_no_size_are_on_no_grid(right: Made, samples: Path) -> None:
+    made, protocol = right
+    boxes, keypoints = made.boxes.copy(), made.keypoints.copy()
+    boxes[::2], keypoints[::2] = 10, 10
+    odd = evidence(replace(made, boxes=boxes, keypoints=keypoints), protocol, samples)
+    assert [one for one in odd if "keypoints" in one] == []
+
+
 def test_finer_decoders_are_told_from_quarters(right: Made, samples: Path) -> None:
     made, protocol = right
     dark = protocol.model_copy(update={"decoder": protocol.decoder.model_copy(update={"codec": "dark"})})
