@@ -104,7 +104,7 @@ def _of_boxes(found: Floating, expected: Floating) -> Iterator[str]:
     if not differ.any():
         return
     usual = np.median(off, axis=0)
-    if (np.abs(off - usual) <= SAME).all(axis=1).mean() >= MOST:
+    if differ.mean() >= MOST and (np.abs(off - usual) <= SAME).all(axis=1).mean() >= MOST:
         yield f"the boxes are ({', '.join(f'{value:+.3g}' for value in usual)}) px off those of the data set"
     else:
         some = f"{differ.sum()} of {len(off)} people"
