@@ -7,7 +7,7 @@ way, but few causes change the predictions in the same way.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.judge.comparison import Change
+from harness.judge.comparison import Change, field_changes
 from harness.judge.differences import Cause, Certainty, Kind, Observed
 
 FIELDS: Mapping[str, Kind] = {
@@ -27,6 +27,8 @@ FIELDS: Mapping[str, Kind] = {
     "packages": "arithmetic",
 }
 """Kind of cause by the first part of a field's name."""
+GROUND_TRUTH = re.compile(r"dataset\.parts\.\d+\.(annotations\..*|mapping|num_keypoints)|scoring\.[^.]+\.sha256")
+"""Other fields that show the kind `ground truth`: of the data sets of a pool, and files that scoring reads."""
 CONSEQUENCES = ("images", "people", "verdict")
 """Fields that change as a consequence of others."""
 IDLE = ("compute.batch_size", "compute.device")
@@ -69,8 +71,8 @@ def conclude(
 def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
     """Yield a cause for each kind with recorded differences, unless the predictions contradict it."""
     kinds: dict[Kind, list[Change]] = {}
-    for change in stated:
-        kind = FIELDS.get(change.field.partition(".")[0])
+    for change in (one for whole in stated for one in _of_parts(whole)):
+        kind = _kind(change.field)
         if kind and change.field not in (*CONSEQUENCES, *IDLE) and not change.field.endswith((".path", ".size")):
             kinds.setdefault(kind, []).append(change)
     estimating = [kind for kind in kinds if kind not in (*SCORED, "arithmetic")]
@@ -84,6 +86,20 @@ def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
         if kind == "arithmetic" and not all(change.field.startswith("compute.") for change in changes):
             certainty = "possible"
         yield Cause(kind=kind, text="; ".join(map(_said, changes)), certainty=certainty, evidence=evidence)
+
+
+def _kind(field: str) -> Kind | None:
+    """Return the kind of cause that a recorded field shows; None for a field without effect."""
+    return "ground truth" if GROUND_TRUTH.fullmatch(field) else FIELDS.get(field.partition(".")[0])
+
+
+def _of_parts(change: Change) -> Iterator[Change]:
+    """Yield the changes of the data sets of a pool, field by field; any other change, and another number, as it is."""
+    was, now = change.baseline, change.new
+    if change.field == "dataset.parts" and isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        yield from field_changes(*({"dataset": {"parts": dict(enumerate(side))}} for side in (now, was)))
+    else:
+        yield change
 
 
 def _said(change: Change) -> str:

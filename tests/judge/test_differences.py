@@ -73,6 +73,22 @@ def test_what_the_predictions_speak_against_is_no_cause() -> None:
     assert "boxes" not in dict(answers(moved(), change("boxes.score_threshold")))
 
 
+def part(sha256: str, images: str = "val") -> dict[str, Any]:
+    return {"dataset": "AicDataset", "annotations": {"path": "a.json", "sha256": sha256}, "images": images}
+
+
+def test_annotations_of_any_data_set_of_a_pool_are_ground_truth() -> None:
+    def causes(now: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+        change_of_parts = change("dataset.parts", [part("1"), part("2")], now)
+        return [(one.kind, one.certainty, one.text) for one in conclude(observed(), [change_of_parts])[0]]
+
+    text = "dataset.parts.1.annotations.sha256 was 2 and is 3"
+    assert causes([part("1"), part("3")])[0] == ("ground truth", "shown", text)
+    assert "ground truth" not in {kind for kind, _, _ in causes([part("1"), part("2", "train")])}
+    assert "ground truth" not in {kind for kind, _, _ in causes([part("1")])}
+    assert answers(observed(), change("scoring.headboxes.sha256", "1", "2"))[0] == ("ground truth", "shown")
+
+
 def test_other_content_of_a_few_images_is_no_other_map_back() -> None:
     few: dict[str, Any] = {"moved_people": 3, "moved_images": 1, "whole_images": True}
     assert answers(moved(**few), change("image_content")) == [("image content", "likely")] * 2
