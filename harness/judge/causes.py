@@ -21,6 +21,7 @@ FIELDS: Mapping[str, Kind] = {
     "boxes": "boxes",
     "dataset": "people",
     "limit": "people",
+    "overrides": "config",
     "scoring": "scoring",
     "annotations": "ground truth",
     "compute": "arithmetic",
@@ -41,6 +42,7 @@ HEATMAPS: tuple[Kind, ...] = (
     "flip test",
     "crop geometry",
     "boxes",
+    "config",
     "arithmetic",
 )
 """Kinds of causes that change heatmaps."""
@@ -85,6 +87,8 @@ def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
         evidence = [fits, *(["nothing else differs"] if alone else [])]
         if kind == "arithmetic" and not all(change.field.startswith("compute.") for change in changes):
             certainty = "possible"
+        if kind == "config" and any(_fits(other, observed) for other in estimating if other != "config"):
+            certainty = "possible"  # the other fields may be all that the overrides change
         yield Cause(kind=kind, text="; ".join(map(_said, changes)), certainty=certainty, evidence=evidence)
 
 
@@ -125,6 +129,8 @@ def _fits(kind: Kind, observed: Observed) -> str | None:
         )
     if kind in ("boxes", "people", "ground truth"):
         return None if observed.same_people and not observed.box_scores else "people or boxes differ"
+    if kind == "config":
+        return None if observed.same_predictions else "the predictions differ"
     if observed.moved_people == 0:
         return None
     if kind == "decoding":

@@ -305,6 +305,8 @@ def condition_changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, 
     """Return the differences of protocol, weights, people and verdict, without fields that one side does not record."""
     sides = [_conditions(new), _conditions(baseline)]
     untold = [field for field in OPTIONAL if any(side[field] is None for side in sides)]
+    if not all(side.protocol and "overrides" in side.protocol.model_fields_set for side in (new, baseline)):
+        untold.append("overrides")  # None is a value: the row changes nothing
     now, before = ({name: value for name, value in side.items() if name not in untold} for side in sides)
     return tuple(field_changes(now, before))
 

@@ -24,6 +24,7 @@ Kind = Literal[
     "scoring",
     "keypoint order",
     "map back to the image",
+    "config",
     "arithmetic",
     "unknown",
 ]

@@ -89,6 +89,17 @@ def test_annotations_of_any_data_set_of_a_pool_are_ground_truth() -> None:
     assert answers(observed(), change("scoring.headboxes.sha256", "1", "2"))[0] == ("ground truth", "shown")
 
 
+def test_overrides_are_a_cause_of_other_predictions() -> None:
+    overrides = change("overrides", None, ["model.backbone.out_indices = [1]"])
+    (cause,), untold = conclude(moved(), [overrides])
+    assert (cause.kind, cause.certainty, untold) == ("config", "likely", None)
+    assert cause.text == "overrides was None and is ['model.backbone.out_indices = [1]']"
+    assert answers(observed(only_old=9), overrides)[0] == ("config", "likely")
+    assert "config" not in dict(answers(observed(), overrides))  # the protocol has all settings of scoring
+    both = answers(moved(), overrides, change("flip.enabled", True, False))
+    assert both == [("flip test", "likely"), ("config", "possible")]
+
+
 def test_other_content_of_a_few_images_is_no_other_map_back() -> None:
     few: dict[str, Any] = {"moved_people": 3, "moved_images": 1, "whole_images": True}
     assert answers(moved(**few), change("image_content")) == [("image content", "likely")] * 2
