@@ -184,7 +184,8 @@ def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
         elif kind == "mirrored":
             yield _cause("flip test", text, certainty)
         elif exact and observed.same_scores:
-            where: Kind = "decoding" if kind == "rounded" and "heatmap" in text else "map back to the image"
+            on_grid = kind == "rounded" and any(f"of the {grid}" in text for grid in ("heatmap", "vectors"))
+            where: Kind = "decoding" if on_grid else "map back to the image"
             yield _cause(where, text, certainty, "the keypoint scores are the same, so the heatmaps are the same")
         elif exact:
             yield _cause("map back to the image", text, "possible")

@@ -7,9 +7,11 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.arrays import Bool, Float64, Floating, Indices
+from harness.codecs.interface import codec_of
+from harness.errors import SpecError
 from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of
 from harness.predictions import Predictions
-from harness.protocol import Protocol
+from harness.protocol import Decoder, Protocol
 
 SAME = 0.01
 """Coordinates that differ by at most this, px, count as equal; rounding errors of single precision are smaller."""
@@ -210,22 +212,30 @@ def _grown(sides: Sides) -> Motion | None:
 
 
 Rounding = Callable[[Float64], Float64]
-ROUNDINGS: tuple[tuple[str, Rounding], ...] = (
-    ("rounded to whole pixels", np.rint),
-    ("cut to whole pixels", np.floor),
-    ("rounded to quarters of pixels", lambda values: np.rint(4 * values) / 4),
-    ("rounded to halves of pixels", lambda values: np.rint(2 * values) / 2),
+ROUNDINGS: tuple[tuple[str, float, Rounding], ...] = (
+    ("rounded to whole pixels", 1, np.rint),
+    ("cut to whole pixels", 1, np.floor),
+    ("rounded to quarters of pixels", 0.25, lambda values: np.rint(4 * values) / 4),
+    ("rounded to halves of pixels", 0.5, lambda values: np.rint(2 * values) / 2),
 )
+"""Ways to round, each with its step, px."""
 
 
 def _rounded(sides: Sides) -> Motion | None:
-    """Return a motion if one side is the other one rounded, in px of the image, of the crop or of the heatmap."""
+    """Return a motion if one side is the other one rounded, in px of the image, of the crop or of the heatmap.
+
+    A rounding to steps on which the codec always places keypoints is none: any slight movement of the other side looks
+    like it.
+    """
+    own = _own_step(sides.protocol.decoder)
     grid, crop = sides.protocol.decoder.grid, sides.protocol.crop.input_size
     for what, size in (("image", None), (grid, np.array(sides.grid_size)), ("crop", np.array(crop))):
         new, old = (
             side if size is None else (side - sides.corners) / sides.sizes * size for side in (sides.new, sides.old)
         )
-        for words, rounding in ROUNDINGS:
+        for words, step, rounding in ROUNDINGS:
+            if own and size is not None and _divides(step, own * size / sides.grid_size):
+                continue
             for finer, coarser, whose in ((old, new, ""), (new, old, "the baseline's are the run's ")):
                 axes = [_holds(_rounds(finer[..., axis], coarser[..., axis], rounding), sides) for axis in range(2)]
                 still = [_holds(np.abs(new[..., axis] - old[..., axis]) <= GRID, sides) for axis in range(2)]
@@ -234,6 +244,22 @@ def _rounded(sides: Sides) -> Motion | None:
                     said = f"{whose or 'the keypoints are those of the baseline '}{words} of the {what}{along}"
                     return Motion("rounded", said, True)
     return None
+
+
+def _own_step(decoder: Decoder) -> float | None:
+    """Return the step, px of the heatmap or of the vectors, on which a codec always places keypoints; None if none."""
+    if decoder.simcc_lengths:
+        return 1.0
+    try:
+        return 0.25 if codec_of(decoder).steps else None
+    except SpecError:  # of a package that is not installed
+        return None
+
+
+def _divides(step: float, steps: Float64) -> bool:
+    """Return whether all multiples of some steps are multiples of `step`."""
+    ratios = steps / step
+    return bool((np.abs(ratios - np.rint(ratios)) <= 1e-9).all())
 
 
 def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> Bool:

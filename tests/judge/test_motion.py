@@ -63,10 +63,13 @@ def in_heatmap(function: Callable[[Any], Any]) -> Callable[[Predictions], Any]:
     return move
 
 
-def found(move: Callable[[Predictions], Any], old: Predictions | None = None) -> list[tuple[str, str, bool]]:
+def found(
+    move: Callable[[Predictions], Any], old: Predictions | None = None, decoder: Decoder = PROTOCOL.decoder
+) -> list[tuple[str, str, bool]]:
     old = old or drawn()
     new = replace(old, keypoints=move(old))
-    return [(one.kind, one.text, one.exact) for one in motions(Sides.of(new, old, PROTOCOL))]
+    protocol = PROTOCOL.model_copy(update={"decoder": decoder})
+    return [(one.kind, one.text, one.exact) for one in motions(Sides.of(new, old, protocol))]
 
 
 def along_x(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -238,3 +241,44 @@ def test_keypoints_in_a_crop_without_size_stay_numbers() -> None:
     boxes[0] = 10
     for setting, move in keypoint_moves(PROTOCOL):
         assert np.isfinite(move(replace(old, boxes=boxes), PROTOCOL).keypoints).all(), setting
+
+
+SIMCC = Decoder(codec="simcc", simcc_split_ratio=2, simcc_lengths=(384, 512))
+DARK = Decoder(codec="dark", heatmap_size=(48, 64), blur_kernel_size=11)
+
+
+def on_vectors(made: Predictions) -> Predictions:
+    """Return people with keypoints on whole px of SimCC's vectors."""
+    return replace(made, keypoints=in_heatmap(lambda at: np.rint(at * 8) / 8)(made))
+
+
+def some_moved(made: Predictions) -> Any:
+    """Move two keypoints in three by half a pixel of the crop, and none of the others."""
+    return in_heatmap(lambda at: at + 0.125 * (np.arange(17) % 3 > 0)[:, None])(made)
+
+
+@pytest.mark.parametrize("move", [lambda made: made.keypoints + noise_of(made, 0.05), some_moved])
+@pytest.mark.parametrize(("made", "decoder"), [(drawn(), PROTOCOL.decoder), (on_vectors(drawn(decoder="fine")), SIMCC)])
+def test_what_the_codec_always_gives_is_no_rounding(
+    move: Callable[[Predictions], Any], made: Predictions, decoder: Decoder
+) -> None:
+    """MSRA's keypoints are on quarters of heatmap pixels, here whole pixels of the crop; SimCC's on its vectors."""
+    assert found(move, made, decoder)[0][0] == "irregular"
+    assert motions_from(move, made, decoder) == "irregular"
+
+
+def noise_of(made: Predictions, far: float) -> Any:
+    return np.random.default_rng(0).normal(0, far, made.keypoints.shape)
+
+
+def motions_from(move: Callable[[Predictions], Any], made: Predictions, decoder: Decoder) -> str:
+    """Return the kind of the motion back from the moved keypoints."""
+    return found(lambda _: made.keypoints, replace(made, keypoints=move(made)), decoder)[0][0]
+
+
+def test_other_codecs_are_rounded_to_these_grids() -> None:
+    fine = drawn(decoder="fine")
+    ((kind, text, _),) = found(in_heatmap(lambda at: np.rint(4 * at) / 4), fine, DARK)
+    assert (kind, "rounded to quarters of pixels of the heatmap" in text) == ("rounded", True)
+    ((kind, text, _),) = found(in_heatmap(lambda at: np.floor(4 * at) / 4), on_vectors(fine), SIMCC)
+    assert (kind, "cut to whole pixels of the crop" in text) == ("rounded", True)
