@@ -102,6 +102,22 @@ def lost_protocol(run: Path) -> None:
     (run / "protocol.json").unlink()
 
 
+def test_compare_judges_again(harness: Harness, made: Path, tmp_path: Path) -> None:
+    """Claims and verdicts follow from what the seal covers and the suite, so it does not cover them."""
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    path = runs / RUN / "record.json"
+    record = json.loads(path.read_text())
+    assert record["verdict"] == "reproduced"
+    record["verdict"] = "differs"
+    for claim in record["claims"]:
+        claim["verdict"] = "differs"
+    path.write_text(json.dumps(record))
+    same = f"{RUN.as_posix()}   same\n\nGreen: 1 run: 1 same\n"
+    assert harness("compare", runs, made)[:2] == (0, same)
+    assert harness("compare", made, runs)[:2] == (0, same)
+
+
 @pytest.mark.parametrize(
     ("edit", "state"),
     [
