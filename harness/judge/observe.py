@@ -79,8 +79,8 @@ def _most(fits: Bool) -> bool:
 
 
 def _whose(moving: Bool, people: Bool, image_ids: Int64) -> str:
-    """Return how many of some people moved and in how many images, in brackets; an empty text if all did."""
-    if moving.sum() == people.sum():
+    """Return how many of some people moved and in how many images, in brackets; an empty text if nearly all did."""
+    if moving.sum() >= MOST * people.sum():
         return ""
     images = [len(np.unique(image_ids[some])) for some in (moving, people)]
     return f" ({moving.sum()} of {people.sum()} people in {images[0]} of {images[1]} images)"
