@@ -110,7 +110,7 @@ def lost_protocol(run: Path) -> None:
     (run / "protocol.json").unlink()
 
 
-def test_compare_judges_again(harness: Harness, made: Path, tmp_path: Path) -> None:
+def test_readers_judge_again(harness: Harness, made: Path, tmp_path: Path) -> None:
     """Claims and verdicts follow from what the seal covers and the suite, so it does not cover them."""
     runs = tmp_path / "runs"
     shutil.copytree(made, runs)
@@ -124,6 +124,9 @@ def test_compare_judges_again(harness: Harness, made: Path, tmp_path: Path) -> N
     same = f"{RUN.as_posix()}   same\n\nGreen: 1 run: 1 same\n"
     assert harness("compare", runs, made)[:2] == (0, same)
     assert harness("compare", made, runs)[:2] == (0, same)
+    table = load_results(runs)
+    assert set(table["run_verdict"]) == {"reproduced"}
+    assert "differs" not in set(table["verdict"])
 
 
 @pytest.mark.parametrize(
