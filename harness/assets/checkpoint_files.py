@@ -71,7 +71,7 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
 
 
 def is_other_file(reason: str) -> bool:
-    """Return whether a run's reason is a checkpoint on disk with other content, which no repetition mends."""
+    """Return whether a run failed because a checkpoint on disk has other content; a repetition does not help."""
     return reason.startswith("checkpoint ") and " has sha256 " in reason
 
 

@@ -56,14 +56,16 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     "parts",
     callback=_parts,
     metavar="NAME[,NAME]",
-    help=f"Measure only these parts: {', '.join(PARTS)}. Other parts in --out are kept. Or gpu, alone: measure a GPU.",
+    help=f"Measure only these parts: {', '.join(PARTS)}. Other parts in --out are kept. The value gpu, without other "
+    "parts, measures a GPU.",
 )
 @device_option
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
-    help=f"With --only gpu: start no measurement after N minutes; important ones come first.  [default: {GPU_MINUTES}]",
+    help=f"With --only gpu: start no measurement after N minutes; the most important measurements come first.  "
+    f"[default: {GPU_MINUTES}]",
 )
 @click.option(
     "--rounds",
@@ -81,7 +83,7 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     "--rows",
     metavar="ID[,ID]",
     help="The rows of COCO that are run together; with --only gpu, the rows whose networks are measured.  "
-    "[default: ten small ones; all]",
+    "[default: ten small rows; all rows]",
 )
 @click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
 @precision_option

@@ -193,7 +193,7 @@ def _comparison(measured: int, images: int | None, difference_percent: float | N
     if images is None:
         return f"{measured} images; the number of all images is not known"
     if difference_percent is None:
-        return f"{measured} of {images} images, so the two do not compare"
+        return f"{measured} of {images} images, so the two values are not comparable"
     return f"{measured} of {images} images, difference {difference_percent:+.2f}"
 
 

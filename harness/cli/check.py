@@ -93,11 +93,15 @@ def _report(audits: list[Audit]) -> str:
     warnings = [finding for audit in audits for finding in audit.findings if finding.status == "warning"]
     problems = [finding for audit in audits for finding in audit.problems]
     if known:
-        lines += ["", "Known disagreements: what was published, then what MMPose's metafile states", *_described(known)]
+        lines += [
+            "",
+            "Known disagreements: the published value, then the value in MMPose's metafile",
+            *_described(known),
+        ]
     if warnings:
         lines += ["", "Warnings: the usual value, then the value that the config states", *_described(warnings)]
     if problems:
-        lines += ["", "Problems: what the suite states, then what was found", *_described(problems)]
+        lines += ["", "Problems: the suite's value, then the value that was found", *_described(problems)]
     return "\n".join(lines)
 
 

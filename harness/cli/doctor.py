@@ -46,7 +46,7 @@ def command(
 
     With --device, check that the device computes correctly, on rendered people: each distinct network of the published
     runs, each decoder, the flip test, precisions, out-of-memory errors, interruptions, and MMPose's own loop against
-    ours. The last check uses the data sets in --data, if present.
+    the shared engine. The last check uses the data sets in --data, if present.
     Exit code 3 if a check failed, or if a package that every network needs is missing.
     """
     if device is None and (out or only):

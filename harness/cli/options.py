@@ -104,12 +104,15 @@ precision_option = click.option(
     type=click.Choice(get_args(Precision)),
     default="fp32",
     show_default=True,
-    help="fp32 computes as MMPose does; fp32-fast sums in another order, the others have fewer digits (tf32 on GPUs "
-    "that support it). The effect is measured on the first images, and recorded.",
+    help="fp32 computes as MMPose does; fp32-fast sums in another order; tf32, bf16 and fp16 have fewer digits (tf32 "
+    "only on GPUs that support it). The effect is measured on the first images, and recorded.",
 )
 
 compile_option = click.option(
-    "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile: takes a minute each."
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the networks with torch.compile, which takes about a minute for each network.",
 )
 
 trust_option = click.option(

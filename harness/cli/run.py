@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     type=click.Choice(["shared", "upstream"]),
     default="shared",
     show_default=True,
-    help="shared: our engine; upstream: MMPose's own test loop.",
+    help="shared: the engine of this project; upstream: MMPose's own test loop.",
 )
 @click.option(
     "--boxes",
@@ -102,7 +102,7 @@ def command(
     if status:
         return _show_status(rows, chosen["out"], as_json)
     if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
-        raise UsageError("--boxes needs a row that uses a detector's boxes, and none of these rows does")
+        raise UsageError("--boxes needs a row that uses a detector's boxes, but all selected rows use annotated boxes")
     if chosen["engine"] == "upstream":
         if chosen["precision"] != "fp32" or chosen["compiled"]:
             raise UsageError("--precision and --compile need --engine shared: MMPose's own loop computes in fp32")

@@ -95,7 +95,9 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
         values = (evaluate(made, protocol, data) for made in (one, other))
         return largest_difference(*values) or 0.0
 
-    finding = Finding(note="MMPose's crops are by our warp: OpenCV's has changed" if changed else "")
+    finding = Finding(
+        note="MMPose's crops use this project's warp, because this OpenCV has another warpAffine" if changed else ""
+    )
     finding.require(same, "the loops differ in people or boxes")
     finding.figures |= {"people": len(people), "compared": int(unique.sum()), "ties": int((~unique).sum())}
 

@@ -48,7 +48,7 @@ SCORED: tuple[Kind, ...] = ("scoring", "ground truth")
 def conclude(
     observed: Observed, stated: Sequence[Change], tried: Sequence[Cause] = ()
 ) -> tuple[list[Cause], str | None]:
-    """Return the possible causes, likeliest first, and why none of them is known; None if one is or nothing differs.
+    """Return the possible causes, likeliest first, and why no cause is known; None if one is known or nothing differs.
 
     Args:
         observed: Differences of predictions and metrics.

@@ -44,7 +44,7 @@ def compare_folders(
     if unmatched:
         raise UsageError(
             f"no record in {new} or {baseline} matches --rows {', '.join(unmatched)}",
-            "each folder has a folder for each suite, and in it one for each row",
+            "name folders that contain a folder for each suite, which contains a folder for each row",
         )
     return compare(
         found,

@@ -1,4 +1,4 @@
-"""Compares suites with files: configs must evaluate the rows, metafiles state the same values, local weights be right.
+"""Compares suites with MMPose's configs and metafiles, and with local files of weights.
 
 MMPose publishes a value in up to three places: the table of its overview, the model's page and a metafile
 (`metafile.yml` beside the config). Its packages contain the configs and the metafiles, with which suites are compared.

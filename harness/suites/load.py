@@ -231,7 +231,10 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
             for source, values in published.items():
                 for metric in values.keys() - suite.metrics.keys():
                     close = did_you_mean(metric, metrics)
-                    yield (*place, source, metric), f"unknown metric{close}; this suite's: {', '.join(metrics)}"
+                    yield (
+                        (*place, source, metric),
+                        f"unknown metric{close}; the metrics of this suite are: {', '.join(metrics)}",
+                    )
                 for metric in values.keys() & suite.metrics.keys():
                     if problem := _too_large(metric, values[metric], suite.metrics[metric]):
                         yield (*place, source, metric), problem
@@ -241,7 +244,10 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
             if len(row.runs) == 1:
                 yield (*here, "runs_are"), "subsets are several runs; the row has one"
             if row.published:
-                yield (*here, "published"), "subsets have no value together; write each run's into its `published`"
+                yield (
+                    (*here, "published"),
+                    "subsets have no common value; write the values of each run into its `published`",
+                )
         for name, run in row.runs.items():
             if run.annotations is None and suite.dataset_of(row).annotations is None:
                 yield (*here, "runs", name), "the key 'annotations' is missing here and in the dataset"

@@ -170,7 +170,7 @@ class Metric(SuiteFields):
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
         if (self.tolerance is None) != (self.reason is None):
-            raise ValueError("tolerance and reason go together")
+            raise ValueError("`tolerance` and `reason` must both be given, or neither")
         return self
 
     @property

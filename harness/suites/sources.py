@@ -83,9 +83,9 @@ class DataEntry(SuiteFields):
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
         if self.kind == "file" and self.count is not None:
-            raise ValueError("count is for folders")
+            raise ValueError("`count` is allowed for folders only")
         if self.kind == "folder" and (self.size is not None or self.sha256 is not None):
-            raise ValueError("size and sha256 are for files")
+            raise ValueError("`size` and `sha256` are allowed for files only")
         return self
 
 
@@ -121,7 +121,7 @@ class Download(SuiteFields):
     @model_validator(mode="after")
     def _check_target(self) -> Self:
         if bool(self.unpack) == (self.to is not None):
-            raise ValueError("either 'unpack', for an archive, or 'to', for a plain file")
+            raise ValueError("write either 'unpack', for an archive, or 'to', for a plain file")
         return self
 
     @property
@@ -344,7 +344,7 @@ def _inconsistencies(sources: Sources, path: Path) -> Iterator[tuple[Location, s
             if target not in entries:
                 yield here, f"{target!r} is not a path of `files`{did_you_mean(target, entries)}"
             elif download.to is not None and sources.files[entries[target]].kind == "folder":
-                yield (*here, "to"), f"{target!r} is a folder; a plain file becomes a file"
+                yield (*here, "to"), f"{target!r} is a folder, but a plain file cannot become a folder"
             if target in downloaded:
                 yield here, f"downloads[{downloaded[target]}] already provides {target!r}"
             downloaded.setdefault(target, index)

@@ -43,7 +43,7 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
         try:
             return super().construct_object(node, deep)
         except MALFORMED as error:
-            problem = f"this is no {node.tag.rpartition(':')[2]}: {error}"
+            problem = f"this is not a valid {node.tag.rpartition(':')[2]}: {error}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 

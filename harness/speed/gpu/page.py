@@ -173,7 +173,7 @@ def _crops(report: GpuReport) -> Iterator[str]:
     ]
     yield from markdown_table(("geometries", "boxes", "images", "boxes a second"), "lrrr", rows)
     yield ""
-    yield f"With {cores} cores. For a GPU that is kept busy in bf16:"
+    yield f"The rates are for {cores} cores. To keep a GPU busy in bf16:"
     yield ""
     for network in report.networks:
         if asked := network.as_run("bf16"):
