@@ -63,7 +63,7 @@ def test_the_suites_own_file(harness: Harness, miniature: Miniature) -> None:
         f"  images      {IMAGES}",
         f"  boxes       {sum(miniature.coco.boxes)}",
         f"  person AP   {100 * ap.ap:.2f}   AP@0.5 {100 * ap.ap50:.2f}   AP@0.75 {100 * ap.ap75:.2f}",
-        f"  published   56.4 of all images of COCO; here {IMAGES} of 5000 images, so the two do not compare",
+        f"  published   56.4 of all images of COCO; here {IMAGES} of 5000 images, so the two values are not comparable",
     ]
     assert harness("boxes", "coco", "--data", samples, "--file", samples / BOX_FILE) == (0, out, "")
     code, out, err = harness("boxes", "coco", "--data", samples, "--json")
@@ -129,7 +129,7 @@ def test_detection(harness: Harness, samples: Path, config: Path) -> None:
     assert code == 0
     assert json.loads(Path("again.json").read_text()) == [box for box in boxes if box["score"] >= boxes[5]["score"]]
     assert "  detector    config tiny, seed 0, device cpu, batch_size 1, score_threshold 0." in again
-    assert "here 1 of 5000 images, so the two do not compare" in again
+    assert "here 1 of 5000 images, so the two values are not comparable" in again
 
 
 class Malicious:
@@ -154,7 +154,7 @@ def test_a_malicious_checkpoint(harness: Harness, samples: Path) -> None:
         "boxes.json",
     )
     assert (code, out) == (3, "")
-    assert "checkpoint refused: bad.pth wants" in err
+    assert "checkpoint refused: bad.pth needs" in err
     assert [path.name for path in Path().iterdir()] == ["bad.pth"]
 
 

@@ -299,7 +299,7 @@ def test_exactness_under_opencv_5_on_a_gpu_with_tf32(rendered: Path, monkeypatch
     assert "keypoint_px" in finding.problems[0]
     monkeypatch.setattr(cv2, "__version__", "5.0.0")
     finding = passed(exactness.check_exactness(SMALL, "cpu", rendered))
-    assert finding.note == "MMPose's crops are by our warp: OpenCV's has changed"
+    assert finding.note == "MMPose's crops use this project's warp, because this OpenCV has another warpAffine"
     assert finding.figures["tf32_px"] == 0
     assert topdown_transforms.cv2 is opencv
 
