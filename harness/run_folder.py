@@ -139,6 +139,15 @@ class RunFolder:
             return f"{self.record}: the metrics, or what they refer to, have been changed since they were measured"
         return self.changed_source(record)
 
+    def check_seal(self, record: Record) -> None:
+        """Check that the run's files belong to its record.
+
+        Raises:
+            ObtainError: A file no longer belongs to it.
+        """
+        if broken := self.broken_seal(record):
+            raise ObtainError(broken, MEND)
+
     def changed_source(self, record: Record) -> str | None:
         """Return a message about a file that changed since the record was made; None if there is none, or no seal.
 

@@ -16,7 +16,7 @@ from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run.explanation import alternatives_of
-from harness.run_folder import MEND, RunFolder
+from harness.run_folder import RunFolder
 
 SETTINGS: dict[str, Kind] = {
     "keypoint order": "keypoint order",
@@ -53,8 +53,7 @@ class Side:
         if not folder.record.is_file():
             raise ObtainError(f"no run in {folder.path}", remedy or "make it with `harness run`")
         record = Record.load(folder.record)
-        if broken := folder.broken_seal(record):
-            raise ObtainError(broken, MEND)
+        folder.check_seal(record)
         return cls(folder, record, Protocol.load(folder.protocol), Predictions.load(folder.predictions))
 
     @property
