@@ -90,6 +90,11 @@ class RunFolder:
     log = _Inside("log.txt")
     """The steps of the run with their times and places, MMPose's output, and the traceback of a failure."""
 
+    @classmethod
+    def of(cls, out: Path, suite: Suite, row: Row, run: str) -> Self:
+        """Return the folder of one of a row's runs in an output folder."""
+        return cls(out / suite.name / row.id / run)
+
     def clear_shards(self) -> None:
         """Remove all shards, because the run is complete or its content has changed."""
         shutil.rmtree(self.shards, ignore_errors=True)
@@ -215,7 +220,7 @@ class RunFolder:
 
 def saved_runs(out: Path, suite: Suite, row: Row) -> list[tuple[RunFolder, Record]]:
     """Return the folders of a row's runs that have a record, each with its record."""
-    folders = [RunFolder(out / suite.name / row.id / run) for run in row.runs]
+    folders = [RunFolder.of(out, suite, row, run) for run in row.runs]
     return [(folder, record) for folder in folders if (record := folder.saved_record())]
 
 

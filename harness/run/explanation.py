@@ -71,7 +71,7 @@ def explain(
         ObtainError: The run does not exist, or a file that it needs is missing.
         DifferenceError: A rerun would use other options, weights or data than the run.
     """
-    folder = RunFolder(settings.out / suite.name / row.id / run)
+    folder = RunFolder.of(settings.out, suite, row, run)
     record = folder.saved_record()
     if record:
         folder.check_seal(record)
