@@ -22,17 +22,14 @@ from harness.datasets.inspect.problems import Problem, Problems
 from harness.datasets.interface import DataFiles
 from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError
-from harness.protocol import Compute, DataFile
 from harness.suites.configs import load_config
-from harness.suites.ledger import image_folder, read_protocol
+from harness.suites.ledger import image_folder, protocol_without_files
 from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Counts, Suite
 
 __all__ = ["DataFiles", "Found", "Inspection", "Problem", "data_files", "inspect_data", "inspect_suite"]
 
 Content = TypeVar("Content")
-
-_ANY_COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def data_files(suite: Suite) -> list[DataFiles]:
 
 
 def _run_files(config: Config) -> DataFiles:
-    protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, _ANY_COMPUTE)
+    protocol = protocol_without_files(config)
     names = read_metainfo(config.test_dataloader.dataset).names
     return scored_files(
         protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes, image_folder(config)
