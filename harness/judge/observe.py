@@ -135,14 +135,13 @@ def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> s
     ratios = new.crop_areas.astype(np.float64) / np.maximum(old.crop_areas, 1e-9)
     if (np.abs(ratios - 1) <= 1e-3).all():
         return None
-    sizes = new.boxes[:, 2:] - new.boxes[:, :2]
-    if (np.abs(new.crop_areas / np.maximum(sizes.prod(axis=1), 1e-9) - 1) <= 1e-3).mean() >= MOST:
+    if (np.abs(new.crop_areas / np.maximum(new.sizes.prod(axis=1), 1e-9) - 1) <= 1e-3).mean() >= MOST:
         return "the crop areas are those of the boxes, without padding and aspect ratio"
     usual = float(np.median(ratios))
     if (np.abs(ratios / usual - 1) <= 2e-3).mean() >= MOST:
         padding = protocol.crop.padding * np.sqrt(usual)
         return f"the crops have a padding of {padding:.3g}, those of the baseline {protocol.crop.padding:g}"
-    if (np.abs(new.crop_areas / padded_sizes(sizes, protocol.crop).prod(axis=1) - 1) <= 1e-3).mean() >= MOST:
+    if (np.abs(new.crop_areas / padded_sizes(new.sizes, protocol.crop).prod(axis=1) - 1) <= 1e-3).mean() >= MOST:
         return "the crop areas are those of the boxes with padding, and the baseline's are not"
     return f"the crop areas of {(np.abs(ratios - 1) > 1e-3).sum()} of {len(ratios)} people differ"
 

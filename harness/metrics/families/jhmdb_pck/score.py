@@ -78,8 +78,7 @@ def match_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
     labelled = truth.keypoints[people, :, :2].astype(np.float32) - 1  # JHMDB counts pixels from 1
     visible = truth.keypoints[people, :, 2] != 0
 
-    boxes = predictions.boxes[rows]
-    person_sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    person_sizes = predictions.sizes[rows].max(axis=1)
     found = [
         joints
         for sizes in (person_sizes, torso_sizes(predicted, labelled, TORSO))

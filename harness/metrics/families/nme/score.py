@@ -98,8 +98,7 @@ def match_nme(predictions: Predictions, scoring: NmeScoring, truth: LabelledPeop
 def _lengths(predictions: Predictions, scoring: NmeScoring, labelled: Floating) -> Floating:
     """Return the norms of people's errors, [N] px, from the labelled keypoints [N, K, 2] or the boxes."""
     if scoring.keypoint_indices is None:
-        sides: Float32 = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
-        longer: Float32 = sides.max(axis=1)
+        longer: Float32 = predictions.sizes.max(axis=1)
         return longer
     one, other = scoring.keypoint_indices
     distances: Floating = np.linalg.norm(labelled[:, one] - labelled[:, other], axis=1)
