@@ -27,7 +27,7 @@ from harness.suites.ledger import image_folder, protocol_without_files
 from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Counts, Suite
 
-__all__ = ["DataFiles", "Found", "Inspection", "Problem", "data_files", "inspect_data", "inspect_suite"]
+__all__ = ["DataFiles", "Inspection", "data_files", "inspect_data", "inspect_suite"]
 
 Content = TypeVar("Content")
 

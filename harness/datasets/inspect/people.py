@@ -117,7 +117,7 @@ def inspect_people(
     reads_boxes = ground_truth or not rules.areas
     as_read = check_units(problems, ids, keypoints[..., :2], flags, boxes, size, reads_boxes)
     outside = empty & np.isfinite(size).all(axis=1) & as_read
-    _check_boxes(problems, people, ids, boxes, outside, labelled, rules)
+    _check_boxes(problems, ids, boxes, outside, labelled, rules)
     if rules.areas:
         measured = boxes if as_read else np.full_like(boxes, np.nan)
         check_areas(problems, ids, people.areas.shaped(), measured, labelled, AREAS)
@@ -271,9 +271,7 @@ def _check_counts(
         )
 
 
-def _check_boxes(
-    problems: Problems, people: Annotations, ids: list[int], boxes: Float64, empty: Bool, labelled: Bool, rules: Rules
-) -> None:
+def _check_boxes(problems: Problems, ids: list[int], boxes: Float64, empty: Bool, labelled: Bool, rules: Rules) -> None:
     bad = np.isnan(boxes).any(axis=1)
     problems.add(
         "error",
