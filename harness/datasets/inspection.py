@@ -18,7 +18,7 @@ from harness.datasets.findings import inspect_detected, scored_files
 from harness.datasets.inspect.boxes import Detected
 from harness.datasets.inspect.images import ImageList, inspect_images
 from harness.datasets.inspect.people import Annotated, Rules
-from harness.datasets.inspect.problems import Problem, Problems
+from harness.datasets.inspect.problems import Problem
 from harness.datasets.interface import DataFiles
 from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError
@@ -188,10 +188,8 @@ def _compare(files: DataFiles, expected: Counts, found: Found) -> list[Problem]:
     if whole is None:
         key, whole, there = "people", expected.people, found.people
     if whole is not None and there is not None and there < whole:
-        problems = Problems(files.annotations)
         text = f"{there:,} of {whole:,} {key}: a part of the data set"
-        problems.add("warning", text, "runs of it are not comparable with published numbers")
-        return problems.found
+        return [Problem("warning", files.annotations, text, "runs of it are not comparable with published numbers")]
     counts = [
         (files.annotations, "images", expected.images, found.images),
         (files.annotations, "people to evaluate", expected.people, found.people),
