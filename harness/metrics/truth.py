@@ -9,10 +9,11 @@ import numpy as np
 from harness.arrays import Bool, Float64, Indices, Int64, usable
 from harness.datasets.coco_file import CocoFile, read_coco
 from harness.datasets.columns import Integers, Numbers
+from harness.datasets.labelled import KEYPOINTS_ADVICE
 from harness.errors import ObtainError, RunError, brief
 
 HINTS = {
-    "keypoints": "write x, y, visibility of each keypoint, or an empty list for a person without keypoints",
+    "keypoints": KEYPOINTS_ADVICE,
     "bbox": "write x, y, width, height",
     "area": "write the area in px², or let the evaluator use 0.53 times the box: use_area=False of CocoMetric",
 }

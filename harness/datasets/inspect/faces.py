@@ -8,7 +8,7 @@ from harness.arrays import Bool, Float64
 from harness.datasets.coco_file import are_crowds, image_positions
 from harness.datasets.columns import Numbers
 from harness.datasets.face_file import FaceFile
-from harness.datasets.inspect.people import OFFICIAL, Annotated, inspect_people
+from harness.datasets.inspect.people import OFFICIAL, Annotated, inspect_people, named_ids
 from harness.datasets.inspect.problems import Problems, Severity, chosen
 from harness.datasets.interface import DataFiles
 from harness.datasets.people.faces import PIXELS_PER_SCALE, Squares, evaluable_faces
@@ -37,7 +37,7 @@ def inspect_faces(file: str, faces: FaceFile, files: DataFiles, *, box_size: boo
     without_boxes = replace(coco, annotations=replace(people, boxes=none))
     annotated = inspect_people(file, without_boxes, files.rules, ground_truth=False, detector=bool(files.boxes))
     problems = Problems(file, [problem for problem in annotated.problems if problem.field != NO_BOX])
-    ids: list[int] = np.where(people.ids.known, people.ids.values, np.arange(len(people))).tolist()
+    ids = named_ids(people.ids)
     _check_fields(problems, faces, ids, box_size)
     _check_squares(problems, faces, ids, files.rules.num_keypoints)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32
-from harness.datasets.coco_file import are_crowds, image_positions
-from harness.datasets.columns import WHOLE_NUMBERS, Numbers
+from harness.datasets.coco_file import are_crowds, image_positions, require_known
+from harness.datasets.columns import Numbers
 from harness.datasets.face_file import FaceFile, read_faces
 from harness.datasets.people.people import People
 from harness.errors import ObtainError, brief
@@ -69,11 +69,8 @@ def centred_faces(annotations: Path, images: Path, *, box_size: bool = False) ->
     faces = read_faces(annotations)
     coco, people = faces.coco, faces.coco.annotations
     image_ids, names = coco.listed(annotations)
-    for field, ids in (("image_id", people.image_ids), ("id", people.ids)):
-        if ids.odd:
-            first = min(ids.odd)
-            found = brief(ids.odd[first])
-            raise ObtainError(f"annotations[{first}] of {annotations} has no {field}: it is {found}", WHOLE_NUMBERS)
+    require_known(people.image_ids, "image_id", annotations)
+    require_known(people.ids, "id", annotations)
     image_rows = image_positions(coco.images.ids, people.image_ids.values)
     listed = image_rows >= 0
     columns = {
