@@ -9,6 +9,9 @@ from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
 from harness.errors import RunError
 from harness.predictions import Predictions
 
+HEAD_BIAS = 0.6
+"""MPII's SC_BIAS: the head size is this fraction of the head box's diagonal; also in PoseTrack18."""
+
 
 @dataclass(frozen=True)
 class MatchedPeople:
