@@ -11,7 +11,8 @@ from harness.datasets.face_file import FaceFile
 from harness.datasets.inspect.people import OFFICIAL, Annotated, inspect_people, named_ids
 from harness.datasets.inspect.problems import Problems, Severity, chosen
 from harness.datasets.interface import DataFiles
-from harness.datasets.people.faces import PIXELS_PER_SCALE, Squares, evaluable_faces
+from harness.datasets.people.faces import Squares, evaluable_faces
+from harness.datasets.people.people import PIXELS_PER_SCALE
 
 TOO_WIDE, TOO_NARROW = 8.0, 0.4
 """Limits of the square's side, in units of the labelled keypoints' extent; it is 1 to 1.4 in 300W, WFLW and AFLW."""
@@ -107,7 +108,7 @@ def _check_squares(problems: Problems, faces: FaceFile, ids: list[int], num_keyp
     extent = (high - low).max(axis=1)
     known &= extent > 0
     scales, centers = faces.scales.shaped(), faces.centers.shaped(2)
-    sides = scales * float(PIXELS_PER_SCALE)
+    sides = scales * PIXELS_PER_SCALE
     wide, narrow = known & (sides > TOO_WIDE * extent), known & (scales > 0) & (sides < TOO_NARROW * extent)
     pixels = _in_pixels(scales, extent, known, wide)
     text = "looks like pixels" if pixels else f"the square is more than {TOO_WIDE:g} times as wide as the keypoints"
