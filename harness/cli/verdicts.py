@@ -63,14 +63,8 @@ def _shown(claims: list[JudgedClaim], metrics: list[str]) -> list[JudgedClaim]:
     for claim in claims:
         if claim.claim.gates and not claim.claim.refuted:
             of = claim.claim.metric, claim.claim.run
-            rival = best.get(of)
-            if rival is None or _distance(claim) < _distance(rival):
-                best[of] = claim
+            best[of] = min(best.get(of, claim), claim, key=lambda one: one.distance)
     return sorted(best.values(), key=lambda claim: metrics.index(claim.claim.metric))
-
-
-def _distance(claim: JudgedClaim) -> float:
-    return float("inf") if claim.difference is None else abs(claim.difference)
 
 
 def _cell(judged: JudgedClaim, suite: Suite) -> str:

@@ -107,6 +107,18 @@ class CocoFile:
         return ids.values, texts
 
 
+def require_known(ids: Integers, field: str, path: Path) -> None:
+    """Check that all annotations of a file have an id, in `field`.
+
+    Raises:
+        ObtainError: One has none; names the first.
+    """
+    if ids.odd:
+        first = min(ids.odd)
+        found = brief(ids.odd[first])
+        raise ObtainError(f"annotations[{first}] of {path} has no {field}: it is {found}", WHOLE_NUMBERS)
+
+
 @read_once
 def read_coco(path: Path) -> CocoFile:
     """Read a COCO-style annotation file.

@@ -13,7 +13,7 @@ from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import WHOLE_NUMBERS, Integers, Numbers
 from harness.errors import ObtainError, RunError, brief
 
-ADVICE = "write x, y, visibility of each keypoint, or an empty list for a person without keypoints"
+KEYPOINTS_ADVICE = "write x, y, visibility of each keypoint, or an empty list for a person without keypoints"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def as_labelled(
         first = int(good.argmin())
         found = brief(column.odd.get(first, column.values[first].tolist()))
         raise ObtainError(
-            f"{path}: annotation {ids.values[first]}: {field} must hold {wanted} finite numbers, not {found}", ADVICE
+            f"{path}: annotation {ids.values[first]}: {field} must hold {wanted} finite numbers, not {found}",
+            KEYPOINTS_ADVICE,
         )
     points = np.where(column.given[:, None], numbers, 0).astype(np.float32).reshape(-1, num_keypoints, 3)
     return LabelledPeople(path, ids.values, points[..., :2] - np.float32(one_based), points[..., 2] != 0)

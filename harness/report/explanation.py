@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from harness.judge.explanation import Explanation, Trial
+from harness.judge.verdict import gating
 from harness.suites.schema import Metric
 
 SHOWN = 8
@@ -85,8 +86,7 @@ def _trials(trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> list[str]
 
 def _values(trial: Trial, metrics: Mapping[str, Metric]) -> str:
     cells = []
-    gating = [judged for judged in trial.claims if judged.claim.gates] or trial.claims
-    for judged in gating:
+    for judged in gating(trial.claims):
         decimals = metrics[judged.claim.metric].decimals
         measured = "-" if judged.measured is None else f"{judged.measured:.{decimals + 1}f}"
         cells.append(f"{judged.claim.metric} {measured} (claimed {judged.claim.value:.{decimals}f})")

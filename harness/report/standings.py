@@ -177,7 +177,7 @@ NO_HASH = "no hash"
 def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:
     """Return the claim to compare a metric with: the closest one that is not refuted, gating claims first."""
     standing = [judged for judged in claims if judged.claim.metric == metric and not judged.claim.refuted]
-    return min(standing, key=lambda judged: (not judged.claim.gates, abs(judged.difference or 0.0)), default=None)
+    return min(standing, key=lambda judged: (not judged.claim.gates, judged.distance), default=None)
 
 
 def device(result: Result) -> str:

@@ -93,8 +93,7 @@ def _read(folder: RunFolder) -> RecordedRun:
         raise ObtainError(
             f"{folder.record} is the record of {record.full_id}/{record.run}", "name the folder like its run"
         )
-    if broken := folder.broken_seal(record):
-        raise ObtainError(broken, MEND)
+    folder.check_seal(record)
     outcome = RecordedRun(record)
     if outcome.broken:  # other files in its folder may be from an earlier run
         return outcome

@@ -28,6 +28,8 @@ from harness.suites.yaml_file import did_you_mean
 _NOT_EVALUATED = frozenset({"pred_converter", "gt_converter", "format_only"})
 _NO_MATTER = frozenset({"type", "_scope_", "ann_file", "prefix", "collect_device", "collect_dir", "outfile_prefix"})
 """Settings of an evaluator that do not affect a number; its annotation file is compared with the data set's."""
+_ANY_COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
+"""The settings of computation where only the others matter."""
 PIPELINE = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
 
 
@@ -110,8 +112,7 @@ def protocol_without_files(config: Config, compute: Compute | None = None) -> Pr
     Raises:
         SpecError: As in `read_protocol`.
     """
-    how = compute or Compute(engine="shared", batch_size=1, device="cpu")
-    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, how)
+    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute or _ANY_COMPUTE)
 
 
 def annotation_path(config: Config) -> str:
@@ -148,7 +149,7 @@ def data_paths(config: Config) -> list[str]:
         paths.append(path)
         return DataFile(path=path, sha256="")
 
-    read_protocol(config, collect, None, Compute(engine="shared", batch_size=1, device="cpu"))
+    read_protocol(config, collect, None, _ANY_COMPUTE)
     return paths
 
 
