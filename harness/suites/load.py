@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
-from pydantic import ValidationError
-
 from harness.errors import UsageError
 from harness.suites import schema
 from harness.suites.schema import Group, Row, Suite
-from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
+from harness.suites.yaml_file import Location, did_you_mean, load_model
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "benchmarks"
@@ -166,14 +164,7 @@ def _is_path(text: str) -> bool:
 
 
 def _load_file(path: Path) -> Suite:
-    node, data = read_yaml(path)
-    try:
-        suite = Suite.model_validate(data)
-    except ValidationError as error:
-        problems = [describe_problem(details, _model_at) for details in error.errors(include_url=False)]
-        raise spec_error(path, node, problems) from None
-    if problems := list(_inconsistencies(suite)):
-        raise spec_error(path, node, problems)
+    suite = load_model(path, Suite, _model_at, _inconsistencies)
     suite._path = path
     for row in suite.rows:
         for run in row.runs.values():
