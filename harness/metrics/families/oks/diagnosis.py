@@ -15,6 +15,7 @@ from harness.metrics.families.oks.average_precision import (
     OKS_THRESHOLDS,
     best_of_each_cell,
     object_keypoint_similarity,
+    person_areas,
 )
 from harness.metrics.families.oks.figures import average_precision, category_ap, corrections, curves, keypoint_ap
 from harness.metrics.families.oks.score import OksMatched, match_detections
@@ -30,7 +31,7 @@ def diagnose_oks(matched: OksMatched, labels: Labels) -> Diagnosis:
     poses = matched.detections.take(evaluated)
     points = poses.keypoints[..., :2]
     sigmas = np.array(scoring.sigmas, np.float32)
-    areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if scoring.area == "box" else truth.areas
+    areas = person_areas(truth, by_box=scoring.area == "box")
 
     to_find = np.empty(len(truth.annotation_ids), bool)
     to_find[matches.people] = ~matches.person_ignored[0]
