@@ -10,7 +10,7 @@ from harness.metrics.diagnosis.findings import describe, find
 from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis, OksFigures
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
-from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
+from harness.metrics.diagnosis.people import AnnotatedPeople
 from harness.metrics.families.oks.average_precision import (
     OKS_THRESHOLDS,
     best_of_each_cell,
@@ -21,6 +21,7 @@ from harness.metrics.families.oks.figures import average_precision, category_ap,
 from harness.metrics.families.oks.score import OksMatched, match_detections
 from harness.metrics.families.oks.scoring import OksScoring
 from harness.metrics.family import Labels
+from harness.metrics.same_image import same_image
 from harness.metrics.truth import Truth
 
 

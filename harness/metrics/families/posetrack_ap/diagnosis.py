@@ -9,10 +9,11 @@ from harness.metrics.diagnosis.findings import describe, find
 from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
-from harness.metrics.diagnosis.people import AnnotatedPeople, extents, same_image, spread_at_half
+from harness.metrics.diagnosis.people import AnnotatedPeople, extents, spread_at_half
 from harness.metrics.families.posetrack_ap.score import COLUMNS, THRESHOLD, PoseTrackMatched
 from harness.metrics.families.posetrack_ap.truth import in_regions
 from harness.metrics.family import Labels
+from harness.metrics.same_image import same_image
 
 
 def diagnose_posetrack(matched: PoseTrackMatched, labels: Labels) -> Diagnosis:

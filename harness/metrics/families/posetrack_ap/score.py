@@ -40,6 +40,7 @@ from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import JOINTS, PoseTrackTruth, in_regions
 from harness.metrics.family import Labels, Metrics
 from harness.metrics.pck import optional
+from harness.metrics.same_image import same_image
 from harness.metrics.select_poses import select_detections
 from harness.predictions import Predictions
 
@@ -163,12 +164,7 @@ def _assign(images: Indices, joints: Float64, predicted: Bool, truth: PoseTrackT
         predicted: [N, 15]
         truth: The ground truth, with at least one person in each of the frames.
     """
-    # All pairs of a pose and a person of its frame, by pose and then by person.
-    first = np.searchsorted(truth.person_images, images)
-    counts = np.searchsorted(truth.person_images, images, side="right") - first
-    poses = np.repeat(np.arange(len(images)), counts)
-    people = np.arange(len(poses)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-
+    poses, people = same_image(images, truth.person_images)
     sizes = np.where(truth.head_sizes == 0, np.nan, truth.head_sizes)[people, None]
     matched = np.linalg.norm(truth.joints[people] - joints[poses], axis=-1) / sizes <= THRESHOLD
     matched &= truth.annotated[people] & predicted[poses]
