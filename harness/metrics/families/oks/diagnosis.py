@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Float64
+from harness.arrays import Bool, Float32, Float64, positions
 from harness.datasets.coco_file import read_coco
 from harness.metrics.diagnosis import circumstances
 from harness.metrics.diagnosis.circumstances import Circumstance
@@ -107,8 +107,7 @@ def _circumstances(people: AnnotatedPeople, areas: Float64, truth: Truth, scorin
         else circumstances.size_in_thirds(areas, people, "px²")
     )
     if scoring.crowd:
-        order = np.argsort(truth.image_ids)
-        images = order[np.searchsorted(truth.image_ids[order], people.image_ids)]
+        images = positions(truth.image_ids, people.image_ids)
         by_crowd = circumstances.crowd_index(truth.crowd_indices[images])
     else:
         by_crowd = circumstances.crowding(people, ~truth.is_crowd)
