@@ -172,7 +172,7 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
         return {"score": score.measure_scoring(config, score.ScoredData(), rounds["score"])}
 
     def measure_ten_rows() -> dict[str, Any]:
-        rows = chosen["rows"] or whole_runs.TEN_ROWS
+        rows = chosen["rows"] or ",".join(whole_runs.TEN_ROWS)
         return {"ten_rows": whole_runs.measure_ten_rows(rows, data, images, precision, rounds["ten-rows"])}
 
     def measure_one_row() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, comp
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run_folder import MEND, RunFolder
-from harness.suites.load import names_of, row_matches, row_patterns
+from harness.suites.load import names_of, row_matches, row_patterns, unmatched_patterns
 
 if TYPE_CHECKING:
     from harness.predictions import Predictions
@@ -40,8 +40,7 @@ def compare_folders(
     """
     found, expected = read_outcomes(new, suites, glob), read_outcomes(baseline, suites, glob)
     rows = {(suite, row) for suite, row, _ in (run.split("/") for run in (*found, *expected))}
-    unmatched = [one for one in row_patterns(glob) or () if not any(row_matches(*row, [one]) for row in rows)]
-    if unmatched:
+    if unmatched := unmatched_patterns(rows, glob):
         raise UsageError(
             f"no record in {new} or {baseline} matches --rows {', '.join(unmatched)}",
             "each folder has a folder for each suite, and in it one for each row",

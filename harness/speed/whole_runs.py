@@ -25,7 +25,7 @@ from harness.speed.rounds import circumstances, in_turn
 from harness.speed.score import check_metrics
 from harness.speed.workload import RUN, Workload, WorkloadRow, make_workload
 
-TEN_ROWS = ",".join(
+TEN_ROWS = tuple(
     f"{name}-256x192"
     for name in (
         "litehrnet-18",

@@ -37,12 +37,13 @@ from harness.speed.gpu.outcome import (
 )
 from harness.speed.gpu.page import gpu_markdown, gpu_summary
 from harness.speed.gpu.peaks import peaks_of
-from harness.speed.gpu.scale import TEN, TINY, Deadline
+from harness.speed.gpu.scale import TINY, Deadline
 from harness.speed.gpu.table import with_conclusions
 from harness.speed.gpu.watch import Seen, read_lines, watch
 from harness.speed.gpu.whole_runs import Places, measure_run, measure_upstream, write_data
 from harness.speed.gpu_model import Table, TableRow
 from harness.speed.outcome import Circumstances
+from harness.speed.whole_runs import TEN_ROWS
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 ROWS = "alexnet-256x192"
@@ -356,8 +357,8 @@ def test_targets(conclude: Callable[..., GpuReport]) -> None:
     assert target(report, "resnet-50-256x192 in bf16, times") == (10.87, True)  # 0.25 s per box against 0.023
     assert target(report, "ten small rows") == (-1, None)
     assert target(report, "decoding") == (0.045, False)  # 900 µs at 50 people per second
-    ten = whole_run(list(TEN), "bf16", wall_s=100.0)
-    every = tuple(upstream_run(row) for row in TEN)
+    ten = whole_run(list(TEN_ROWS), "bf16", wall_s=100.0)
+    every = tuple(upstream_run(row) for row in TEN_ROWS)
     assert target(conclude(runs=(ten,), upstream=every), "ten small rows") == (25.0, False)
     assert target(conclude(runs=(ten,), upstream=every[1:]), "ten small rows") == (-1, None)
 

@@ -59,9 +59,8 @@ def distinct_networks(patterns: str | None) -> list[MeasuredNetwork]:
         ObtainError: MMPose is not installed.
     """
     suite = load_suite("coco")
-    rows = [row for pattern in (patterns or "*").split(",") for row in select_rows(suite, pattern)]
     found: dict[str, list[tuple[str, Config]]] = {}
-    for row in reversed({row.id: row for row in rows}.values()):
+    for row in reversed(select_rows(suite, patterns)):
         (run,) = row.runs.values()
         config = load_config(suite, row, run)
         found.setdefault(content_key(architecture(config)), []).append((row.id, config))
