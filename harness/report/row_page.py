@@ -158,7 +158,6 @@ def _unconfirmed(row: Row, claim: Claim) -> str | None:
 def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path | None, room: Room) -> Section:
     suite, row, result = standing.suite, standing.row, standing.results.get(name)
     run, history = row.runs[name], [r for r in standing.history if r.record.run == name]
-    beside = suite.path is not None and (suite.path.parent / run.config).is_file()
     first = standing.headline.of
     claimed = next((c.value for c in row.claims if c.metric == first and not c.refuted and c.run in (None, name)), None)
     errors, problem = _errors(standing, result, data, room)
@@ -166,7 +165,7 @@ def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path
         name=name,
         run=run,
         result=result,
-        is_mmpose=not beside,
+        is_mmpose=not suite.has_config_of(run),
         metrics=tuple(_metric_lines(standing, result)) if result else (),
         ledger=tuple(ledger(standing, name, usual)),
         command=reproduce_command(standing, result),

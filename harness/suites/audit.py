@@ -255,8 +255,7 @@ def _claim_findings(suite: Suite, row: Row) -> Iterator[AuditFinding]:
 
 
 def _is_theirs(suite: Suite, run: Run) -> bool:
-    beside = suite.path is not None and (suite.path.parent / run.config).is_file()
-    return run.checkpoint.url.startswith(_DOWNLOADS) and not beside
+    return run.checkpoint.url.startswith(_DOWNLOADS) and not suite.has_config_of(run)
 
 
 def _compare(
