@@ -190,12 +190,12 @@ def _metric_lines(standing: Standing, result: Result) -> list[MetricLine]:
         if record.effect:
             shown["faster"] = numbers.difference(numbers.in_unit(record.effect.metrics.get(name), metric), metric)
         bounds = record.intervals.get(name)
-        scaled = tuple(numbers.in_unit(bound, metric) or 0.0 for bound in bounds) if bounds else None
+        low_high = (bounds[0] * metric.scale, bounds[1] * metric.scale) if bounds else None
         lines.append(
             MetricLine(
                 name=name,
                 value=numbers.measured(numbers.in_unit(value, metric), metric),
-                interval=numbers.interval((scaled[0], scaled[1]) if scaled else None, metric),
+                interval=numbers.interval(low_high, metric),
                 **shown,
             )
         )
