@@ -10,6 +10,7 @@ import click
 
 from harness.cli.help import Verb
 from harness.cli.options import (
+    PARITY,
     check_data_folder,
     data_option,
     device_option,
@@ -88,7 +89,7 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 @path_option(
     "--parity",
     metavar="FILE",
-    default=Path("results/parity.json"),
+    default=PARITY,
     help="File with the FLOPs of each row's network, for the model of a GPU.",
 )
 @report_options
