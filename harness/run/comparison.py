@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.predictions import Predictions
 
 
-AGREEMENT = 1e-9
+RECOMPUTED_TOLERANCE = 1e-9
 """Largest difference between a recorded metric and the one recomputed from its predictions, caused by rounding."""
 
 
@@ -115,13 +115,13 @@ def _check_agreement(folder: RunFolder, measured: Mapping[str, float | None]) ->
     """Check that a record's metrics equal those computed from its predictions.
 
     Raises:
-        DifferenceError: A metric differs by more than `AGREEMENT`.
+        DifferenceError: A metric differs by more than `RECOMPUTED_TOLERANCE`.
     """
     from harness.metrics.match import difference
 
     stored = Record.load(folder.record).metrics
     for name, value in measured.items():
-        if name in stored and difference(stored[name], value) > AGREEMENT:
+        if name in stored and difference(stored[name], value) > RECOMPUTED_TOLERANCE:
             raise DifferenceError(
                 f"{folder.record} does not match its own predictions: {name} is {stored[name]} in the record, "
                 f"and {value} from the predictions",

@@ -23,7 +23,7 @@ from harness.speed.gpu.forward import (
     run_way,
 )
 from harness.speed.gpu.measure import Measurement
-from harness.speed.gpu.networks import CHOSEN, distinct_networks, ordinary_network
+from harness.speed.gpu.networks import CHOSEN, measured_networks, ordinary_network
 from harness.speed.gpu.outcome import (
     CropRate,
     Crops,
@@ -139,7 +139,7 @@ def test_a_process_that_takes_too_long(samples: Path, tmp_path: Path) -> None:
 
 
 def test_the_networks_of_coco() -> None:
-    networks = distinct_networks(None)
+    networks = measured_networks(None)
     assert len(networks) == 38
     assert sum(len(network.rows) for network in networks) == 41
     assert tuple(network.rows[0] for network in networks[:4]) == CHOSEN
@@ -156,7 +156,7 @@ def test_the_networks_of_coco() -> None:
 
 
 def test_ordinary_weights() -> None:
-    (network,) = distinct_networks(ROWS)
+    (network,) = measured_networks(ROWS)
     built = ordinary_network(network.configs[0], CPU)
     heatmaps = built.head(built.extract_feat(torch.randn(2, 3, 256, 192)))
     assert torch.isfinite(heatmaps).all()
@@ -165,7 +165,7 @@ def test_ordinary_weights() -> None:
 
 def test_known_rates_are_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CUDA", "nostreams")
-    (network,) = distinct_networks(ROWS)
+    (network,) = measured_networks(ROWS)
     known: dict[tuple[str, ...], NetworkRates] = {}
     work: Any = [(network, (("fp32", "eager"),))] * 2
     found = list(measure_networks(work, known, CPU, PEAKS, TINY, Deadline(5), lambda *_: None))
@@ -263,7 +263,7 @@ def test_a_graph_that_fails_is_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
             return crops
 
     monkeypatch.setattr(forward, "Forward", Ungraphed)
-    (network,) = distinct_networks(ROWS)
+    (network,) = measured_networks(ROWS)
     (_, protocol) = next(network.protocols(CPU))
     compute = forward._pass(None, protocol, "graph")
     assert compute(torch.ones(1)).sum() == 1
