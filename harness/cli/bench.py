@@ -10,6 +10,7 @@ import click
 
 from harness.cli.help import Verb
 from harness.cli.options import (
+    PARITY,
     check_data_folder,
     data_option,
     device_option,
@@ -90,7 +91,7 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 @path_option(
     "--parity",
     metavar="FILE",
-    default=Path("results/parity.json"),
+    default=PARITY,
     help="File with the FLOPs of each row's network, for the model of a GPU.",
 )
 @report_options
@@ -174,7 +175,7 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
         return {"score": score.measure_scoring(config, score.ScoredData(), rounds["score"])}
 
     def measure_ten_rows() -> dict[str, Any]:
-        rows = chosen["rows"] or whole_runs.TEN_ROWS
+        rows = chosen["rows"] or ",".join(whole_runs.TEN_ROWS)
         return {"ten_rows": whole_runs.measure_ten_rows(rows, data, images, precision, rounds["ten-rows"])}
 
     def measure_one_row() -> dict[str, Any]:

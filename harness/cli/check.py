@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.amounts import counted
+from harness.cli.amounts import aligned, counted
 from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
@@ -167,9 +167,7 @@ def _check_data(suites: list[Suite], data: Path, *, named: bool, decode: bool, a
 
 
 def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
-    table = [_COLUMNS, *(_cells(suite, inspection) for suite, inspection in inspected)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    lines = aligned([_COLUMNS, *(_cells(suite, inspection) for suite, inspection in inspected)])
     problems = [problem for _, inspection in inspected for problem in inspection.problems]
     told = {
         severity: [(str(problem), problem.advice) for problem in problems if problem.severity == severity]

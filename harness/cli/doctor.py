@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.amounts import aligned
 from harness.cli.help import Verb
 from harness.cli.options import checkpoints_option, data_option, json_option, path_option
 from harness.cli.stopping import terminable
@@ -113,11 +114,7 @@ def _suite_table(states: list["SuiteState"]) -> list[str]:
         )
         for one in states
     ]
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (_COLUMNS, *rows)
-    ]
+    return aligned([_COLUMNS, *rows])
 
 
 def _line(outcome: "Outcome") -> str:

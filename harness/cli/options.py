@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Written = TypeVar("Written", bound=Document)
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
-"""Names of suites, groups or paths of YAML files; empty means all published tables."""
+"""Names of suites, groups or paths of YAML files; each command states what none means."""
 
 rows_option = click.option(
     "--rows",
@@ -120,6 +120,9 @@ trust_option = click.option(
     is_flag=True,
     help="Let checkpoints build any object that they name. This executes code of the checkpoint's author.",
 )
+
+PARITY = Path("results/parity.json")
+"""The outcome of `harness parity` that comes with the project."""
 
 out_option = path_option("--out", metavar="DIR", default=Path("runs"), help="Folder of the run folders.")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.arrays import Bool, Float64, Indices, Int64, positions, usable
 from harness.datasets.coco_file import CocoFile, read_coco
 from harness.datasets.columns import Integers, Numbers
 from harness.datasets.labelled import KEYPOINTS_ADVICE
@@ -89,11 +89,10 @@ class Truth:
         """
         if len(self.all_categories) == 1:
             return None
-        order = np.argsort(self.annotation_ids, kind="stable")
-        places = order[np.searchsorted(self.annotation_ids[order], annotation_ids).clip(max=len(order) - 1)]
-        unknown = np.flatnonzero(self.annotation_ids[places] != annotation_ids)
+        places = positions(self.annotation_ids, annotation_ids)
+        unknown = annotation_ids[places < 0]
         if len(unknown):
-            raise RunError(f"{self.path}: there is no annotation {annotation_ids[unknown[0]]}, so no category of it")
+            raise RunError(f"{self.path}: there is no annotation {unknown[0]}, so no category of it")
         categories: Int64 = self.categories[places]
         return categories
 

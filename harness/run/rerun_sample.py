@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.arrays import Bool, Float64
+from harness.codecs.flipping import mirror_images
 from harness.codecs.interface import codec_of
 from harness.datasets.people import People
 from harness.fields import Fields
@@ -140,14 +141,14 @@ def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
 
 def _can_answer(own: Protocol, other: Protocol) -> bool:
     """Return whether the network of one protocol makes the outputs that another protocol needs."""
-    codec, mirror = codec_of(own.decoder), own.flip.indices or own.flip_indices
+    codec = codec_of(own.decoder)
     return (
         own.crop.input_size == other.crop.input_size
         and own.decoder.grid_size == other.decoder.grid_size
         and own.decoder.kept == other.decoder.kept
         and codec.form == codec_of(other.decoder).form
         and (not other.flip.enabled or other.flip.mode == codec.flip_mode)
-        and len(mirror) == len(other.flip.indices or other.flip_indices)
+        and len(mirror_images(own)) == len(mirror_images(other))
     )
 
 

@@ -19,7 +19,7 @@ from harness.protocol import (
     Scoring,
 )
 from harness.suites.configs import first_part
-from harness.suites.data_paths import DATA_ROOT, in_data_folder
+from harness.suites.data_paths import DATA_ROOT, without_data_root
 from harness.suites.decoding import decoder_of, flip_of
 from harness.suites.metainfo import read_metainfo
 from harness.suites.pool import annotations_of, images_of, is_pool, parts_of, pool_of
@@ -169,7 +169,7 @@ def _boxes(dataset: Any, data_file: Callable[[str, str], DataFile]) -> Boxes:
         return Boxes(source="ground-truth")
     return Boxes(
         source="detector",
-        file=data_file(in_data_folder(box_file), "the box file"),
+        file=data_file(without_data_root(box_file), "the box file"),
         score_threshold=(dataset.get("filter_cfg") or {}).get("bbox_score_thr"),
     )
 
@@ -258,7 +258,7 @@ def _evaluators(config: Config) -> list[Any]:
                 f"config field test_evaluator of {config.filename}: found {brief(evaluator)}; it must be a dict"
             )
         measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
-        if measured and in_data_folder(str(measured)) != listed_by:
+        if measured and without_data_root(str(measured)) != listed_by:
             raise SpecError(
                 f"config field test_evaluator.ann_file of {config.filename}: {measured} is not the annotation file of "
                 f"test_dataloader.dataset, {listed_by}",

@@ -502,6 +502,10 @@ class Suite(SuiteFields):
         """The file that the suite was loaded from."""
         return self._path
 
+    def has_config_of(self, run: Run) -> bool:
+        """Return whether a run's config lies beside the suite's file, and so is not one of MMPose's."""
+        return self.path is not None and (self.path.parent / run.config).is_file()
+
     @cached_property
     def columns(self) -> dict[str, "Column"]:
         """The columns of the published table by their names, in the order of the metrics.

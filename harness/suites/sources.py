@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.errors import UsageError
 from harness.suites.load import BENCHMARKS
 from harness.suites.schema import DataPath, Slug, SuiteFields
-from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
+from harness.suites.yaml_file import Location, did_you_mean, load_model
 
 SOURCES = BENCHMARKS / "sources"
 """The folder of the sources."""
@@ -209,16 +209,7 @@ def load_sources(name: str) -> Sources:
 @functools.cache
 def _read(path: Path, _changed: int) -> Sources:
     """Read a file once, since every path of the data folder is looked up in all of them."""
-    node, data = read_yaml(path)
-    try:
-        sources = Sources.model_validate(data)
-    except ValidationError as error:
-        raise spec_error(
-            path, node, [describe_problem(details, _part_at) for details in error.errors(include_url=False)]
-        ) from None
-    if problems := list(_inconsistencies(sources, path)):
-        raise spec_error(path, node, problems)
-    return sources
+    return load_model(path, Sources, _part_at, functools.partial(_inconsistencies, path=path))
 
 
 def sources_of_entries(sources: Sources) -> list[Source]:

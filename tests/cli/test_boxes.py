@@ -10,7 +10,10 @@ import pytest
 import torch
 from conftest import Harness
 from miniature import Miniature, coco
+from mmengine.config import Config
 
+from harness.assets.download import Downloaded
+from harness.cli import boxes
 from harness.datasets.people import detected_people
 from harness.files import sha256_file
 from harness.metrics.box_ap import person_ap
@@ -204,6 +207,20 @@ def test_errors(harness: Harness, samples: Path, arguments: str, code: int, mess
     assert found[2].startswith(f"error: {message}")
     assert not Path("new.json").exists()
     assert Path("old.json").read_text() == "[]"
+
+
+def test_a_date_in_the_name_of_weights_is_no_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    stated: list[str | None] = []
+
+    def downloaded(_: list[str], target: Path, *, sha256: str | None, **_others: Any) -> Downloaded:
+        stated.append(sha256)
+        return Downloaded(target, None, "", 0)
+
+    monkeypatch.setattr("harness.cli.progress.download", downloaded)
+    for name in ("net-20200130.pth", "net_20200130-047c8118.pth"):
+        monkeypatch.setattr("harness.predict.detect.zoo_weights", lambda _, name=name: f"https://host/{name}")
+        assert boxes._zoo_checkpoint(Config()).name == name
+    assert stated == [None, "047c8118"]
 
 
 def test_measuring_imports_no_torch(samples: Path) -> None:

@@ -266,7 +266,7 @@ def test_exactness(rendered: Path, monkeypatch: Patch) -> None:
     def moved(predictions: Any) -> Any:
         return replace(predictions, keypoints=predictions.keypoints + 0.02)
 
-    monkeypatch.setattr(exactness, "predict_shared", wrapped(predict_shared, moved))
+    monkeypatch.setattr("harness.run.parity.predict_shared", wrapped(predict_shared, moved))
     problems = exactness.check_exactness(SMALL, "cpu", rendered).problems
     assert any(problem.startswith("keypoint_px is 0.02, the limit is 0.01") for problem in problems)
 

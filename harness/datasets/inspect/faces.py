@@ -8,8 +8,8 @@ from harness.arrays import Bool, Float64
 from harness.datasets.coco_file import are_crowds, image_positions
 from harness.datasets.columns import Numbers
 from harness.datasets.face_file import FaceFile
-from harness.datasets.inspect.people import OFFICIAL, Annotated, inspect_people, named_ids
-from harness.datasets.inspect.problems import Problems, Severity, chosen
+from harness.datasets.inspect.people import Annotated, inspect_people, named_ids
+from harness.datasets.inspect.problems import OFFICIAL, Problems, Severity, chosen
 from harness.datasets.interface import DataFiles
 from harness.datasets.people.faces import Squares, evaluable_faces
 from harness.datasets.people.people import PIXELS_PER_SCALE

@@ -6,8 +6,8 @@ import numpy as np
 
 from harness.arrays import Bool, Float64
 from harness.datasets.inspect.images import ImageList
-from harness.datasets.inspect.people import OFFICIAL, Annotated
-from harness.datasets.inspect.problems import Problems, chosen
+from harness.datasets.inspect.people import Annotated
+from harness.datasets.inspect.problems import OFFICIAL, Problems, chosen
 from harness.datasets.mpii_file import NUM_JOINTS, MpiiFile
 from harness.errors import ObtainError
 from harness.mat_file import read_mat

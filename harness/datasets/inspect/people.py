@@ -10,7 +10,7 @@ from harness.datasets.columns import WHOLE_NUMBERS, Integers
 from harness.datasets.inspect.categories import check_categories
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.keypoint_names import check_names, check_sigmas
-from harness.datasets.inspect.problems import Problem, Problems, chosen, if_many
+from harness.datasets.inspect.problems import OFFICIAL, Problem, Problems, chosen, if_many
 from harness.datasets.inspect.repeated import check_repeated_ids
 from harness.datasets.inspect.units import check_areas, check_flags, check_units
 from harness.datasets.inspect.whole_images import check_whole_images
@@ -18,7 +18,6 @@ from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
 """Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, although xtcocotools states otherwise."""
-OFFICIAL = "correct the file; of a published data set, take the official one"
 AREAS = "write each person's area in px², or let the evaluator use 0.53 times the box: use_area=False of CocoMetric"
 
 

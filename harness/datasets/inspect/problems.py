@@ -8,6 +8,8 @@ from harness.arrays import Bool
 
 Severity = Literal["fatal", "error", "warning", "note"]
 
+OFFICIAL = "correct the file; of a published data set, take the official one"
+"""Advice for an invalid value."""
 FEW = 0.2
 """Some faults are harmless up to this share of the entries."""
 _SHOWN_IDS = 3
