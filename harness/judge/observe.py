@@ -55,7 +55,7 @@ def observe(
         only_old=len(paired.only_old),
         images_only_old=len(gone),
         repeated=paired.repeated,
-        threshold=_threshold(new, old, paired),
+        threshold=_threshold(old, paired),
         boxes=describe_boxes(now.boxes, before.boxes),
         box_scores=_describe_scores(now.box_scores, before.box_scores),
         areas=_describe_areas(now, before, protocol) if same_boxes.any() else None,
@@ -90,7 +90,7 @@ def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, 
     return {name: (new[name], old[name]) for name in old if name in new and difference(new[name], old[name]) > EQUAL}
 
 
-def _threshold(new: Predictions, old: Predictions, paired: SamePeople) -> float | None:
+def _threshold(old: Predictions, paired: SamePeople) -> float | None:
     """Return the box score halfway between those of the missing people and those of the others.
 
     None if no person is missing or the two ranges of scores overlap.
@@ -158,8 +158,7 @@ def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> s
         return None
     count = f"{differ.sum()} of {len(ratios)} people"
     some = "" if differ.all() else f" ({count})"
-    ratios, areas = ratios[differ], new.crop_areas[differ]
-    sizes = (new.boxes[:, 2:] - new.boxes[:, :2])[differ]
+    ratios, areas, sizes = ratios[differ], new.crop_areas[differ], new.sizes[differ]
     if _most(np.abs(areas / np.maximum(sizes.prod(axis=1), 1e-9) - 1) <= 1e-3):
         return f"the crop areas are those of the boxes, without padding and aspect ratio{some}"
     usual = float(np.median(ratios))

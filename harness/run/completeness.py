@@ -22,4 +22,6 @@ def part_of(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[str
         return (f"{listed:,} of {counts.images:,} images" if listed < counts.images else None), []
     if counts and counts.people is not None:
         return None, []
-    return None, ["the suite states no size of its data set (dataset.counts), so a partial data set is not noticed"]
+    return None, [
+        "the suite does not state the size of its data set (dataset.counts), so a partial data set cannot be detected"
+    ]
