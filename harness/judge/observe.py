@@ -152,8 +152,8 @@ def _describe_scores(new: Floating, old: Floating) -> str | None:
 
 def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> str | None:
     """Return how crop areas differ from those of the baseline; None if they do not."""
-    ratios = new.crop_areas.astype(np.float64) / np.maximum(old.crop_areas, 1e-9)
-    differ = np.abs(ratios - 1) > 1e-3
+    before = np.maximum(old.crop_areas.astype(np.float64), 1e-9)
+    ratios, differ = new.crop_areas / before, np.abs(new.crop_areas - old.crop_areas) > 1e-3 * before
     if not differ.any():
         return None
     count = f"{differ.sum()} of {len(ratios)} people"

@@ -130,6 +130,12 @@ def test_areas(function: Callable[[Predictions], Any], words: str) -> None:
     assert not observed.same_predictions
 
 
+def test_crops_without_size_are_the_same() -> None:
+    old = made()
+    old = replace(old, crop_areas=np.where(np.arange(60) < 2, 0, old.crop_areas).astype(np.float32))
+    assert seen(lambda old: replace(old, keypoints=old.keypoints + 1), old).areas is None
+
+
 def test_scores_alone() -> None:
     observed = seen(lambda old: replace(old, keypoint_scores=old.keypoint_scores**2))
     assert observed.motions == []
