@@ -22,30 +22,30 @@ AGREEMENT = 1e-6
 
 
 def kept(job: Job, plan: Plan) -> Record | None:
-    """Return the existing record if its measurements are still valid, else None."""
+    """Return the existing record if its measurements are still valid, with what the suite states now; else None.
+
+    The status, its reason and the identified boxes follow from the suite, which may have been corrected.
+    """
     earlier = job.folder.saved_record()
     if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
         return None
-    warnings = [*suite_warnings(plan, job.suite, job.row), *without_suite_warnings(earlier.warnings)]
-    return judged(earlier.model_copy(update={"warnings": warnings}), job)
+    predictions = Predictions.load(job.folder.predictions)
+    update, found = _of_the_suite(job, plan, predictions, earlier.boxes)
+    warnings = [*suite_warnings(plan, job.suite, job.row), *found, *without_suite_warnings(earlier.warnings)]
+    return judged(earlier.model_copy(update={**update, "label": job.row.label, "warnings": warnings}), job)
 
 
 def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
     """Return the record of predictions before they are measured."""
-    dataset = job.suite.dataset_of(job.row)
-    boxes, warnings = identify_boxes(plan, dataset, predictions)
-    part, unknown = part_of(plan, dataset, predictions)
-    warnings = [*suite_warnings(plan, job.suite, job.row), *data_warnings(plan), *warnings, *unknown]
+    update, found = _of_the_suite(job, plan, predictions)
+    warnings = [*suite_warnings(plan, job.suite, job.row), *data_warnings(plan), *found]
     warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
-    status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)
     return job.record(
-        status=status,
-        reason=reason,
+        **update,
         weights=plan.weights,
         images=len(set(predictions.image_ids.tolist())),
         image_content=estimation.image_content,
-        boxes=boxes,
         people=len(predictions),
         verdict="not run",
         warnings=warnings,
@@ -97,6 +97,17 @@ def judged(record: Record, job: Job) -> Record:
     """Judge the record again, because claims change more often than runs are repeated."""
     claims, verdict = judge_run(job.row, job.run, job.suite.metrics, record.metrics, record.status, record.noise)
     return record.model_copy(update={"claims": claims, "verdict": verdict})
+
+
+def _of_the_suite(
+    job: Job, plan: Plan, predictions: Predictions, earlier: BoxesUsed | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of the record that depend on the suite's data set, and warnings; `earlier` boxes are known."""
+    dataset = job.suite.dataset_of(job.row)
+    boxes, warnings = identify_boxes(plan, dataset, predictions, earlier)
+    part, unknown = part_of(plan, dataset, predictions)
+    status, reason = _status(plan.settings, part, boxes, dataset.box_person_ap)
+    return {"status": status, "reason": reason, "boxes": boxes}, [*warnings, *unknown]
 
 
 def _status(
