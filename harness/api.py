@@ -243,12 +243,15 @@ def score_predictions(
 def rescore_run(folder: str | Path, data: str | Path = "data") -> "Record":
     """Compute the metrics of a run again from its saved predictions, and save the record.
 
+    A record that was changed after the run is saved as its seal states it, and is returned with a warning.
+
     Args:
         folder: A run folder, such as `runs/demo/litehrnet-18-mpii-128x128/val`.
         data: The data folder with the annotations of the run.
 
     Raises:
-        ObtainError: A file of the run or its annotations is missing, damaged, or not the one that the run used.
+        ObtainError: A file of the run or its annotations is missing, damaged, or not the one that the run used; or a
+            field of the record was changed that does not follow from the predictions, such as the noise floor.
 
     >>> import harness
     >>> before = harness.load_record("runs/demo/litehrnet-18-mpii-128x128/val")

@@ -9,13 +9,13 @@ from harness.files import read_json
 from harness.judge.verdict import judge_run
 from harness.metrics.match import difference
 from harness.predictions import Predictions
-from harness.record import BoxesUsed, Estimation, Record, Status
+from harness.record import BoxesUsed, Estimation, Record
 from harness.run.boxes import identify_boxes
-from harness.run.completeness import part_of
+from harness.run.completeness import part_of, status_of
 from harness.run.findings import data_warnings, suite_warnings, without_suite_warnings
 from harness.run.job import Job
 from harness.run.measure import Measures
-from harness.run.plan import Plan, Settings
+from harness.run.plan import Plan
 
 AGREEMENT = 1e-6
 """Largest difference between the metrics of MMPose's evaluator and ours (see `difference`) without a warning."""
@@ -106,29 +106,8 @@ def _of_the_suite(
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions, earlier)
     part, unknown = part_of(plan, dataset, predictions)
-    status, reason = _status(plan.settings, part, boxes, dataset.box_person_ap)
+    status, reason = status_of(plan.settings.limit, plan.settings.seed, part, boxes, dataset.box_person_ap)
     return {"status": status, "reason": reason, "boxes": boxes}, [*warnings, *unknown]
-
-
-def _status(
-    settings: Settings, part: str | None, boxes: BoxesUsed | None, claimed: float | None
-) -> tuple[Status, str | None]:
-    """Return whether a run is comparable with published values, and if not, why."""
-    reasons = []
-    if settings.limit is not None:
-        first = "image" if settings.limit == 1 else f"{settings.limit} images"
-        reasons.append(f"only the first {first} (--limit)")
-    if settings.seed is not None:
-        reasons.append(f"seeded weights instead of the checkpoint (--weights random:{settings.seed})")
-    elif part is not None:
-        reasons.append(f"a part of the data set: {part}")
-    if reasons:
-        return "partial", "; ".join(reasons)
-    if boxes and boxes.published is False:
-        measured = "" if boxes.person_ap is None else f", person AP {100 * boxes.person_ap:.1f}"
-        published = "" if claimed is None else f" (the published one: {claimed:.1f})"
-        return "own boxes", f"another box file than the published one: sha256 {boxes.sha256[:8]}{measured}{published}"
-    return "complete", None
 
 
 def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:
