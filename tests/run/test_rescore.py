@@ -3,10 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from conftest import Harness
 
 from harness import rescore_run
 from harness.errors import ObtainError
@@ -106,3 +109,24 @@ def test_a_record_without_seal(run: RunFolder, demo: Path) -> None:
     found = rescore_run(run.path, demo)
     assert (found.status, found.reason, found.images) == ("partial", "only the first 2 images (--limit)", 2)
     assert found.people == len(Predictions.load(run.predictions))
+
+
+def test_a_run_that_cannot_be_scored_is_named_and_the_others_are_scored(
+    harness: Harness, demo: Path, tmp_path: Path
+) -> None:
+    broken, missing, whole = (RunFolder(Path(shutil.copytree(RUN, tmp_path / name / "val"))) for name in "abc")
+    record, found = Record.load(broken.record), Predictions.load(broken.predictions)
+    assert record.predictions_key
+    keypoints = found.keypoints.copy()
+    keypoints[0, 0, 0] = np.nan
+    replace(found, keypoints=keypoints).save(broken.predictions, record.predictions_key)
+    broken.save_record(record)
+    missing.spec.unlink()
+    code, out, err = harness("score", tmp_path, "--data", demo)
+    assert code == 3
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert errors[0] == f"error: {broken.path}: predictions: keypoints are not finite"
+    assert errors[1].startswith(f"error: {missing.path}: the spec is missing")
+    assert [line for line in out.splitlines() if "[" in line] == [
+        f"{record.full_id} val   {record.verdict}   [{whole.path}]"
+    ]
