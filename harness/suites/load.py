@@ -5,14 +5,15 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
+import yaml
 from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.suites import schema
 from harness.suites.schema import Group, Row, Suite
-from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
+from harness.suites.yaml_file import Location, describe_problem, did_you_mean, parse_yaml, read_yaml, spec_error
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "benchmarks"
@@ -165,8 +166,24 @@ def _is_path(text: str) -> bool:
     return text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text
 
 
+def parse_suite(text: str, path: Path) -> Suite:
+    """Return the suite of a text.
+
+    Args:
+        text: The content of the suite's file.
+        path: The suite's file, which need not exist.
+
+    Raises:
+        SpecError: The text is not a suite.
+    """
+    return _suite(path, *parse_yaml(text, path))
+
+
 def _load_file(path: Path) -> Suite:
-    node, data = read_yaml(path)
+    return _suite(path, *read_yaml(path))
+
+
+def _suite(path: Path, node: yaml.Node, data: Any) -> Suite:
     try:
         suite = Suite.model_validate(data)
     except ValidationError as error:

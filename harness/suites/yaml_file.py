@@ -61,6 +61,19 @@ def read_yaml(path: Path) -> tuple[yaml.Node, Any]:
         raise SpecError(f"there is no suite file {_shown(path)}", "harness list shows the suites") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{_shown(path)} cannot be read: {error}") from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> tuple[yaml.Node, Any]:
+    """Return a text as `read_yaml` does.
+
+    Args:
+        text: The content of a YAML file.
+        path: The file that messages name; it need not exist.
+
+    Raises:
+        SpecError: The text is not YAML, or is not a mapping.
+    """
     try:
         _check_nesting(text)
         loader = _UniqueKeyLoader(text)

@@ -171,6 +171,29 @@ def test_a_model_without_config_leaves_the_others(tmp_path: Path, harness: Harne
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"Results": [{"Dataset": "COCO", "Metrics": {"AP": 749}}]},
+            "rows[0].published.metafile.AP: found 749; in percent, AP is at most 100: correct the value",
+        ),
+        ({"Weights": "https://example.org/my net.pth"}, "rows[0].runs.val.checkpoint.url: found 'https://example.org/"),
+    ],
+)
+def test_a_draft_that_is_no_suite_is_not_written(
+    changes: dict[str, Any], message: str, tmp_path: Path, harness: Harness
+) -> None:
+    wrong, good = write_fork(tmp_path / "a", **changes), write_fork(tmp_path / "b")
+    wrong = wrong.rename(wrong.with_name("wrong.yml"))
+    code, out, err = harness("import", wrong, good, "--out", tmp_path)
+    assert code == 2
+    assert err.startswith(f"error: metafile {wrong}: the drafted suite is invalid, and is not written: wrong.yaml:")
+    assert message in err
+    assert "metafile.yaml: 1 row" in out
+    assert [path.name for path in tmp_path.glob("*.yaml")] == ["metafile.yaml"]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("Models: [", "is not YAML"),
