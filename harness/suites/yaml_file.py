@@ -23,6 +23,15 @@ Location = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""
 
 
+class TooLargeError(yaml.MarkedYAMLError):
+    """A YAML file whose nesting or aliases stand for more values than a file may have."""
+
+    @property
+    def line(self) -> int:
+        """The line of the file, from 1."""
+        return int(self.problem_mark.line) + 1 if self.problem_mark else 1
+
+
 class _UniqueKeyLoader(yaml.CSafeLoader):
     """A safe loader that refuses repeated keys, of which YAML would silently keep the last."""
 
@@ -75,7 +84,7 @@ def parse_yaml(text: str, path: Path) -> tuple[yaml.Node, Any]:
         SpecError: The text is not YAML, or is not a mapping.
     """
     try:
-        _check_nesting(text)
+        check_nesting(text)
         loader = _UniqueKeyLoader(text)
         node = loader.get_single_node()
         data = None if node is None else loader.construct_document(node)
@@ -94,11 +103,12 @@ def parse_yaml(text: str, path: Path) -> tuple[yaml.Node, Any]:
     return node, data
 
 
-def _check_nesting(text: str) -> None:
+def check_nesting(text: str) -> None:
     """Check that nesting and aliases cannot make the loader recurse without end or create too many values.
 
     Raises:
-        yaml.MarkedYAMLError: They would; names the line.
+        TooLargeError: They would.
+        yaml.YAMLError: The text is not YAML.
     """
     sizes: dict[str | None, int] = {}  # number of values of each anchor, with all aliases expanded
     open_: list[tuple[str | None, int]] = []
@@ -121,7 +131,7 @@ def _check_nesting(text: str) -> None:
         if size > _LARGEST:
             problem = f"more than {_LARGEST} values, with all aliases expanded"
         if problem:
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
+            raise TooLargeError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 def _yaml_advice(error: yaml.MarkedYAMLError) -> str:

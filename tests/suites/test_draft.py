@@ -94,6 +94,13 @@ _base_ = ["mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_
 """
 
 
+BOMB = (
+    "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}' if level else 'x'] * 10)}]\n" for level in range(9))
+    + "Models: [{Config: c.py, Results: [{Dataset: COCO, Metrics: {AP: *a8}}]}]"
+)
+"""A metafile of a few lines whose aliases stand for a thousand million values."""
+
+
 def write_fork(folder: Path, **changes: Any) -> Path:
     """Write a custom metafile with a config and weights, and return its path."""
     (folder / "configs/nets").mkdir(parents=True)
@@ -198,6 +205,9 @@ def test_a_draft_that_is_no_suite_is_not_written(
     [
         ("Models: [", "is not YAML"),
         ("Collections: []", "has no list `Models`"),
+        (BOMB, r"metafile\.yml:6: more than 1000000 values, with all aliases expanded$"),
+        ("Models: &all [*all]", r"metafile\.yml:1: the alias 'all' is inside its own anchor$"),
+        ("Models: " + "[" * 5000 + "]" * 5000, r"metafile\.yml:1: nested more than 50 deep$"),
         ("Models: [3]", r"Models\[0\]: a field is of another type.*: '3'"),
         ("Models: [{Name: net, Config: net.py}]", r"Models\[0\]: the field Results is missing"),
         ("Models: [{Name: net, Config: net.py, Results: [{Dataset: COCO, Metrics: [0.7]}]}]", r"Models\[0\]: a field"),
