@@ -61,6 +61,10 @@ class ObtainError(HarnessError):
     """Something that a run needs is missing or unusable: an image, annotations, boxes, a checkpoint."""
 
 
+class OtherFileError(ObtainError):
+    """A file that has other content than the expected one; a repetition does not help until it is replaced."""
+
+
 class RunError(HarnessError):
     """A run that failed although its inputs were complete."""
 

@@ -4,7 +4,7 @@ import errno
 import traceback
 from typing import Any, Literal
 
-from harness.errors import HarnessError, ObtainError
+from harness.errors import HarnessError, ObtainError, OtherFileError
 from harness.files import read_json
 from harness.judge.verdict import judge_run
 from harness.metrics.match import difference
@@ -84,7 +84,8 @@ def failed(job: Job, error: Exception) -> Record:
     else:
         folder.note("".join(traceback.format_exception(error)))
         reason = f"{type(error).__name__}: {error}\n  see the traceback in {folder.log}"
-    record = job.record(status=status, reason=reason, verdict=status)
+    other_file = isinstance(error, OtherFileError)
+    record = job.record(status=status, reason=reason, other_file=other_file, verdict=status)
     if not folder.is_complete():
         try:
             record.save(folder.record)
