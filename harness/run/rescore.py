@@ -45,13 +45,12 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     measured = {"metrics": measures.metrics, "intervals": measures.intervals}
     changed = ""
     if record.seal is None or folder.broken_seal(record):
-        read, people = record, {"images": len(set(predictions.image_ids.tolist())), "people": len(predictions)}
-        run = {"suite": spec.suite["name"], "row": spec.row.id, "run": spec.run}
-        record = record.model_copy(update={**run, **people})
+        read, counted = record, {"images": len(set(predictions.image_ids.tolist())), "people": len(predictions)}
+        record = record.model_copy(update={"suite": spec.suite["name"], "row": spec.row.id, "run": spec.run})
         if record.seal is None:
-            record = _without_seal(record, protocol)
+            record = _without_seal(record.model_copy(update=counted), protocol)
         else:
-            record = _as_sealed(folder, record, protocol, measured)
+            record = _as_sealed(folder, record, protocol, counted, measured)
             changed = ", ".join(sorted(name for name in MEASURED if getattr(read, name) != getattr(record, name)))
     claims, verdict = judge_run(spec.row, spec.run, spec.metrics, measures.metrics, record.status, record.noise)
     update = {**measured, "resampling": measures.resampling, "claims": claims, "verdict": verdict}
@@ -63,17 +62,26 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     return saved
 
 
-def _as_sealed(folder: RunFolder, record: Record, protocol: Protocol, measured: dict[str, Any]) -> Record:
+def _as_sealed(
+    folder: RunFolder, record: Record, protocol: Protocol, counted: dict[str, Any], measured: dict[str, Any]
+) -> Record:
     """Return a changed record as it was when it was sealed.
 
-    Its seal shows which status it had, and whether it had a noise floor and the metrics that are measured now.
+    Its seal shows which status it had, whether it had a noise floor, and which values were changed.
+
+    Args:
+        folder: The run folder.
+        record: The changed record.
+        protocol: The protocol of the run.
+        counted: The numbers of images and people of the predictions.
+        measured: The metrics and intervals of the predictions.
 
     Raises:
         ObtainError: It has other weights, boxes, noise floor or content keys than the sealed one.
     """
     statuses: tuple[Status, ...] = ("complete", "own boxes", "partial")
-    for status, noise, metrics in product(statuses, (record.noise, None), ({}, measured)):
-        sealed = record.model_copy(update={"status": status, "noise": noise, **metrics})
+    for status, noise, people, metrics in product(statuses, (record.noise, None), ({}, counted), ({}, measured)):
+        sealed = record.model_copy(update={"status": status, "noise": noise, **people, **metrics})
         if not folder.broken_seal(sealed):
             reason = record.reason if status == record.status else _reason(sealed, protocol)
             return sealed.model_copy(update={"reason": reason})
