@@ -63,8 +63,8 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
         raise ObtainError(f"checkpoint cannot be read: {path}: {error.strerror}") from error
     warnings = []
     if checkpoint.sha256 and not sha256.startswith(checkpoint.sha256):
-        stated = "the suite states" if checkpoint.local else "published is"
-        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, {stated} {checkpoint.sha256}"
+        stated = "the suite states" if checkpoint.local else "the published sha256 is"
+        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, but {stated} {checkpoint.sha256}"
         if not checkpoint.hash_is_stale:
             raise OtherFileError(mismatch, _mend(checkpoint, sha256))
         warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")

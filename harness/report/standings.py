@@ -11,7 +11,6 @@ from harness.measures import Measure, is_measured, measure_of
 from harness.openmmlab import openmmlab_needed
 from harness.protocol import Protocol
 from harness.record import JudgedClaim, Verdict
-from harness.report.numbers import in_unit
 from harness.report.results import Result, by_row, current, speed_of
 from harness.report.sizes import Size, size_of
 from harness.suites.schema import Claim, Metric, Row, Suite
@@ -135,9 +134,7 @@ class Standing:
         bounds = [bound for bound in found if bound is not None]
         if len(bounds) < len(runs):
             return None
-        low, high = (in_unit(fmean(ends), self.suite.metrics[name]) for ends in zip(*bounds, strict=True))
-        assert low is not None
-        assert high is not None
+        low, high = (fmean(ends) * self.suite.metrics[name].scale for ends in zip(*bounds, strict=True))
         return low, high
 
     @property
@@ -177,7 +174,7 @@ NO_HASH = "no hash"
 def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:
     """Return the claim to compare a metric with: the closest one that is not refuted, gating claims first."""
     standing = [judged for judged in claims if judged.claim.metric == metric and not judged.claim.refuted]
-    return min(standing, key=lambda judged: (not judged.claim.gates, abs(judged.difference or 0.0)), default=None)
+    return min(standing, key=lambda judged: (not judged.claim.gates, judged.distance), default=None)
 
 
 def device(result: Result) -> str:

@@ -14,7 +14,7 @@ from harness.suites.schema import Dataset
 from harness.suites.sources import source_of
 
 UNMEASURED = "the person AP of the boxes cannot be measured: "
-UNKNOWN_FILE = "no hash or person AP of this box file is published, so another file would not be noticed"
+UNKNOWN_FILE = "no hash or person AP of this box file is published, so another file cannot be detected"
 
 
 def identify_boxes(

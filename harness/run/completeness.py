@@ -16,7 +16,9 @@ from harness.suites.schema import Dataset
 if TYPE_CHECKING:
     from harness.run.plan import Plan
 
-UNKNOWN_SIZE = "the suite states no size of its data set (dataset.counts), so a partial data set is not noticed"
+UNKNOWN_SIZE = (
+    "the suite does not state the size of its data set (dataset.counts), so a partial data set cannot be detected"
+)
 
 
 def part_of(plan: "Plan", dataset: Dataset, predictions: Predictions) -> tuple[str | None, list[str]]:

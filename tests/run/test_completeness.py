@@ -47,7 +47,7 @@ rows:
     [
         ("  counts: {people: 2958}", "partial", "partial: a part of the data set: PEOPLE of 2,958 people"),
         ("  counts: {people: PEOPLE}", "complete", "0 differs"),
-        ("", "complete", "the suite states no size of its data set (dataset.counts)"),
+        ("", "complete", "the suite does not state the size of its data set (dataset.counts)"),
     ],
 )
 def test_part(harness: Harness, miniature: Miniature, tmp_path: Path, counts: str, status: str, said: str) -> None:
