@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from harness.assets.checkpoint_files import MAY_DIFFER
 from harness.datasets.findings import find_problems, find_wrong_sizes, scored_files, usable
 from harness.datasets.interface import DataFiles
 from harness.datasets.people import People
@@ -53,9 +54,9 @@ def suite_warnings(plan: Plan, suite: Suite, row: Row) -> list[str]:
 
 
 def without_suite_warnings(warnings: Sequence[str]) -> list[str]:
-    """Return warnings without those that a corrected suite makes obsolete: about its sizes, its counts, its boxes."""
+    """Return warnings without those that a corrected suite makes obsolete: sizes, counts, boxes and stale hashes."""
     of_the_suite = _CONTRADICTED, UNKNOWN_SIZE, UNKNOWN_FILE, UNMEASURED
-    return [warning for warning in warnings if not warning.startswith(of_the_suite)]
+    return [one for one in warnings if not one.startswith(of_the_suite) and MAY_DIFFER not in one]
 
 
 def _files(plan: Plan) -> DataFiles:

@@ -39,7 +39,6 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
     """Return the record of predictions before they are measured."""
     update, found = _of_the_suite(job, plan, predictions)
     warnings = [*suite_warnings(plan, job.suite, job.row), *data_warnings(plan), *found]
-    warnings += plan.checkpoint.warnings if plan.checkpoint else []
     warnings += estimation.warnings
     return job.record(
         **update,
@@ -103,12 +102,13 @@ def judged(record: Record, job: Job) -> Record:
 def _of_the_suite(
     job: Job, plan: Plan, predictions: Predictions, earlier: BoxesUsed | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the fields of the record that depend on the suite's data set, and warnings; `earlier` boxes are known."""
+    """Return the fields of the record that depend on the suite, and warnings; `earlier` boxes are not measured."""
     dataset = job.suite.dataset_of(job.row)
     boxes, warnings = identify_boxes(plan, dataset, predictions, earlier)
     part, unknown = part_of(plan, dataset, predictions)
     status, reason = status_of(plan.settings.limit, plan.settings.seed, part, boxes, dataset.box_person_ap)
-    return {"status": status, "reason": reason, "boxes": boxes}, [*warnings, *unknown]
+    stale = plan.checkpoint.warnings if plan.checkpoint else ()
+    return {"status": status, "reason": reason, "boxes": boxes}, [*warnings, *unknown, *stale]
 
 
 def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:
