@@ -61,6 +61,8 @@ class Settings:
         check_whole("seed", self.seed, 0)
         check_choice("engine", self.engine, ("shared", "upstream"))
         check_choice("precision", self.precision, get_args(Precision))
+        if self.engine == "upstream" and self.precision != "fp32":  # the record would state a precision not used
+            raise UsageError(f"precision {self.precision} needs engine shared: MMPose's own loop computes in fp32")
 
     @classmethod
     def in_folder(cls, folder: Path, device: str, **fields: Any) -> Self:
