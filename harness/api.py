@@ -149,7 +149,8 @@ def run_rows(
         An outcome for each row, in the order of the suite.
 
     Raises:
-        UsageError: No row matches, a partial run would replace a complete one, or the device does not exist.
+        UsageError: No row matches, a partial run would replace a complete one, the device does not exist, or another
+            argument has a wrong value.
         SpecError: The suite cannot be used.
 
     >>> import harness
@@ -215,7 +216,7 @@ def score_predictions(
         The metrics with the protocol, the coverage of the ground truth, warnings, and the sha256 of the file.
 
     Raises:
-        UsageError: An option does not go with the suite, or has to be given.
+        UsageError: An option does not go with the suite, has a wrong value, or has to be given.
         ObtainError: Predictions or annotations are missing, malformed, or do not fit each other.
 
     >>> import harness, json, pathlib
@@ -243,12 +244,15 @@ def score_predictions(
 def rescore_run(folder: str | Path, data: str | Path = "data") -> "Record":
     """Compute the metrics of a run again from its saved predictions, and save the record.
 
+    A record that was changed after the run is saved as its seal states it, and is returned with a warning.
+
     Args:
         folder: A run folder, such as `runs/demo/litehrnet-18-mpii-128x128/val`.
         data: The data folder with the annotations of the run.
 
     Raises:
-        ObtainError: A file of the run or its annotations is missing, damaged, or not the one that the run used.
+        ObtainError: A file of the run or its annotations is missing, damaged, or not the one that the run used; or a
+            field of the record was changed that does not follow from the predictions, such as the noise floor.
 
     >>> import harness
     >>> before = harness.load_record("runs/demo/litehrnet-18-mpii-128x128/val")
@@ -286,7 +290,7 @@ def compare_runs(
         The comparison: `Comparison.red` is true for a regression, and each run has its metrics on both sides.
 
     Raises:
-        UsageError: A folder has no such run.
+        UsageError: A folder has no such run, or `noise_floor` or `resamples` has a wrong value.
         SpecError: The file of a suite cannot be used.
         ObtainError: A file of a run is missing or damaged.
 
@@ -336,7 +340,8 @@ def explain_row(
         The trials, the best first: `Explanation.causes` are those that give the published values.
 
     Raises:
-        UsageError: The id names no row, or nothing is published about the run.
+        UsageError: The id names no row, nothing is published about the run, or a target is not a finite number of a
+            metric of the suite.
         ObtainError: The run was not made, or a file that it needs is missing.
         DifferenceError: With `rerun`, the run was made from other content.
 

@@ -1,6 +1,9 @@
 """Errors for the user. Each message names the file or field, the problem, and the next step."""
 
+import contextlib
+import math
 import reprlib
+from collections.abc import Collection
 from typing import Any
 
 MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
@@ -58,6 +61,10 @@ class ObtainError(HarnessError):
     """Something that a run needs is missing or unusable: an image, annotations, boxes, a checkpoint."""
 
 
+class OtherFileError(ObtainError):
+    """A file that has other content than the expected one; a repetition does not help until it is replaced."""
+
+
 class RunError(HarnessError):
     """A run that failed although its inputs were complete."""
 
@@ -66,3 +73,38 @@ class DifferenceError(HarnessError):
     """A result that must equal upstream's, and does not."""
 
     exit_code = 1
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Check an argument that is a whole number or None.
+
+    Raises:
+        UsageError: It is something else, or less than `least`.
+    """
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+        raise UsageError(f"{name} must be a whole number of at least {least}, not {brief(value)}")
+
+
+def check_number(name: str, value: object, least: float | None = None) -> None:
+    """Check an argument that is a finite number or None.
+
+    Raises:
+        UsageError: It is something else, or less than `least`.
+    """
+    right = False
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # a whole number above all floats
+            right = math.isfinite(value) and (least is None or value >= least)
+    if value is not None and not right:
+        bound = "" if least is None else f" of at least {least:g}"
+        raise UsageError(f"{name} must be a finite number{bound}, not {brief(value)}")
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Check an argument that is one of some words or None.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if value is not None and value not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}, not {brief(value)}")

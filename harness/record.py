@@ -180,6 +180,8 @@ class Record(Document):
     status: Status
     reason: Shown | None = None
     """Why the status is not `complete`."""
+    other_file: bool = False
+    """Whether the reason is a file with other content than the expected one; a repetition alone does not help."""
     weights: Weights | None = None
     network: Network | None = None
     """None if the size is unknown."""

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -205,17 +206,30 @@ class RunFolder:
     def make_way(self, predictions_key: str) -> None:
         """Move a complete run of other content aside, to `<run>.<key>/`, so that hours of work are not overwritten.
 
-        If a run of the wanted content was moved aside before, it is moved back.
+        If a complete run of the wanted content was moved aside before, it is moved back, also over a run that is not
+        complete. If the place of a run to move aside is taken, the run is moved to `<run>.<key>.2/`, `.3/` and so on.
         """
         record = self.saved_record()
-        if record and record.whole and record.predictions_key not in (None, predictions_key):
+        if record and record.whole:
+            if record.predictions_key in (None, predictions_key):
+                return
             assert record.predictions_key is not None
-            self.path.rename(self._aside(record.predictions_key))
-            if self._aside(predictions_key).is_dir():
-                self._aside(predictions_key).rename(self.path)
+            self.path.rename(self._free_place(record.predictions_key))
+        aside = RunFolder(self._aside(predictions_key))
+        earlier = aside.saved_record()
+        if earlier and earlier.whole and earlier.predictions_key == predictions_key:
+            if self.path.is_dir():
+                shutil.rmtree(self.path)
+            aside.path.rename(self.path)
 
     def _aside(self, predictions_key: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{predictions_key[:8]}")
+
+    def _free_place(self, predictions_key: str) -> Path:
+        """Return the first path for a run to move aside at which nothing is."""
+        first = self._aside(predictions_key)
+        places = (first.with_name(f"{first.name}.{number}") if number > 1 else first for number in count(1))
+        return next(path for path in places if not path.exists())
 
 
 def saved_runs(out: Path, suite: Suite, row: Row) -> list[tuple[RunFolder, Record]]:

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import ObtainError
 from harness.predictions import Predictions
-from harness.record import Record
+from harness.record import Record, Status
 from harness.run_folder import RunFolder, RunSpec
 from harness.suites.load import load_suite
 
@@ -101,3 +101,63 @@ def test_text_that_is_none(run: RunFolder) -> None:
     assert Predictions.saved_key(run.predictions) is None
     with pytest.raises(ObtainError, match="predictions have schema version"):
         Predictions.load(run.predictions)
+
+
+A, B = "a" * 64, "b" * 64
+"""Keys of two contents."""
+
+
+def ran(folder: RunFolder, status: Status, key: str | None) -> None:
+    """Write the record of a run into the folder, as a run does after `make_way`."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    Record(suite="s", row="r", run="val", label="", status=status, verdict="measured", predictions_key=key).save(
+        folder.record
+    )
+
+
+def found(folder: RunFolder) -> dict[str, tuple[str, str | None]]:
+    """Return status and key of the run in the folder and of those beside it, by name."""
+    records = [(path.parent.name, Record.load(path)) for path in folder.path.parent.glob("*/record.json")]
+    return {name: (record.status, record.predictions_key) for name, record in records}
+
+
+def test_a_run_that_was_moved_aside_comes_back(tmp_path: Path) -> None:
+    """Also over a run that is not whole, so that it is not computed anew and then in the way of the next one."""
+    folder = RunFolder(tmp_path / "val")
+    ran(folder, "complete", A)
+    statuses: tuple[Status, ...] = ("failed", "partial")
+    for status in statuses:
+        folder.make_way(B)
+        assert found(folder) == {"val.aaaaaaaa": ("complete", A)}
+        ran(folder, status, None if status == "failed" else B)
+        folder.shards.mkdir()
+        folder.make_way(A)
+        assert found(folder) == {"val": ("complete", A)}
+    folder.make_way(B)
+    ran(folder, "complete", B)
+    folder.make_way(A)
+    assert found(folder) == {"val": ("complete", A), "val.bbbbbbbb": ("complete", B)}
+    folder.make_way(B)
+    assert found(folder) == {"val": ("complete", B), "val.aaaaaaaa": ("complete", A)}
+
+
+def test_a_place_that_is_taken(tmp_path: Path) -> None:
+    """Earlier versions computed a run anew while the same one lay aside; both are complete, and both are kept."""
+    folder, aside = RunFolder(tmp_path / "val"), RunFolder(tmp_path / "val.aaaaaaaa")
+    for number in (2, 3):
+        ran(folder, "complete", A)
+        ran(aside, "complete", A)
+        folder.make_way(B)
+        assert not folder.path.exists()
+        assert len(found(folder)) == number
+        assert all(name.startswith("val.aaaaaaaa") for name in found(folder))
+
+
+def test_only_a_whole_run_of_the_same_content_comes_back(tmp_path: Path) -> None:
+    folder, aside = RunFolder(tmp_path / "val"), RunFolder(tmp_path / "val.aaaaaaaa")
+    ran(folder, "partial", B)
+    cases: list[tuple[Status, str]] = [("failed", A), ("complete", "a" * 8 + B)]
+    for status, key in cases:
+        ran(aside, status, key)
+        folder.make_way(A)
+        assert found(folder) == {"val": ("partial", B), "val.aaaaaaaa": (status, key)}

@@ -4,9 +4,12 @@ import glob
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import ObtainError
+from harness.errors import ObtainError, OtherFileError
 from harness.files import sha256_file
 from harness.suites.schema import Checkpoint
+
+MAY_DIFFER = "; this one may differ: "
+"""The words between the two parts of a warning about a checkpoint whose published hash is stale."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
     MMPose puts the first eight digits of the sha256 into the file's name.
 
     Raises:
-        ObtainError: The file differs from the published one, or cannot be read.
+        OtherFileError: The file differs from the published one.
+        ObtainError: The file cannot be read.
     """
     try:
         sha256, size = sha256_file(path), path.stat().st_size
@@ -65,14 +69,9 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
         stated = "the suite states" if checkpoint.local else "the published sha256 is"
         mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, but {stated} {checkpoint.sha256}"
         if not checkpoint.hash_is_stale:
-            raise ObtainError(mismatch, _mend(checkpoint, sha256))
-        warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")
+            raise OtherFileError(mismatch, _mend(checkpoint, sha256))
+        warnings.append(f"{mismatch}{MAY_DIFFER}{checkpoint.hash_is_stale}")
     return Identified(path, sha256, size, tuple(warnings))
-
-
-def is_other_file(reason: str) -> bool:
-    """Return whether a run failed because a checkpoint on disk has other content; a repetition does not help."""
-    return reason.startswith("checkpoint ") and " has sha256 " in reason
 
 
 def _mend(checkpoint: Checkpoint, sha256: str) -> str:

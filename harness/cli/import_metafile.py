@@ -11,7 +11,7 @@ from harness.errors import SpecError, UsageError
 from harness.files import write_text
 from harness.suites.draft import draft_suite
 from harness.suites.draft_yaml import to_yaml
-from harness.suites.load import load_suite
+from harness.suites.load import parse_suite
 
 
 @click.command("import", cls=Verb)
@@ -37,9 +37,14 @@ def command(metafiles: tuple[Path, ...], out: Path) -> None:
         except SpecError as error:
             failed.append(str(error))
             continue
+        text = to_yaml(draft, metafile.name)
+        try:
+            parse_suite(text, path)
+        except SpecError as error:
+            failed.append(f"metafile {metafile}: the drafted suite is invalid, and is not written: {error}")
+            continue
         out.mkdir(parents=True, exist_ok=True)
-        write_text(path, to_yaml(draft, metafile.name))
-        load_suite(path)
+        write_text(path, text)
         parts = [counted(len(draft.suite["rows"]), "row")]
         parts += [f"{counted(len(draft.left_out), 'model')} left out"] if draft.left_out else []
         parts += [f"{len(draft.remarks)} to be completed"] if draft.remarks else []

@@ -9,7 +9,7 @@ import click
 
 from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option
-from harness.errors import HarnessError, ObtainError, UsageError
+from harness.errors import HarnessError, UsageError
 
 
 @click.command("score", cls=Verb)
@@ -75,8 +75,8 @@ def _score_runs(folders: list[Path], data: Path, as_json: bool) -> bool:
     for folder in found:
         try:
             record = rescore(folder, data)
-        except ObtainError as error:
-            click.echo(f"error: {error}", err=True)
+        except HarnessError as error:
+            click.echo(f"error: {folder.path}: {error}", err=True)
             continue
         records.append(record)
         click.echo(f"{record.full_id} {record.run}   {record.verdict}   [{folder.path}]", err=as_json)

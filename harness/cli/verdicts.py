@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from harness.assets.checkpoint_files import is_other_file
 from harness.cli.amounts import counted
 from harness.judge.verdict import mean_metrics
 from harness.record import Effect, JudgedClaim, Verdict
@@ -98,7 +97,7 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     for reason, ids in by_reason.items():
         yield f"{reason} [{ids[0] if len(ids) == 1 else f'{len(ids)} rows'}]"
     left = [one for one in outcomes if one.verdict in ("failed", "unobtainable") and not one.row.cannot_run]
-    again = [one for one in left if not any(map(is_other_file, one.reasons))]
+    again = [one for one in left if not any(record.other_file for record in one.records)]
     if left:
         advice = "; repeat the command to try again" if again else ""
         yield f"{len(left)} row{'s are' if len(left) > 1 else ' is'} not done{advice}"

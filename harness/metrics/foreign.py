@@ -8,13 +8,13 @@ in the order of the annotations. Poses and their scores are not changed: rescori
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, cast
+from typing import Generic, Literal, cast, get_args
 
 from mmengine.config import Config
 
 from harness.assets.dataset import data_file
 from harness.datasets.findings import find_problems, scored_files, usable
-from harness.errors import ObtainError, SpecError, UsageError
+from harness.errors import ObtainError, SpecError, UsageError, check_choice
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
 from harness.metrics.family import Metrics, S, TruthFiles, family_of, truth_files
@@ -140,9 +140,11 @@ def score_foreign(
         nms: Remove duplicates as MMPose's CocoMetric does, at the suite's threshold.
 
     Raises:
-        UsageError: The suite does not support an option, or a required option is missing.
+        UsageError: The suite does not support an option or its value, or a required option is missing.
         ObtainError: Predictions or annotations are missing, malformed or do not match each other.
     """
+    check_choice("score_mode", score_mode, get_args(ScoreMode))
+    check_choice("nms", nms, get_args(Nms))
     run, row = _run(suite, run)
     config = load_config(suite, row, row.runs[run])
     protocol = read_foreign_protocol(suite.row_id(row), config, data)

@@ -13,40 +13,52 @@ from harness.run.plan import Plan
 from harness.suites.schema import Dataset
 from harness.suites.sources import source_of
 
+UNMEASURED = "the person AP of the boxes cannot be measured: "
+UNKNOWN_FILE = "no hash or person AP of this box file is published, so another file cannot be detected"
 
-def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[BoxesUsed | None, list[str]]:
+
+def identify_boxes(
+    plan: Plan, dataset: Dataset, predictions: Predictions, earlier: BoxesUsed | None = None
+) -> tuple[BoxesUsed | None, list[str]]:
     """Return the boxes that a run used, and warnings; None for ground-truth boxes.
 
     A published file is identified by its sha256. Without a published sha256, it is identified by the claimed person AP,
     which is computed on all images and from correctly read boxes. A file named on the command line counts as not
     published, unless one of these identifies it.
+
+    Args:
+        plan: The plan of the run.
+        dataset: The data set as the suite states it.
+        predictions: The predictions of the run.
+        earlier: The boxes of an earlier record of this run, whose person AP is then not measured again.
     """
     protocol, data = plan.protocol, plan.settings.data
     if protocol.boxes.file is None:
         return None, []
-    measured, warnings = None, []
+    measured: tuple[float | None, float | None] | None = None  # person AP, and that of boxes read as corners
+    warnings = []
     sha256, claimed = protocol.boxes.file.sha256, dataset.box_person_ap
     images = None if protocol.limit is None else tuple(np.unique(predictions.image_ids).tolist())
-    try:
-        measured = _measure(data / protocol.boxes.file.path, data / protocol.annotations.path, images, sha256)
-    except ObtainError as error:  # the run itself needs less than this measurement
-        warnings.append(f"the person AP of the boxes cannot be measured: {error}")
+    if earlier and earlier.sha256 == sha256 and earlier.person_ap is not None:
+        measured = earlier.person_ap, earlier.person_ap_of_corners
+    else:
+        try:
+            found = _measure(data / protocol.boxes.file.path, data / protocol.annotations.path, images, sha256)
+            measured = found.ap, found.ap_of_corners
+        except ObtainError as error:  # the run itself needs less than this measurement
+            warnings.append(f"{UNMEASURED}{error}")
     source = source_of(dataset.boxes) if dataset.boxes else None
     published = None
     if source and source.entry.sha256:
         published = sha256 == source.entry.sha256
     elif claimed is not None and measured and images is None:
-        published = claimed in [round(100 * ap, 1) for ap in (measured.ap, measured.ap_of_corners) if ap is not None]
+        published = claimed in [round(100 * ap, 1) for ap in measured if ap is not None]
     elif plan.settings.boxes is not None:
         published = False
     elif not plan.settings.partial:
-        warnings.append("no hash or person AP of this box file is published, so another file cannot be detected")
-    return BoxesUsed(
-        sha256=sha256,
-        person_ap=measured.ap if measured else None,
-        person_ap_of_corners=measured.ap_of_corners if measured else None,
-        published=published,
-    ), warnings
+        warnings.append(UNKNOWN_FILE)
+    ap, corners = measured or (None, None)
+    return BoxesUsed(sha256=sha256, person_ap=ap, person_ap_of_corners=corners, published=published), warnings
 
 
 @cache

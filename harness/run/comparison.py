@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DifferenceError, ObtainError, UsageError
+from harness.errors import DifferenceError, ObtainError, UsageError, check_number, check_whole
 from harness.files import read_json
 from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, compare
 from harness.judge.verdict import judge_again
@@ -34,11 +34,14 @@ def compare_folders(
     """Compare the runs of two folders; with a data folder, what moved is resampled for p-values.
 
     Raises:
-        UsageError: A folder has no such run, or neither has a row that one of the patterns matches.
+        UsageError: A folder has no such run, neither has a row that one of the patterns matches, or a number is out of
+            its range.
         SpecError: The file of a suite cannot be read, or is not a suite.
         ObtainError: A file of a run or its annotations is missing or damaged.
         DifferenceError: A record does not agree with its own predictions.
     """
+    check_number("noise_floor", noise_floor, 0)
+    check_whole("resamples", resamples, 1)
     found, expected = read_outcomes(new, suites, glob), read_outcomes(baseline, suites, glob)
     rows = {(suite, row) for suite, row, _ in (run.split("/") for run in (*found, *expected))}
     if unmatched := unmatched_patterns(rows, glob):

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from harness.assets.checkpoint_files import MAY_DIFFER
 from harness.datasets.findings import find_problems, find_wrong_sizes, scored_files, usable
 from harness.datasets.interface import DataFiles
 from harness.datasets.people import People
 from harness.errors import MALFORMED, SpecError
+from harness.run.boxes import UNKNOWN_FILE, UNMEASURED
+from harness.run.completeness import UNKNOWN_SIZE
 from harness.run.plan import Plan
 from harness.suites.decoding import evaluated_keypoints
 from harness.suites.ledger import image_folder
@@ -51,8 +54,9 @@ def suite_warnings(plan: Plan, suite: Suite, row: Row) -> list[str]:
 
 
 def without_suite_warnings(warnings: Sequence[str]) -> list[str]:
-    """Return warnings without those of `suite_warnings`, which a corrected suite makes obsolete."""
-    return [warning for warning in warnings if not warning.startswith(_CONTRADICTED)]
+    """Return warnings without those that a corrected suite makes obsolete: sizes, counts, boxes and stale hashes."""
+    of_the_suite = _CONTRADICTED, UNKNOWN_SIZE, UNKNOWN_FILE, UNMEASURED
+    return [one for one in warnings if not one.startswith(of_the_suite) and MAY_DIFFER not in one]
 
 
 def _files(plan: Plan) -> DataFiles:

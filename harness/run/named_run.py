@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import UsageError, check_number
 from harness.suites.load import load_suite, select_rows
 from harness.suites.schema import Claim, Row, Suite
 
@@ -54,9 +54,10 @@ def claims_to_explain(suite: Suite, row: Row, run: str, targets: Mapping[str, fl
         targets: Values by metric, in the unit of the table; none for the row's claims.
 
     Raises:
-        UsageError: The suite has no such metric, or nothing is published about the run.
+        UsageError: A value is not a finite number, the suite has no such metric, or nothing is published about the run.
     """
     for metric, value in targets.items():
+        check_number(f"the target {metric}", value)
         if metric not in suite.metrics:
             raise UsageError(f"--target {metric}={value:g}: {suite.name} publishes {', '.join(suite.metrics)}")
     if targets:

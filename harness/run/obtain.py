@@ -9,7 +9,7 @@ from harness.assets.checkpoint_files import identify_checkpoint
 from harness.assets.dataset import same_file
 from harness.assets.fetch import Item, OnFileBytes, checkpoint_item, data_items, obtain
 from harness.datasets.people import check_images
-from harness.errors import ObtainError
+from harness.errors import ObtainError, OtherFileError
 from harness.run.plan import Plan, Settings
 from harness.suites.ledger import data_paths, image_folders
 from harness.suites.schema import Run
@@ -50,7 +50,7 @@ def check_files(plan: Plan) -> None:
     if plan.checkpoint:
         found = identify_checkpoint(plan.checkpoint.path, plan.spec.checkpoint)
         if found.sha256 != plan.checkpoint.sha256:
-            raise ObtainError(
+            raise OtherFileError(
                 f"checkpoint {found.path} has sha256 {found.sha256[:8]} on this node, and {plan.checkpoint.sha256[:8]} "
                 "on the node that started the run",
                 "copy the same file to all nodes",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import torch
 from mmengine.config import Config
@@ -10,7 +10,7 @@ from mmengine.config import Config
 from harness.assets.checkpoint_files import Identified, find_checkpoint, identify_checkpoint
 from harness.assets.dataset import data_file
 from harness.datasets.people import People, load_people
-from harness.errors import UsageError
+from harness.errors import UsageError, check_choice, check_whole
 from harness.files import content_key
 from harness.predict.revision import REVISION
 from harness.predict.sources.interface import Model, ModelKind, model_kind
@@ -53,6 +53,16 @@ class Settings:
     """Compile the networks with torch.compile."""
     noise: bool = False
     """Also measure the noise floor of each run."""
+
+    def __post_init__(self) -> None:
+        """Check the values, of which some would only fail in the runs; raises a UsageError."""
+        check_whole("limit", self.limit, 1)
+        check_whole("batch_size", self.batch_size, 1)
+        check_whole("seed", self.seed, 0)
+        check_choice("engine", self.engine, ("shared", "upstream"))
+        check_choice("precision", self.precision, get_args(Precision))
+        if self.engine == "upstream" and self.precision != "fp32":  # the record would state a precision not used
+            raise UsageError(f"precision {self.precision} needs engine shared: MMPose's own loop computes in fp32")
 
     @classmethod
     def in_folder(cls, folder: Path, device: str, **fields: Any) -> Self:

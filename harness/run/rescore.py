@@ -1,6 +1,8 @@
 """Scores the saved predictions of a run folder again; needs neither torch nor MMPose."""
 
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from harness.assets.dataset import same_file
 from harness.datasets.findings import find_problems, scored_files, usable
@@ -9,7 +11,8 @@ from harness.judge.verdict import judge_run
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.predictions import Predictions
 from harness.protocol import Protocol
-from harness.record import Record
+from harness.record import MEASURED, Record, Status
+from harness.run.completeness import status_of
 from harness.run.measure import measure
 from harness.run_folder import RunFolder, RunSpec
 
@@ -17,12 +20,16 @@ from harness.run_folder import RunFolder, RunSpec
 def rescore(folder: RunFolder, data: Path) -> Record:
     """Recompute a run's metrics, intervals, diagnosis and verdict, and save and return its record.
 
+    A record that was changed after the run is saved as its seal states it, and is returned with a warning about the
+    changed fields.
+
     Args:
         folder: A run folder of `harness run`.
         data: The data folder with the annotations of the run.
 
     Raises:
-        ObtainError: A file of the run or its annotations is missing, damaged or different from the one the run used.
+        ObtainError: A file of the run or its annotations is missing, damaged or different from the one the run used; or
+            a field of the record was changed that does not follow from the predictions.
     """
     record = Record.load(folder.record)
     spec = RunSpec.load(folder.spec)
@@ -33,19 +40,73 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     protocol = Protocol.load(folder.protocol)
     names = spec.keypoints or _former_names(folder, protocol.num_keypoints)
     warnings = _warnings(protocol, data, names)
-    measures = measure(folder, protocol, data, names)
+    predictions = Predictions.load(folder.predictions)
+    measures = measure(folder, protocol, data, names, predictions)
+    measured = {"metrics": measures.metrics, "intervals": measures.intervals}
+    changed = ""
+    if record.seal is None or folder.broken_seal(record):
+        read, counted = record, {"images": len(set(predictions.image_ids.tolist())), "people": len(predictions)}
+        record = record.model_copy(update={"suite": spec.suite["name"], "row": spec.row.id, "run": spec.run})
+        if record.seal is None:
+            record = _without_seal(record.model_copy(update=counted), protocol)
+        else:
+            record = _as_sealed(folder, record, protocol, counted, measured)
+            changed = ", ".join(sorted(name for name in MEASURED if getattr(read, name) != getattr(record, name)))
     claims, verdict = judge_run(spec.row, spec.run, spec.metrics, measures.metrics, record.status, record.noise)
-    record = record.model_copy(
-        update={
-            "metrics": measures.metrics,
-            "intervals": measures.intervals,
-            "resampling": measures.resampling,
-            "claims": claims,
-            "verdict": verdict,
-            "warnings": list(dict.fromkeys([*warnings, *record.warnings])),
-        }
+    update = {**measured, "resampling": measures.resampling, "claims": claims, "verdict": verdict}
+    update["warnings"] = list(dict.fromkeys([*warnings, *record.warnings]))
+    saved = folder.save_record(record.model_copy(update=update))
+    if changed:
+        told = f"{folder.record} was changed after the run in {changed}; the values of the run are restored"
+        return saved.model_copy(update={"warnings": [told, *saved.warnings]})
+    return saved
+
+
+def _as_sealed(
+    folder: RunFolder, record: Record, protocol: Protocol, counted: dict[str, Any], measured: dict[str, Any]
+) -> Record:
+    """Return a changed record as it was when it was sealed.
+
+    Its seal shows which status it had, whether it had a noise floor, and which values were changed.
+
+    Args:
+        folder: The run folder.
+        record: The changed record.
+        protocol: The protocol of the run.
+        counted: The numbers of images and people of the predictions.
+        measured: The metrics and intervals of the predictions.
+
+    Raises:
+        ObtainError: It has other weights, boxes, noise floor or content keys than the sealed one.
+    """
+    statuses: tuple[Status, ...] = ("complete", "own boxes", "partial")
+    for status, noise, people, metrics in product(statuses, (record.noise, None), ({}, counted), ({}, measured)):
+        sealed = record.model_copy(update={"status": status, "noise": noise, **people, **metrics})
+        if not folder.broken_seal(sealed):
+            reason = record.reason if status == record.status else _reason(sealed, protocol)
+            return sealed.model_copy(update={"reason": reason})
+    raise ObtainError(
+        f"{folder.record}: the weights, boxes, noise floor or content keys have been changed since they were measured, "
+        "and do not follow from the predictions",
+        "repeat the run",
     )
-    return folder.save_record(record)
+
+
+def _reason(record: Record, protocol: Protocol) -> str | None:
+    """Return why a record has its status, as far as this follows from the protocol."""
+    part = record.status == "partial" and protocol.limit is None
+    stated = "fewer people or images than the suite states" if part else None
+    return status_of(protocol.limit, _seed(record), stated, record.boxes, None)[1]
+
+
+def _without_seal(record: Record, protocol: Protocol) -> Record:
+    """Return a record of an earlier version, which is partial at least if its protocol or its weights say so."""
+    status, reason = status_of(protocol.limit, _seed(record), None, None, None)
+    return record if status == "complete" else record.model_copy(update={"status": status, "reason": reason})
+
+
+def _seed(record: Record) -> int | None:
+    return record.weights.seed if record.weights else None
 
 
 def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[str]:

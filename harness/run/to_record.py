@@ -4,48 +4,47 @@ import errno
 import traceback
 from typing import Any, Literal
 
-from harness.errors import HarnessError, ObtainError
+from harness.errors import HarnessError, ObtainError, OtherFileError
 from harness.files import read_json
 from harness.judge.verdict import judge_run
 from harness.metrics.match import difference
 from harness.predictions import Predictions
-from harness.record import BoxesUsed, Estimation, Record, Status
+from harness.record import BoxesUsed, Estimation, Record
 from harness.run.boxes import identify_boxes
-from harness.run.completeness import part_of
+from harness.run.completeness import part_of, status_of
 from harness.run.findings import data_warnings, suite_warnings, without_suite_warnings
 from harness.run.job import Job
 from harness.run.measure import Measures
-from harness.run.plan import Plan, Settings
+from harness.run.plan import Plan
 
 EVALUATOR_TOLERANCE = 1e-6
 """Largest difference between the metrics of MMPose's evaluator and ours (see `difference`) without a warning."""
 
 
 def kept(job: Job, plan: Plan) -> Record | None:
-    """Return the existing record if its measurements are still valid, else None."""
+    """Return the existing record if its measurements are still valid, with what the suite states now; else None.
+
+    The status, its reason and the identified boxes follow from the suite, which may have been corrected.
+    """
     earlier = job.folder.saved_record()
     if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
         return None
-    warnings = [*suite_warnings(plan, job.suite, job.row), *without_suite_warnings(earlier.warnings)]
-    return judged(earlier.model_copy(update={"warnings": warnings}), job)
+    predictions = Predictions.load(job.folder.predictions)
+    update, found = _of_the_suite(job, plan, predictions, earlier.boxes)
+    warnings = [*suite_warnings(plan, job.suite, job.row), *found, *without_suite_warnings(earlier.warnings)]
+    return judged(earlier.model_copy(update={**update, "label": job.row.label, "warnings": warnings}), job)
 
 
 def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
     """Return the record of predictions before they are measured."""
-    dataset = job.suite.dataset_of(job.row)
-    boxes, warnings = identify_boxes(plan, dataset, predictions)
-    part, unknown = part_of(plan, dataset, predictions)
-    warnings = [*suite_warnings(plan, job.suite, job.row), *data_warnings(plan), *warnings, *unknown]
-    warnings += plan.checkpoint.warnings if plan.checkpoint else []
+    update, found = _of_the_suite(job, plan, predictions)
+    warnings = [*suite_warnings(plan, job.suite, job.row), *data_warnings(plan), *found]
     warnings += estimation.warnings
-    status, reason = _status(job.settings, part, boxes, dataset.box_person_ap)
     return job.record(
-        status=status,
-        reason=reason,
+        **update,
         weights=plan.weights,
         images=len(set(predictions.image_ids.tolist())),
         image_content=estimation.image_content,
-        boxes=boxes,
         people=len(predictions),
         verdict="not run",
         warnings=warnings,
@@ -84,7 +83,8 @@ def failed(job: Job, error: Exception) -> Record:
     else:
         folder.note("".join(traceback.format_exception(error)))
         reason = f"{type(error).__name__}: {error}\n  see the traceback in {folder.log}"
-    record = job.record(status=status, reason=reason, verdict=status)
+    other_file = isinstance(error, OtherFileError)
+    record = job.record(status=status, reason=reason, other_file=other_file, verdict=status)
     if not folder.is_complete():
         try:
             record.save(folder.record)
@@ -99,25 +99,16 @@ def judged(record: Record, job: Job) -> Record:
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 
 
-def _status(
-    settings: Settings, part: str | None, boxes: BoxesUsed | None, claimed: float | None
-) -> tuple[Status, str | None]:
-    """Return whether a run is comparable with published values, and if not, why."""
-    reasons = []
-    if settings.limit is not None:
-        first = "image" if settings.limit == 1 else f"{settings.limit} images"
-        reasons.append(f"only the first {first} (--limit)")
-    if settings.seed is not None:
-        reasons.append(f"seeded weights instead of the checkpoint (--weights random:{settings.seed})")
-    elif part is not None:
-        reasons.append(f"a part of the data set: {part}")
-    if reasons:
-        return "partial", "; ".join(reasons)
-    if boxes and boxes.published is False:
-        measured = "" if boxes.person_ap is None else f", person AP {100 * boxes.person_ap:.1f}"
-        published = "" if claimed is None else f" (the published one: {claimed:.1f})"
-        return "own boxes", f"another box file than the published one: sha256 {boxes.sha256[:8]}{measured}{published}"
-    return "complete", None
+def _of_the_suite(
+    job: Job, plan: Plan, predictions: Predictions, earlier: BoxesUsed | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of the record that depend on the suite, and warnings; `earlier` boxes are not measured."""
+    dataset = job.suite.dataset_of(job.row)
+    boxes, warnings = identify_boxes(plan, dataset, predictions, earlier)
+    part, unknown = part_of(plan, dataset, predictions)
+    status, reason = status_of(plan.settings.limit, plan.settings.seed, part, boxes, dataset.box_person_ap)
+    stale = plan.checkpoint.warnings if plan.checkpoint else ()
+    return {"status": status, "reason": reason, "boxes": boxes}, [*warnings, *unknown, *stale]
 
 
 def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:

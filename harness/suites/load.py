@@ -162,8 +162,21 @@ def _is_path(text: str) -> bool:
     return text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text
 
 
-def _load_file(path: Path) -> Suite:
-    suite = load_model(path, Suite, _model_at, _inconsistencies)
+def parse_suite(text: str, path: Path) -> Suite:
+    """Return the suite of a text.
+
+    Args:
+        text: The content of the suite's file.
+        path: The suite's file, which need not exist.
+
+    Raises:
+        SpecError: The text is not a suite.
+    """
+    return _load_file(path, text)
+
+
+def _load_file(path: Path, text: str | None = None) -> Suite:
+    suite = load_model(path, Suite, _model_at, _inconsistencies, text)
     suite._path = path
     for row in suite.rows:
         for run in row.runs.values():

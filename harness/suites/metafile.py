@@ -12,6 +12,7 @@ import yaml
 
 from harness.errors import MALFORMED, SpecError, brief
 from harness.suites.configs import configs_folder
+from harness.suites.yaml_file import TooLargeError, check_nesting
 
 _FORM = "a metafile has a list `Models`, each with Name, Config, Weights and Results (see MMPose's model-index.yml)"
 
@@ -48,11 +49,15 @@ def read_metafile(path: Path) -> list[MetafileModel]:
         ObtainError: MMPose is not installed.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), yaml.CBaseLoader)
+        text = path.read_text(encoding="utf-8")
+        check_nesting(text)
+        data = yaml.load(text, yaml.CBaseLoader)
     except FileNotFoundError:
         raise SpecError(f"metafile {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"metafile {path} cannot be read: {error}") from error
+    except TooLargeError as error:
+        raise SpecError(f"metafile {path}:{error.line}: {error.problem}") from error
     except yaml.YAMLError as error:
         raise SpecError(f"metafile {path} is not YAML: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("Models"), list):

@@ -25,6 +25,15 @@ Location = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""
 
 
+class TooLargeError(yaml.MarkedYAMLError):
+    """A YAML file whose nesting or aliases stand for more values than a file may have."""
+
+    @property
+    def line(self) -> int:
+        """The line of the file, from 1."""
+        return int(self.problem_mark.line) + 1 if self.problem_mark else 1
+
+
 class _UniqueKeyLoader(yaml.CSafeLoader):
     """A safe loader that refuses repeated keys, of which YAML would silently keep the last."""
 
@@ -54,6 +63,7 @@ def load_model(
     model: type[_Model],
     model_at: Callable[[Location], type[BaseModel]],
     inconsistencies: Callable[[_Model], Iterable[tuple[Location, str]]],
+    text: str | None = None,
 ) -> _Model:
     """Return the content of a YAML file as a model.
 
@@ -62,11 +72,12 @@ def load_model(
         model: The model of the whole file.
         model_at: Returns the model of the mapping at a location, which has the allowed keys.
         inconsistencies: Returns problems that the model does not check, each with its location.
+        text: The content of a file that need not exist; None to read the file.
 
     Raises:
         SpecError: The file is missing or not valid; the message names the line and the field of each problem.
     """
-    node, data = _read(path)
+    node, data = _read(path) if text is None else _parsed(text, path)
     try:
         loaded = model.model_validate(data)
     except ValidationError as error:
@@ -91,8 +102,12 @@ def _read(path: Path) -> tuple[yaml.Node, Any]:
         raise SpecError(f"there is no suite file {_shown(path)}", "harness list shows the suites") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{_shown(path)} cannot be read: {error}") from error
+    return _parsed(text, path)
+
+
+def _parsed(text: str, path: Path) -> tuple[yaml.Node, Any]:
     try:
-        _check_nesting(text)
+        check_nesting(text)
         loader = _UniqueKeyLoader(text)
         node = loader.get_single_node()
         data = None if node is None else loader.construct_document(node)
@@ -111,11 +126,12 @@ def _read(path: Path) -> tuple[yaml.Node, Any]:
     return node, data
 
 
-def _check_nesting(text: str) -> None:
+def check_nesting(text: str) -> None:
     """Check that nesting and aliases cannot make the loader recurse without end or create too many values.
 
     Raises:
-        yaml.MarkedYAMLError: They would; names the line.
+        TooLargeError: They would.
+        yaml.YAMLError: The text is not YAML.
     """
     sizes: dict[str | None, int] = {}  # number of values of each anchor, with all aliases expanded
     open_: list[tuple[str | None, int]] = []
@@ -138,7 +154,7 @@ def _check_nesting(text: str) -> None:
         if size > _LARGEST:
             problem = f"more than {_LARGEST} values, with all aliases expanded"
         if problem:
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
+            raise TooLargeError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 def _yaml_advice(error: yaml.MarkedYAMLError) -> str:

@@ -16,7 +16,7 @@ from upstream_config import config
 
 from harness.assets.checkpoint_files import find_checkpoint, identify_checkpoint
 from harness.assets.checkpoints import load_weights
-from harness.errors import ObtainError
+from harness.errors import ObtainError, OtherFileError
 from harness.files import sha256_file
 from harness.predict.networks import build_network, forward_head
 from harness.suites.schema import Checkpoint
@@ -288,7 +288,7 @@ def test_hash(tmp_path: Path) -> None:
     right = sha256_file(path)
     assert identify_checkpoint(path, published(right[:8])).warnings == ()
     with pytest.raises(
-        ObtainError,
+        OtherFileError,
         match=rf"x\.pth has sha256 {right[:8]}, but the published sha256 is 00000000\n.* move it elsewhere, and get ",
     ):
         identify_checkpoint(path, published())
@@ -296,7 +296,7 @@ def test_hash(tmp_path: Path) -> None:
     assert stale.sha256 == right
     assert stale.size == 7
     assert "republished smaller" in stale.warnings[0]
-    with pytest.raises(ObtainError) as caught:
+    with pytest.raises(OtherFileError) as caught:
         identify_checkpoint(path, Checkpoint(url="x.pth", sha256="0" * 16))
     assert f"x.pth has sha256 {right[:16]}, but the suite states 0000000000000000\n  if it is the right" in str(
         caught.value

@@ -94,6 +94,13 @@ _base_ = ["mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_
 """
 
 
+BOMB = (
+    "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}' if level else 'x'] * 10)}]\n" for level in range(9))
+    + "Models: [{Config: c.py, Results: [{Dataset: COCO, Metrics: {AP: *a8}}]}]"
+)
+"""A metafile of a few lines whose aliases stand for a thousand million values."""
+
+
 def write_fork(folder: Path, **changes: Any) -> Path:
     """Write a custom metafile with a config and weights, and return its path."""
     (folder / "configs/nets").mkdir(parents=True)
@@ -171,10 +178,36 @@ def test_a_model_without_config_leaves_the_others(tmp_path: Path, harness: Harne
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"Results": [{"Dataset": "COCO", "Metrics": {"AP": 749}}]},
+            "rows[0].published.metafile.AP: found 749; in percent, AP is at most 100: correct the value",
+        ),
+        ({"Weights": "https://example.org/my net.pth"}, "rows[0].runs.val.checkpoint.url: found 'https://example.org/"),
+    ],
+)
+def test_a_draft_that_is_no_suite_is_not_written(
+    changes: dict[str, Any], message: str, tmp_path: Path, harness: Harness
+) -> None:
+    wrong, good = write_fork(tmp_path / "a", **changes), write_fork(tmp_path / "b")
+    wrong = wrong.rename(wrong.with_name("wrong.yml"))
+    code, out, err = harness("import", wrong, good, "--out", tmp_path)
+    assert code == 2
+    assert err.startswith(f"error: metafile {wrong}: the drafted suite is invalid, and is not written: wrong.yaml:")
+    assert message in err
+    assert "metafile.yaml: 1 row" in out
+    assert [path.name for path in tmp_path.glob("*.yaml")] == ["metafile.yaml"]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("Models: [", "is not YAML"),
         ("Collections: []", "has no list `Models`"),
+        (BOMB, r"metafile\.yml:6: more than 1000000 values, with all aliases expanded$"),
+        ("Models: &all [*all]", r"metafile\.yml:1: the alias 'all' is inside its own anchor$"),
+        ("Models: " + "[" * 5000 + "]" * 5000, r"metafile\.yml:1: nested more than 50 deep$"),
         ("Models: [3]", r"Models\[0\]: a field is of another type.*: '3'"),
         ("Models: [{Name: net, Config: net.py}]", r"Models\[0\]: the field Results is missing"),
         ("Models: [{Name: net, Config: net.py, Results: [{Dataset: COCO, Metrics: [0.7]}]}]", r"Models\[0\]: a field"),

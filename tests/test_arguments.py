@@ -1,0 +1,72 @@
+"""Wrong values of the public functions' arguments give a UsageError that names the argument, before any work."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness.errors import UsageError
+
+RESULTS = Path(__file__).parents[1] / "results"
+ROW = "demo/litehrnet-18-mpii-128x128"
+
+
+def run(**arguments: Any) -> object:
+    return harness.run_rows("demo", ROW, data="no-data", out="no-runs", offline=True, **arguments)
+
+
+def score(**arguments: Any) -> object:
+    return harness.score_predictions("coco", "no.json", data="no-data", **arguments)
+
+
+def compare(**arguments: Any) -> object:
+    return harness.compare_runs(RESULTS, RESULTS, ["demo"], **arguments)
+
+
+def explain(**arguments: Any) -> object:
+    return harness.explain_row(ROW, out=RESULTS, data="no-data", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (run, {"limit": -1}, "limit must be a whole number of at least 1, not -1"),
+        (run, {"limit": 0}, "limit must be a whole number of at least 1, not 0"),
+        (run, {"limit": "2"}, "limit must be a whole number of at least 1, not '2'"),
+        (run, {"limit": True}, "limit must be a whole number of at least 1, not True"),
+        (run, {"batch_size": 0}, "batch_size must be a whole number of at least 1, not 0"),
+        (run, {"batch_size": 1.5}, "batch_size must be a whole number of at least 1, not 1.5"),
+        (run, {"seed": -1}, "seed must be a whole number of at least 0, not -1"),
+        (run, {"precision": "fp64"}, "precision must be one of fp32, fp32-fast, tf32, bf16, fp16, not 'fp64'"),
+        (run, {"engine": "other"}, "engine must be one of shared, upstream, not 'other'"),
+        (run, {"engine": "upstream", "precision": "bf16"}, "precision bf16 needs engine shared: MMPose's own loop"),
+        (score, {"score_mode": "box"}, "score_mode must be one of bbox, keypoint, bbox_keypoint, bbox_rle, not 'box'"),
+        (score, {"nms": 3}, "nms must be one of oks, soft-oks, none, not 3"),
+        (compare, {"noise_floor": float("nan")}, "noise_floor must be a finite number of at least 0, not nan"),
+        (compare, {"noise_floor": -1.0}, "noise_floor must be a finite number of at least 0, not -1.0"),
+        (compare, {"noise_floor": "1"}, "noise_floor must be a finite number of at least 0, not '1'"),
+        (compare, {"resamples": 0, "data": "no-data"}, "resamples must be a whole number of at least 1, not 0"),
+        (compare, {"resamples": 2.5}, "resamples must be a whole number of at least 1, not 2.5"),
+        (explain, {"targets": {"PCKh@0.5": float("nan")}}, "the target PCKh@0.5 must be a finite number, not nan"),
+        (explain, {"targets": {"PCKh@0.5": 10**400}}, "the target PCKh@0.5 must be a finite number, not 1000"),
+        (explain, {"targets": {"PCKh@0.5": "0.3"}}, "the target PCKh@0.5 must be a finite number, not '0.3'"),
+        (explain, {"targets": {"PCKh@0.5": True}}, "the target PCKh@0.5 must be a finite number, not True"),
+        (explain, {"targets": {"PCK": "0.3"}}, "the target PCK must be a finite number, not '0.3'"),
+        (explain, {"targets": {"PCK": 0.3}}, "--target PCK=0.3: demo publishes"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value(
+    function: Callable[..., object],
+    arguments: dict[str, Any],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        function(**arguments)
+    assert str(caught.value).startswith(message)
+    assert not list(tmp_path.iterdir())
