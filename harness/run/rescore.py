@@ -77,7 +77,7 @@ def _as_sealed(
         measured: The metrics and intervals of the predictions.
 
     Raises:
-        ObtainError: It has other weights, boxes, noise floor or content keys than the sealed one.
+        ObtainError: It has other weights, boxes, noise floor or digests than the sealed one.
     """
     statuses: tuple[Status, ...] = ("complete", "own boxes", "partial")
     for status, noise, people, metrics in product(statuses, (record.noise, None), ({}, counted), ({}, measured)):
@@ -86,8 +86,8 @@ def _as_sealed(
             reason = record.reason if status == record.status else _reason(sealed, protocol)
             return sealed.model_copy(update={"reason": reason})
     raise ObtainError(
-        f"{folder.record}: the weights, boxes, noise floor or content keys have been changed since they were measured, "
-        "and do not follow from the predictions",
+        f"{folder.record}: the weights, boxes, noise floor or digests have been changed since they were measured, and "
+        "do not follow from the predictions",
         "repeat the run",
     )
 

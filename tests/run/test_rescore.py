@@ -63,7 +63,7 @@ def with_noise(run: RunFolder) -> None:
     ],
 )
 def test_a_changed_record_is_restored(run: RunFolder, demo: Path, fields: dict[str, Any], changed: str) -> None:
-    before = Record.load(run.record)
+    before = run.save_record(Record.load(run.record))  # the seal of this version
     edit(run, **fields)
     found = rescore_run(run.path, demo)
     assert found.warnings[0].startswith(f"{run.record} was changed after the run in {changed}")
