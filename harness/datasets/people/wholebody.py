@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, Indices, Int64, usable
-from harness.datasets.coco_file import are_crowds, image_positions
+from harness.datasets.coco_file import are_crowds, by_image
 from harness.datasets.columns import WHOLE_NUMBERS
 from harness.datasets.labelled import LabelledPeople, as_labelled
 from harness.datasets.people.people import People
@@ -105,10 +105,9 @@ def _people(path: Path, file: WholeBodyFile) -> tuple[Indices, Indices]:
             raise ObtainError(
                 f"annotations[{row}] of {path} has no {field}: it is {brief(ids.odd[row])}", WHOLE_NUMBERS
             )
-    image_rows = image_positions(file.coco.images.ids, people.image_ids.values)
-    rows = np.argsort(image_rows, kind="stable")
-    rows = rows[(image_rows[rows] >= 0) & ~are_crowds(people.crowds)[rows]]
-    return image_rows[rows], rows
+    image_rows, rows = by_image(file.coco)
+    apart = ~are_crowds(people.crowds)[rows]
+    return image_rows[apart], rows[apart]
 
 
 def _marked(path: Path, file: WholeBodyFile, part: str, rows: Indices) -> Bool:
