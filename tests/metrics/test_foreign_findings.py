@@ -290,6 +290,25 @@ def test_coordinates_that_are_no_pixels(score: Score) -> None:
 
 
 @pytest.mark.parametrize("nobody", [0.0, -1.0, np.nan])
+def test_nme_is_undefined_if_a_face_was_not_predicted(samples: Path, tmp_path: Path, nobody: float) -> None:
+    document = json.loads((samples / "aflw/annotations/face_landmarks_aflw_test.json").read_text())
+    found = np.array([np.reshape(face["keypoints"], (19, 3))[:, :2] for face in document["annotations"]]) + 1.0
+
+    def score() -> ForeignScore:
+        return score_foreign(load_suite("aflw"), npy(tmp_path / "found.npy", found), samples, run="full")
+
+    whole = score()
+    found[1] = nobody
+    part = score()
+    assert part.metrics == {"NME": None}
+    assert part.coverage is not None
+    assert part.coverage.metrics is not None
+    assert 0 < (part.coverage.metrics["NME"] or 0) < 2 * (whole.metrics["NME"] or 0)
+    text = f"NME is undefined: 1 of {len(found)} people have no pose; write a pose for each person"
+    assert part.warnings == (*whole.warnings, text)
+
+
+@pytest.mark.parametrize("nobody", [0.0, -1.0, np.nan])
 @pytest.mark.parametrize("name", ["mpii", "jhmdb"])
 def test_rows_of_people_who_were_not_predicted(samples: Path, tmp_path: Path, name: str, nobody: float) -> None:
     suite = load_suite(name)
