@@ -30,8 +30,8 @@ class NmeMatched:
     lengths: Floating
     """[N] px: the norm of each person's errors; 0 for a person that does not count."""
     errors: Float32
-    """[N, K] distance of each keypoint divided by the norm; infinite for a person without a pose, NaN for a keypoint that
-    does not count."""
+    """[N, K] distance of each keypoint divided by the norm; infinite for a person without a pose, NaN for a keypoint
+    that does not count."""
 
     @property
     def image_ids(self) -> Int64:
