@@ -79,8 +79,8 @@ def read_config(path: Path) -> Config:
 def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
     """Return a run's config before the row's overrides.
 
-    For a row with `evaluated_like`, it has the other config's evaluation; for a subset, the subset's annotation file, also
-    in an evaluator that reads the file of its loader.
+    For a row with `evaluated_like`, it has the other config's evaluation; for a subset, the subset's annotation file,
+    also in an evaluator that reads the file of its loader.
 
     Raises:
         ObtainError: MMPose is not installed.
