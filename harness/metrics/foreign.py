@@ -156,7 +156,8 @@ def score_foreign(
     files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
     annotated, problems = find_problems(files, data, digests)
-    warnings = [*_part_warnings(suite.dataset_of(row).counts, len(annotated.images.ids)), *usable(problems)]
+    counts = suite.dataset_of(row).counts_of(protocol.annotations.path)
+    warnings = [*_part_warnings(counts, len(annotated.images.ids)), *usable(problems)]
     outcome = family.score_foreign(ForeignFile(path, protocol, data, array))
     return ForeignScore(
         suite=suite.name,
@@ -170,9 +171,9 @@ def score_foreign(
     )
 
 
-def _part_warnings(counts: Counts | None, listed: int) -> list[str]:
+def _part_warnings(counts: Counts, listed: int) -> list[str]:
     """Return a warning if the annotations have fewer images, `listed`, than the suite states for the whole data set."""
-    if counts is None or counts.images is None or listed >= counts.images:
+    if counts.images is None or listed >= counts.images:
         return []
     return [
         f"the annotations have {listed:,} of {counts.images:,} images: metrics of a part do not compare with published "

@@ -18,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from harness.errors import ObtainError
 from harness.metrics.foreign import ForeignScore, score_foreign
 from harness.suites.load import load_suite
+from harness.suites.schema import Counts
 
 from .test_foreign import npy, posetrack_predictions, write_sequences
 from .upstream import write
@@ -284,6 +285,24 @@ def test_coordinates_that_are_no_pixels(score: Score) -> None:
     assert warning.startswith("keypoints of 2 of 12 poses lie in 0..1, first those of number 2: 0.")
     assert warning.endswith("write pixels of the whole image: multiply x by its width and y by its height")
     assert score(poses(document, scale=0)).warnings == ()  # no person was predicted
+
+
+# Counts of the suite
+
+
+def test_counts_are_those_of_the_own_file_of_a_data_set(samples: Path, tmp_path: Path) -> None:
+    suite = load_suite("aflw")
+    faces = json.loads((samples / "aflw/annotations/face_landmarks_aflw_test.json").read_text())["annotations"]
+    points = np.array([np.reshape(face["keypoints"], (19, 3))[:, :2] for face in faces])
+    own = suite.dataset.model_copy(
+        update={"counts": Counts(images=9999), "annotations": "aflw/annotations/face_landmarks_aflw_test_frontal.json"}
+    )
+    found = npy(tmp_path / "found.npy", points)
+    score = score_foreign(suite.model_copy(update={"dataset": own}), found, samples, run="full")
+    assert not [warning for warning in score.warnings if "9,999" in warning]
+    stated = own.model_copy(update={"annotations": "aflw/annotations/face_landmarks_aflw_test.json"})
+    score = score_foreign(suite.model_copy(update={"dataset": stated}), found, samples, run="full")
+    assert "of 9,999 images" in score.warnings[0]
 
 
 # Arrays
