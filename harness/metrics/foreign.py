@@ -12,6 +12,7 @@ from typing import Generic, Literal, cast
 
 from harness.assets.dataset import data_file
 from harness.datasets.findings import find_problems, scored_files, usable
+from harness.datasets.inspect.people import Annotated
 from harness.errors import ObtainError, SpecError, UsageError
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
@@ -157,7 +158,7 @@ def score_foreign(
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
     annotated, problems = find_problems(files, data, digests)
     counts = suite.dataset_of(row).counts_of(protocol.annotations.path)
-    warnings = [*_part_warnings(counts, len(annotated.images.ids)), *usable(problems)]
+    warnings = [*_part_warnings(counts, annotated), *usable(problems)]
     outcome = family.score_foreign(ForeignFile(path, protocol, data, array))
     return ForeignScore(
         suite=suite.name,
@@ -171,14 +172,13 @@ def score_foreign(
     )
 
 
-def _part_warnings(counts: Counts, listed: int) -> list[str]:
-    """Return a warning if the annotations have fewer images, `listed`, than the suite states for the whole data set."""
-    if counts.images is None or listed >= counts.images:
+def _part_warnings(counts: Counts, annotated: Annotated) -> list[str]:
+    """Return a warning if the annotations have fewer images or people than the suite states for the whole data set."""
+    found = (("images", len(annotated.images.ids), counts.images), ("people", annotated.people, counts.people))
+    parts = [f"{there:,} of {whole:,} {what}" for what, there, whole in found if whole is not None and there < whole]
+    if not parts:
         return []
-    return [
-        f"the annotations have {listed:,} of {counts.images:,} images: metrics of a part do not compare with published "
-        "values"
-    ]
+    return [f"the annotations have {parts[0]}: metrics of a part do not compare with published values"]
 
 
 def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> ForeignProtocol:

@@ -290,6 +290,17 @@ def test_coordinates_that_are_no_pixels(score: Score) -> None:
 # Counts of the suite
 
 
+def test_a_part_is_told_by_people_if_the_suite_counts_no_images(samples: Path, tmp_path: Path) -> None:
+    suite = load_suite("mpii")
+    joints = [person["joints"] for person in json.loads((samples / "mpii/annotations/mpii_val.json").read_text())]
+    own = suite.dataset.model_copy(update={"counts": Counts(people=len(joints))})
+    whole = suite.model_copy(update={"dataset": own})
+    found = npy(tmp_path / "found.npy", joints)
+    part = f"the annotations have {len(joints)} of 2,958 people: metrics of a part do not compare with published values"
+    assert [warning for warning in score_foreign(suite, found, samples).warnings if "a part" in warning] == [part]
+    assert not [warning for warning in score_foreign(whole, found, samples).warnings if "a part" in warning]
+
+
 def test_counts_are_those_of_the_own_file_of_a_data_set(samples: Path, tmp_path: Path) -> None:
     suite = load_suite("aflw")
     faces = json.loads((samples / "aflw/annotations/face_landmarks_aflw_test.json").read_text())["annotations"]
