@@ -86,6 +86,12 @@ def _categories(path: Path, entries: Entries) -> list[Any]:
     stated = [entry["category_id"] for entry in entries if "category_id" in entry]
     for number, entry in enumerate(entries if stated else []):
         _require(path, number, entry, "category_id", f'add "category_id": {brief(stated[0])}, as in other entries')
+    for number, category in enumerate(stated):
+        if type(category) is int and abs(category) >= LARGEST_ID:
+            raise ObtainError(
+                f"{path}: 'category_id' of entry {number} must be a whole number below 2^53, not {brief(category)}",
+                "write the number of its category in the annotations",
+            )
     whole = all(type(category) is int for category in stated)
     odd = next((number for number, category in enumerate(stated) if category != stated[0]), None)
     if odd is not None and not whole:

@@ -197,6 +197,12 @@ def test_null_third_numbers(score: Score) -> None:
         ({"keypoints": [None, 5, 1] * 17}, "number 4: null or NaN", "write 0, 0, 0 for a keypoint that was not"),
         ({"category_id": 3}, "of several 'category_id': 1 in entry 0, 3 in entry 4", "keep the entries of people only"),
         ({"category_id": ...}, "entry 4 has no 'category_id'", 'add "category_id": 1, as in other entries'),
+        (
+            {"category_id": 10**30},
+            "'category_id' of entry 4 must be a whole number below 2^53, not 1000000",
+            "write the number of its category in the annotations",
+        ),
+        ({"image_id": 10**30}, "'image_id' of entry 4 must be a whole number, not 1000000", "map by file_name: "),
         ({"score": ...}, "entry 4 has no 'score'", "write the confidence of the pose, or 1"),
         ({"score": None}, "'score' of 1 poses is not finite, the first is number 4: null or NaN", "a finite number"),
         ({"score": "high"}, "'score' of entry 4 must be one number, not 'high'", "write the confidence"),
