@@ -206,6 +206,13 @@ def test_null_third_numbers(score: Score) -> None:
         ({"score": ...}, "entry 4 has no 'score'", "write the confidence of the pose, or 1"),
         ({"score": None}, "'score' of 1 poses is not finite, the first is number 4: null or NaN", "a finite number"),
         ({"score": "high"}, "'score' of entry 4 must be one number, not 'high'", "write the confidence"),
+        ({"score": "0.5"}, "'score' of entry 4 must be one number, not '0.5'", "write the confidence of the pose, or"),
+        (
+            {"keypoints": ["5.0"] * 51},
+            "'keypoints' of entry 4 must be 51 numbers, not ['5.0', ",
+            "write 51 finite numbers, without quotes",
+        ),
+        ({"keypoints": [*[5.0] * 50, "1"]}, "'keypoints' of entry 4 must be 51 numbers, not [5.0, ", "without quotes"),
         ({"image_id": ...}, "'image_id' of entry 4 must be a whole number, not None", "map by file_name: "),
     ],
 )
@@ -218,6 +225,13 @@ def test_refusals_name_the_entry_and_the_way_out(score: Score, change: Entry, fo
     assert "found.json: " in message
     assert found in message.splitlines()[0]
     assert advice in message.partition("\n")[2]
+
+
+def test_a_box_of_text(score: Score) -> None:
+    entries = [entry | {"bbox": [1, 2, 3, 4]} for entry in poses(people())]
+    entries[4]["bbox"] = [1, 2, 3, "4"]
+    with pytest.raises(ObtainError, match=r"'bbox' of entry 4 must be 4 numbers, not \[1, 2, 3, '4'\]"):
+        score(entries)
 
 
 @pytest.mark.parametrize("write_id", [float, str, lambda number: f"{number:012d}"])
