@@ -87,7 +87,7 @@ def site(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def parity(session: nox.Session) -> None:
     """Compare the shared engine with MMPose's test loop on the samples: all runs, written to results/, or
-    `nox -s parity -- [SUITE...] --rows GLOB` for some of them. Takes about two hours on two cores.
+    `nox -s parity -- [SUITE...] --rows GLOB` for some of them. Takes some hours on two cores.
     """
     install(session)
     install_oracle(session)

@@ -1,7 +1,7 @@
 """Reproduces the published numbers of MMPose's top-down models.
 
-`docs/api.md` describes the public names, which are those of `harness.api`. `docs/architecture.md` says which folder
-does what, and in which order the data flows through them.
+`docs/api.md` describes the public names, which are those of `harness.api`. `docs/architecture.md` describes the
+purpose of each folder, and the flow of the data.
 """
 
 import os
@@ -42,12 +42,12 @@ __all__ = [
 ]
 __version__ = "0.2.0"
 
-# A damaged header can claim any size, and OpenCV would take gigabytes for it; it reads this when it is loaded.
+# OpenCV reads this limit when it is loaded. Without it, a damaged header with a huge size would fill the memory.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that the command line starts without the imports of others."""
+    """Import a public name when it is first used, so that the command line starts without the other imports."""
     if name in __all__:
         from harness import api
 

@@ -124,7 +124,7 @@ def run_rows(
 ) -> "list[RowOutcome]":
     """Evaluate rows of a suite and judge them, as `harness run` does.
 
-    Each run gets the folder `out/suite/row/run`. Runs that are there and were made from the same content are not made
+    Each run gets the folder `out/suite/row/run`. An existing run that was made from the same content is not made
     again. A run that fails gives a record with the verdict `failed` or `unobtainable` and a reason.
 
     Args:
@@ -135,10 +135,10 @@ def run_rows(
         checkpoints: The folder of the checkpoints; None for the cache.
         device: `cpu`, `cuda`, `cuda:1`, or several separated by commas, each with a separate process; None for the
             first GPU, else the CPU.
-        precision: `fp32` computes as MMPose does, the others are faster.
+        precision: `fp32` computes as MMPose does; the other precisions are faster.
         engine: `shared`, or `upstream` for MMPose's own test loop.
         batch_size: People in a batch; None for the config's number, or 128 on a GPU with another precision than `fp32`.
-        limit: Evaluate the first so many images only; the verdict is then `partial`.
+        limit: Number of first images to evaluate; the verdict is then `partial`.
         seed: Use seeded weights in place of the checkpoints; the verdict is then `partial`.
         boxes: A detector's box file in place of the published one; the verdict is then `own boxes`.
         noise: Also measure the noise floor of each run.
@@ -149,7 +149,7 @@ def run_rows(
         An outcome for each row, in the order of the suite.
 
     Raises:
-        UsageError: No row matches, a partial run would replace a complete one, or the device is not there.
+        UsageError: No row matches, a partial run would replace a complete one, or the device does not exist.
         SpecError: The suite cannot be used.
 
     >>> import harness
@@ -372,7 +372,7 @@ def explain_difference(
 
     Args:
         row: The full id of a row that was run, such as `coco/hrnet-w32-256x192` or `mine.yaml/my-net`.
-        baseline: The folder of runs with the other side.
+        baseline: The folder of runs that contains the other run.
         run: The name of the run, for a row with several.
         out: The folder of the run folders.
         data: The data folder of the run.
@@ -386,7 +386,7 @@ def explain_difference(
 
     Raises:
         UsageError: The id names no row, or the two sides have different keypoints.
-        ObtainError: A side was not made, or its files do not belong together.
+        ObtainError: One of the two runs was not made, or its files do not belong together.
 
     >>> import harness
     >>> harness.explain_difference("demo/litehrnet-18-mpii-128x128", "runs").causes

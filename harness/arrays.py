@@ -1,4 +1,4 @@
-"""Names for the arrays that pass between modules."""
+"""Names for the arrays that pass between modules, and what several modules ask of them."""
 
 from typing import Any
 
@@ -22,3 +22,12 @@ def usable(numbers: npt.NDArray[Any]) -> Bool:
     """Return which numbers from a file are finite, also in single precision and as factors of areas."""
     within: Bool = np.abs(numbers) < LARGEST
     return within
+
+
+def positions(ids: Int64, wanted: Int64) -> Indices:
+    """Return the indices, [N], of N wanted ids among M ids: the last of a repeated id, -1 if absent."""
+    if not len(ids):
+        return np.full(len(wanted), -1)
+    order = np.argsort(ids, kind="stable")
+    found = order[np.searchsorted(ids[order], wanted, side="right") - 1]
+    return np.where(ids[found] == wanted, found, -1)

@@ -39,6 +39,12 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.person_ids)
 
+    @property
+    def sizes(self) -> Float32:
+        """[N, 2] widths and heights of the boxes, image px."""
+        sizes: Float32 = self.boxes[:, 2:] - self.boxes[:, :2]
+        return sizes
+
     def where(self, chosen: Bool | Indices) -> "Predictions":
         """Return the predictions of the chosen people: a mask [N], or indices [n], whose order is kept."""
         return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})

@@ -225,6 +225,16 @@ class Protocol(Document):
         """The annotation files of all its data sets, in their order."""
         return annotation_files(self.dataset, self.annotations)
 
+    @property
+    def truth_digests(self) -> tuple[str, ...]:
+        """The sha256 of the files of the ground truth: annotations and further files of the scoring."""
+        return tuple(file.sha256 for file in (*self.annotation_files, *self.scoring.files.values()))
+
+    @property
+    def file_digests(self) -> tuple[str, ...]:
+        """The sha256 of the files of the ground truth and, if there is one, of the box file."""
+        return *self.truth_digests, *([self.boxes.file.sha256] if self.boxes.file else [])
+
 
 def annotation_files(dataset: str | DatasetPool, annotations: DataFile) -> tuple[DataFile, ...]:
     """Return the annotation files of a data set, or of each part of several; `annotations` is the only or first one."""

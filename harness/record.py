@@ -1,5 +1,6 @@
 """The record: the outcome of one run, which is judged, compared and reported."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -142,6 +143,11 @@ class JudgedClaim(Fields):
     verdict: Verdict
     reason: Shown | None = None
     """Why a value is `within noise`: the measured noise floor, or the tolerance stated by the suite."""
+
+    @property
+    def distance(self) -> float:
+        """The distance of the measured value from the claimed one, in the claim's unit; infinite if undefined."""
+        return math.inf if self.difference is None else abs(self.difference)
 
 
 class Seal(Fields):

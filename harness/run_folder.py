@@ -90,6 +90,11 @@ class RunFolder:
     log = _Inside("log.txt")
     """The steps of the run with their times and places, MMPose's output, and the traceback of a failure."""
 
+    @classmethod
+    def of(cls, out: Path, suite: Suite, row: Row, run: str) -> Self:
+        """Return the folder of one of a row's runs in an output folder."""
+        return cls(out / suite.name / row.id / run)
+
     def clear_shards(self) -> None:
         """Remove all shards, because the run is complete or its content has changed."""
         shutil.rmtree(self.shards, ignore_errors=True)
@@ -138,6 +143,15 @@ class RunFolder:
         if record.seal and record.seal.measured != content_key(_measured(record)):
             return f"{self.record}: the metrics, or what they refer to, have been changed since they were measured"
         return self.changed_source(record)
+
+    def check_seal(self, record: Record) -> None:
+        """Check that the run's files belong to its record.
+
+        Raises:
+            ObtainError: A file no longer belongs to it.
+        """
+        if broken := self.broken_seal(record):
+            raise ObtainError(broken, MEND)
 
     def changed_source(self, record: Record) -> str | None:
         """Return a message about a file that changed since the record was made; None if there is none, or no seal.
@@ -206,7 +220,7 @@ class RunFolder:
 
 def saved_runs(out: Path, suite: Suite, row: Row) -> list[tuple[RunFolder, Record]]:
     """Return the folders of a row's runs that have a record, each with its record."""
-    folders = [RunFolder(out / suite.name / row.id / run) for run in row.runs]
+    folders = [RunFolder.of(out, suite, row, run) for run in row.runs]
     return [(folder, record) for folder in folders if (record := folder.saved_record())]
 
 

@@ -116,16 +116,7 @@ def settings(samples: Path, tmp_path: Path) -> "Settings":
     """Return settings for seeded weights on all images of the miniature."""
     from harness.run.plan import Settings
 
-    return Settings(
-        data=samples,
-        checkpoints=tmp_path,
-        out=tmp_path,
-        seed=0,
-        limit=None,
-        engine="shared",
-        device="cpu",
-        batch_size=None,
-    )
+    return Settings(data=samples, checkpoints=tmp_path, out=tmp_path, seed=0, device="cpu")
 
 
 Harness = Callable[..., tuple[int, str, str]]

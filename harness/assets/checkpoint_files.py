@@ -62,8 +62,8 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
         raise ObtainError(f"checkpoint cannot be read: {path}: {error.strerror}") from error
     warnings = []
     if checkpoint.sha256 and not sha256.startswith(checkpoint.sha256):
-        stated = "the suite states" if checkpoint.local else "published is"
-        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, {stated} {checkpoint.sha256}"
+        stated = "the suite states" if checkpoint.local else "the published sha256 is"
+        mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, but {stated} {checkpoint.sha256}"
         if not checkpoint.hash_is_stale:
             raise ObtainError(mismatch, _mend(checkpoint, sha256))
         warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")
@@ -71,7 +71,7 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
 
 
 def is_other_file(reason: str) -> bool:
-    """Return whether a run's reason is a checkpoint on disk with other content, which no repetition mends."""
+    """Return whether a run failed because a checkpoint on disk has other content; a repetition does not help."""
     return reason.startswith("checkpoint ") and " has sha256 " in reason
 
 

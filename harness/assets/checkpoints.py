@@ -120,9 +120,9 @@ def _read(path: Path, trusted: bool) -> Any:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted:
             raise ObtainError(
-                f"checkpoint refused: {path} wants {wanted[1]}, which is not part of a checkpoint and could run code",
-                "get a file of weights alone from its publisher; or, if you would run the publisher's programs on this "
-                "machine, use --trust-checkpoint",
+                f"checkpoint refused: {path} needs {wanted[1]}, which is not part of a checkpoint and could run code",
+                "get a file that has only weights from its publisher; or, if you trust the publisher's programs on "
+                "this machine, use --trust-checkpoint",
             ) from error
         raise ObtainError(f"not a checkpoint, or damaged: {path}: {_first_line(error)}", AGAIN) from error
     except Exception as error:  # readers of damaged or unknown data raise any exception

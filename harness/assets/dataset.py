@@ -30,7 +30,7 @@ def data_file(folder: Path, path: str, what: str) -> DataFile:
 
 
 def _how_to_get(path: str) -> str:
-    """Return the command that obtains a file of a known data set, or says how; else "put it there"."""
+    """Return the next step for a missing file: a command if its data set is known, else "put it there"."""
     source = source_of(path)
     return f"obtain it with `harness fetch {source.sources.name}`" if source else "put it there"
 

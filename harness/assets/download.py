@@ -210,7 +210,7 @@ def _attempt(session: requests.Session, url: str, wanted: _Wanted) -> Downloaded
             total = origin.total
         else:
             part.discard()
-            raise _TransientError("its response to a request for the rest of the file is not that rest")
+            raise _TransientError("its response does not contain the requested remaining bytes")
         _check(response, total, wanted)
         total = wanted.size if total is None else total
         if not offset:
@@ -288,9 +288,9 @@ def _check(response: requests.Response, total: int | None, wanted: _Wanted) -> N
     if response.url.startswith("http:") and any(step.url.startswith("https:") for step in response.history):
         raise _PermanentError(f"it redirects from https to http: {response.url}")
     if wanted.size is not None and total not in (None, wanted.size):
-        raise _GoneError(f"its file has {total:,} bytes, expected are {wanted.size:,}")
+        raise _GoneError(f"its file has {total:,} bytes instead of {wanted.size:,}")
     if total is None and wanted.size is None and not wanted.sha256 and not response.raw.chunked:
-        raise _PermanentError("it does not state the file's length, so that an incomplete file would go unnoticed")
+        raise _PermanentError("it does not state the file's length, so an incomplete file could not be detected")
 
 
 def _write(response: requests.Response, origin: Origin | None, offset: int, total: int | None, wanted: _Wanted) -> str:
@@ -337,7 +337,7 @@ def _hash(path: Path) -> "hashlib._Hash":
 def _accept(url: str, wanted: _Wanted, sha256: str, *, resumed: bool) -> Downloaded:
     if not sha256.startswith(wanted.sha256):
         wanted.part.discard()
-        reason = f"its file has sha256 {sha256[: len(wanted.sha256)]}, expected is {wanted.sha256}"
+        reason = f"its file has sha256 {sha256[: len(wanted.sha256)]}, but {wanted.sha256} is expected"
         raise _TransientError(reason) if resumed else _PermanentError(reason)
     wanted.part.move(wanted.target)
     return Downloaded(wanted.target, url, sha256, wanted.target.stat().st_size)

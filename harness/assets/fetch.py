@@ -144,9 +144,9 @@ def _data_item(entry: DataEntry, source: Source, data: Path) -> Item:
         if count < (entry.count or 1):
             state, remark = "incomplete", f"{count:,} of {entry.count:,} files" if entry.count else "it is empty"
     elif entry.size is not None and target.stat().st_size != entry.size:
-        remark = f"another file: {target.stat().st_size:,} bytes, published are {entry.size:,}"
+        remark = f"another file: {target.stat().st_size:,} bytes; the published file has {entry.size:,}"
     elif entry.sha256 and target.stat().st_size <= HASHED and sha256_file(target) != entry.sha256:
-        remark = f"another file: sha256 {sha256_file(target)[:8]}, published is {entry.sha256[:8]}"
+        remark = f"another file: its sha256 is {sha256_file(target)[:8]}, the published one is {entry.sha256[:8]}"
         if source.rendered:
             state, remark = "incomplete", "rendered by another release of this project"
     return Item(entry.path, entry.what, target, state, remark, source)

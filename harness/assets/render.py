@@ -39,7 +39,7 @@ def render(source: Source, data: Path, progress: Callable[[int, int | None], obj
                 new.rename(target)
     if differences := _differences(source, data):
         raise ObtainError(
-            f"this machine renders other data than the claims were measured on: {', '.join(differences)}",
+            f"this machine renders data that differ from the data of the claims: {', '.join(differences)}",
             "install the versions of numpy and OpenCV that requirements.lock names",
         )
 

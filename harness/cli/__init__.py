@@ -27,12 +27,12 @@ VERBS = {
     "run": "Evaluate the rows of a suite and compare them with the published values.",
     "explain": "Find the settings that give the published number.",
     "score": "Score saved predictions of this or another framework.",
-    "compare": "Show what changed since a baseline; for continuous integration.",
+    "compare": "Show the changes since a baseline; for continuous integration.",
     "boxes": "Measure a detector's box file, or make one with an mmdet detector.",
     "report": "Write HTML pages of all rows and their measured values.",
-    "parity": "Compare our engine with MMPose's own test loop.",
+    "parity": "Compare the shared engine with MMPose's own test loop.",
     "doctor": "Describe this machine, and check the results of a device.",
-    "bench": "Measure our engine beside MMPose's own code.",
+    "bench": "Compare the speed of the shared engine with MMPose's own code.",
 }
 _MODULES = {"import": "import_metafile"}
 """Modules of verbs whose name is a Python keyword."""

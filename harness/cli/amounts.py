@@ -1,6 +1,6 @@
-"""Counts, bytes and durations in readable form."""
+"""Counts, bytes, durations and tables in readable form."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 
 def counted(count: int, noun: str) -> str:
@@ -29,3 +29,9 @@ def show_duration(seconds: float) -> str:
         if seconds >= 1.5 * scale:
             return f"{seconds / scale:.1f} {unit}"
     return f"{seconds:.0f} seconds"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose columns are as wide as their longest cell; the heads are its first row."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -10,6 +10,7 @@ import click
 
 from harness.cli.help import Verb
 from harness.cli.options import (
+    PARITY,
     check_data_folder,
     data_option,
     device_option,
@@ -56,14 +57,16 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     "parts",
     callback=_parts,
     metavar="NAME[,NAME]",
-    help=f"Measure only these parts: {', '.join(PARTS)}. Other parts in --out are kept. Or gpu, alone: measure a GPU.",
+    help=f"Measure only these parts: {', '.join(PARTS)}. Other parts in --out are kept. The value gpu, without other "
+    "parts, measures a GPU.",
 )
 @device_option
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
-    help=f"With --only gpu: start no measurement after N minutes; important ones come first.  [default: {GPU_MINUTES}]",
+    help=f"With --only gpu: start no measurement after N minutes; the most important measurements come first.  "
+    f"[default: {GPU_MINUTES}]",
 )
 @click.option(
     "--rounds",
@@ -81,14 +84,14 @@ def _parts(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     "--rows",
     metavar="ID[,ID]",
     help="The rows of COCO that are run together; with --only gpu, the rows whose networks are measured.  "
-    "[default: ten small ones; all]",
+    "[default: ten small rows; all rows]",
 )
 @click.option("--row", metavar="ID", help="The row that is run alone.  [default: resnet-50-256x192]")
 @precision_option
 @path_option(
     "--parity",
     metavar="FILE",
-    default=Path("results/parity.json"),
+    default=PARITY,
     help="File with the FLOPs of each row's network, for the model of a GPU.",
 )
 @report_options
@@ -172,7 +175,7 @@ def _measurements(parts: list[str], chosen: dict[str, Any]) -> Iterator[tuple[st
         return {"score": score.measure_scoring(config, score.ScoredData(), rounds["score"])}
 
     def measure_ten_rows() -> dict[str, Any]:
-        rows = chosen["rows"] or whole_runs.TEN_ROWS
+        rows = chosen["rows"] or ",".join(whole_runs.TEN_ROWS)
         return {"ten_rows": whole_runs.measure_ten_rows(rows, data, images, precision, rounds["ten-rows"])}
 
     def measure_one_row() -> dict[str, Any]:

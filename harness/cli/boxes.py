@@ -1,9 +1,7 @@
 """`harness boxes`: measure the person AP of a box file, or make a box file with an mmdet detector."""
 
 import json
-import re
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,27 +154,19 @@ def _detect(
 
 
 def _zoo_checkpoint(config: "Config") -> Path:
-    """Download mmdet's published weights of a config of its zoo; their file name ends in 8 digits of their SHA-256."""
+    """Download mmdet's published weights of a config of its zoo; their file name ends in digits of their SHA-256."""
     from harness.assets.cache import cache_folder
-    from harness.assets.download import download
-    from harness.cli.progress import DownloadProgress
+    from harness.cli.progress import download_with_bar
     from harness.predict.detect import zoo_weights
+    from harness.suites.schema import named_hash
 
     url = zoo_weights(config)
     if url is None:
         name = Path(config.filename).name
         raise UsageError(f"mmdet's zoo has no weights of {name}", "use --checkpoint FILE or --weights random:SEED")
     name = url.rpartition("/")[2]
-    digits = re.search(r"-([0-9a-f]{8})\.pth$", name)
-    with DownloadProgress() as progress:
-        return download(
-            [url],
-            cache_folder() / "detectors" / name,
-            size=None,
-            sha256=digits[1] if digits else None,
-            what="the detector's weights",
-            progress=partial(progress.update, name),
-        ).path
+    target = cache_folder() / "detectors" / name
+    return download_with_bar(url, target, "the detector's weights", sha256=named_hash(name)).path
 
 
 def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | None:
@@ -193,7 +183,7 @@ def _comparison(measured: int, images: int | None, difference_percent: float | N
     if images is None:
         return f"{measured} images; the number of all images is not known"
     if difference_percent is None:
-        return f"{measured} of {images} images, so the two do not compare"
+        return f"{measured} of {images} images, so the two values are not comparable"
     return f"{measured} of {images} images, difference {difference_percent:+.2f}"
 
 

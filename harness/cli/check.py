@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.amounts import counted
+from harness.cli.amounts import aligned, counted
 from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
 from harness.errors import HarnessError, SpecError, UsageError
@@ -93,11 +93,15 @@ def _report(audits: list[Audit]) -> str:
     warnings = [finding for audit in audits for finding in audit.findings if finding.status == "warning"]
     problems = [finding for audit in audits for finding in audit.problems]
     if known:
-        lines += ["", "Known disagreements: what was published, then what MMPose's metafile states", *_described(known)]
+        lines += [
+            "",
+            "Known disagreements: the published value, then the value in MMPose's metafile",
+            *_described(known),
+        ]
     if warnings:
         lines += ["", "Warnings: the usual value, then the value that the config states", *_described(warnings)]
     if problems:
-        lines += ["", "Problems: what the suite states, then what was found", *_described(problems)]
+        lines += ["", "Problems: the suite's value, then the value that was found", *_described(problems)]
     return "\n".join(lines)
 
 
@@ -163,9 +167,7 @@ def _check_data(suites: list[Suite], data: Path, *, named: bool, decode: bool, a
 
 
 def _data_report(inspected: Inspected, absent_is_error: bool) -> str:
-    table = [_COLUMNS, *(_cells(suite, inspection) for suite, inspection in inspected)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    lines = aligned([_COLUMNS, *(_cells(suite, inspection) for suite, inspection in inspected)])
     problems = [problem for _, inspection in inspected for problem in inspection.problems]
     told = {
         severity: [(str(problem), problem.advice) for problem in problems if problem.severity == severity]

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from harness.cli.help import Verb
-from harness.cli.options import check_data_folder, json_option, path_option, rows_option
+from harness.cli.options import check_data_folder, json_option, path_option, rows_option, suites_argument
 from harness.files import write_text
 
 
 @click.command("compare", cls=Verb)
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("baseline", type=click.Path(path_type=Path))
-@click.argument("suites", nargs=-1, metavar="[SUITE...]")
+@suites_argument
 @rows_option
 @path_option(
     "--data", metavar="DIR", help="An MMPose data/ folder: resample its images to get p-values of the changed metrics."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.amounts import aligned
 from harness.cli.help import Verb
 from harness.cli.options import checkpoints_option, data_option, json_option, path_option
 from harness.cli.stopping import terminable
@@ -46,7 +47,7 @@ def command(
 
     With --device, check that the device computes correctly, on rendered people: each distinct network of the published
     runs, each decoder, the flip test, precisions, out-of-memory errors, interruptions, and MMPose's own loop against
-    ours. The last check uses the data sets in --data, if present.
+    the shared engine. The last check uses the data sets in --data, if present.
     Exit code 3 if a check failed, or if a package that every network needs is missing.
     """
     if device is None and (out or only):
@@ -113,11 +114,7 @@ def _suite_table(states: list["SuiteState"]) -> list[str]:
         )
         for one in states
     ]
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (_COLUMNS, *rows)
-    ]
+    return aligned([_COLUMNS, *rows])
 
 
 def _line(outcome: "Outcome") -> str:

@@ -20,16 +20,16 @@ from harness.errors import UsageError
 
 @click.command("explain", cls=Verb)
 @click.argument("row_id", metavar="ROW")
-@click.option("--run", metavar="NAME", help="Which run of the row, where it has several, e.g. sub1 of JHMDB.")
+@click.option("--run", metavar="NAME", help="The run of the row, if the row has several runs, e.g. sub1 of JHMDB.")
 @click.option(
-    "--rerun", is_flag=True, help="Also try what needs the network again; it takes about as long as thirty runs."
+    "--rerun", is_flag=True, help="Also try settings that need the network; this takes about as long as thirty runs."
 )
 @click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="METRIC=VALUE",
-    help="Explain this value, in the table's unit, not the row's claims.",
+    help="Explain this value, in the table's unit, instead of the row's claims.",
 )
 @path_option(
     "--baseline",
@@ -59,8 +59,8 @@ def command(
     settings of the network: boxes, flip test, shift, decoder, padding, affine, resampling, colours, mean and std.
     No cause is named if wrong settings often give such values by chance.
 
-    --baseline compares the predictions of both runs person by person and names what differs. Published values do not
-    matter then. With --rerun, the network computes a few images with other settings.
+    --baseline compares the predictions of both runs person by person and names the differences. Published values
+    are not used then. With --rerun, the network computes a few images with other settings.
 
     The exit code is 1 if no cause is found.
     """

@@ -72,7 +72,7 @@ def command(
 
 
 def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path) -> "list[tuple[str, list[Item]]]":
-    """Return the items that each suite needs and no suite before it, with the suite's title."""
+    """Return the items of each suite by its title, without those that an earlier suite needs."""
     from harness.assets.fetch import checkpoint_item, data_items
     from harness.suites.configs import load_config
     from harness.suites.ledger import data_paths
@@ -94,7 +94,7 @@ def _needed(work: "list[tuple[Suite, list[Row]]]", data: Path, checkpoints: Path
 
 
 def _with_listed_images(items: "list[Item]", configs: "list[Config]", data: Path) -> "list[Item]":
-    """Return the items; an incomplete folder is there if it has all images that the annotation files list."""
+    """Return the items; an incomplete folder counts as present if it has all listed images."""
     from harness.datasets.listed_images import all_there, listed_images
 
     if not any(item.folder and item.state == "incomplete" for item in items):

@@ -53,10 +53,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 """Commands by verb."""
 
 NAMES = (
-    "A suite is named by its name (coco), by the path of its YAML file (mine.yaml), or with others by a group (hand). "
-    "The id of a row is the name of the suite, a slash and the row's own id: coco/hrnet-w32-256x192. In commands, a "
-    "row of a custom suite has the path of the file in front: mine.yaml/my-net. A pattern matches a row's own id, or "
-    "the id with the name that the file gives the suite: 'my-*' or 'mine/my-*'."
+    "A suite is given by its name (coco) or by the path of its YAML file (mine.yaml). A group (hand) stands for "
+    "several suites. The id of a row is the name of the suite, a slash and the row's own id: coco/hrnet-w32-256x192. "
+    "In commands, the id of a row of a custom suite begins with the path of the file: mine.yaml/my-net. A pattern "
+    "matches a row's own id, or the id with the name that the file gives the suite: 'my-*' or 'mine/my-*'."
 )
 
 

@@ -22,8 +22,8 @@ def command(metafiles: tuple[Path, ...], out: Path) -> None:
 
     The suite has the metafile's name and is written to the folder of --out. It has a row for each model, with the
     claims of the metafile, the address and hash of the weights, and the evaluation that the model's config states. The
-    first lines of the file list what neither metafile nor config states: complete it, then run `harness check` on the
-    suite. The configs are Python programs and are executed: import only metafiles whose authors you trust.
+    first lines of the file list what neither metafile nor config states: add these values, then run `harness check` on
+    the suite. The configs are Python programs and are executed: import only metafiles whose authors you trust.
     """
     files = [out / f"{path.stem}.yaml" for path in metafiles]
     for path in files:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
 from harness.suites.load import DEMO, select
@@ -78,7 +79,7 @@ def _counts(selected: Selected) -> str:
     ):
         if members:
             runs = sum(len(row.runs) for _, rows in members for row in rows)
-            parts.append(f"{_plural(sum(len(rows) for _, rows in members), 'row')}{name}, {_plural(runs, 'run')}")
+            parts.append(f"{counted(sum(len(rows) for _, rows in members), 'row')}{name}, {counted(runs, 'run')}")
     return "; ".join(parts)
 
 
@@ -149,10 +150,6 @@ def _table(suite: Suite, rows: list[Row], states: dict[str, str]) -> str:
         for remark in remarks(suite, row):
             shown += textwrap.wrap(remark, 110, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(shown)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _run(suite: Suite, row: Row, run: Run) -> dict[str, Any]:

@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Written = TypeVar("Written", bound=Document)
 
 suites_argument = click.argument("suites", nargs=-1, metavar="[SUITE...]")
-"""Names of suites, groups or paths of YAML files; empty means all published tables."""
+"""Names of suites, groups or paths of YAML files; each command states what none means."""
 
 rows_option = click.option(
     "--rows",
@@ -104,12 +104,15 @@ precision_option = click.option(
     type=click.Choice(get_args(Precision)),
     default="fp32",
     show_default=True,
-    help="fp32 computes as MMPose does; fp32-fast sums in another order, the others have fewer digits (tf32 on GPUs "
-    "that support it). The effect is measured on the first images, and recorded.",
+    help="fp32 computes as MMPose does; fp32-fast sums in another order; tf32, bf16 and fp16 have fewer digits (tf32 "
+    "only on GPUs that support it). The effect is measured on the first images, and recorded.",
 )
 
 compile_option = click.option(
-    "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile: takes a minute each."
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the networks with torch.compile, which takes about a minute for each network.",
 )
 
 trust_option = click.option(
@@ -117,6 +120,9 @@ trust_option = click.option(
     is_flag=True,
     help="Let checkpoints build any object that they name. This executes code of the checkpoint's author.",
 )
+
+PARITY = Path("results/parity.json")
+"""The outcome of `harness parity` that comes with the project."""
 
 out_option = path_option("--out", metavar="DIR", default=Path("runs"), help="Folder of the run folders.")
 

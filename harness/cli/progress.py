@@ -1,6 +1,8 @@
 """Progress bars on standard error: for downloads, for all rows, and for the current row's people."""
 
 import sys
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +21,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.text import Text
+
+from harness.assets.download import Downloaded, download
 
 MB = 1_000_000
 
@@ -77,6 +81,23 @@ class DownloadProgress(_Bars):
             self._name = name
             self._progress.reset(self._task, description=name, visible=True)
         self._progress.update(self._task, completed=done, total=total)
+
+
+def download_with_bar(url: str, target: Path, what: str, sha256: str | None = None) -> Downloaded:
+    """Return a file, which is downloaded with a progress bar if it does not exist.
+
+    Args:
+        url: Its address.
+        target: Its path.
+        what: Its name in error messages.
+        sha256: Its expected sha256 in hex, or the first digits, if known.
+
+    Raises:
+        ObtainError: It cannot be downloaded, or has other content.
+    """
+    with DownloadProgress() as progress:
+        shown = partial(progress.update, target.name)
+        return download([url], target, size=None, sha256=sha256, what=what, progress=shown)
 
 
 class TerminalProgress(_Bars):

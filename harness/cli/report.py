@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from harness.cli.help import Verb
-from harness.cli.options import check_data_folder, check_writable, json_option, path_option
+from harness.cli.options import PARITY, check_data_folder, check_writable, json_option, path_option
 
 DEFAULT_RESULTS = (Path("results"), Path("runs"))
-PARITY = Path("results/parity.json")
 
 
 @click.command("report", cls=Verb)

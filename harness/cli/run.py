@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from harness.cli.options import (
     precision_option,
     rows_option,
     settings_options,
+    suites_argument,
     trust_option,
 )
 from harness.cli.stopping import terminable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run", cls=Verb)
-@click.argument("suites", nargs=-1, metavar="[SUITE...]")
+@suites_argument
 @rows_option
 @settings_options
 @click.option(
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     type=click.Choice(["shared", "upstream"]),
     default="shared",
     show_default=True,
-    help="shared: our engine; upstream: MMPose's own test loop.",
+    help="shared: the engine of this project; upstream: MMPose's own test loop.",
 )
 @click.option(
     "--boxes",
@@ -102,7 +102,7 @@ def command(
     if status:
         return _show_status(rows, chosen["out"], as_json)
     if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
-        raise UsageError("--boxes needs a row that uses a detector's boxes, and none of these rows does")
+        raise UsageError("--boxes needs a row that uses a detector's boxes, but all selected rows use annotated boxes")
     if chosen["engine"] == "upstream":
         if chosen["precision"] != "fp32" or chosen["compiled"]:
             raise UsageError("--precision and --compile need --engine shared: MMPose's own loop computes in fp32")
@@ -144,7 +144,7 @@ def command(
             raise
     told.write("end", exit_code=exit_code(outcomes))
     place = {suite.row_id(row): number for number, (suite, row) in enumerate(rows)}
-    outcomes.sort(key=lambda outcome: place[outcome.suite.row_id(outcome.row)])
+    outcomes.sort(key=lambda outcome: place[outcome.id])
     for line in summary(outcomes, settings.out):
         click.echo(line, err=as_json)
     if as_json:
@@ -212,8 +212,7 @@ def _box_file(named: str | None, offline: bool) -> Path | None:
             raise UsageError(f"--boxes {named}: no such file", "name a box file or a URL")
         return Path(named)
     from harness.assets.cache import cache_folder
-    from harness.assets.download import download
-    from harness.cli.progress import DownloadProgress
+    from harness.cli.progress import download_with_bar
 
     try:
         name = PurePosixPath(urlsplit(named).path).name or "boxes.json"
@@ -224,9 +223,6 @@ def _box_file(named: str | None, offline: bool) -> Path | None:
         if not target.is_file():
             raise UsageError(f"--boxes {named} is not in the cache, and --offline downloads nothing")
         return target
-    with DownloadProgress() as progress:
-        found = download(
-            [named], target, size=None, sha256=None, what="the box file", progress=partial(progress.update, name)
-        )
+    found = download_with_bar(named, target, "the box file")
     click.echo(f"boxes: {found.path}{'' if found.url else ', from an earlier download'}", err=True)
     return found.path

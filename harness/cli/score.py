@@ -24,7 +24,9 @@ from harness.errors import HarnessError, ObtainError, UsageError
     "[people, keypoints, 2] in annotation order (.npy, .mat, .h5, .json); for PoseTrack18 the folder with a .json "
     "for each sequence.",
 )
-@click.option("--run", metavar="NAME", help="The run whose annotations to use, if the suite has several; e.g. sub1.")
+@click.option(
+    "--run", metavar="NAME", help="The run whose annotations are used, if the suite has several runs, e.g. sub1."
+)
 @click.option("--array", metavar="NAME", help="Name of the keypoints' array, if several arrays of the file fit.")
 @click.option("--one-based", is_flag=True, help="The array counts pixels from 1.")
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.assets.checkpoint_files import is_other_file
+from harness.cli.amounts import counted
 from harness.judge.verdict import mean_metrics
 from harness.record import Effect, JudgedClaim, Verdict
 from harness.run.row_outcome import RowOutcome
@@ -63,14 +64,8 @@ def _shown(claims: list[JudgedClaim], metrics: list[str]) -> list[JudgedClaim]:
     for claim in claims:
         if claim.claim.gates and not claim.claim.refuted:
             of = claim.claim.metric, claim.claim.run
-            rival = best.get(of)
-            if rival is None or _distance(claim) < _distance(rival):
-                best[of] = claim
+            best[of] = min(best.get(of, claim), claim, key=lambda one: one.distance)
     return sorted(best.values(), key=lambda claim: metrics.index(claim.claim.metric))
-
-
-def _distance(claim: JudgedClaim) -> float:
-    return float("inf") if claim.difference is None else abs(claim.difference)
 
 
 def _cell(judged: JudgedClaim, suite: Suite) -> str:
@@ -87,7 +82,7 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     """Yield the summary of the outcomes: counts, contradicted claims, reasons, folder of the records."""
     counts = Counter(outcome.verdict for outcome in outcomes)
     yield ""
-    yield f"{len(outcomes)} row{'s' if len(outcomes) != 1 else ''}: " + ", ".join(
+    yield f"{counted(len(outcomes), 'row')}: " + ", ".join(
         f"{count} {verdict}" for verdict, count in counts.most_common()
     )
     for outcome in outcomes:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -163,8 +162,7 @@ def locate_found(
 @lru_cache
 def _weight_beyond(kernel_size: int) -> float:
     """Return the largest weight of values near a heatmap's maximum in blurred values outside the patch."""
-    kernel = cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)[:, 0]
-    return float(kernel[: max(0, kernel_size // 2 - (PATCH - NEAR))].sum())
+    return float(taps(kernel_size)[: max(0, kernel_size // 2 - (PATCH - NEAR))].sum())
 
 
 def observe_megvii_on_cpu(heatmaps: Tensor, decoder: Decoder) -> tuple[npt.NDArray[Any], ...]:

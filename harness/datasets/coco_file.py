@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Indices, Int64
+from harness.arrays import Bool, Indices, Int64, positions
 from harness.datasets.columns import (
     WHOLE_NUMBERS,
     FormError,
@@ -105,6 +105,18 @@ class CocoFile:
             found = brief(ids.odd[first])
             raise ObtainError(f"images[{first}] has no id or file_name: {path}: its id is {found}", WHOLE_NUMBERS)
         return ids.values, texts
+
+
+def require_known(ids: Integers, field: str, path: Path) -> None:
+    """Check that all annotations of a file have an id, in `field`.
+
+    Raises:
+        ObtainError: One has none; names the first.
+    """
+    if ids.odd:
+        first = min(ids.odd)
+        found = brief(ids.odd[first])
+        raise ObtainError(f"annotations[{first}] of {path} has no {field}: it is {found}", WHOLE_NUMBERS)
 
 
 @read_once
@@ -232,10 +244,7 @@ def by_image(coco: CocoFile) -> tuple[Indices, Indices]:
 def image_positions(ids: Integers, wanted: Int64) -> Indices:
     """Return the indices, [N], of N image ids among those of I images: the last of a repeated id, -1 if absent."""
     known = np.flatnonzero(ids.known)
-    order = known[np.argsort(ids.values[known], kind="stable")]
-    found = np.searchsorted(ids.values[order], wanted, side="right") - 1
-    positions = np.append(order, -1)[found]
-    return np.where(ids.values[positions] == wanted, positions, -1) if len(order) else np.full(len(wanted), -1)
+    return np.append(known, -1)[positions(ids.values[known], wanted)]
 
 
 def are_crowds(column: Numbers) -> Bool:

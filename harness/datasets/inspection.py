@@ -18,21 +18,18 @@ from harness.datasets.findings import inspect_detected, scored_files
 from harness.datasets.inspect.boxes import Detected
 from harness.datasets.inspect.images import ImageList, inspect_images
 from harness.datasets.inspect.people import Annotated
-from harness.datasets.inspect.problems import Problem, Problems
+from harness.datasets.inspect.problems import Problem
 from harness.datasets.interface import DataFiles
 from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError
-from harness.protocol import Compute, DataFile
 from harness.suites.configs import load_config
-from harness.suites.ledger import image_folder, read_protocol
+from harness.suites.ledger import image_folder, protocol_without_files
 from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Counts, Suite
 
-__all__ = ["DataFiles", "Found", "Inspection", "Problem", "data_files", "inspect_data", "inspect_suite"]
+__all__ = ["DataFiles", "Inspection", "data_files", "inspect_data", "inspect_suite"]
 
 Content = TypeVar("Content")
-
-_ANY_COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def data_files(suite: Suite) -> list[DataFiles]:
 
 
 def _run_files(config: Config) -> DataFiles:
-    protocol = read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, _ANY_COMPUTE)
+    protocol = protocol_without_files(config)
     names = read_metainfo(config.test_dataloader.dataset).names
     return scored_files(
         protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes, image_folder(config)
@@ -191,10 +188,8 @@ def _compare(files: DataFiles, expected: Counts, found: Found) -> list[Problem]:
     if whole is None:
         key, whole, there = "people", expected.people, found.people
     if whole is not None and there is not None and there < whole:
-        problems = Problems(files.annotations)
         text = f"{there:,} of {whole:,} {key}: a part of the data set"
-        problems.add("warning", text, "runs of it are not comparable with published numbers")
-        return problems.found
+        return [Problem("warning", files.annotations, text, "runs of it are not comparable with published numbers")]
     counts = [
         (files.annotations, "images", expected.images, found.images),
         (files.annotations, "people to evaluate", expected.people, found.people),

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Floating, Indices, Int64, usable
+from harness.arrays import Bool, Floating, Indices, Int64, positions, usable
 from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import WHOLE_NUMBERS, Integers, Numbers
 from harness.errors import ObtainError, RunError, brief
 
-ADVICE = "write x, y, visibility of each keypoint, or an empty list for a person without keypoints"
+KEYPOINTS_ADVICE = "write x, y, visibility of each keypoint, or an empty list for a person without keypoints"
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,9 @@ class LabelledPeople:
         Raises:
             RunError: A person is not annotated.
         """
-        order = np.argsort(self.ids, kind="stable")
-        last = np.searchsorted(self.ids[order], person_ids, side="right") - 1
-        places: Indices = order[last] if len(order) else np.zeros(len(person_ids), np.intp)
-        known = self.ids[places] == person_ids if len(order) else np.zeros(len(person_ids), bool)
-        if not known.all():
-            strays = np.unique(person_ids[~known])
+        places = positions(self.ids, person_ids)
+        strays = np.unique(person_ids[places < 0])
+        if len(strays):
             raise RunError(f"predictions of {len(strays)} people that {self.path} does not have, such as {strays[0]}")
         return places
 
@@ -88,7 +85,8 @@ def as_labelled(
         first = int(good.argmin())
         found = brief(column.odd.get(first, column.values[first].tolist()))
         raise ObtainError(
-            f"{path}: annotation {ids.values[first]}: {field} must hold {wanted} finite numbers, not {found}", ADVICE
+            f"{path}: annotation {ids.values[first]}: {field} must hold {wanted} finite numbers, not {found}",
+            KEYPOINTS_ADVICE,
         )
     points = np.where(column.given[:, None], numbers, 0).astype(np.float32).reshape(-1, num_keypoints, 3)
     return LabelledPeople(path, ids.values, points[..., :2] - np.float32(one_based), points[..., 2] != 0)

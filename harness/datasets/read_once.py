@@ -12,7 +12,7 @@ Content = TypeVar("Content")
 KEPT = 4
 """Most files that are kept for each kind; a run reads one."""
 SETTLED = 50_000_000
-"""ns; a file is kept only if it is older, since an earlier second change may not alter its time of change."""
+"""ns; only a file that is older is kept: a second change within this time may not alter the file's time of change."""
 
 
 def read_once(parse: Callable[[Path], Content]) -> Callable[[Path], Content]:
@@ -39,7 +39,7 @@ def read_once(parse: Callable[[Path], Content]) -> Callable[[Path], Content]:
 
 
 def _uncollected(parse: Callable[[Path], Content], path: Path) -> Content:
-    """Parse with garbage collection disabled: it finds nothing, and takes a third of the time for a large document."""
+    """Parse without garbage collection, which finds nothing here and takes a third of the time for a large document."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from harness.arrays import Float32
+from harness.codecs.flipping import mirror_images
 from harness.codecs.interface import codec_of
 from harness.doctor.check import Finding
 from harness.doctor.networks import protocol_of
@@ -87,8 +88,8 @@ def check_flip_test(protocols: list[Protocol], device: str) -> Finding:
     rng = np.random.default_rng(0)
     finding = Finding(figures={"ways": 0})
     ways = {(one.flip, one.flip_indices, _shape(one)): one for one in protocols}
-    for (flip, annotated, shape), protocol in ways.items():
-        pairs = list(flip.indices or annotated)
+    for (flip, _, shape), protocol in ways.items():
+        pairs = list(mirror_images(protocol))
         outputs, mirrored = rng.normal(0, 1, (2, 3, len(pairs) * shape[0], *shape[1:])).astype(np.float32)
         expected = outputs
         if flip.enabled:

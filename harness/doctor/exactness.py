@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.arrays import Bool, Float32, Indices
 from harness.datasets.people import check_images
 from harness.doctor.check import Finding
 from harness.doctor.networks import SEED, RunId
@@ -17,15 +16,13 @@ from harness.doctor.outcome import NotRun
 from harness.errors import ObtainError
 from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE
 from harness.metrics.match import evaluate
-from harness.predict.forward import Forward
-from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_conditions import upstream_warp
 from harness.predict.upstream_numpy import numpy_1_crops
 from harness.predict.upstream_warp import our_warp
 from harness.predictions import Predictions
 from harness.run.device import has_tf32, torch_defaults
-from harness.run.parity import largest_difference, unique_maxima
+from harness.run.parity import largest_difference, predict_with_ties
 from harness.run.plan import Settings, make_plan
 from harness.suites.ledger import point_at
 from harness.suites.load import DEMO, load_suite, select_rows
@@ -63,11 +60,6 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
         raise NotRun(f"needs data: {str(error).splitlines()[0]}") from error
     protocol = plan.protocol.model_copy(update={"limit": len(people.images)})
     network = plan.network()
-    unique: Bool = np.zeros((len(people), protocol.num_keypoints), bool)
-
-    def look(index: Indices, outputs: Float32) -> None:
-        unique[index] = unique_maxima(protocol.decoder, outputs)
-
     changed = upstream_warp() == "opencv-5"
 
     def theirs() -> tuple[Predictions, Any]:
@@ -77,7 +69,7 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
             return predict_upstream(network, config, people, protocol, lambda _: None, Path(scratch, "log.txt"))
 
     with same_algorithms():
-        ours = predict_shared(Forward(network, protocol), people, protocol, lambda _: None, look)
+        ours, unique = predict_with_ties(network, people, protocol)
         first, metrics = theirs()
         second, _ = theirs()
     by_choice, _ = theirs()
@@ -88,35 +80,35 @@ def check_exactness(run: RunId, device: str, data: Path) -> Finding:
         np.array_equal(getattr(ours, name), getattr(first, name)) for name in ("person_ids", "boxes", "crop_areas")
     )
 
-    def apart(one: Predictions, other: Predictions) -> float:
-        return float(np.abs(one.keypoints - other.keypoints).max(axis=-1)[unique].max(initial=0))
+    finding = Finding(
+        note="MMPose's crops use this project's warp, because this OpenCV has another warpAffine" if changed else ""
+    )
+    finding.require(same, "the loops differ in people or boxes")
+    finding.figures |= {"people": len(people), "compared": int(unique.sum()), "ties": int((~unique).sum())}
+
+    def apart(field: str, one: Predictions, other: Predictions) -> float:
+        return float(np.abs(getattr(one, field) - getattr(other, field))[unique].max(initial=0))
 
     def metrics_apart(one: Predictions, other: Predictions) -> float:
         values = (evaluate(made, protocol, data) for made in (one, other))
         return largest_difference(*values) or 0.0
 
-    finding = Finding(note="MMPose's crops are by our warp: OpenCV's has changed" if changed else "")
-    finding.require(same, "the loops differ in people or boxes")
-    finding.figures |= {"people": len(people), "compared": int(unique.sum()), "ties": int((~unique).sum())}
-
-    def scores_apart(one: Predictions, other: Predictions) -> float:
-        return float(np.abs(one.keypoint_scores - other.keypoint_scores)[unique].max(initial=0))
-
-    own, own_score, own_metric = apart(second, first), scores_apart(second, first), metrics_apart(second, first)
+    own, own_score = (apart(field, second, first) for field in ("keypoints", "keypoint_scores"))
+    own_metric = metrics_apart(second, first)
     finding.add("mmpose_twice_px", own)
     finding.add("mmpose_twice_score", own_score)
     finding.add("mmpose_twice_metric", own_metric)
-    finding.at_most("keypoint_px", apart(ours, first), max(KEYPOINT_TOLERANCE, own))
-    finding.at_most("score", scores_apart(ours, first), max(SCORE_TOLERANCE, own_score))
+    finding.at_most("keypoint_px", apart("keypoints", ours, first), max(KEYPOINT_TOLERANCE, own))
+    finding.at_most("score", apart("keypoint_scores", ours, first), max(SCORE_TOLERANCE, own_score))
     measured = evaluate(ours, protocol, data)
     headline, value = next(iter(measured.items()))
     finding.figures[headline] = None if value is None else round(value, 4)
     moved = max(metrics_apart(ours, first), largest_difference(measured, metrics) or 0.0)
     finding.at_most("metric", moved, max(METRIC_TOLERANCE, own_metric))
     finding.figures["metrics_of"] = "both evaluators" if metrics is not None else "our evaluator"
-    finding.add("other_algorithms_px", apart(by_choice, first))
+    finding.add("other_algorithms_px", apart("keypoints", by_choice, first))
     if by_default is not None:
-        finding.add("tf32_px", apart(by_default, first))
+        finding.add("tf32_px", apart("keypoints", by_default, first))
         finding.add("tf32_metric", metrics_apart(by_default, first))
     finding.require(bool(unique.mean() > 0.5), f"only {unique.mean():.0%} of the keypoints can be compared")
     return finding

@@ -67,8 +67,14 @@ def package_facts() -> Iterator[Fact]:
             yield Fact(subject=package, value=version, remark=_trap(name, package, version, len(found)))
     yield _compiled_operators()
     for name, without in (
-        ("xtcocotools", "MMPose's own COCO metrics are left out with --engine upstream; ours need pycocotools only"),
-        ("poseval", "MMPose's own PoseTrack18 metrics are left out with --engine upstream; ours do not need it"),
+        (
+            "xtcocotools",
+            "MMPose's own COCO metrics are left out with --engine upstream; pose-harness needs only pycocotools",
+        ),
+        (
+            "poseval",
+            "MMPose's own PoseTrack18 metrics are left out with --engine upstream; pose-harness does not need poseval",
+        ),
         ("pkg_resources", "mmengine imports it: pip install 'setuptools<81'"),
         ("ray", ""),
     ):
@@ -91,7 +97,7 @@ def _trap(name: str, package: str, version: str, variants: int) -> str:
     numbers = _numbers(version)
     match name:
         case "opencv" if numbers >= (5,):
-            return "its warpAffine gives other pixels than 4.x: MMPose's own crops change, ours do not"
+            return "its warpAffine gives other pixels than 4.x: MMPose's own crops change, this project's crops do not"
         case "numpy" if numbers >= (2,):
             return "it rounds single precision by other rules than NumPy 1, in MMPose's own OKS-NMS too"
         case "torch" if not TESTED_TORCH[0] <= numbers <= TESTED_TORCH[1]:

@@ -34,8 +34,8 @@ _ON_CPU = ("--rows", "*128x96-msra*", "--limit", "8")
 PIP = ("-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target")
 VERSIONS = """
 import json, torch
-from harness.speed.gpu.machine import describe_machine
-print(json.dumps(describe_machine(torch.device("{device}"))))
+from harness.speed.gpu.machine import describe_measured_machine
+print(json.dumps(describe_measured_machine(torch.device("{device}"))))
 """
 
 

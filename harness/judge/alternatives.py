@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Float32
 from harness.judge.explanation import CLAIMED_METRIC, TriedSetting
 from harness.judge.moved_keypoints import Move, keypoint_moves
 from harness.metrics.family import family_of
@@ -96,17 +95,12 @@ def _with_scores_of_1(predictions: Predictions, protocol: Protocol) -> Scored:
 
 
 def _with_areas_of_boxes(predictions: Predictions, protocol: Protocol) -> Scored:
-    return replace(predictions, crop_areas=_sizes(predictions).prod(axis=1)), protocol
+    return replace(predictions, crop_areas=predictions.sizes.prod(axis=1)), protocol
 
 
 def _with_areas_of_crops(predictions: Predictions, protocol: Protocol) -> Scored:
-    areas = padded_sizes(_sizes(predictions), protocol.crop).prod(axis=1)
+    areas = padded_sizes(predictions.sizes, protocol.crop).prod(axis=1)
     return replace(predictions, crop_areas=areas), protocol
-
-
-def _sizes(predictions: Predictions) -> Float32:
-    sizes: Float32 = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
-    return sizes
 
 
 def _moved(move: Move) -> Callable[[Predictions, Protocol], Scored]:

@@ -48,7 +48,7 @@ SCORED: tuple[Kind, ...] = ("scoring", "ground truth")
 def conclude(
     observed: Observed, stated: Sequence[Change], tried: Sequence[Cause] = ()
 ) -> tuple[list[Cause], str | None]:
-    """Return the possible causes, likeliest first, and why none of them is known; None if one is or nothing differs.
+    """Return the possible causes, likeliest first, and why no cause is known; None if one is known or nothing differs.
 
     Args:
         observed: Differences of predictions and metrics.
@@ -83,7 +83,7 @@ def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
         evidence = [fits, *(["nothing else differs"] if alone else [])]
         if kind == "arithmetic" and not all(change.field.startswith("compute.") for change in changes):
             certainty = "possible"
-        yield Cause(kind=kind, text="; ".join(map(_said, changes)), certainty=certainty, evidence=evidence)
+        yield Cause.of(kind, "; ".join(map(_said, changes)), certainty, *evidence)
 
 
 def _said(change: Change) -> str:
@@ -125,31 +125,31 @@ def _fits(kind: Kind, observed: Observed) -> str | None:
 def _seen(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
     """Yield the causes that the predictions show. If a cause of different heatmaps is known, others are left out."""
     if observed.same_predictions:
-        yield _cause(
+        yield Cause.of(
             "scoring", "the same predictions are scored in another way", "likely", "all predictions are the same"
         )
         return
     if observed.repeated:
-        yield _cause("people", f"{observed.repeated} people are predicted twice", "likely")
+        yield Cause.of("people", f"{observed.repeated} people are predicted twice", "likely")
     if observed.threshold is not None:
         text = f"a box score threshold of about {observed.threshold:.3g}"
-        yield _cause(
+        yield Cause.of(
             "boxes",
             text,
             "likely",
             f"{observed.only_old} people are missing, and all have lower box scores than the people of the run",
         )
     elif observed.images_only_old:
-        yield _cause("people", f"{observed.images_only_old} images of the baseline are not evaluated", "likely")
+        yield Cause.of("people", f"{observed.images_only_old} images of the baseline are not evaluated", "likely")
     elif observed.only_old or observed.only_new > observed.repeated:
         text = f"{observed.only_old} people of the baseline are missing, {observed.only_new} are new"
-        yield _cause("boxes", text, "likely" if observed.only_old else "possible")
+        yield Cause.of("boxes", text, "likely" if observed.only_old else "possible")
     if observed.boxes:
-        yield _cause("boxes", observed.boxes, "likely")
+        yield Cause.of("boxes", observed.boxes, "likely")
     if observed.box_scores:
-        yield _cause("boxes", observed.box_scores, "likely")
+        yield Cause.of("boxes", observed.box_scores, "likely")
     if observed.areas and not observed.boxes:
-        yield _cause("crop geometry", observed.areas, "likely", "MMPose's NMS uses these areas as people's scales")
+        yield Cause.of("crop geometry", observed.areas, "likely", "MMPose's NMS uses these areas as people's scales")
     if observed.moved_people:
         yield from _of_keypoints(observed, known_heatmaps)
 
@@ -158,29 +158,29 @@ def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
     for kind, text, exact in observed.motions:
         certainty: Certainty = "likely" if exact else "possible"
         if kind == "keypoint order":
-            yield _cause("keypoint order", text, certainty)
+            yield Cause.of("keypoint order", text, certainty)
         elif kind == "mirrored":
-            yield _cause("flip test", text, certainty)
+            yield Cause.of("flip test", text, certainty)
         elif exact and observed.same_scores:
             where: Kind = "decoding" if kind == "rounded" and "heatmap" in text else "map back to the image"
-            yield _cause(where, text, certainty, "the keypoint scores are the same, so the heatmaps are the same")
+            yield Cause.of(where, text, certainty, "the keypoint scores are the same, so the heatmaps are the same")
         elif exact:
-            yield _cause("map back to the image", text, "possible")
+            yield Cause.of("map back to the image", text, "possible")
     if any(exact for _, _, exact in observed.motions):
         return
     if observed.scores:
-        yield _cause("decoding", observed.scores, "possible", "the keypoints are the same, their scores are not")
+        yield Cause.of("decoding", observed.scores, "possible", "the keypoints are the same, their scores are not")
         return
     texts = [text for _, text, _ in observed.motions]
     some = observed.moved_images <= 0.5 * observed.images and observed.whole_images
     if some and not observed.boxes:
         said = f"predictions differ in {observed.moved_images} of {observed.images} images, for most people in these"
-        yield _cause("image content", said, "likely", *texts)
+        yield Cause.of("image content", said, "likely", *texts)
     elif observed.boxes:
         return  # different boxes move keypoints as well
     elif observed.same_scores:
         same = "the keypoint scores are the same, so the heatmaps are the same"
-        yield _cause("decoding", "; ".join(texts), "likely", same)
+        yield Cause.of("decoding", "; ".join(texts), "likely", same)
     elif not known_heatmaps:
         yield from _of_heatmaps(observed, texts)
 
@@ -191,21 +191,17 @@ def _of_heatmaps(observed: Observed, texts: Sequence[str]) -> Iterator[Cause]:
     usual = {kind: text for kind, text, _ in observed.motions}
     shifted, grown = usual.get("shifted"), usual.get("grown")
     if grown:
-        yield _cause("crop geometry", grown, "likely", other, *texts)
+        yield Cause.of("crop geometry", grown, "likely", other, *texts)
     elif shifted and "x only" in shifted:
-        yield _cause("flip test", shifted, "possible", other, "a flip test acts along x alone")
-        yield _cause("crop geometry", shifted, "possible", other)
+        yield Cause.of("flip test", shifted, "possible", other, "a flip test acts along x alone")
+        yield Cause.of("crop geometry", shifted, "possible", other)
     elif shifted:
-        yield _cause("crop geometry", shifted, "likely", other)
+        yield Cause.of("crop geometry", shifted, "likely", other)
     else:
         slight = observed.score_change < SLIGHT
         kinds = "arithmetic, crop geometry, weights" if slight else "normalisation, weights, flip test, crop geometry"
         much = f"scores change by {100 * observed.score_change:.2g} % in the median"
-        yield _cause("unknown", "; ".join(texts), "possible", other, much, f"possible causes: {kinds} or others")
-
-
-def _cause(kind: Kind, text: str, certainty: Certainty, *evidence: str) -> Cause:
-    return Cause(kind=kind, text=text, certainty=certainty, evidence=list(evidence))
+        yield Cause.of("unknown", "; ".join(texts), "possible", other, much, f"possible causes: {kinds} or others")
 
 
 def _untold(causes: Sequence[Cause]) -> str | None:

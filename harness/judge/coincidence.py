@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.arrays import Float64
 from harness.judge.explanation import CLAIMED_METRIC, Trial
-from harness.record import JudgedClaim
+from harness.judge.verdict import gating
 from harness.suites.schema import Metric
 
 SIZES = np.linspace(0.25, 2, 8)
@@ -76,17 +76,13 @@ def _draws(
     return np.concatenate(found) if found else np.empty((0, len(run))), settings
 
 
-def _gating(trial: Trial) -> list[JudgedClaim]:
-    return [one for one in trial.claims if one.claim.gates] or trial.claims
-
-
 def _gated(trial: Trial) -> list[str]:
-    return list(dict.fromkeys(one.claim.metric for one in _gating(trial)))
+    return list(dict.fromkeys(one.claim.metric for one in gating(trial.claims)))
 
 
 def _values(trial: Trial, metrics: Mapping[str, Metric]) -> Float64:
     """Return the measured values [M] of the gating metrics in units of their last printed digit; NaN if undefined."""
-    measured = {one.claim.metric: one.measured for one in _gating(trial)}
+    measured = {one.claim.metric: one.measured for one in gating(trial.claims)}
     return np.array(
         [np.nan if value is None else value * 10 ** metrics[name].decimals for name, value in measured.items()]
     )
@@ -94,5 +90,5 @@ def _values(trial: Trial, metrics: Mapping[str, Metric]) -> Float64:
 
 def _claimed(trial: Trial, metrics: Mapping[str, Metric]) -> Float64:
     """Return the claimed values [M] in the same units and order; the first one where a metric has several claims."""
-    first = {one.claim.metric: one.claim.value for one in reversed(_gating(trial))}
+    first = {one.claim.metric: one.claim.value for one in reversed(gating(trial.claims))}
     return np.array([first[name] * 10 ** metrics[name].decimals for name in _gated(trial)])

@@ -176,12 +176,12 @@ def _compare_run(
         return RunComparison(id=run, label=label, state=state, red=red, reason=reason, **details)
 
     if new is None:
-        return outcome("vanished", True, "the baseline has it, the new runs do not")
+        return outcome("vanished", True, "the run is in the baseline, but not in the new runs")
     if new.broken:
         as_before = baseline is not None and baseline.broken
-        return outcome("broken", not as_before, f"{new.what_became}{' (so is the baseline)' if as_before else ''}")
+        return outcome("broken", not as_before, f"{new.what_became}{' (as in the baseline)' if as_before else ''}")
     if baseline is None:
-        return outcome("appeared", False, "the baseline does not have it")
+        return outcome("appeared", False, "the run is not in the baseline")
     if baseline.broken:
         return outcome("appeared", False, f"in the baseline it is {baseline.what_became}")
     changes = condition_changes(new, baseline)
@@ -291,7 +291,7 @@ def _reason(red: list[Movement]) -> str:
 def _warnings(movements: tuple[Movement, ...], changes: tuple[Change, ...]) -> Iterator[str]:
     suspects = [change.field for change in changes if not _HARMLESS.fullmatch(change.field)]
     if suspects and not any(movement.red for movement in movements):
-        yield f"no metric moved although this changed: {', '.join(suspects)}"
+        yield f"no metric moved although these fields changed: {', '.join(suspects)}"
     for movement in movements:
         # A change that makes the network noisy also raises the new noise floor, which would then hide the movement.
         if movement.state == "within noise" and abs(movement.difference or 0) > movement.baseline_floor + _ROUNDING:

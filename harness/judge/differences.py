@@ -4,7 +4,7 @@ A cause is `shown` if undoing it gives the results of the other side, or if noth
 records or predictions show it and the differences fit it. It is `possible` if other causes fit as well.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 from harness.document import Document
 from harness.fields import Fields
@@ -36,6 +36,11 @@ class Cause(Fields):
     text: str
     certainty: Certainty
     evidence: list[str] = []
+
+    @classmethod
+    def of(cls, kind: Kind, text: str, certainty: Certainty, *evidence: str) -> Self:
+        """Return a cause with the sentences that support it."""
+        return cls(kind=kind, text=text, certainty=certainty, evidence=list(evidence))
 
 
 class Observed(Fields):

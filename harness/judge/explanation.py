@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict
 
 from harness.document import Document
 from harness.fields import Fields
-from harness.judge.verdict import judge_claims, overall
+from harness.judge.verdict import gating, judge_claims, overall
 from harness.record import JudgedClaim, Verdict
 from harness.suites.schema import Claim, Metric
 
@@ -153,12 +153,10 @@ def make_trial(
         measured: Measured value by metric; None if undefined.
     """
     judged = judge_claims(claims, metrics, measured, "complete")
-    gating = [one for one in judged if one.claim.gates] or judged
     distances: dict[str, float] = {}
-    for one in gating:
+    for one in gating(judged):
         metric = one.claim.metric
-        unit = 10.0 ** -metrics[metric].decimals
-        distance = float("inf") if one.difference is None else abs(one.difference) / unit
+        distance = one.distance / 10.0 ** -metrics[metric].decimals
         distances[metric] = min(distance, distances.get(metric, distance))
     others = {one.claim.metric for one in judged} - distances.keys()
     return Trial(

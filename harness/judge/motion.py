@@ -14,14 +14,14 @@ from harness.protocol import Protocol
 SAME = 0.01
 """Coordinates that differ by at most this, px, count as equal; rounding errors of single precision are smaller."""
 MOST = 0.98
-"""A relation that holds for this share of the keypoints counts as holding for all; those at an edge may be clipped."""
+"""What holds for this share of keypoints or people counts as holding for all; keypoints at an edge may be clipped."""
 GRID = 0.02
 """Heatmap px: values this close to a whole pixel count as on it. Covers single-precision rounding for crops of several
 thousand px."""
 NEAR = 0.8
-"""A mean direction is searched only if at least this share of the keypoints moved by less than 1 heatmap px,"""
+"""A mean direction is searched only if at least this share of the keypoints moved by less than 1 heatmap px."""
 FEW = 50
-"""and at least this many of them did."""
+"""A mean direction is searched only if at least this many keypoints moved by less than 1 heatmap px."""
 SURE = 5.0
 """A mean that is more than this many standard errors from 0 counts as different from 0."""
 

@@ -140,5 +140,5 @@ def _without_step(axes: tuple[int, ...]) -> Move:
 def crop_regions_of(predictions: Predictions, protocol: Protocol) -> tuple[Floating, Floating]:
     """Return the upper left corners and the sizes [N, 1, 2] of the crops, px of the image."""
     boxes = predictions.boxes.astype(np.float64)
-    sizes = padded_sizes(predictions.boxes[:, 2:] - predictions.boxes[:, :2], protocol.crop)
+    sizes = padded_sizes(predictions.sizes, protocol.crop)
     return ((boxes[:, :2] + boxes[:, 2:] - sizes) / 2)[:, None], sizes[:, None]

@@ -49,7 +49,7 @@ def observe(
         only_old=len(paired.only_old),
         images_only_old=len(gone),
         repeated=paired.repeated,
-        threshold=_threshold(new, old, paired),
+        threshold=_threshold(old, paired),
         boxes=describe_boxes(now.boxes, before.boxes),
         box_scores=_describe_scores(now.box_scores, before.box_scores),
         areas=_describe_areas(now, before, protocol) if same_boxes.any() else None,
@@ -71,7 +71,7 @@ def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, 
     return {name: (new[name], old[name]) for name in old if name in new and difference(new[name], old[name]) > EQUAL}
 
 
-def _threshold(new: Predictions, old: Predictions, paired: SamePeople) -> float | None:
+def _threshold(old: Predictions, paired: SamePeople) -> float | None:
     """Return the box score halfway between those of the missing people and those of the others.
 
     None if no person is missing or the two ranges of scores overlap.
@@ -135,14 +135,13 @@ def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> s
     ratios = new.crop_areas.astype(np.float64) / np.maximum(old.crop_areas, 1e-9)
     if (np.abs(ratios - 1) <= 1e-3).all():
         return None
-    sizes = new.boxes[:, 2:] - new.boxes[:, :2]
-    if (np.abs(new.crop_areas / np.maximum(sizes.prod(axis=1), 1e-9) - 1) <= 1e-3).mean() >= MOST:
+    if (np.abs(new.crop_areas / np.maximum(new.sizes.prod(axis=1), 1e-9) - 1) <= 1e-3).mean() >= MOST:
         return "the crop areas are those of the boxes, without padding and aspect ratio"
     usual = float(np.median(ratios))
     if (np.abs(ratios / usual - 1) <= 2e-3).mean() >= MOST:
         padding = protocol.crop.padding * np.sqrt(usual)
         return f"the crops have a padding of {padding:.3g}, those of the baseline {protocol.crop.padding:g}"
-    if (np.abs(new.crop_areas / padded_sizes(sizes, protocol.crop).prod(axis=1) - 1) <= 1e-3).mean() >= MOST:
+    if (np.abs(new.crop_areas / padded_sizes(new.sizes, protocol.crop).prod(axis=1) - 1) <= 1e-3).mean() >= MOST:
         return "the crop areas are those of the boxes with padding, and the baseline's are not"
     return f"the crop areas of {(np.abs(ratios - 1) > 1e-3).sum()} of {len(ratios)} people differ"
 

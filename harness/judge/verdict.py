@@ -77,6 +77,11 @@ def judge_claims(
     ]
 
 
+def gating(judged: Sequence[JudgedClaim]) -> Sequence[JudgedClaim]:
+    """Return the claims that gate; all claims if none does."""
+    return [one for one in judged if one.claim.gates] or judged
+
+
 def overall(judged: Sequence[JudgedClaim], status: Status) -> Verdict:
     """Return the verdict of a run or row: the best verdict of each metric's standing claims, then the worst metric.
 
@@ -84,10 +89,8 @@ def overall(judged: Sequence[JudgedClaim], status: Status) -> Verdict:
     """
     if status != "complete":
         return status
-    standing = [j for j in judged if not j.claim.refuted]
-    gating = [j for j in standing if j.claim.gates] or standing
     best: dict[tuple[str, str | None], int] = {}
-    for j in gating:
+    for j in gating([j for j in judged if not j.claim.refuted]):
         rank, of = _ORDER.index(j.verdict), (j.claim.metric, j.claim.run)
         best[of] = min(rank, best.get(of, rank))
     return _ORDER[max(best.values())] if best else "measured"

@@ -104,7 +104,7 @@ class Family(ABC, Generic[S, T]):
     name: ClassVar[str]
     """The value of `scoring.metric`."""
     scoring: ClassVar[type[Scoring]]
-    """S."""
+    """The class of the scoring, S."""
     measures: ClassVar[Mapping[str, Measure]]
     """All its metrics by name, the most important first; of metrics with a threshold in their name, the usual ones."""
     evaluators: ClassVar[tuple[str, ...]]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, cast
 
+from mmengine.config import Config
+
 from harness.assets.dataset import data_file
 from harness.datasets.findings import find_problems, scored_files, usable
 from harness.datasets.inspect.people import Annotated
@@ -23,7 +25,7 @@ from harness.suites.configs import load_config
 from harness.suites.ledger import annotation_path, read_scoring
 from harness.suites.metainfo import read_metainfo
 from harness.suites.pool import is_pool
-from harness.suites.schema import Counts, Row, Run, Suite
+from harness.suites.schema import Counts, Row, Suite
 
 SCHEMA_VERSION = 1
 
@@ -143,8 +145,8 @@ def score_foreign(
         ObtainError: Predictions or annotations are missing, malformed or do not match each other.
     """
     run, row = _run(suite, run)
-    spec = row.runs[run]
-    protocol = read_foreign_protocol(suite, row, spec, data)
+    config = load_config(suite, row, row.runs[run])
+    protocol = read_foreign_protocol(suite.row_id(row), config, data)
     family = family_of(protocol.scoring)
     options = {"array": array, "one_based": one_based, "score_mode": score_mode, "nms": nms}
     for option, value in options.items():
@@ -153,7 +155,7 @@ def score_foreign(
     scoring = family.foreign_scoring(protocol.scoring, options)
     protocol = protocol.model_copy(update={"one_based": one_based, "scoring": scoring})
     sha256 = _sha256(path)
-    names = read_metainfo(load_config(suite, row, spec).test_dataloader.dataset).names
+    names = read_metainfo(config.test_dataloader.dataset).names
     files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
     annotated, problems = find_problems(files, data, digests)
@@ -181,14 +183,13 @@ def _part_warnings(counts: Counts, annotated: Annotated) -> list[str]:
     return [f"the annotations have {parts[0]}: metrics of a part do not compare with published values"]
 
 
-def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> ForeignProtocol:
-    """Return the scoring of the config of a row's run.
+def read_foreign_protocol(name: str, config: Config, data: Path) -> ForeignProtocol:
+    """Return the scoring of the config of a row; `name` is the row's full id, for messages.
 
     Raises:
-        SpecError: The config cannot be loaded, or has a setting that the harness does not evaluate.
+        SpecError: The config has a setting that the harness does not evaluate.
         ObtainError: Annotations are missing.
     """
-    config = load_config(suite, row, run)
     dataset = config.test_dataloader.dataset
 
     def identified(path: str, what: str) -> DataFile:
@@ -196,7 +197,7 @@ def read_foreign_protocol(suite: Suite, row: Row, run: Run, data: Path) -> Forei
 
     if is_pool(dataset):
         raise SpecError(
-            f"{suite.row_id(row)}: external predictions of several data sets together ({dataset.type}) are not scored: "
+            f"{name}: external predictions of several data sets together ({dataset.type}) are not scored: "
             "their ids of people and images are not unique",
             "score the predictions of each data set, with a suite of that data set",
         )

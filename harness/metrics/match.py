@@ -35,10 +35,8 @@ def read_truth(protocol: Protocol, data: Path) -> Any:
     Raises:
         ObtainError: The annotations are missing, malformed or not those of the run.
     """
-    scoring = protocol.scoring
     source = truth_files(protocol, lambda file, what: same_file(data, file, what))
-    digests = *(file.sha256 for file in protocol.annotation_files), *(file.sha256 for file in scoring.files.values())
-    return _read_truth(scoring.metric, source, digests)
+    return _read_truth(protocol.scoring.metric, source, protocol.truth_digests)
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 """Percentage of correct keypoints (PCK): the part that several families share."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,21 @@ import numpy as np
 from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
 from harness.errors import RunError
 from harness.predictions import Predictions
+
+HEAD_BIAS = 0.6
+"""MPII's SC_BIAS: the head size is this fraction of the head box's diagonal; also in PoseTrack18."""
+
+
+@dataclass(frozen=True)
+class MatchedPeople:
+    """Predicted people, each compared with the annotated person."""
+
+    predictions: Predictions
+
+    @property
+    def image_ids(self) -> Int64:
+        """The images of predicted people, ascending: others do not count."""
+        return np.unique(self.predictions.image_ids)
 
 
 def normalised_distances(predicted: Floating, labelled: Floating, sizes: Floating) -> Float32:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.arrays import Bool, Float64, Indices, Int64, positions, usable
 from harness.datasets.coco_file import CocoFile, distinct_images, read_coco
 from harness.datasets.columns import Integers, Numbers
+from harness.datasets.labelled import KEYPOINTS_ADVICE
 from harness.errors import ObtainError, RunError, brief
 
 HINTS = {
-    "keypoints": "write x, y, visibility of each keypoint, or an empty list for a person without keypoints",
+    "keypoints": KEYPOINTS_ADVICE,
     "bbox": "write x, y, width, height",
     "area": "write the area in px², or let the evaluator use 0.53 times the box: use_area=False of CocoMetric",
 }
@@ -88,11 +89,10 @@ class Truth:
         """
         if len(self.all_categories) == 1:
             return None
-        order = np.argsort(self.annotation_ids, kind="stable")
-        places = order[np.searchsorted(self.annotation_ids[order], annotation_ids).clip(max=len(order) - 1)]
-        unknown = np.flatnonzero(self.annotation_ids[places] != annotation_ids)
+        places = positions(self.annotation_ids, annotation_ids)
+        unknown = annotation_ids[places < 0]
         if len(unknown):
-            raise RunError(f"{self.path}: there is no annotation {annotation_ids[unknown[0]]}, so no category of it")
+            raise RunError(f"{self.path}: there is no annotation {unknown[0]}, so no category of it")
         categories: Int64 = self.categories[places]
         return categories
 
@@ -133,15 +133,11 @@ def truth_of(path: Path, coco: CocoFile, num_keypoints: int, *, areas: bool = Fa
             f"which is not among its 'images' ({strays.sum()} annotations are like that)"
         )
 
-    def numbers(field: str, column: Numbers, default: float | None = None) -> Float64:
-        return _numbers(
-            f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, default=default, hint=HINTS.get(field)
-        )
+    def numbers(field: str, column: Numbers, *, length: int | None = None, default: float | None = None) -> Float64:
+        where = f"{path}: '{field}' of {{}} in 'annotations'"
+        return _numbers(where, ids, column, rows, length, default, HINTS.get(field))
 
-    def lists(field: str, column: Numbers, length: int) -> Float64:
-        return _numbers(f"{path}: '{field}' of {{}} in 'annotations'", ids, column, rows, length, hint=HINTS.get(field))
-
-    keypoints = lists("keypoints", people.keypoints, 3 * num_keypoints).reshape(-1, num_keypoints, 3)
+    keypoints = numbers("keypoints", people.keypoints, length=3 * num_keypoints).reshape(-1, num_keypoints, 3)
     if not (keypoints[..., 2] > 0).any():
         raise ObtainError(f"{path}: no annotation has a labelled keypoint", "is this the file of another task?")
     crowd_index = f"{path}: 'crowdIndex' of {{}} in 'images'"
@@ -154,10 +150,10 @@ def truth_of(path: Path, coco: CocoFile, num_keypoints: int, *, areas: bool = Fa
         annotation_ids=ids,
         annotation_image_ids=person_images,
         keypoints=keypoints,
-        boxes=lists("bbox", people.boxes, 4),
-        areas=numbers("area", people.areas, None if areas else np.nan),
-        is_crowd=numbers("iscrowd", people.crowds, 0) != 0,
-        num_keypoints=_counts(numbers("num_keypoints", people.counts, None if crowd else -1)),
+        boxes=numbers("bbox", people.boxes, length=4),
+        areas=numbers("area", people.areas, default=None if areas else np.nan),
+        is_crowd=numbers("iscrowd", people.crowds, default=0) != 0,
+        num_keypoints=_counts(numbers("num_keypoints", people.counts, default=None if crowd else -1)),
         categories=_categories(path, people.categories, rows),
     )
 

@@ -1,4 +1,4 @@
-"""CUDA graphs: launch all kernels of a batch at once, because launching them one by one may take longer than they do.
+"""CUDA graphs: launch all kernels of a batch at once, because launching each may take longer than its work.
 
 A graph is recorded for one shape of batch. It reads its input from a fixed place in memory and writes its outputs to
 another, so that each replay copies both.

@@ -28,7 +28,7 @@ _CROPS = 4
 _SLOPE = 0.8
 """Weight of a kernel's first derivatives relative to its smoothing part."""
 _FINE, _COARSE, _BORDER = 7, 21, 4
-"""Heatmap px: limits for good peaks, which are not smaller, not wider and not nearer to the border."""
+"""Heatmap px: least size, largest size and least distance from the border of good peaks."""
 
 
 @torch.no_grad()

@@ -13,8 +13,8 @@ OPENCV_5 = (
 )
 NUMPY_2 = (
     "NumPy 2 is installed: MMPose's own scoring adds keypoint scores and compares them with the threshold in single "
-    "precision, and OKS-NMS computes in double precision; the published numbers were made with NumPy 1, the other way "
-    "round"
+    "precision, and OKS-NMS computes in double precision; with NumPy 1, which the published numbers were made with, "
+    "scoring uses double precision and OKS-NMS single precision"
 )
 NUMPY_2_CROPS = (
     "NumPy 2 is installed: MMPose's own loop places the crops of MPII and of the UDP affine in single precision, which "

@@ -4,14 +4,12 @@ import shlex
 
 from harness.report.results import Result
 from harness.report.standings import Standing
-from harness.suites.load import BENCHMARKS
+from harness.suites.load import argument_of
 
 
 def reproduce_command(standing: Standing, result: Result | None = None) -> str:
     """Return the command for a row; with a result, it has the options that reproduce this result."""
-    suite = standing.suite
-    own = suite.path is None or suite.path.parent == BENCHMARKS
-    parts = ["harness", "run", suite.name if own else str(suite.path), "--rows", standing.row.id, "--data", "DIR"]
+    parts = ["harness", "run", argument_of(standing.suite), "--rows", standing.row.id, "--data", "DIR"]
     if result is None:
         return shlex.join(parts)
     record = result.record

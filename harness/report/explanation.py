@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from harness.judge.explanation import Explanation, Trial
+from harness.judge.verdict import gating
 from harness.suites.schema import Metric
 
 SHOWN = 8
@@ -24,7 +25,11 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
             f"Warning: the run is {explanation.incomplete}. Published values are of complete runs.",
         ]
     if explanation.seen:
-        lines += ["", "Found in the predictions, without the claims:", *(f"  - {one}" for one in explanation.seen)]
+        lines += [
+            "",
+            "Facts about the predictions, independent of the claims:",
+            *(f"  - {one}" for one in explanation.seen),
+        ]
     causes, coincidences, closest = explanation.causes, explanation.coincidences, explanation.closest
     if explanation.as_run.matches_claims:
         lines += ["", "The run matches the claims: there is nothing to explain."]
@@ -33,10 +38,13 @@ def explanation_text(explanation: Explanation, metrics: Mapping[str, Metric], re
         if coincidences:
             lines.append(f"     {len(coincidences)} more {_match(len(coincidences))} the claims, perhaps by chance")
     elif coincidences:
-        lines += ["", "No cause is known. These match the claims, but wrong settings often match claims this close:"]
+        lines += [
+            "",
+            "No cause is known. The following settings match the claims, but wrong settings often match as closely:",
+        ]
         lines += _trials(coincidences[:SHOWN], metrics)
     elif closest:
-        lines += ["", "No change matches the claims. The closest:", *_trials(closest[:SHOWN], metrics)]
+        lines += ["", "No change matches the claims. The closest changes:", *_trials(closest[:SHOWN], metrics)]
     else:
         lines += ["", "No change matches the claims or halves the distance to them."]
     if not explanation.as_run.matches_claims:
@@ -78,8 +86,7 @@ def _trials(trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> list[str]
 
 def _values(trial: Trial, metrics: Mapping[str, Metric]) -> str:
     cells = []
-    gating = [judged for judged in trial.claims if judged.claim.gates] or trial.claims
-    for judged in gating:
+    for judged in gating(trial.claims):
         decimals = metrics[judged.claim.metric].decimals
         measured = "-" if judged.measured is None else f"{judged.measured:.{decimals + 1}f}"
         cells.append(f"{judged.claim.metric} {measured} (claimed {judged.claim.value:.{decimals}f})")

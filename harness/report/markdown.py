@@ -1,7 +1,7 @@
 """Tables and text in GitHub's Markdown."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that reorder the text around them."""
@@ -24,3 +24,8 @@ def markdown_text(text: str) -> str:
     """Return text escaped for Markdown and for HTML in it, on one line."""
     text = BIDI.sub("", " ".join(text.split()))
     return re.sub(r"([\\`*_{}\[\]<>#|~&@])", r"\\\1", text)
+
+
+def versions(packages: Mapping[str, str], names: Sequence[str]) -> str:
+    """Return the names and versions of those of the named packages that are installed, separated by commas."""
+    return ", ".join(f"{name} {packages[name]}" for name in names if name in packages)

@@ -50,6 +50,6 @@ def _metric(name: str, metric: Metric, result: Result) -> dict[str, Any]:
     measured: dict[str, Any] = {"type": name, "name": metric.label, "value": round(value, metric.decimals + 1)}
     bounds = result.record.intervals.get(name)
     if bounds and result.record.resampling:
-        low, high = (round(in_unit(bound, metric) or 0.0, metric.decimals + 1) for bound in bounds)
+        low, high = (round(bound * metric.scale, metric.decimals + 1) for bound in bounds)
         measured["args"] = {"confidence_interval": [low, high], "level": result.record.resampling.level}
     return measured

@@ -1,7 +1,7 @@
 """Renders the outcome of `harness parity` for a terminal and as Markdown."""
 
 from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE, SCORE_TOLERANCE, Parity, ParityReport
-from harness.report.markdown import markdown_table
+from harness.report.markdown import markdown_table, versions
 
 PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-headless", "opencv-python")
 COLUMNS = ("run", "GFLOP", "people", "compared", "ties", "keypoint px", "tie px", "score", "metric", "")
@@ -22,8 +22,7 @@ def parity_line(run: Parity, width: int) -> str:
 def parity_markdown(report: ParityReport) -> str:
     """Return a page with one line per run and the conditions of the comparison."""
     equal = len(report.runs) - len(report.unequal)
-    packages = report.environment["packages"]
-    versions = ", ".join(f"{name} {packages[name]}" for name in PACKAGES if name in packages)
+    installed = versions(report.environment["packages"], PACKAGES)
     bound = (
         f" Each network computes at most {report.tflop:g} TFLOP per engine: heavy ones evaluate only the first people."
         if report.tflop is not None
@@ -37,7 +36,7 @@ def parity_markdown(report: ParityReport) -> str:
         f"metrics within {METRIC_TOLERANCE:g}.",
         "",
         f"Made by `harness parity` with weights {report.weights} in {report.seconds / 60:.0f} min on "
-        f"{report.environment['cpu']}, {report.environment['threads']} threads ({versions}).{bound}",
+        f"{report.environment['cpu']}, {report.environment['threads']} threads ({installed}).{bound}",
         "",
         "Only keypoints whose heatmap, or vectors, have a unique maximum are compared; at the others, ties, rounding "
         "may choose between two places. Columns from `keypoint px` on are largest differences. GFLOP is for one crop, "

@@ -71,15 +71,20 @@ def _text(value: Any) -> str:
             return str(value)
 
 
-def usual_fields(standings: Sequence[Standing]) -> dict[str, str]:
-    """Return the most frequent value of each field over all runs of a suite; of equally frequent ones the first."""
+def counted_fields(standings: Sequence[Standing]) -> dict[str, Counter[str]]:
+    """Return for each field the number of runs of a suite with each of its values."""
     values: dict[str, Counter[str]] = {}
     for standing in standings:
         for run in standing.row.runs:
             protocol, recorded = standing.protocol(run)
             for field, value in fields(protocol, recorded).items() if protocol else ():
                 values.setdefault(field, Counter())[value] += 1
-    return {field: counter.most_common(1)[0][0] for field, counter in values.items()}
+    return values
+
+
+def usual_fields(standings: Sequence[Standing]) -> dict[str, str]:
+    """Return the most frequent value of each field over all runs of a suite; of equally frequent ones the first."""
+    return {field: counter.most_common(1)[0][0] for field, counter in counted_fields(standings).items()}
 
 
 def ledger(standing: Standing, run: str, usual: Mapping[str, str]) -> list[Line]:

@@ -159,7 +159,6 @@ def _unconfirmed(row: Row, claim: Claim) -> str | None:
 def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path | None, room: Room) -> Section:
     suite, row, result = standing.suite, standing.row, standing.results.get(name)
     run, history = row.runs[name], [r for r in standing.history if r.record.run == name]
-    beside = suite.path is not None and (suite.path.parent / run.config).is_file()
     first = standing.headline.of
     claimed = next((c.value for c in row.claims if c.metric == first and not c.refuted and c.run in (None, name)), None)
     errors, problem = _errors(standing, result, data, room)
@@ -167,7 +166,7 @@ def _section(standing: Standing, name: str, usual: Mapping[str, str], data: Path
         name=name,
         run=run,
         result=result,
-        is_mmpose=not beside,
+        is_mmpose=not suite.has_config_of(run),
         metrics=tuple(_metric_lines(standing, result)) if result else (),
         ledger=tuple(ledger(standing, name, usual)),
         command=reproduce_command(standing, result),
@@ -192,12 +191,12 @@ def _metric_lines(standing: Standing, result: Result) -> list[MetricLine]:
         if record.effect:
             shown["faster"] = numbers.difference(numbers.in_unit(record.effect.metrics.get(name), metric), metric)
         bounds = record.intervals.get(name)
-        scaled = tuple(numbers.in_unit(bound, metric) or 0.0 for bound in bounds) if bounds else None
+        low_high = (bounds[0] * metric.scale, bounds[1] * metric.scale) if bounds else None
         lines.append(
             MetricLine(
                 name=name,
                 value=numbers.measured(numbers.in_unit(value, metric), metric),
-                interval=numbers.interval((scaled[0], scaled[1]) if scaled else None, metric),
+                interval=numbers.interval(low_high, metric),
                 **shown,
             )
         )

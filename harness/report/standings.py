@@ -145,9 +145,7 @@ class Standing:
         bounds = [bound for bound in found if bound is not None]
         if len(bounds) < len(runs):
             return None
-        low, high = (in_unit(fmean(ends), self.suite.metrics[name]) for ends in zip(*bounds, strict=True))
-        assert low is not None
-        assert high is not None
+        low, high = (fmean(ends) * self.suite.metrics[name].scale for ends in zip(*bounds, strict=True))
         return low, high
 
     @property
@@ -187,7 +185,7 @@ NO_HASH = "no hash"
 def closest(claims: Sequence[JudgedClaim], metric: str) -> JudgedClaim | None:
     """Return the claim to compare a metric with: the closest one that is not refuted, gating claims first."""
     standing = [judged for judged in claims if judged.claim.metric == metric and not judged.claim.refuted]
-    return min(standing, key=lambda judged: (not judged.claim.gates, abs(judged.difference or 0.0)), default=None)
+    return min(standing, key=lambda judged: (not judged.claim.gates, judged.distance), default=None)
 
 
 def device(result: Result) -> str:

@@ -8,7 +8,7 @@ from typing import get_args
 from harness.record import Verdict
 from harness.report.downloads import FORMS
 from harness.report.pages import render, slug
-from harness.report.protocol_table import Line, fields, ledger
+from harness.report.protocol_table import Line, counted_fields, ledger
 from harness.report.standings import Standing, table_columns
 from harness.report.suite_figures import cost_figures, difference_figures
 from harness.suites.schema import Claim, Suite
@@ -109,15 +109,8 @@ def contradictions(standing: Standing) -> list[Contradiction]:
 
 def shared_protocol(standings: Sequence[Standing], usual: Mapping[str, str]) -> list[tuple[str, str, int, int]]:
     """Return for each field its usual value, the number of runs with it, and the number of runs with the field."""
-    known: Counter[str] = Counter()
-    same: Counter[str] = Counter()
-    for standing in standings:
-        for run in standing.row.runs:
-            protocol, recorded = standing.protocol(run)
-            for field, value in fields(protocol, recorded).items() if protocol else ():
-                known[field] += 1
-                same[field] += value == usual[field]
-    return [(field, value, same[field], known[field]) for field, value in usual.items()]
+    counted = counted_fields(standings)
+    return [(field, value, counted[field][value], counted[field].total()) for field, value in usual.items()]
 
 
 def peculiarities(standing: Standing, usual: Mapping[str, str]) -> list[Line]:

@@ -3,7 +3,7 @@
 from harness.record import JudgedClaim
 from harness.report import numbers
 from harness.report.command import reproduce_command
-from harness.report.markdown import markdown_table, markdown_text
+from harness.report.markdown import markdown_table, markdown_text, versions
 from harness.report.results import Result
 from harness.report.standings import Standing
 
@@ -77,8 +77,7 @@ def _run(standing: Standing, name: str, result: Result) -> list[str]:
         theirs = ", ".join(f"{key} {value}" for key, value in record.upstream_metrics.items())
         facts.append(f"MMPose's own evaluator on the same predictions: `{_code(theirs)}`")
     if environment:
-        versions = ", ".join(f"{key} {environment.packages[key]}" for key in PACKAGES if key in environment.packages)
-        facts.append(f"versions: `{_code(versions)}`")
+        facts.append(f"versions: `{_code(versions(environment.packages, PACKAGES))}`")
     head = [f"Run `{name}`:", ""] if len(standing.row.runs) > 1 else []
     return [*head, *(f"- {fact}" for fact in facts), ""]
 

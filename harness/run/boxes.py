@@ -40,7 +40,7 @@ def identify_boxes(plan: Plan, dataset: Dataset, predictions: Predictions) -> tu
     elif plan.settings.boxes is not None:
         published = False
     elif not plan.settings.partial:
-        warnings.append("no hash or person AP of this box file is published, so another file would not be noticed")
+        warnings.append("no hash or person AP of this box file is published, so another file cannot be detected")
     return BoxesUsed(
         sha256=sha256,
         person_ap=measured.ap if measured else None,

@@ -10,13 +10,13 @@ from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, comp
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run_folder import MEND, RunFolder
-from harness.suites.load import names_of, row_matches, row_patterns
+from harness.suites.load import names_of, row_matches, row_patterns, unmatched_patterns
 
 if TYPE_CHECKING:
     from harness.predictions import Predictions
 
 
-AGREEMENT = 1e-9
+RECOMPUTED_TOLERANCE = 1e-9
 """Largest difference between a recorded metric and the one recomputed from its predictions, caused by rounding."""
 
 
@@ -40,11 +40,10 @@ def compare_folders(
     """
     found, expected = read_outcomes(new, suites, glob), read_outcomes(baseline, suites, glob)
     rows = {(suite, row) for suite, row, _ in (run.split("/") for run in (*found, *expected))}
-    unmatched = [one for one in row_patterns(glob) or () if not any(row_matches(*row, [one]) for row in rows)]
-    if unmatched:
+    if unmatched := unmatched_patterns(rows, glob):
         raise UsageError(
             f"no record in {new} or {baseline} matches --rows {', '.join(unmatched)}",
-            "each folder has a folder for each suite, and in it one for each row",
+            "name folders that contain a folder for each suite, which contains a folder for each row",
         )
     return compare(
         found,
@@ -93,8 +92,7 @@ def _read(folder: RunFolder) -> RecordedRun:
         raise ObtainError(
             f"{folder.record} is the record of {record.full_id}/{record.run}", "name the folder like its run"
         )
-    if broken := folder.broken_seal(record):
-        raise ObtainError(broken, MEND)
+    folder.check_seal(record)
     outcome = RecordedRun(record)
     if outcome.broken:  # other files in its folder may be from an earlier run
         return outcome
@@ -116,13 +114,13 @@ def _check_agreement(folder: RunFolder, measured: Mapping[str, float | None]) ->
     """Check that a record's metrics equal those computed from its predictions.
 
     Raises:
-        DifferenceError: A metric differs by more than `AGREEMENT`.
+        DifferenceError: A metric differs by more than `RECOMPUTED_TOLERANCE`.
     """
     from harness.metrics.match import difference
 
     stored = Record.load(folder.record).metrics
     for name, value in measured.items():
-        if name in stored and difference(stored[name], value) > AGREEMENT:
+        if name in stored and difference(stored[name], value) > RECOMPUTED_TOLERANCE:
             raise DifferenceError(
                 f"{folder.record} does not match its own predictions: {name} is {stored[name]} in the record, "
                 f"and {value} from the predictions",

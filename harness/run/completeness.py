@@ -24,5 +24,7 @@ def part_of(plan: Plan, dataset: Dataset, predictions: Predictions) -> tuple[str
     if counts.people is not None:
         return None, []
     if dataset.counts is not None:
-        return None, [f"the suite states no size of {annotations}, so a part of it is not noticed"]
-    return None, ["the suite states no size of its data set (dataset.counts), so a partial data set is not noticed"]
+        return None, [f"the suite does not state the size of {annotations}, so a part of it cannot be detected"]
+    return None, [
+        "the suite does not state the size of its data set (dataset.counts), so a partial data set cannot be detected"
+    ]

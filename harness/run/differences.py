@@ -16,7 +16,7 @@ from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Record
 from harness.run.explanation import alternatives_of
-from harness.run_folder import MEND, RunFolder
+from harness.run_folder import RunFolder
 
 SETTINGS: dict[str, Kind] = {
     "keypoint order": "keypoint order",
@@ -53,8 +53,7 @@ class Side:
         if not folder.record.is_file():
             raise ObtainError(f"no run in {folder.path}", remedy or "make it with `harness run`")
         record = Record.load(folder.record)
-        if broken := folder.broken_seal(record):
-            raise ObtainError(broken, MEND)
+        folder.check_seal(record)
         return cls(folder, record, Protocol.load(folder.protocol), Predictions.load(folder.predictions))
 
     @property
@@ -146,9 +145,10 @@ def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed)
     if as_baseline.scoring != new.protocol.scoring and _gives(new.predictions, as_baseline, data, baseline):
         was, now = baseline.protocol.scoring.model_dump(), new.protocol.scoring.model_dump()
         fields = [f"{field} was {was.get(field)} and is {now[field]}" for field in now if now[field] != was.get(field)]
-        yield _shown(
+        yield Cause.of(
             "scoring",
             f"scoring.{'; scoring.'.join(fields)}",
+            "shown",
             "scored like the baseline, the run's predictions give the baseline's metrics",
         )
         return
@@ -174,10 +174,10 @@ def _ways(of: Side, to: Side, data: Path, words: str) -> Iterator[Cause]:
         if gives:
             kind = SETTINGS.get(one.change.setting, "scoring")
             if _same(predictions, to.predictions, of.protocol):
-                yield _shown(kind, str(one.change), words)
+                yield Cause.of(kind, str(one.change), "shown", words)
             else:
                 chance = f"it {words}, but the predictions still differ from those of the other side"
-                yield Cause(kind=kind, text=str(one.change), certainty="possible", evidence=[chance])
+                yield Cause.of(kind, str(one.change), "possible", chance)
 
 
 def _same(predictions: Predictions, others: Predictions, protocol: Protocol) -> bool:
@@ -188,7 +188,3 @@ def _gives(predictions: Predictions, protocol: Protocol, data: Path, side: Side)
     """Return whether predictions, scored by the installed code, give all recorded metrics of a side."""
     measured = evaluate(predictions, protocol, data)
     return all(difference(value, side.record.metrics.get(name)) <= EQUAL for name, value in measured.items())
-
-
-def _shown(kind: Kind, text: str, *evidence: str) -> Cause:
-    return Cause(kind=kind, text=text, certainty="shown", evidence=list(evidence))

@@ -10,14 +10,12 @@ from harness.arrays import Float64, Floating, Indices
 from harness.assets.dataset import same_file
 from harness.datasets.people import People, load_people
 from harness.errors import ObtainError
+from harness.judge.motion import MOST, SAME
+from harness.judge.moved_keypoints import crop_regions_of
 from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 
-SAME = 0.01
-"""Coordinates that differ by at most this, px, count as equal; rounding errors of single precision are smaller."""
-MOST = 0.98
-"""A property of this share of the people or keypoints counts as holding for all; there may be a few exceptions."""
 QUARTERS = 4
 """MSRA's decoder places a keypoint on a pixel of the heatmap, or a quarter pixel beside it."""
 REFINED = ("dark", "udp", "udp-combined")
@@ -122,11 +120,9 @@ def _of_keypoints(predictions: Predictions, protocol: Protocol) -> Iterator[str]
     if not protocol.decoder.heatmap_size:
         return
     size = np.array(protocol.decoder.heatmap_size)
-    boxes = predictions.boxes.astype(np.float64)
-    sizes = padded_sizes(predictions.boxes[:, 2:] - predictions.boxes[:, :2], protocol.crop).astype(np.float64)
-    corners = (boxes[:, :2] + boxes[:, 2:] - sizes) / 2
-    scale = (sizes / size)[:, None]
-    places = (keypoints - corners[:, None]) / scale
+    corners, sizes = crop_regions_of(predictions, protocol)
+    scale = sizes / size
+    places = (keypoints - corners) / scale
     quarters = _on_grid(places).all()
     if protocol.decoder.codec != "msra":
         if quarters and protocol.decoder.codec in REFINED:

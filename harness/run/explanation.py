@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.datasets.lookup import dataset_class
-from harness.errors import DifferenceError, HarnessError, ObtainError
+from harness.errors import DifferenceError, HarnessError
 from harness.judge.alternatives import Alternative, Metrics, misreadings, scoring_alternatives
 from harness.judge.coincidence import with_chances
 from harness.judge.explanation import Explanation, Skipped, Trial, TriedSetting, make_trial, rank
@@ -18,7 +18,7 @@ from harness.run.evidence import evidence
 from harness.run.plan import Plan, Settings, make_plan
 from harness.run.progress import RunProgress
 from harness.run.reruns import reruns
-from harness.run_folder import MEND, RunFolder
+from harness.run_folder import RunFolder
 from harness.suites.configs import configs_folder
 from harness.suites.metainfo import metainfo_of_file
 from harness.suites.schema import Claim, Row, Suite
@@ -71,10 +71,10 @@ def explain(
         ObtainError: The run does not exist, or a file that it needs is missing.
         DifferenceError: A rerun would use other options, weights or data than the run.
     """
-    folder = RunFolder(settings.out / suite.name / row.id / run)
+    folder = RunFolder.of(settings.out, suite, row, run)
     record = folder.saved_record()
-    if record and (broken := folder.broken_seal(record)):
-        raise ObtainError(broken, MEND)
+    if record:
+        folder.check_seal(record)
     protocol, predictions = Protocol.load(folder.protocol), Predictions.load(folder.predictions)
     name = suite.row_id(row)
     progress.stage(name, "score")

@@ -30,9 +30,10 @@ def explain_difference_of(
         ObtainError: One of the two runs does not exist, or its files do not belong together.
         UsageError: The two runs differ in the number of keypoints.
     """
-    place = Path(suite.name, row.id, run)
-    new = Side.load(RunFolder(settings.out / place))
-    old = Side.load(RunFolder(baseline / place), "--baseline must name the folder above the suites' folders")
+    new = Side.load(RunFolder.of(settings.out, suite, row, run))
+    old = Side.load(
+        RunFolder.of(baseline, suite, row, run), "--baseline must name the folder above the suites' folders"
+    )
     progress.stage(suite.row_id(row), "score")
 
     def network(observed: Observed) -> Sequence[Cause]:

@@ -21,14 +21,14 @@ def data_warnings(plan: Plan) -> list[str]:
     Raises:
         ObtainError: The number would have no meaning, or a file is missing or malformed.
     """
-    _, problems = find_problems(_files(plan), plan.settings.data, _digests(plan))
+    _, problems = find_problems(_files(plan), plan.settings.data, plan.protocol.file_digests)
     return usable(problems)
 
 
 def size_warnings(plan: Plan, people: People) -> list[str]:
     """Return warnings about the sizes of people's images, which must exist; raises as above."""
     files, data = _files(plan), plan.settings.data
-    annotated, _ = find_problems(files, data, _digests(plan))
+    annotated, _ = find_problems(files, data, plan.protocol.file_digests)
     return usable(find_wrong_sizes(files, data, annotated.images, list(people.images)))
 
 
@@ -59,9 +59,3 @@ def _files(plan: Plan) -> DataFiles:
     protocol, names = plan.protocol, read_metainfo(plan.config.test_dataloader.dataset).names
     images = image_folder(plan.config)
     return scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes, images)
-
-
-def _digests(plan: Plan) -> tuple[str, ...]:
-    protocol = plan.protocol
-    files = [*protocol.annotation_files, *([protocol.boxes.file] if protocol.boxes.file else [])]
-    return tuple(file.sha256 for file in [*files, *protocol.scoring.files.values()])

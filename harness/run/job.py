@@ -23,7 +23,7 @@ class Job:
     @property
     def folder(self) -> RunFolder:
         """The run folder."""
-        return RunFolder(self.settings.out / self.suite.name / self.row.id / self.run)
+        return RunFolder.of(self.settings.out, self.suite, self.row, self.run)
 
     @cached_property
     def lock(self) -> RunLock:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.arrays import Bool, Float32, Indices
 from harness.codecs.interface import codec_of
-from harness.datasets.people import check_images
+from harness.datasets.people import People, check_images
 from harness.errors import RunError
 from harness.judge.parity import Parity
 from harness.metrics.match import difference, evaluate
@@ -17,7 +18,8 @@ from harness.predict.networks import count_flops
 from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_numpy import numpy_1_crops
-from harness.protocol import Decoder
+from harness.predictions import Predictions
+from harness.protocol import Decoder, Protocol
 from harness.run.plan import Settings, make_plan
 from harness.suites.ledger import point_at
 from harness.suites.schema import Row, Suite
@@ -55,12 +57,7 @@ def compare_engines(
         if affordable < len(people):
             people = people.first_people(max(affordable, 1))
             protocol = protocol.model_copy(update={"limit": len(people.images)})
-    unique = np.zeros((len(people), protocol.num_keypoints), bool)
-
-    def look(index: Indices, outputs: Float32) -> None:
-        unique[index] = unique_maxima(protocol.decoder, outputs)
-
-    ours = predict_shared(Forward(network, protocol), people, protocol, lambda _: None, look)
+    ours, unique = predict_with_ties(network, people, protocol)
     config = point_at(plan.config, str(settings.data))
     with numpy_1_crops(config):
         theirs, metrics = predict_upstream(network, config, people, protocol, lambda _: None, log)
@@ -83,6 +80,20 @@ def compare_engines(
         score_max=float(scores[unique].max(initial=0)),
         metric_max=largest_difference(evaluate(ours, protocol, settings.data), metrics),
     )
+
+
+def predict_with_ties(network: Any, people: People, protocol: Protocol) -> tuple[Predictions, Bool]:
+    """Return the shared engine's predictions for N people, and which keypoints, [N, K], are not ties.
+
+    Raises:
+        RunError: An image cannot be read, or the network's outputs are not finite numbers.
+    """
+    unique = np.zeros((len(people), protocol.num_keypoints), bool)
+
+    def look(index: Indices, outputs: Float32) -> None:
+        unique[index] = unique_maxima(protocol.decoder, outputs)
+
+    return predict_shared(Forward(network, protocol), people, protocol, lambda _: None, look), unique
 
 
 def unique_maxima(decoder: Decoder, outputs: Float32, share: float = UNIQUE) -> Bool:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.arrays import Bool, Float64
+from harness.codecs.flipping import mirror_images
 from harness.codecs.interface import codec_of
 from harness.datasets.people import People
 from harness.fields import Fields
-from harness.judge.differences import Cause, Kind, Observed
+from harness.judge.differences import Cause, Certainty, Kind, Observed
 from harness.judge.explanation import TriedSetting
 from harness.judge.motion import SAME
 from harness.judge.observe import SCORE
@@ -96,13 +97,11 @@ def network_causes(
     if not isinstance(outcome, Predictions):
         raise outcome
     matches = [_match(outcome, side) for side in (new, baseline)]
-    if matches[0].same == matches[1].same:
-        words = "both sides' predictions" if matches[0].same else "neither side's predictions"
-        return (
-            [_unclear(f"the current code reproduces {words} on the images that were predicted again")]
-            if not matches[0].same
-            else []
-        )
+    if matches[0].same and matches[1].same:
+        return []
+    if not matches[0].same and not matches[1].same:
+        neither = "the current code reproduces neither side's predictions on the images that were predicted again"
+        return [Cause.of("weights", "other weights, images or code than the current ones", "possible", neither)]
     target, words, before = (
         (baseline, "the baseline's", matches[1]) if matches[0].same else (new, "the run's", matches[0])
     )
@@ -126,20 +125,8 @@ def network_causes(
     return causes
 
 
-def _cause(changed: ChangedPlan, certainty: str, evidence: str) -> Cause:
-    kind = KINDS.get(changed.change.setting, "arithmetic")
-    return Cause.model_validate(
-        {"kind": kind, "text": str(changed.change), "certainty": certainty, "evidence": [evidence]}
-    )
-
-
-def _unclear(text: str) -> Cause:
-    return Cause(
-        kind="weights",
-        text="other weights, images or code than the current ones",
-        certainty="possible",
-        evidence=[text],
-    )
+def _cause(changed: ChangedPlan, certainty: Certainty, evidence: str) -> Cause:
+    return Cause.of(KINDS.get(changed.change.setting, "arithmetic"), str(changed.change), certainty, evidence)
 
 
 def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
@@ -154,14 +141,14 @@ def _recorded(plan: Plan, target: Side) -> Iterator[ChangedPlan]:
 
 def _can_answer(own: Protocol, other: Protocol) -> bool:
     """Return whether the network of one protocol makes the outputs that another protocol needs."""
-    codec, mirror = codec_of(own.decoder), own.flip.indices or own.flip_indices
+    codec = codec_of(own.decoder)
     return (
         own.crop.input_size == other.crop.input_size
         and own.decoder.grid_size == other.decoder.grid_size
         and own.decoder.kept == other.decoder.kept
         and codec.form == codec_of(other.decoder).form
         and (not other.flip.enabled or other.flip.mode == codec.flip_mode)
-        and len(mirror) == len(other.flip.indices or other.flip_indices)
+        and len(mirror_images(own)) == len(mirror_images(other))
     )
 
 

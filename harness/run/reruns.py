@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from harness.assets.dataset import data_file
+from harness.codecs.flipping import mirror_images
 from harness.codecs.interface import codec_of
 from harness.datasets.people import People, check_images
 from harness.errors import HarnessError, SpecError
@@ -179,7 +180,7 @@ def changed_plans(suite: Suite, row: Row, plan: Plan) -> Iterator[ChangedPlan]:
         if codec.shift_setting:
             what = "coordinates" if codec.form == "coordinates" else "heatmaps"
             yield changed(f"shift of the mirrored {what}", *shifts, flip=other)
-        for tried, order in _other_pairs(flip.indices or protocol.flip_indices):
+        for tried, order in _other_pairs(mirror_images(protocol)):
             yield changed("mirror pairs", "all", tried, flip=flip.model_copy(update={"indices": order}))
     else:
         for other in _flip_tests(plan):

@@ -57,11 +57,7 @@ def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[st
     for file in protocol.annotation_files:
         same_file(data, file, "the annotation file")
     files = scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes)
-    digests = (
-        *(file.sha256 for file in protocol.annotation_files),
-        *(file.sha256 for file in protocol.scoring.files.values()),
-    )
-    return usable(find_problems(files, data, digests)[1])
+    return usable(find_problems(files, data, protocol.file_digests)[1])
 
 
 def _former_names(folder: RunFolder, count: int) -> tuple[str, ...]:

@@ -142,7 +142,7 @@ def _records(
 
 
 def _has_circumstances(job: Job) -> bool:
-    """Return whether the files can be read that only a prediction makes: the environment, and upstream's metrics."""
+    """Return whether files that only a prediction makes can be read: the environment, and upstream's metrics."""
     folder = job.folder
     try:
         sound = isinstance(read_json(folder.environment, "the environment"), dict)

@@ -33,16 +33,15 @@ class RunStatus:
 def run_status(rows: Sequence[tuple[Suite, Row]], out: Path) -> list[RunStatus]:
     """Return the status of each run of rows."""
     return [
-        _status(suite.row_id(row) + (f"/{run}" if len(row.runs) > 1 else ""), out / suite.name / row.id / run)
+        _status(suite.row_id(row) + (f"/{run}" if len(row.runs) > 1 else ""), RunFolder.of(out, suite, row, run))
         for suite, row in rows
         for run in row.runs
     ]
 
 
-def _status(name: str, path: Path) -> RunStatus:
-    folder = RunFolder(path)
+def _status(name: str, folder: RunFolder) -> RunStatus:
     share = share_done(folder.shards)
-    if holder := RunLock(path).holder():
+    if holder := RunLock(folder.path).holder():
         return RunStatus(name, "running", share, str(holder))
     try:
         record = Record.load(folder.record)

@@ -17,7 +17,7 @@ from harness.run.job import Job
 from harness.run.measure import Measures
 from harness.run.plan import Plan, Settings
 
-AGREEMENT = 1e-6
+EVALUATOR_TOLERANCE = 1e-6
 """Largest difference between the metrics of MMPose's evaluator and ours (see `difference`) without a warning."""
 
 
@@ -124,5 +124,5 @@ def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | No
     return [
         f"{name}: MMPose's evaluator gives {theirs}, ours {ours[name]}"
         for name, theirs in (upstream or {}).items()
-        if difference(ours[name], theirs) > AGREEMENT
+        if difference(ours[name], theirs) > EVALUATOR_TOLERANCE
     ]

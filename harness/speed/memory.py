@@ -11,21 +11,19 @@ from mmengine.config import Config
 from harness.files import write_json
 from harness.predict.networks import build_network
 from harness.speed.outcome import PeakMemory
-from harness.speed.process import run_python
+from harness.speed.process import run_with_peak
 from harness.speed.rounds import circumstances
+from harness.speed.whole_runs import ONE_ROW
 from harness.speed.workload import RUN, Documents, find_row, save_checkpoint, with_checkpoint, write_suite
 from harness.suites.configs import load_config
 
-ROW = "resnet-50-256x192"
-"""The row whose config, with another network, the runs use."""
 SIZES = (2_000, 20_000, 100_000)
 IMAGES = 5000
 BOXES_PER_IMAGE = 20
-MB = 1e6
 
 
 def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGES) -> PeakMemory:
-    """Measure runs of `harness run` with a small network, each in a fresh process.
+    """Measure runs of a row by `harness run`, with a small network in its place, each in a fresh process.
 
     Args:
         data: An MMPose data/ folder; its images are repeated under several ids.
@@ -37,7 +35,7 @@ def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGE
         RunError: A run fails.
     """
     measured = circumstances()
-    suite, row = find_row(ROW)
+    suite, row = find_row(ONE_ROW)
     config = load_config(suite, row, row.runs[RUN])
     peaks, seconds = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -52,9 +50,9 @@ def measure_memory(data: Path, sizes: Sequence[int] = SIZES, images: int = IMAGE
             boxes, log = scratch / f"boxes-{size}.json", scratch / f"{size}.txt"
             write_json(boxes, draw_boxes(documents.annotations["images"], size))
             options = ["--data", str(scratch / "data"), "--boxes", str(boxes), "--out", str(scratch / f"runs-{size}")]
-            arguments = ["-m", "harness.speed.own_peak", "harness", "run", str(path), *options, "--offline"]
-            seconds.append(run_python(arguments, log, accepted=(0, 1)))
-            peaks.append(int(log.read_text().split()[-1]) / MB)
+            wall, peak = run_with_peak(["run", str(path), *options, "--offline"], log)
+            seconds.append(wall)
+            peaks.append(peak)
     return PeakMemory(measured=measured, boxes=tuple(sizes), peak_mb=tuple(peaks), seconds=tuple(seconds))
 
 

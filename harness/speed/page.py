@@ -1,10 +1,11 @@
 """Renders the outcome of `harness bench` as Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from harness.judge.parity import KEYPOINT_TOLERANCE, METRIC_TOLERANCE
-from harness.report.markdown import markdown_table
+from harness.report.markdown import markdown_table, versions
 from harness.speed.outcome import (
     SCORING_TOLERANCE,
     BenchReport,
@@ -21,17 +22,21 @@ from harness.speed.outcome import (
 PACKAGES = ("torch", "mmpose", "mmcv-lite", "mmcv", "numpy", "opencv-python-headless", "opencv-python", "xtcocotools")
 
 
+def commit_text(machine: Mapping[str, Any]) -> str:
+    """Return the commit of the measured code, and whether the code is changed since; "" if it is not known."""
+    return f"commit {machine['commit'][:8]}{', changed' if machine['dirty'] else ''}" if machine["commit"] else ""
+
+
 def bench_markdown(report: BenchReport) -> str:
     """Return a page with a line for every ratio, and the conditions of the measurement."""
     machine, details = report.machine, report.details
-    versions = ", ".join(f"{name} {machine['packages'][name]}" for name in PACKAGES if name in machine["packages"])
     gpu = f", {machine['gpu']['name']}" if machine["gpu"] else ""
-    commit = f"commit {machine['commit'][:8]}{', changed' if machine['dirty'] else ''}; " if machine["commit"] else ""
+    code = "; ".join(filter(None, (commit_text(machine), versions(machine["packages"], PACKAGES))))
     lines = [
         "# Beside upstream's own code",
         "",
         f"Measured by `harness bench` on {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads{gpu} "
-        f"({commit}{versions}).",
+        f"({code}).",
         "",
         "Both sides did the same work in alternation and gave the same results: crops bit for bit, keypoints "
         f"within {KEYPOINT_TOLERANCE} px, metrics of the same predictions within {SCORING_TOLERANCE:g}, of whole runs "

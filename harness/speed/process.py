@@ -1,4 +1,4 @@
-"""Runs and times processes from outside."""
+"""Runs and times processes from outside: any, `harness` with its peak memory, and MMPose's test script."""
 
 import contextlib
 import subprocess
@@ -6,8 +6,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.errors import RunError
+from harness.files import read_json
+from harness.speed.workload import WorkloadRow
 
 _LOGGED = 2000
 """Maximum number of characters of a failed process's output in an error message."""
@@ -45,3 +48,33 @@ def run_python(
         what = f"more than {seconds:.0f} s" if code is None else f"exit code {code}"
         raise RunError(f"{what} of python {' '.join(arguments[:3])}:\n{said}")
     return wall
+
+
+def run_with_peak(arguments: Sequence[str], log: Path, seconds: float | None = None) -> tuple[float, float]:
+    """Run `harness` with arguments as `run_python` does, and return its wall time, seconds, and peak memory, MB."""
+    command = ["-m", "harness.speed.own_peak", "harness", *arguments]
+    wall = run_python(command, log, accepted=(0, 1), seconds=seconds)
+    return wall, int(log.read_text().split()[-1]) / 1e6
+
+
+def run_upstream_script(
+    job: WorkloadRow, scratch: Path, seconds: float | None = None
+) -> tuple[float, dict[str, Any], Path]:
+    """Run MMPose's test script on a row.
+
+    Args:
+        job: The row.
+        scratch: The folder for its output.
+        seconds: Time limit; None for no limit.
+
+    Returns:
+        Its wall time in seconds without the time of our report; the report; and the file of its predictions.
+
+    Raises:
+        RunError: It fails or exceeds the limit.
+    """
+    report = scratch / job.id
+    arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(scratch / "work")]
+    wall = run_python(["-m", "harness.speed.upstream_script", *arguments], scratch / "log.txt", seconds=seconds)
+    found = read_json(report.with_suffix(".json"), "the report of MMPose's test script")
+    return wall - found["report_s"], found, report.with_suffix(".npz")

@@ -24,6 +24,7 @@ from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
 from harness.protocol import Compute
 from harness.run.intervals import measure_intervals
+from harness.speed.decode import KEYPOINTS
 from harness.speed.outcome import SCORING_TOLERANCE, ScoringSpeed
 from harness.speed.rounds import circumstances, compare
 from harness.suites.ledger import annotation_path, point_at, read_protocol
@@ -31,7 +32,6 @@ from harness.suites.metainfo import read_metainfo
 
 BATCH = 64
 """Number of people that MMPose's loop passes to its metric at a time."""
-KEYPOINTS = 17
 
 
 @dataclass(frozen=True)

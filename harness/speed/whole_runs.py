@@ -13,7 +13,6 @@ import numpy as np
 
 from harness.arrays import Floating, Int64
 from harness.errors import DifferenceError
-from harness.files import read_json
 from harness.judge.parity import METRIC_TOLERANCE
 from harness.predict.upstream_metrics import our_names
 from harness.predictions import Predictions
@@ -21,12 +20,12 @@ from harness.protocol import Precision
 from harness.record import Record
 from harness.run_folder import RunFolder
 from harness.speed.outcome import OneRow, RowTimes, Spread, TenRows
-from harness.speed.process import run_python
+from harness.speed.process import run_python, run_upstream_script
 from harness.speed.rounds import circumstances, in_turn
 from harness.speed.score import check_metrics
 from harness.speed.workload import RUN, Workload, WorkloadRow, make_workload
 
-TEN_ROWS = ",".join(
+TEN_ROWS = tuple(
     f"{name}-256x192"
     for name in (
         "litehrnet-18",
@@ -175,17 +174,14 @@ def check_run(row: str, upstream: RowRun, ours: RowRun) -> tuple[float, float]:
 def _upstream_runs(work: Workload, scratch: Path) -> list[RowRun]:
     runs = []
     for job in work.jobs:
-        report = scratch / job.id
-        arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(scratch / "work")]
-        wall = run_python(["-m", "harness.speed.upstream_script", *arguments], scratch / "log.txt")
-        found = read_json(report.with_suffix(".json"), "the report of MMPose's test script")
-        with np.load(report.with_suffix(".npz")) as arrays:
+        wall, found, predictions = run_upstream_script(job, scratch)
+        with np.load(predictions) as arrays:
             run = RowRun(
                 forward_s=found["forward_s"],
                 metrics=our_names(found["metrics"], job.scoring),
                 person_ids=arrays["ids"],
                 keypoints=arrays["keypoints"],
-                wall_s=wall - found["report_s"],  # without the time of our report
+                wall_s=wall,
             )
         runs.append(run)
     return runs

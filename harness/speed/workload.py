@@ -14,7 +14,7 @@ from harness.predict.sources.mmpose import PLUGIN
 from harness.protocol import Scoring
 from harness.run.plan import Plan, Settings, make_plan
 from harness.suites.configs import load_config
-from harness.suites.data_paths import in_data_folder
+from harness.suites.data_paths import without_data_root
 from harness.suites.ledger import annotation_path, image_folder, point_at, protocol_without_files
 from harness.suites.load import load_suite, select_rows
 from harness.suites.schema import Checkpoint, Row, Suite
@@ -177,4 +177,4 @@ def write_suite(suite: Suite, rows: Sequence[Row], path: Path) -> Path:
 
 
 def _box_path(config: Config) -> str:
-    return in_data_folder(config.test_dataloader.dataset.bbox_file)
+    return without_data_root(config.test_dataloader.dataset.bbox_file)

@@ -1,4 +1,4 @@
-"""Compares suites with files: configs must evaluate the rows, metafiles state the same values, local weights be right.
+"""Compares suites with MMPose's configs and metafiles, and with local files of weights.
 
 MMPose publishes a value in up to three places: the table of its overview, the model's page and a metafile
 (`metafile.yml` beside the config). Its packages contain the configs and the metafiles, with which suites are compared.
@@ -25,11 +25,11 @@ from harness.suites.configs import (
     config_path,
     configs_folder,
     first_part,
-    in_data,
     normal,
     read_run_config,
     row_boxes,
 )
+from harness.suites.data_paths import with_data_root
 from harness.suites.decoding import evaluated_keypoints, heatmap_head
 from harness.suites.draft_data import UNKNOWN_FOLDER
 from harness.suites.ledger import protocol_without_files
@@ -179,7 +179,7 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
     evaluated = suite.dataset_of(row)
     yield "codec's input size", row.size, tuple(head.get("decoder", {}).get("input_size", ()))
     yield "number of keypoints", evaluated.num_keypoints, evaluated_keypoints(config)
-    annotations = in_data(suite.annotations(row, run))
+    annotations = with_data_root(suite.annotations(row, run))
     datasets = evaluated_datasets(config)
     validated = [(annotation_file(dataset), first_part(dataset) is dataset) for dataset in datasets.values()]
     if len(set(validated)) > 1:  # validation during training is on another part, which the test does not read
@@ -194,9 +194,10 @@ def _config_facts(suite: Suite, row: Row, run: Run, config: Config, *, own: bool
         yield f"{loader}'s annotations", annotations, annotation_file(dataset)
         one = first_part(dataset)
         images = posixpath.join(one.get("data_root") or "", one.get("data_prefix", {}).get("img", ""))
-        yield f"{loader}'s images", in_data(evaluated.images), normal(images)
+        yield f"{loader}'s images", with_data_root(evaluated.images), normal(images)
         if "headbox_file" in dataset:
-            yield f"{loader}'s headboxes", in_data(evaluated.extra.get("headboxes")), normal(dataset.headbox_file)
+            stated = with_data_root(evaluated.extra.get("headboxes"))
+            yield f"{loader}'s headboxes", stated, normal(dataset.headbox_file)
     for name in (loader.replace("dataloader", "evaluator") for loader in datasets):
         evaluators = config.get(name) or []
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
@@ -255,8 +256,7 @@ def _claim_findings(suite: Suite, row: Row) -> Iterator[AuditFinding]:
 
 
 def _is_theirs(suite: Suite, run: Run) -> bool:
-    beside = suite.path is not None and (suite.path.parent / run.config).is_file()
-    return run.checkpoint.url.startswith(_DOWNLOADS) and not beside
+    return run.checkpoint.url.startswith(_DOWNLOADS) and not suite.has_config_of(run)
 
 
 def _compare(

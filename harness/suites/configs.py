@@ -12,7 +12,7 @@ from mmengine.config import Config
 from harness.errors import ObtainError, SpecError
 from harness.files import is_file
 from harness.openmmlab import INSTALL
-from harness.suites.data_paths import DATA_ROOT
+from harness.suites.data_paths import with_data_root
 from harness.suites.overrides import evaluated_datasets, override
 from harness.suites.schema import Row, Run, Suite
 
@@ -92,7 +92,7 @@ def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
         for field in ("val_dataloader", "test_dataloader", "val_evaluator", "test_evaluator"):
             config[field] = other[field]
     if row.runs_are == "subsets":
-        annotations = in_data(suite.annotations(row, run))
+        annotations = with_data_root(suite.annotations(row, run))
         for loader, dataset in evaluated_datasets(config).items():
             former = annotation_file(dataset)
             dataset.ann_file = posixpath.relpath(str(annotations), dataset.get("data_root") or ".")
@@ -125,7 +125,7 @@ def load_config(suite: Suite, row: Row, run: Run) -> Config:
                 "remove the override; the key `boxes` of the row and of its dataset decide which boxes are evaluated",
             )
     complete(config, suite, row, path)
-    evaluated, stated = annotation_file(config.test_dataloader.dataset), in_data(suite.annotations(row, run))
+    evaluated, stated = annotation_file(config.test_dataloader.dataset), with_data_root(suite.annotations(row, run))
     if evaluated != stated:
         raise SpecError(
             f"config field test_dataloader.dataset.ann_file of {path}: it is {evaluated} below data_root, but the "
@@ -159,7 +159,7 @@ def complete(config: Config, suite: Suite, row: Row, path: Path) -> None:
 
 def row_boxes(suite: Suite, row: Row) -> str | None:
     """Return the box file of a row in the form of configs; None for ground-truth boxes."""
-    return in_data(suite.dataset_of(row).boxes) if row.boxes == "detector" else None
+    return with_data_root(suite.dataset_of(row).boxes) if row.boxes == "detector" else None
 
 
 def annotation_file(dataset: Any) -> str | None:
@@ -173,11 +173,6 @@ def first_part(dataset: Any) -> Any:
     parts = dataset.get("datasets")
     several = dataset.get("type") == POOL and isinstance(parts, list | tuple) and parts and isinstance(parts[0], dict)
     return parts[0] if several else dataset
-
-
-def in_data(path: str | None) -> str | None:
-    """Return a path of the data folder in the form of configs, which begins with `data/`."""
-    return None if path is None else normal(posixpath.join(DATA_ROOT, path))
 
 
 def normal(path: Any) -> str | None:

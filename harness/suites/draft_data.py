@@ -13,8 +13,8 @@ from typing import Any
 from mmengine.config import Config
 
 from harness.errors import SpecError
-from harness.suites.configs import annotation_file, config_path, configs_folder, in_data, normal, read_config
-from harness.suites.data_paths import in_data_folder
+from harness.suites.configs import annotation_file, config_path, configs_folder, normal, read_config
+from harness.suites.data_paths import with_data_root, without_data_root
 from harness.suites.ledger import image_folder, protocol_without_files
 from harness.suites.load import load_suite, published_suites
 from harness.suites.metafile import MetafileModel
@@ -46,11 +46,11 @@ class EvaluatedData:
             boxes: The boxes of the result: detector or ground-truth.
         """
         tested = config.test_dataloader.dataset
-        annotations = in_data_folder(annotation_file(tested) or "")
+        annotations = without_data_root(annotation_file(tested) or "")
         of_config = [one for known in self._known.values() for one in known if one.annotations == annotations]
         of_name = self._known.get(name, [])
         stated = normal(tested.get("bbox_file"))
-        box_file = in_data_folder(stated) if stated else None
+        box_file = without_data_root(stated) if stated else None
         if alike := [one for one in of_config if one in of_name]:
             return self._with_boxes(model, alike, box_file, boxes)
         if of_config and of_name:  # a result on another data set than the config's
@@ -119,7 +119,7 @@ class EvaluatedData:
 
     def subset(self, model: MetafileModel, config: Config, dataset: Mapping[str, Any], run: str) -> str:
         """Return the annotation file of a run that is a subset of the data set."""
-        tested = in_data_folder(annotation_file(config.test_dataloader.dataset) or "")
+        tested = without_data_root(annotation_file(config.test_dataloader.dataset) or "")
         known = (
             other.runs[run].annotations
             for suite in self._suites
@@ -138,7 +138,7 @@ class EvaluatedData:
             None if the model's own config evaluates it, or if no such config exists.
         """
         tested = config.test_dataloader.dataset
-        if annotation_file(tested) == in_data(dataset["annotations"]):
+        if annotation_file(tested) == with_data_root(dataset["annotations"]):
             return None
         for suite in self._suites:
             for row in suite.rows:

@@ -19,7 +19,7 @@ from harness.protocol import (
     Scoring,
 )
 from harness.suites.configs import first_part
-from harness.suites.data_paths import DATA_ROOT, in_data_folder
+from harness.suites.data_paths import DATA_ROOT, without_data_root
 from harness.suites.decoding import decoder_of, flip_of
 from harness.suites.metainfo import read_metainfo
 from harness.suites.pool import annotations_of, images_of, is_pool, parts_of, pool_of
@@ -28,6 +28,8 @@ from harness.suites.yaml_file import did_you_mean
 _NOT_EVALUATED = frozenset({"pred_converter", "gt_converter", "format_only"})
 _NO_MATTER = frozenset({"type", "_scope_", "ann_file", "prefix", "collect_device", "collect_dir", "outfile_prefix"})
 """Settings of an evaluator that do not affect a number; its annotation file is compared with the data set's."""
+_ANY_COMPUTE = Compute(engine="shared", batch_size=1, device="cpu")
+"""The settings of computation where only the others matter."""
 PIPELINE = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
 
 
@@ -110,8 +112,7 @@ def protocol_without_files(config: Config, compute: Compute | None = None) -> Pr
     Raises:
         SpecError: As in `read_protocol`.
     """
-    how = compute or Compute(engine="shared", batch_size=1, device="cpu")
-    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, how)
+    return read_protocol(config, lambda path, _: DataFile(path=path, sha256=""), None, compute or _ANY_COMPUTE)
 
 
 def annotation_path(config: Config) -> str:
@@ -148,7 +149,7 @@ def data_paths(config: Config) -> list[str]:
         paths.append(path)
         return DataFile(path=path, sha256="")
 
-    read_protocol(config, collect, None, Compute(engine="shared", batch_size=1, device="cpu"))
+    read_protocol(config, collect, None, _ANY_COMPUTE)
     return paths
 
 
@@ -168,7 +169,7 @@ def _boxes(dataset: Any, data_file: Callable[[str, str], DataFile]) -> Boxes:
         return Boxes(source="ground-truth")
     return Boxes(
         source="detector",
-        file=data_file(in_data_folder(box_file), "the box file"),
+        file=data_file(without_data_root(box_file), "the box file"),
         score_threshold=(dataset.get("filter_cfg") or {}).get("bbox_score_thr"),
     )
 
@@ -257,7 +258,7 @@ def _evaluators(config: Config) -> list[Any]:
                 f"config field test_evaluator of {config.filename}: found {brief(evaluator)}; it must be a dict"
             )
         measured, listed_by = evaluator.get("ann_file"), annotation_path(config)
-        if measured and in_data_folder(str(measured)) != listed_by:
+        if measured and without_data_root(str(measured)) != listed_by:
             raise SpecError(
                 f"config field test_evaluator.ann_file of {config.filename}: {measured} is not the annotation file of "
                 f"test_dataloader.dataset, {listed_by}",

@@ -3,16 +3,14 @@
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import get_args
-
-from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.suites import schema
 from harness.suites.schema import Group, Row, Suite
-from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
+from harness.suites.yaml_file import Location, did_you_mean, load_model
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "benchmarks"
@@ -133,7 +131,7 @@ def select_rows(suite: Suite, glob: str | None) -> list[Row]:
     Raises:
         UsageError: A pattern matches no row.
     """
-    if unmatched := _unmatched([suite], glob):
+    if unmatched := unmatched_patterns([(suite.name, row.id) for row in suite.rows], glob):
         ids = [row.id for row in suite.rows]
         named = ", ".join(one + did_you_mean(one.removeprefix(f"{suite.name}/"), ids) for one in unmatched)
         raise UsageError(f"no row of {suite.name} matches {named}", f"harness list {argument_of(suite)} shows its rows")
@@ -150,14 +148,13 @@ def select(suites: Iterable[str], glob: str | None) -> list[tuple[Suite, list[Ro
     loaded = [load_suite(suite) for suite in expanded(suites)]
     if len(loaded) == 1:
         return [(loaded[0], select_rows(loaded[0], glob))]
-    if unmatched := _unmatched(loaded, glob):
+    if unmatched := unmatched_patterns([(suite.name, row.id) for suite in loaded for row in suite.rows], glob):
         raise UsageError(f"no row matches {', '.join(unmatched)}", "harness list shows all rows")
     return [(suite, rows) for suite in loaded if (rows := matching_rows(suite, glob))]
 
 
-def _unmatched(suites: Iterable[Suite], glob: str | None) -> list[str]:
-    """Return the patterns that match no row of some suites."""
-    rows = [(suite.name, row.id) for suite in suites for row in suite.rows]
+def unmatched_patterns(rows: Collection[tuple[str, str]], glob: str | None) -> list[str]:
+    """Return the patterns that match none of some rows, each given by the name of its suite and its id."""
     return [pattern for pattern in row_patterns(glob) or () if not any(row_matches(*row, [pattern]) for row in rows)]
 
 
@@ -166,14 +163,7 @@ def _is_path(text: str) -> bool:
 
 
 def _load_file(path: Path) -> Suite:
-    node, data = read_yaml(path)
-    try:
-        suite = Suite.model_validate(data)
-    except ValidationError as error:
-        problems = [describe_problem(details, _model_at) for details in error.errors(include_url=False)]
-        raise spec_error(path, node, problems) from None
-    if problems := list(_inconsistencies(suite)):
-        raise spec_error(path, node, problems)
+    suite = load_model(path, Suite, _model_at, _inconsistencies)
     suite._path = path
     for row in suite.rows:
         for run in row.runs.values():
@@ -231,7 +221,10 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
             for source, values in published.items():
                 for metric in values.keys() - suite.metrics.keys():
                     close = did_you_mean(metric, metrics)
-                    yield (*place, source, metric), f"unknown metric{close}; this suite's: {', '.join(metrics)}"
+                    yield (
+                        (*place, source, metric),
+                        f"unknown metric{close}; the metrics of this suite are: {', '.join(metrics)}",
+                    )
                 for metric in values.keys() & suite.metrics.keys():
                     if problem := _too_large(metric, values[metric], suite.metrics[metric]):
                         yield (*place, source, metric), problem
@@ -241,7 +234,10 @@ def _inconsistencies(suite: Suite) -> Iterator[tuple[Location, str]]:
             if len(row.runs) == 1:
                 yield (*here, "runs_are"), "subsets are several runs; the row has one"
             if row.published:
-                yield (*here, "published"), "subsets have no value together; write each run's into its `published`"
+                yield (
+                    (*here, "published"),
+                    "subsets have no common value; write the values of each run into its `published`",
+                )
         for name, run in row.runs.items():
             if run.annotations is None and suite.dataset_of(row).annotations is None:
                 yield (*here, "runs", name), "the key 'annotations' is missing here and in the dataset"

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import SpecError, brief
 from harness.protocol import DataFile, DatasetPool, PooledDataset
 from harness.suites.configs import POOL
-from harness.suites.data_paths import in_data_folder
+from harness.suites.data_paths import without_data_root
 from harness.suites.metainfo import read_metainfo
 
 FIELD = "test_dataloader.dataset"
@@ -44,13 +44,13 @@ def parts_of(dataset: Any) -> list[tuple[str, Any]]:
 
 def annotations_of(dataset: Any) -> str:
     """Return the annotation file's path in the data folder of a single data set."""
-    return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / dataset.ann_file))
+    return without_data_root(str(PurePosixPath(dataset.get("data_root") or "") / dataset.ann_file))
 
 
 def images_of(dataset: Any) -> str:
     """Return the folder of images in the data folder of a single data set."""
     prefix = dataset.get("data_prefix") or {}
-    return in_data_folder(str(PurePosixPath(dataset.get("data_root") or "") / prefix.get("img", "")))
+    return without_data_root(str(PurePosixPath(dataset.get("data_root") or "") / prefix.get("img", "")))
 
 
 def pool_of(dataset: Any, data_file: Callable[[str, str], DataFile]) -> DatasetPool:

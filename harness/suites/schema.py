@@ -176,7 +176,7 @@ class Metric(SuiteFields):
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
         if (self.tolerance is None) != (self.reason is None):
-            raise ValueError("tolerance and reason go together")
+            raise ValueError("`tolerance` and `reason` must both be given, or neither")
         return self
 
     @property
@@ -507,6 +507,10 @@ class Suite(SuiteFields):
     def path(self) -> Path | None:
         """The file that the suite was loaded from."""
         return self._path
+
+    def has_config_of(self, run: Run) -> bool:
+        """Return whether a run's config lies beside the suite's file, and so is not one of MMPose's."""
+        return self.path is not None and (self.path.parent / run.config).is_file()
 
     @cached_property
     def columns(self) -> dict[str, "Column"]:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.errors import UsageError
 from harness.suites.load import BENCHMARKS
 from harness.suites.schema import DataPath, Slug, SuiteFields
-from harness.suites.yaml_file import Location, describe_problem, did_you_mean, read_yaml, spec_error
+from harness.suites.yaml_file import Location, did_you_mean, load_model
 
 SOURCES = BENCHMARKS / "sources"
 """The folder of the sources."""
@@ -83,9 +83,9 @@ class DataEntry(SuiteFields):
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
         if self.kind == "file" and self.count is not None:
-            raise ValueError("count is for folders")
+            raise ValueError("`count` is allowed for folders only")
         if self.kind == "folder" and (self.size is not None or self.sha256 is not None):
-            raise ValueError("size and sha256 are for files")
+            raise ValueError("`size` and `sha256` are allowed for files only")
         return self
 
 
@@ -121,7 +121,7 @@ class Download(SuiteFields):
     @model_validator(mode="after")
     def _check_target(self) -> Self:
         if bool(self.unpack) == (self.to is not None):
-            raise ValueError("either 'unpack', for an archive, or 'to', for a plain file")
+            raise ValueError("write either 'unpack', for an archive, or 'to', for a plain file")
         return self
 
     @property
@@ -209,16 +209,7 @@ def load_sources(name: str) -> Sources:
 @functools.cache
 def _read(path: Path, _changed: int) -> Sources:
     """Read a file once, since every path of the data folder is looked up in all of them."""
-    node, data = read_yaml(path)
-    try:
-        sources = Sources.model_validate(data)
-    except ValidationError as error:
-        raise spec_error(
-            path, node, [describe_problem(details, _part_at) for details in error.errors(include_url=False)]
-        ) from None
-    if problems := list(_inconsistencies(sources, path)):
-        raise spec_error(path, node, problems)
-    return sources
+    return load_model(path, Sources, _part_at, functools.partial(_inconsistencies, path=path))
 
 
 def sources_of_entries(sources: Sources) -> list[Source]:
@@ -344,7 +335,7 @@ def _inconsistencies(sources: Sources, path: Path) -> Iterator[tuple[Location, s
             if target not in entries:
                 yield here, f"{target!r} is not a path of `files`{did_you_mean(target, entries)}"
             elif download.to is not None and sources.files[entries[target]].kind == "folder":
-                yield (*here, "to"), f"{target!r} is a folder; a plain file becomes a file"
+                yield (*here, "to"), f"{target!r} is a folder, but a plain file cannot become a folder"
             if target in downloaded:
                 yield here, f"downloads[{downloaded[target]}] already provides {target!r}"
             downloaded.setdefault(target, index)

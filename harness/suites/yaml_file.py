@@ -3,13 +3,15 @@
 import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.errors import MALFORMED, SpecError, brief
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _SHOWN_AT_ONCE = 20
 _LISTED = 20
@@ -43,11 +45,39 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
         try:
             return super().construct_object(node, deep)
         except MALFORMED as error:
-            problem = f"this is no {node.tag.rpartition(':')[2]}: {error}"
+            problem = f"this is not a valid {node.tag.rpartition(':')[2]}: {error}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
-def read_yaml(path: Path) -> tuple[yaml.Node, Any]:
+def load_model(
+    path: Path,
+    model: type[_Model],
+    model_at: Callable[[Location], type[BaseModel]],
+    inconsistencies: Callable[[_Model], Iterable[tuple[Location, str]]],
+) -> _Model:
+    """Return the content of a YAML file as a model.
+
+    Args:
+        path: The file.
+        model: The model of the whole file.
+        model_at: Returns the model of the mapping at a location, which has the allowed keys.
+        inconsistencies: Returns problems that the model does not check, each with its location.
+
+    Raises:
+        SpecError: The file is missing or not valid; the message names the line and the field of each problem.
+    """
+    node, data = _read(path)
+    try:
+        loaded = model.model_validate(data)
+    except ValidationError as error:
+        problems = [_describe(details, model_at) for details in error.errors(include_url=False)]
+        raise _spec_error(path, node, problems) from None
+    if problems := list(inconsistencies(loaded)):
+        raise _spec_error(path, node, problems)
+    return loaded
+
+
+def _read(path: Path) -> tuple[yaml.Node, Any]:
     """Return a YAML file as nodes, which have their line numbers, and as values.
 
     Raises:
@@ -129,7 +159,7 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def spec_error(path: Path, root: yaml.Node, problems: Iterable[tuple[Location, str]]) -> SpecError:
+def _spec_error(path: Path, root: yaml.Node, problems: Iterable[tuple[Location, str]]) -> SpecError:
     """Return an error that names the file, the line and the field of each problem."""
     located = sorted((_find(root, location), message) for location, message in problems)
     lines = [f"{_shown(path)}:{line}: {field}: {message}" for (line, field), message in located[:_SHOWN_AT_ONCE]]
@@ -166,13 +196,8 @@ _LOOKS = {
 }
 
 
-def describe_problem(error: ErrorDetails, model_at: Callable[[Location], type[BaseModel]]) -> tuple[Location, str]:
-    """Return the location and the message of one of pydantic's errors, in terms of the file.
-
-    Args:
-        error: An error of a ValidationError.
-        model_at: Returns the model of the mapping at a location, which has the allowed keys.
-    """
+def _describe(error: ErrorDetails, model_at: Callable[[Location], type[BaseModel]]) -> tuple[Location, str]:
+    """Return the location and the message of one of pydantic's errors, in terms of the file."""
     location, context, found = error["loc"], error.get("ctx", {}), error["input"]
     match error["type"]:
         case "extra_forbidden":

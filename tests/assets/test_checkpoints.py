@@ -127,7 +127,7 @@ def test_other_names_of_numpy_are_refused(tmp_path: Path, name: str) -> None:
     torch.save({"state_dict": {"a": CROPS}, "x": np.float64(1)}, path)
     for core in (b"core", b"_core"):
         rewritten(path, b"cnumpy." + core + b".multiarray\nscalar", f"cnumpy._core\n{name}".encode())
-    with pytest.raises(ObtainError, match=rf"refused: .*net\.pth wants numpy\._core\.{name}"):
+    with pytest.raises(ObtainError, match=rf"refused: .*net\.pth needs numpy\._core\.{name}"):
         load_weights(torch.nn.Linear(3, 2), path)
 
 
@@ -221,11 +221,11 @@ def test_no_code_runs(tmp_path: Path, small: Config, trained: torch.nn.Module, z
     path, created = tmp_path / "bad.pth", tmp_path / "created"
     content = {"state_dict": trained.state_dict(), "meta": Malicious(created)}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ObtainError, match=r"refused: .*bad\.pth wants \w+\.open"):
+    with pytest.raises(ObtainError, match=r"refused: .*bad\.pth needs \w+\.open"):
         load_weights(build_network(small), path)
     assert not created.exists()
     torch.save(content | {"meta": Sneaky()}, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ObtainError, match=r"refused: .*bad\.pth wants builtins\.getattr"):
+    with pytest.raises(ObtainError, match=r"refused: .*bad\.pth needs builtins\.getattr"):
         load_weights(build_network(small), path)
 
 
@@ -289,7 +289,7 @@ def test_hash(tmp_path: Path) -> None:
     assert identify_checkpoint(path, published(right[:8])).warnings == ()
     with pytest.raises(
         ObtainError,
-        match=rf"x\.pth has sha256 {right[:8]}, published is 00000000\n.* move it elsewhere, and get the published",
+        match=rf"x\.pth has sha256 {right[:8]}, but the published sha256 is 00000000\n.* move it elsewhere, and get ",
     ):
         identify_checkpoint(path, published())
     stale = identify_checkpoint(path, published(hash_is_stale="republished smaller"))
@@ -298,7 +298,7 @@ def test_hash(tmp_path: Path) -> None:
     assert "republished smaller" in stale.warnings[0]
     with pytest.raises(ObtainError) as caught:
         identify_checkpoint(path, Checkpoint(url="x.pth", sha256="0" * 16))
-    assert f"x.pth has sha256 {right[:16]}, the suite states 0000000000000000\n  if it is the right" in str(
+    assert f"x.pth has sha256 {right[:16]}, but the suite states 0000000000000000\n  if it is the right" in str(
         caught.value
     )
     assert f'state in the suite: sha256: "{right[:16]}"' in str(caught.value)

@@ -243,7 +243,7 @@ def refused(server: Server, target: Path, page: Page, match: str, **known: Any) 
 
 def test_wrong_hash(server: Server, target: Path) -> None:
     other = hashlib.sha256(OTHER).hexdigest()
-    refused(server, target, Page(OTHER), f"sha256 {other[:8]}, expected is {SHA256[:8]}", sha256=SHA256[:8])
+    refused(server, target, Page(OTHER), f"sha256 {other[:8]}, but {SHA256[:8]} is expected", sha256=SHA256[:8])
     assert len(server.requests) == 1
 
 
@@ -266,7 +266,7 @@ def test_short_file_that_could_be_resumed(server: Server, target: Path) -> None:
 @pytest.mark.parametrize("length", [True, False])
 def test_larger_than_expected_is_stopped(server: Server, target: Path, length: bool) -> None:
     page = Page(BODY, length=length, etag='"1"')
-    refused(server, target, page, "bytes expected|expected are 1,000", size=1000, sha256=None)
+    refused(server, target, page, "bytes expected|instead of 1,000", size=1000, sha256=None)
     assert len(server.requests) == 1
 
 

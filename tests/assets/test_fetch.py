@@ -133,7 +133,7 @@ def test_a_hash_that_nobody_published_is_learnt(
     archive.unlink()
     page = server.pages["/crowdpose/crowdpose_images.zip"]
     page.body = bytes(len(page.body))
-    with pytest.raises(ObtainError, match=f"expected is {learnt['sha256']}") as caught:
+    with pytest.raises(ObtainError, match=f"but {learnt['sha256']} is expected") as caught:
         obtain(item, tmp_path / "two", quiet)
     assert "that of the first download; if the publisher changed the file, delete" in str(caught.value)
     assert not (tmp_path / "two").exists()
@@ -159,7 +159,7 @@ def test_a_file_that_is_not_the_published_one_is_told_and_left(tmp_path: Path) -
     remarks = {item.name: (item.state, item.remark) for item in items_of("coco", tmp_path)}
     assert remarks["coco/annotations/person_keypoints_val2017.json"] == (
         "there",
-        "another file: 2 bytes, published are 10,020,657",
+        "another file: 2 bytes; the published file has 10,020,657",
     )
     assert remarks["coco/val2017"] == ("incomplete", "0 of 5,000 files")
     path.write_bytes(b" " * 10020657)
@@ -167,7 +167,7 @@ def test_a_file_that_is_not_the_published_one_is_told_and_left(tmp_path: Path) -
     sha256 = hashlib.sha256(b" " * 10020657).hexdigest()
     assert remarks["coco/annotations/person_keypoints_val2017.json"] == (
         "there",
-        f"another file: sha256 {sha256[:8]}, published is 788e2dae",
+        f"another file: its sha256 is {sha256[:8]}, the published one is 788e2dae",
     )
 
 
@@ -204,7 +204,7 @@ def test_checkpoint(server: Server, tmp_path: Path) -> None:
 
 def test_a_checkpoint_with_another_hash(server: Server, tmp_path: Path) -> None:
     """It is rejected; files that were republished under their old names only give a warning, later."""
-    with pytest.raises(ObtainError, match="expected is 12345678"):
+    with pytest.raises(ObtainError, match="but 12345678 is expected"):
         obtain(checkpoint_item(serve_checkpoint(server, "12345678"), tmp_path), tmp_path, quiet)
     assert files(tmp_path) == {}
     stale = serve_checkpoint(server, "12345678", hash_is_stale="it was republished")

@@ -10,7 +10,10 @@ import pytest
 import torch
 from conftest import Harness
 from miniature import Miniature, coco
+from mmengine.config import Config
 
+from harness.assets.download import Downloaded
+from harness.cli import boxes
 from harness.datasets.people import detected_people
 from harness.files import sha256_file
 from harness.metrics.box_ap import person_ap
@@ -63,7 +66,7 @@ def test_the_suites_own_file(harness: Harness, miniature: Miniature) -> None:
         f"  images      {IMAGES}",
         f"  boxes       {sum(miniature.coco.boxes)}",
         f"  person AP   {100 * ap.ap:.2f}   AP@0.5 {100 * ap.ap50:.2f}   AP@0.75 {100 * ap.ap75:.2f}",
-        f"  published   56.4 of all images of COCO; here {IMAGES} of 5000 images, so the two do not compare",
+        f"  published   56.4 of all images of COCO; here {IMAGES} of 5000 images, so the two values are not comparable",
     ]
     assert harness("boxes", "coco", "--data", samples, "--file", samples / BOX_FILE) == (0, out, "")
     code, out, err = harness("boxes", "coco", "--data", samples, "--json")
@@ -129,7 +132,7 @@ def test_detection(harness: Harness, samples: Path, config: Path) -> None:
     assert code == 0
     assert json.loads(Path("again.json").read_text()) == [box for box in boxes if box["score"] >= boxes[5]["score"]]
     assert "  detector    config tiny, seed 0, device cpu, batch_size 1, score_threshold 0." in again
-    assert "here 1 of 5000 images, so the two do not compare" in again
+    assert "here 1 of 5000 images, so the two values are not comparable" in again
 
 
 class Malicious:
@@ -154,7 +157,7 @@ def test_a_malicious_checkpoint(harness: Harness, samples: Path) -> None:
         "boxes.json",
     )
     assert (code, out) == (3, "")
-    assert "checkpoint refused: bad.pth wants" in err
+    assert "checkpoint refused: bad.pth needs" in err
     assert [path.name for path in Path().iterdir()] == ["bad.pth"]
 
 
@@ -204,6 +207,20 @@ def test_errors(harness: Harness, samples: Path, arguments: str, code: int, mess
     assert found[2].startswith(f"error: {message}")
     assert not Path("new.json").exists()
     assert Path("old.json").read_text() == "[]"
+
+
+def test_a_date_in_the_name_of_weights_is_no_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    stated: list[str | None] = []
+
+    def downloaded(_: list[str], target: Path, *, sha256: str | None, **_others: Any) -> Downloaded:
+        stated.append(sha256)
+        return Downloaded(target, None, "", 0)
+
+    monkeypatch.setattr("harness.cli.progress.download", downloaded)
+    for name in ("net-20200130.pth", "net_20200130-047c8118.pth"):
+        monkeypatch.setattr("harness.predict.detect.zoo_weights", lambda _, name=name: f"https://host/{name}")
+        assert boxes._zoo_checkpoint(Config()).name == name
+    assert stated == [None, "047c8118"]
 
 
 def test_measuring_imports_no_torch(samples: Path) -> None:

@@ -13,7 +13,7 @@ jhmdb        2 rows, 6 runs, 0 agree, 2 known disagreements
 posetrack18  3 rows, 3 runs, 3 agree
 all          5 rows, 9 runs, 3 agree, 2 known disagreements
 
-Known disagreements: what was published, then what MMPose's metafile states
+Known disagreements: the published value, then the value in MMPose's metafile
   jhmdb/resnet-50-256x256  PCK(person) 96.0, 95.9
     mean of the runs; the table's means were not taken over the printed splits, and differ by up to this from their
     mean
@@ -27,7 +27,7 @@ Known disagreements: what was published, then what MMPose's metafile states
 PROBLEMS = """\
 aic  2 rows, 2 runs, 0 agree, 3 problems
 
-Problems: what the suite states, then what was found
+Problems: the suite's value, then the value that was found
   aic/hrnet-w32-256x192  AP 0.324, 0.323; AR 0.367, 0.366
   aic/resnet-101-256x192  no longer there: AP 0.290, 0.294
     an old checkpoint's

@@ -71,7 +71,7 @@ def answer(
         "compare", folder / "runs", baseline, "demo", "--rows", row, "--data", data, "--resamples", 100
     )
     compared = text.splitlines()[0].partition("val")[2].replace(f"{folder}/", "").strip()
-    noticed = code == 1 or "warning: no metric moved although this changed" in text
+    noticed = code == 1 or "warning: no metric moved although these fields changed" in text
     code, out, err = harness("explain", f"{suite}/{row}", "--baseline", baseline, "--rerun", "--json", *where)
     assert code in (0, 1), err
     found = json.loads(out)

@@ -266,7 +266,7 @@ def test_exactness(rendered: Path, monkeypatch: Patch) -> None:
     def moved(predictions: Any) -> Any:
         return replace(predictions, keypoints=predictions.keypoints + 0.02)
 
-    monkeypatch.setattr(exactness, "predict_shared", wrapped(predict_shared, moved))
+    monkeypatch.setattr("harness.run.parity.predict_shared", wrapped(predict_shared, moved))
     problems = exactness.check_exactness(SMALL, "cpu", rendered).problems
     assert any(problem.startswith("keypoint_px is 0.02, the limit is 0.01") for problem in problems)
 
@@ -299,7 +299,7 @@ def test_exactness_under_opencv_5_on_a_gpu_with_tf32(rendered: Path, monkeypatch
     assert "keypoint_px" in finding.problems[0]
     monkeypatch.setattr(cv2, "__version__", "5.0.0")
     finding = passed(exactness.check_exactness(SMALL, "cpu", rendered))
-    assert finding.note == "MMPose's crops are by our warp: OpenCV's has changed"
+    assert finding.note == "MMPose's crops use this project's warp, because this OpenCV has another warpAffine"
     assert finding.figures["tf32_px"] == 0
     assert topdown_transforms.cv2 is opencv
 

@@ -153,7 +153,11 @@ def test_what_suites_can_run(rendered: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("versions", "package", "remark"),
     [
-        ({"opencv-python-headless": "5.0.0.90"}, "opencv-python-headless", "MMPose's own crops change, ours do not"),
+        (
+            {"opencv-python-headless": "5.0.0.90"},
+            "opencv-python-headless",
+            "MMPose's own crops change, this project's crops do not",
+        ),
         ({"numpy": "2.5.1"}, "numpy", "OKS-NMS"),
         ({"torch": "2.10.0+cu128"}, "torch", "tested with 2.11 to 2.14"),
         ({"mmcv": "2.1.0"}, "mmcv", "pip uninstall mmcv"),

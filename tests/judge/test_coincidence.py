@@ -51,7 +51,9 @@ def test_a_landing_among_many_near_ones_is_none() -> None:
     assert not explanation.causes
     assert "a coincidence" in [trial.changes[0].setting for trial in explanation.coincidences]
     text = explanation_text(explanation, METRICS, rerun=True)
-    assert "No cause is known. These match the claims, but wrong settings often match claims this close:" in text
+    assert (
+        "No cause is known. The following settings match the claims, but wrong settings often match as closely:" in text
+    )
     assert "Tried: 36 changes, of which " in text
 
 

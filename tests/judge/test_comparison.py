@@ -167,7 +167,7 @@ def test_broken_runs(status: Status) -> None:
     assert (run.state, run.red, run.reason) == ("broken", True, f"{status}: no such file")
     assert compare({"coco/a/val": gone}, {}).red
     run = one(gone, gone)
-    assert (run.state, run.red, run.reason) == ("broken", False, f"{status}: no such file (so is the baseline)")
+    assert (run.state, run.red, run.reason) == ("broken", False, f"{status}: no such file (as in the baseline)")
     run = one(outcome(), gone)
     assert (run.state, run.red, run.reason) == ("appeared", False, f"in the baseline it is {status}: no such file")
 
@@ -180,7 +180,7 @@ def test_the_first_sentence_of_a_reason(more: str) -> None:
     first = "the file is missing: data/a.b/val.json (No such file or directory)"
     gone = broken("unobtainable", first + more)
     assert one(gone, outcome()).reason == f"unobtainable: {first}"
-    assert one(gone, gone).reason == f"unobtainable: {first} (so is the baseline)"
+    assert one(gone, gone).reason == f"unobtainable: {first} (as in the baseline)"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_changed_protocol_without_a_movement() -> None:
     run = one(outcome(protocol=changed("flip", enabled=False)), outcome())
     assert (run.state, run.red) == ("same", False)
     assert changes(run) == {"flip.enabled": (True, False)}
-    assert run.warnings == ("no metric moved although this changed: flip.enabled",)
+    assert run.warnings == ("no metric moved although these fields changed: flip.enabled",)
 
 
 def test_a_changed_protocol_with_a_movement() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from harness.judge.verdict import judge_claim, judge_row, judge_run
 from harness.record import Noise, Record, Status, Variant
+from harness.report.standings import closest
 from harness.suites.load import load_suite, select_rows
 from harness.suites.schema import Claim, Metric, Row
 
@@ -33,6 +34,11 @@ def claim(value: float, **fields: object) -> Claim:
 )
 def test_rounding(measured: float | None, claimed: float, verdict: str) -> None:
     assert judge_claim(claim(claimed), FRACTION, measured, "complete").verdict == verdict
+
+
+def test_a_claim_whose_difference_is_undefined_is_the_furthest() -> None:
+    undefined, near = (judge_claim(claim(0.749), FRACTION, measured, "complete") for measured in (None, 0.7))
+    assert closest([undefined, near], "AP") is near
 
 
 @given(st.integers(0, 1000), st.floats(-0.000499, 0.000499))

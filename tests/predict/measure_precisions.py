@@ -93,16 +93,7 @@ def main(suite: Path, data: Path, precisions: str, noise: Path | None, markdown:
     """Measure, and print a table."""
     forward_module._SMALL = 0  # as on a GPU, where small networks use the faster precision too
     loaded = load_suite(suite)
-    settings = Settings(
-        data=data,
-        checkpoints=suite.parent,
-        out=data,
-        seed=None,
-        limit=None,
-        engine="shared",
-        device="cpu",
-        batch_size=None,
-    )
+    settings = Settings(data=data, checkpoints=suite.parent, out=data, device="cpu")
     plans = {row.id: make_plan(loaded, row, next(iter(row.runs)), settings) for row in loaded.rows}
     exact = measure(plans, "fp32", data)
     others = {name: measure(plans, name, data) for name in precisions.split(",")}

@@ -61,7 +61,7 @@ COMPARISON = Comparison(
         RunComparison(id="coco/b/val", label="B", state="vanished", red=True, reason="the baseline has it"),
         RunComparison(id="aic/c/val", label="C", state="broken", red=True, reason="failed: out of memory\n  see log"),
         RunComparison(id="aic/d/val", label="D", state="broken", red=False, reason="unobtainable: x (so is ...)"),
-        RunComparison(id="aic/e/val", label="E", state="appeared", red=False, reason="the baseline does not have it"),
+        RunComparison(id="aic/e/val", label="E", state="appeared", red=False, reason="the run is not in the baseline"),
         RunComparison(
             id="mpii/f/val",
             label="F",
@@ -96,7 +96,7 @@ coco/a/val           same
 coco/b/val           vanished: the baseline has it
 aic/c/val            broken: failed: out of memory see log
 aic/d/val            broken: unobtainable: x (so is ...)
-aic/e/val            appeared: the baseline does not have it
+aic/e/val            appeared: the run is not in the baseline
 mpii/f/val           moved: PCKh@0.5 is undefined now
     PCKh@0.5 0.8800 -> undefined (-), noise floor 0.0001 assumed: moved
     protocol, weights and environment did not change
@@ -125,7 +125,7 @@ Red: 4 of 7 runs: 2 moved, 1 vanished, 1 broken; 1 same, 1 broken, 1 appeared
 - Warning: coco/a/val: no metric moved although ...
 
 - aic/d/val broken: unobtainable: x (so is ...)
-- aic/e/val appeared: the baseline does not have it
+- aic/e/val appeared: the run is not in the baseline
 
 <details>
 <summary>All changed metrics</summary>
@@ -175,7 +175,7 @@ def test_junit() -> None:
     </testcase>
     <testcase classname="aic" name="e/val">
       <system-out>E
-appeared: the baseline does not have it</system-out>
+appeared: the run is not in the baseline</system-out>
     </testcase>
   </testsuite>
   <testsuite name="coco" tests="3" failures="2" errors="0" skipped="0">

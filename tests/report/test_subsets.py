@@ -219,7 +219,7 @@ def test_lines_of_a_run(suite: Suite, capsys: pytest.CaptureFixture[str]) -> Non
         (
             "    runs_are: subsets\n    runs:\n      test:\n        config",
             "    published: {page: {NME: 4.3}}\n    runs_are: subsets\n    runs:\n      test:\n        config",
-            "rows[0].published: subsets have no value together; write each run's into its `published`",
+            "rows[0].published: subsets have no common value; write the values of each run into its `published`",
         ),
         (
             "    runs_are: subsets\n    runs:\n      test:\n        config",
@@ -252,6 +252,6 @@ def test_a_page_says_where_else_a_row_is_printed_and_how_it_is_evaluated() -> No
     part = coco.model_copy(update={"rows": [row for row in coco.rows if row.id.startswith("vitpose-b")]})
     assert "Also printed in <bdi>configs/body_2d_keypoint/topdown_heatmap/humanart/" in page(part, "vitpose-b-256x192")
     assert (
-        "<code>body_2d_keypoint/topdown_heatmap/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py</code> says"
+        "test settings of <code>body_2d_keypoint/topdown_heatmap/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py<"
         in page(part, "vitpose-b-humanart-256x192")
     )

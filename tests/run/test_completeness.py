@@ -53,7 +53,7 @@ rows:
     [
         ("  counts: {people: 2958}", "partial", "partial: a part of the data set: PEOPLE of 2,958 people"),
         ("  counts: {people: PEOPLE}", "complete", "0 differs"),
-        ("", "complete", "the suite states no size of its data set (dataset.counts)"),
+        ("", "complete", "the suite does not state the size of its data set (dataset.counts)"),
     ],
 )
 def test_part(harness: Harness, miniature: Miniature, tmp_path: Path, counts: str, status: str, said: str) -> None:
@@ -97,5 +97,5 @@ def test_counts_are_those_of_the_own_file_of_a_data_set(
         return part_of(plan, suite.dataset, as_predictions(people.ids, people.image_ids, people.boxes, poses))
 
     assert part("val") == (f"{miniature.mpii.people} of 2,958 people", [])
-    of_half = "the suite states no size of mpii/annotations/half.json, so a part of it is not noticed"
+    of_half = "the suite does not state the size of mpii/annotations/half.json, so a part of it cannot be detected"
     assert part("half") == (None, [of_half])

@@ -53,16 +53,7 @@ class Unseen:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        data=tmp_path / "data",
-        checkpoints=tmp_path,
-        out=tmp_path / "runs",
-        seed=None,
-        limit=None,
-        engine="shared",
-        device="cpu",
-        batch_size=None,
-    )
+    return Settings(data=tmp_path / "data", checkpoints=tmp_path, out=tmp_path / "runs", device="cpu")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from conftest import Harness
 from own_data import (
     ANNOTATIONS,
+    BOXES,
     NAMES,
     annotate_as_predicted,
     edit,
@@ -318,13 +319,31 @@ def test_rows_that_share_files_are_inspected_once(harness: Harness, own: Path, m
     assert "\nwarning: 2 rows: own/val.json: annotation 2: area: zero" in output
 
 
-def test_corners_in_a_box_file_stop_a_row(harness: Harness, own: Path) -> None:
-    boxes = [{"image_id": number, "category_id": 1, "bbox": [150, 100, 310, 230], "score": 0.9} for number in (1, 2, 3)]
-    (own / "data/own/boxes.json").write_text(json.dumps(boxes))
+def detected(own: Path, *boxes: tuple[float, float, float, float]) -> list[dict[str, Any]]:
+    """Evaluate the custom suite on a detector's box file with one box for each image, and return its content."""
+    content = [{"image_id": i, "category_id": 1, "bbox": box, "score": 0.9} for i, box in enumerate(boxes, 1)]
+    (own / "data/own/boxes.json").write_text(json.dumps(content))
     suite = (own / "own.yaml").read_text().replace("boxes: ground-truth", "boxes: detector")
     (own / "own.yaml").write_text(suite.replace("images: own/images}", "images: own/images, boxes: own/boxes.json}"))
     config = (own / "net.py").read_text().replace("test_mode=True", 'test_mode=True, bbox_file="data/own/boxes.json"')
     (own / "net.py").write_text(config)
+    return content
+
+
+def test_score_inspects_a_new_box_file_in_the_same_process(harness: Harness, own: Path) -> None:
+    boxes = detected(own, (60, 50, 70, 0), *[BOXES[0]] * 2)
+    for command in (RUN, ("score", "out")):
+        assert harness(*command)[0] == 0
+        assert "width or height is zero" in Record.load(FOLDER / "record.json").warnings[0]
+    boxes[0]["bbox"] = BOXES[0]
+    (own / "data/own/boxes.json").write_text(json.dumps(boxes))
+    for command in (RUN, ("score", "out")):
+        assert harness(*command)[0] == 0
+        assert Record.load(FOLDER / "record.json").warnings == []
+
+
+def test_corners_in_a_box_file_stop_a_row(harness: Harness, own: Path) -> None:
+    boxes = detected(own, *[(150, 100, 310, 230)] * 3)
     (problem,) = checked(harness)
     assert str(problem) == "own/boxes.json: bbox: looks like x1, y1, x2, y2; it is read as x, y, width, height"
     code, output, _ = harness(*RUN)

@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 from engines import near_truth_network
 
-from harness.arrays import Float32, Indices
 from harness.metrics.match import evaluate
 from harness.openmmlab import xtcocotools_ext
-from harness.predict.forward import Forward
-from harness.predict.shared import predict_shared
 from harness.predict.upstream import predict_upstream
 from harness.predict.upstream_numpy import numpy_1_crops
-from harness.run.parity import compare_engines, unique_maxima
+from harness.run.parity import compare_engines, predict_with_ties
 from harness.run.plan import Plan, Settings, make_plan
 from harness.suites.configs import load_config
 from harness.suites.ledger import point_at
@@ -106,12 +103,7 @@ def test_keypoints(config: str, settings: Settings, tmp_path: Path, monkeypatch:
     monkeypatch.setattr("harness.predict.upstream.why_not_evaluated", lambda _: "keypoints are compared")
     plan = planned(suite, settings_for(settings, tmp_path), monkeypatch)
     people, network = plan.people(), plan.network()
-    unique = np.zeros((len(people), plan.protocol.num_keypoints), bool)
-
-    def look(index: Indices, heatmaps: Float32) -> None:
-        unique[index] = unique_maxima(plan.protocol.decoder, heatmaps)
-
-    ours = predict_shared(Forward(network, plan.protocol), people, plan.protocol, lambda _: None, look)
+    ours, unique = predict_with_ties(network, people, plan.protocol)
     moved = point_at(plan.config, str(tmp_path))
     with numpy_1_crops(moved):
         theirs, _ = predict_upstream(network, moved, people, plan.protocol, lambda _: None, tmp_path / "log.txt")

@@ -210,16 +210,7 @@ def test_parity_near_the_truth(data: Path, tmp_path: Path, monkeypatch: pytest.M
     """Seeded weights find almost nothing; here, the compared metrics lie between 0 and 1."""
     suite = load_suite(write_suite(tmp_path, CLAIMED))
     monkeypatch.setattr(Plan, "network", near_truth_network)
-    settings = Settings(
-        data=data,
-        checkpoints=tmp_path,
-        out=tmp_path,
-        seed=0,
-        limit=None,
-        engine="shared",
-        device="cpu",
-        batch_size=None,
-    )
+    settings = Settings(data=data, checkpoints=tmp_path, out=tmp_path, seed=0, device="cpu")
     parity = compare_engines(suite, suite.rows[0], "test", settings, tmp_path / "log.txt")
     assert parity.equal
     assert parity.people == sum(hands for *_, hands in onehand10k.PLAN)

@@ -239,5 +239,5 @@ def test_a_checkpoint_with_another_hash(harness: Harness, server: Server) -> Non
     assert code == 3
     assert out.splitlines()[0].endswith("unobtainable")
     found = hashlib.sha256(body).hexdigest()[:8]
-    assert f"its file has sha256 {found}, expected is 01234567" in (record("own/mine").reason or "")
+    assert f"its file has sha256 {found}, but 01234567 is expected" in (record("own/mine").reason or "")
     assert below(Path("cache")) == set()

@@ -20,7 +20,7 @@ from harness.metrics.match import evaluate
 from harness.predict.upstream_pool import of_people
 from harness.protocol import DatasetPool, Protocol
 from harness.run.plan import Plan, Settings, make_plan
-from harness.suites.configs import configs_folder, first_part
+from harness.suites.configs import configs_folder, first_part, load_config
 from harness.suites.ledger import image_folders, protocol_without_files
 from harness.suites.load import load_suite
 from harness.suites.pool import parts_of
@@ -317,4 +317,4 @@ def test_external_predictions_are_refused(settings: Settings, tmp_path: Path) ->
     suite = write(tmp_path / "suite", BODY8)
     (row,) = suite.rows
     with pytest.raises(SpecError, match="external predictions of several data sets together"):
-        read_foreign_protocol(suite, row, row.runs["val"], settings.data)
+        read_foreign_protocol(suite.row_id(row), load_config(suite, row, row.runs["val"]), settings.data)

@@ -312,7 +312,10 @@ def test_own_rows_and_those_that_fail_beside_them(harness: Harness, data: Path) 
     assert f"own boxes: another box file than the published one: {used} [own/good]" in out
     assert f"checkpoint {Path('checkpoints/mine.pth')} is for another network than the row's config builds:" in out
     assert "checkpoint missing.pth is not in checkpoints" in out
-    assert f"checkpoint {Path('checkpoints/mine.pth')} has sha256 {sha256[:8]}, published is 00000000" in out
+    assert (
+        f"checkpoint {Path('checkpoints/mine.pth')} has sha256 {sha256[:8]}, but the published sha256 is 00000000"
+        in out
+    )
     record = Record.load(Path("runs/own/good/val/record.json"))
     assert record.status == "own boxes"
     assert record.boxes is not None
@@ -393,7 +396,7 @@ def test_boxes_of_ones_own(harness: Harness, data: Path) -> None:
         assert code == 3
         assert said in out
     code, _, err = harness("run", "mpii", "--rows", "litehrnet-18-*", "--weights", "random:0", *named)
-    assert (code, "none of these rows does" in err) == (2, True)
+    assert (code, "all selected rows use annotated boxes" in err) == (2, True)
 
 
 def test_runs_of_two_contents_take_turns(harness: Harness, data: Path) -> None:

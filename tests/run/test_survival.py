@@ -56,16 +56,21 @@ def doing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Doing], None]:
 DO = Worker.do
 
 
-def test_the_same_command_goes_on(harness: Harness, demo: Path, whole: str, small_tasks: None, doing: Any) -> None:
+def stop_after(count: int) -> Doing:
+    """Return a way to do tasks that does some, and then stops as if the user pressed Ctrl-C."""
     tasks: list[Task] = []
 
-    def stopped(worker: Worker, task: Task) -> list[Any]:
-        if len(tasks) == 3:
+    def do(worker: Worker, task: Task) -> list[Any]:
+        if len(tasks) == count:
             raise KeyboardInterrupt
         tasks.append(task)
         return DO(worker, task)
 
-    doing(stopped)
+    return do
+
+
+def test_the_same_command_goes_on(harness: Harness, demo: Path, whole: str, small_tasks: None, doing: Any) -> None:
+    doing(stop_after(3))
     code, _, err = harness(*arguments(demo))
     assert code == 130
     assert "stopped: 0 of 2 rows are done; repeat the command to continue" in err
@@ -87,15 +92,7 @@ def test_images_that_changed_meanwhile_are_predicted_anew(
     harness: Harness, demo: Path, small_tasks: None, doing: Any
 ) -> None:
     shutil.copytree(demo, "data")
-    tasks: list[Task] = []
-
-    def stopped(worker: Worker, task: Task) -> list[Any]:
-        if len(tasks) == 3:
-            raise KeyboardInterrupt
-        tasks.append(task)
-        return DO(worker, task)
-
-    doing(stopped)
+    doing(stop_after(3))
     assert harness(*arguments(Path("data")))[0] == 130
     for path in Path("data").rglob("*.png"):
         assert cv2.imwrite(str(path), 255 - read_image(path))

@@ -23,7 +23,7 @@ from harness.speed.gpu.forward import (
     run_way,
 )
 from harness.speed.gpu.measure import Measurement
-from harness.speed.gpu.networks import CHOSEN, distinct_networks, ordinary_network
+from harness.speed.gpu.networks import CHOSEN, measured_networks, ordinary_network
 from harness.speed.gpu.outcome import (
     CropRate,
     Crops,
@@ -37,12 +37,13 @@ from harness.speed.gpu.outcome import (
 )
 from harness.speed.gpu.page import gpu_markdown, gpu_summary
 from harness.speed.gpu.peaks import peaks_of
-from harness.speed.gpu.scale import TEN, TINY, Deadline
+from harness.speed.gpu.scale import TINY, Deadline
 from harness.speed.gpu.table import with_conclusions
 from harness.speed.gpu.watch import Seen, read_lines, watch
 from harness.speed.gpu.whole_runs import Places, measure_run, measure_upstream, write_data
 from harness.speed.gpu_model import Table, TableRow
 from harness.speed.outcome import Circumstances
+from harness.speed.whole_runs import TEN_ROWS
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 ROWS = "alexnet-256x192"
@@ -138,7 +139,7 @@ def test_a_process_that_takes_too_long(samples: Path, tmp_path: Path) -> None:
 
 
 def test_the_networks_of_coco() -> None:
-    networks = distinct_networks(None)
+    networks = measured_networks(None)
     assert len(networks) == 38
     assert sum(len(network.rows) for network in networks) == 41
     assert tuple(network.rows[0] for network in networks[:4]) == CHOSEN
@@ -155,7 +156,7 @@ def test_the_networks_of_coco() -> None:
 
 
 def test_ordinary_weights() -> None:
-    (network,) = distinct_networks(ROWS)
+    (network,) = measured_networks(ROWS)
     built = ordinary_network(network.configs[0], CPU)
     heatmaps = built.head(built.extract_feat(torch.randn(2, 3, 256, 192)))
     assert torch.isfinite(heatmaps).all()
@@ -164,7 +165,7 @@ def test_ordinary_weights() -> None:
 
 def test_known_rates_are_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CUDA", "nostreams")
-    (network,) = distinct_networks(ROWS)
+    (network,) = measured_networks(ROWS)
     known: dict[tuple[str, ...], NetworkRates] = {}
     work: Any = [(network, (("fp32", "eager"),))] * 2
     found = list(measure_networks(work, known, CPU, PEAKS, TINY, Deadline(5), lambda *_: None))
@@ -262,7 +263,7 @@ def test_a_graph_that_fails_is_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
             return crops
 
     monkeypatch.setattr(forward, "Forward", Ungraphed)
-    (network,) = distinct_networks(ROWS)
+    (network,) = measured_networks(ROWS)
     (_, protocol) = next(network.protocols(CPU))
     compute = forward._pass(None, protocol, "graph")
     assert compute(torch.ones(1)).sum() == 1
@@ -356,8 +357,8 @@ def test_targets(conclude: Callable[..., GpuReport]) -> None:
     assert target(report, "resnet-50-256x192 in bf16, times") == (10.87, True)  # 0.25 s per box against 0.023
     assert target(report, "ten small rows") == (-1, None)
     assert target(report, "decoding") == (0.045, False)  # 900 µs at 50 people per second
-    ten = whole_run(list(TEN), "bf16", wall_s=100.0)
-    every = tuple(upstream_run(row) for row in TEN)
+    ten = whole_run(list(TEN_ROWS), "bf16", wall_s=100.0)
+    every = tuple(upstream_run(row) for row in TEN_ROWS)
     assert target(conclude(runs=(ten,), upstream=every), "ten small rows") == (25.0, False)
     assert target(conclude(runs=(ten,), upstream=every[1:]), "ten small rows") == (-1, None)
 

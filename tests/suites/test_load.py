@@ -164,7 +164,7 @@ def test_other_forms_of_a_checkpoints_address(url: str, advice: str, folder: Pat
         pytest.param(
             "AP: 0.749",
             "AR: 0.749",
-            "mine.yaml:17: rows[0].published.table.AR: unknown metric; this suite's: AP",
+            "mine.yaml:17: rows[0].published.table.AR: unknown metric; the metrics of this suite are: AP",
             id="metric of another suite",
         ),
         pytest.param(
@@ -235,7 +235,7 @@ def test_other_forms_of_a_checkpoints_address(url: str, advice: str, folder: Pat
         pytest.param(
             "decimals: 3}",
             "decimals: 3, tolerance: 0.001}",
-            "mine.yaml:10: metrics.AP: tolerance and reason go together",
+            "mine.yaml:10: metrics.AP: `tolerance` and `reason` must both be given, or neither",
             id="tolerance without reason",
         ),
         pytest.param(
@@ -271,13 +271,13 @@ def test_other_forms_of_a_checkpoints_address(url: str, advice: str, folder: Pat
         pytest.param(
             "title: My table",
             "title: 2001-99-99",
-            "mine.yaml:3: this is no timestamp: month must be in 1..12",
+            "mine.yaml:3: this is not a valid timestamp: month must be in 1..12",
             id="date that is none",
         ),
         pytest.param(
             "title: My table",
             "title: !!int x",
-            "mine.yaml:3: this is no int: invalid literal for int() with base 10: 'x'",
+            "mine.yaml:3: this is not a valid int: invalid literal for int() with base 10: 'x'",
             id="tag of another type",
         ),
         pytest.param(

@@ -343,19 +343,19 @@ def test_unknown_data_set_lists_those_there_are() -> None:
         pytest.param(
             "by_hand:\n",
             "  - {name: 2.zip, urls: [https://example.org/2.zip], to: mine/images}\nby_hand:\n",
-            "mine.yaml:21: downloads[1].to: 'mine/images' is a folder; a plain file becomes a file",
+            "mine.yaml:21: downloads[1].to: 'mine/images' is a folder, but a plain file cannot become a folder",
             id="file that becomes a folder",
         ),
         pytest.param(
             "    size: 17\n",
             "    size: 17\n    to: mine/val.json\n",
-            "mine.yaml:15: downloads[0]: either 'unpack', for an archive, or 'to', for a plain file",
+            "mine.yaml:15: downloads[0]: write either 'unpack', for an archive, or 'to', for a plain file",
             id="archive and file",
         ),
         pytest.param(
             "    kind: file\n",
             "    kind: file\n    count: 1\n",
-            "mine.yaml:7: files[0]: count is for folders",
+            "mine.yaml:7: files[0]: `count` is allowed for folders only",
             id="count of a file",
         ),
         pytest.param(

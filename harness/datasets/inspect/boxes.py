@@ -1,17 +1,17 @@
 """Detector box files: lists of {image_id, category_id, bbox [x, y, width, height], score}."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from harness.arrays import Bool, Float64
 from harness.datasets.box_file import BoxFile, look_like_corners
 from harness.datasets.coco_file import PERSON, image_positions
 from harness.datasets.columns import WHOLE_NUMBERS, Integers
 from harness.datasets.inspect.images import ImageList
-from harness.datasets.inspect.problems import Problem, Problems, Severity, chosen, if_many
+from harness.datasets.inspect.problems import OFFICIAL, Problem, Problems, Severity, chosen, if_many
 from harness.errors import brief
-
-AGAIN = "correct the file; of a published data set, take the official one"
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def inspect_boxes(
         corners_expected: MMPose's sample of the box file holds corners, which MMPose reads as widths (Human-Art).
     """
     problems = Problems(file)
+    add = partial(problems.add, what="box")
     index = np.arange(len(detections))
     people = detections.categories.values == PERSON
     listed = Integers(np.array(images.ids, np.int64), {})
@@ -50,24 +51,17 @@ def inspect_boxes(
         advice = f"write {PERSON}: MMPose reads people from that category alone, for any category of the annotations"
         text = f"no box of category {PERSON} (people): {detections.found_categories()}"
         problems.add("error", text, advice, field="category_id")
-    problems.add(
-        "note",
-        "of a category other than people, not used",
-        "harmless",
-        field="category_id",
-        what="box",
-        ids=index[~people].tolist(),
-    )
+    no_person = "of a category other than people, not used"
+    add("note", no_person, "harmless", field="category_id", ids=index[~people].tolist())
     odd = ~detections.image_ids.known
     if odd.any():
         text = f"not a whole number, but {brief(detections.image_ids.odd[int(odd.argmax())])} in the first"
-        problems.add("error", text, WHOLE_NUMBERS, field="image_id", what="box", ids=index[people & odd].tolist())
-    problems.add(
+        add("error", text, WHOLE_NUMBERS, field="image_id", ids=index[people & odd].tolist())
+    add(
         "error",
         "of an image that the annotations do not list",
         "take the box file that was made for these images",
         field="image_id",
-        what="box",
         ids=index[people & (image < 0) & ~odd].tolist(),
     )
     bad = np.isnan(boxes).any(axis=1)
@@ -75,18 +69,37 @@ def inspect_boxes(
         ("bbox", "missing, or not four numbers", bad),
         ("score", "missing, or not from 0 to 1", ~((scores >= 0) & (scores <= 1))),
     ):
-        problems.add("error", text, AGAIN, field=field, what="box", ids=index[people & faulty].tolist())
+        add("error", text, OFFICIAL, field=field, ids=index[people & faulty].tolist())
     size = images.sizes[image] if len(images.ids) else np.full((len(image), 2), np.nan)
     size[image < 0] = np.nan
-    measured = people & ~bad & np.isfinite(size).all(axis=1)
+    _check_geometry(problems, boxes, size, people & ~bad & np.isfinite(size).all(axis=1), corners_expected)
+    lowest = -np.inf if score_threshold is None else np.float32(score_threshold)
+    used = people & (scores.astype(np.float32) >= lowest)
+    with_boxes = frozenset(np.array(images.ids, np.int64)[image[used & (image >= 0)]].tolist())
+    without = np.array([i not in with_boxes for i in images.ids], bool) & images.has_people
+    problems.add(
+        if_many(without, images.has_people),
+        "people are annotated, but there is no box: these people cannot be found",
+        "harmless if few; otherwise the file was made for a part of the images",
+        what="image",
+        ids=chosen(images.ids, without),
+    )
+    return Detected(int(people.sum()), int(used.sum()), with_boxes, tuple(problems.found))
+
+
+def _check_geometry(problems: Problems, boxes: Float64, size: Float64, measured: Bool, corners_expected: bool) -> None:
+    """Add problems of the units, the form and the place of boxes, [B, 4], in images of `size`, [B, 2].
+
+    Only the boxes in `measured`, [B], are inspected.
+    """
+    add = partial(problems.add, field="bbox", what="box")
+    index = np.arange(len(boxes))
     shares = measured & (np.abs(boxes) <= 1).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
     if shares.any() and shares.sum() > measured.sum() / 2:
-        problems.add(
+        add(
             "fatal",
             "from 0 to 1, like fractions of the image; they are read as pixels",
             "multiply x and width by the width of the image, y and height by its height",
-            field="bbox",
-            what="box",
             ids=index[shares].tolist(),
         )
     elif look_like_corners(boxes[measured], size[measured]):
@@ -103,23 +116,9 @@ def inspect_boxes(
         flat = (boxes[:, 2:] <= 0).any(axis=1)
         outside = ((boxes[:, :2] >= size) | (boxes[:, :2] + boxes[:, 2:] <= 0)).any(axis=1)
         for text, faulty in (("width or height is zero or negative", flat), ("outside of the image", outside & ~flat)):
-            problems.add(
+            add(
                 if_many(measured & faulty, measured),
                 text,
                 "harmless if few: no person is found in such a box",
-                field="bbox",
-                what="box",
                 ids=index[measured & faulty].tolist(),
             )
-    lowest = -np.inf if score_threshold is None else np.float32(score_threshold)
-    used = people & (scores.astype(np.float32) >= lowest)
-    with_boxes = frozenset(np.array(images.ids, np.int64)[image[used & (image >= 0)]].tolist())
-    without = np.array([i not in with_boxes for i in images.ids], bool) & images.has_people
-    problems.add(
-        if_many(without, images.has_people),
-        "people are annotated, but there is no box: these people cannot be found",
-        "harmless if few; otherwise the file was made for a part of the images",
-        what="image",
-        ids=chosen(images.ids, without),
-    )
-    return Detected(int(people.sum()), int(used.sum()), with_boxes, tuple(problems.found))

@@ -8,10 +8,11 @@ from harness.arrays import Bool, Float64
 from harness.datasets.coco_file import are_crowds, distinct_images, image_positions
 from harness.datasets.columns import Numbers
 from harness.datasets.face_file import FaceFile
-from harness.datasets.inspect.people import OFFICIAL, Annotated, inspect_people
-from harness.datasets.inspect.problems import Problems, Severity, chosen
+from harness.datasets.inspect.people import Annotated, inspect_people, named_ids
+from harness.datasets.inspect.problems import OFFICIAL, Problems, Severity, chosen
 from harness.datasets.interface import DataFiles
-from harness.datasets.people.faces import PIXELS_PER_SCALE, Squares, evaluable_faces
+from harness.datasets.people.faces import Squares, evaluable_faces
+from harness.datasets.people.people import PIXELS_PER_SCALE
 
 TOO_WIDE, TOO_NARROW = 8.0, 0.4
 """Limits of the square's side, in units of the labelled keypoints' extent; it is 1 to 1.4 in 300W, WFLW and AFLW."""
@@ -37,7 +38,7 @@ def inspect_faces(file: str, faces: FaceFile, files: DataFiles, *, box_size: boo
     without_boxes = replace(coco, annotations=replace(people, boxes=none))
     annotated = inspect_people(file, without_boxes, files.rules, ground_truth=False, detector=bool(files.boxes))
     problems = Problems(file, [problem for problem in annotated.problems if problem.field != NO_BOX])
-    ids: list[int] = np.where(people.ids.known, people.ids.values, np.arange(len(people))).tolist()
+    ids = named_ids(people.ids)
     _check_fields(problems, faces, ids, box_size)
     _check_squares(problems, faces, ids, files.rules.num_keypoints)
 
@@ -107,7 +108,7 @@ def _check_squares(problems: Problems, faces: FaceFile, ids: list[int], num_keyp
     extent = (high - low).max(axis=1)
     known &= extent > 0
     scales, centers = faces.scales.shaped(), faces.centers.shaped(2)
-    sides = scales * float(PIXELS_PER_SCALE)
+    sides = scales * PIXELS_PER_SCALE
     wide, narrow = known & (sides > TOO_WIDE * extent), known & (scales > 0) & (sides < TOO_NARROW * extent)
     pixels = _in_pixels(scales, extent, known, wide)
     text = "looks like pixels" if pixels else f"the square is more than {TOO_WIDE:g} times as wide as the keypoints"

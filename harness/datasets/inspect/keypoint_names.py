@@ -43,9 +43,7 @@ def check_names(problems: Problems, categories: Sequence[Category], used: set[in
 def check_sigmas(problems: Problems, sigmas: Sequence[float]) -> None:
     """Add a warning for sigmas whose order of magnitude no data set has."""
     if odd := suspicious_sigmas(sigmas):
-        of = Problems(METAINFO)
-        of.add("warning", odd, SIGMAS_ADVICE, field="sigmas")
-        problems.found += of.found
+        problems.add("warning", odd, SIGMAS_ADVICE, field="sigmas", file=METAINFO)
 
 
 def _key(name: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from harness.arrays import Bool, Float64
 from harness.datasets.inspect.images import ImageList
-from harness.datasets.inspect.people import OFFICIAL, Annotated
-from harness.datasets.inspect.problems import Problems, chosen
+from harness.datasets.inspect.people import Annotated
+from harness.datasets.inspect.problems import OFFICIAL, Problems, chosen
 from harness.datasets.mpii_file import NUM_JOINTS, MpiiFile
 from harness.errors import ObtainError
 from harness.mat_file import read_mat
@@ -37,32 +37,29 @@ def inspect_mpii(file: str, people: MpiiFile, headboxes: tuple[str, Path] | None
         ("joints_vis", f"missing, or not {NUM_JOINTS} times 0 or 1", ~np.isin(visible, (0, 1)).all(axis=1)),
     ):
         problems.add("error", text, OFFICIAL, field=field, what="person", ids=chosen(index, bad))
-    found = problems.found
     if headboxes:
-        found = [*found, *_compare(file, joints, visible == 1, *headboxes).found]
+        _compare(problems, joints, visible == 1, *headboxes)
     images = list(dict.fromkeys(names))
     listed = ImageList(
         tuple(range(len(images))), tuple(images), np.full((len(images), 2), np.nan), np.ones(len(images), bool)
     )
-    return Annotated(listed, len(people), len(people), tuple(found))
+    return Annotated(listed, len(people), len(people), tuple(problems.found))
 
 
-def _compare(file: str, joints: Float64, visible: Bool, name: str, path: Path) -> Problems:
+def _compare(problems: Problems, joints: Float64, visible: Bool, name: str, path: Path) -> None:
     """Compare the joints of the two files, both of which must count pixels from 1."""
-    problems = Problems(file)
     try:
         truth = _read(path)
     except ObtainError as error:
-        problems = Problems(name)
-        problems.add("error", str(error), MMPOSE_FILES)
-        return problems
+        problems.add("error", str(error), MMPOSE_FILES, file=name)
+        return
     if len(truth) != len(joints):
         problems.add("error", f"{len(joints)} people, but {name} has head boxes of {len(truth)}", MMPOSE_FILES)
-        return problems
+        return
     differences = np.where(visible[..., None], joints - truth, np.nan)
     seen = np.isfinite(differences).any(axis=(1, 2))
     if not seen.any():
-        return problems
+        return
     off = np.zeros(len(truth), bool)
     off[seen] = np.nanmedian(np.abs(differences[seen]), axis=(1, 2)) >= SAME
     if np.abs(np.nanmedian(differences) + 1) < SAME:
@@ -81,7 +78,6 @@ def _compare(file: str, joints: Float64, visible: Bool, name: str, path: Path) -
             what="person",
             ids=chosen(range(len(off)), off),
         )
-    return problems
 
 
 def _read(path: Path) -> Float64:

@@ -10,7 +10,7 @@ from harness.datasets.columns import WHOLE_NUMBERS, Integers
 from harness.datasets.inspect.categories import check_categories
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.keypoint_names import check_names, check_sigmas
-from harness.datasets.inspect.problems import Problem, Problems, chosen, if_many
+from harness.datasets.inspect.problems import OFFICIAL, Problem, Problems, chosen, if_many
 from harness.datasets.inspect.repeated import check_repeated_ids
 from harness.datasets.inspect.units import check_areas, check_flags, check_units
 from harness.datasets.inspect.whole_images import check_whole_images
@@ -18,7 +18,6 @@ from harness.errors import brief
 
 CROWDPOSE_UNCOUNTED = 2
 """Head and neck, CrowdPose's last keypoints, are not in its `num_keypoints`, although xtcocotools states otherwise."""
-OFFICIAL = "correct the file; of a published data set, take the official one"
 AREAS = "write each person's area in px², or let the evaluator use 0.53 times the box: use_area=False of CocoMetric"
 
 
@@ -109,7 +108,7 @@ def inspect_people(
     if rules.whole_image is not None:
         check_whole_images(problems, images, sizes, ids, size, keypoints, rules.whole_image)
         boxes = np.tile([0.0, 0.0, rules.whole_image, rules.whole_image], (len(people), 1))
-    empty = _empty_when_clipped(boxes, size) if rules.clipped and rules.whole_image is None else _empty(boxes)
+    empty = _empty(boxes, size if rules.clipped and rules.whole_image is None else None)
     _check_keypoints(problems, ids, keypoints, size, crowd, rules)
     _check_counts(problems, people, ids, keypoints, crowd, rules)
     flags = (keypoints[..., 2] > 0) & ~crowd[:, None]
@@ -117,7 +116,7 @@ def inspect_people(
     reads_boxes = ground_truth or not rules.areas
     as_read = check_units(problems, ids, keypoints[..., :2], flags, boxes, size, reads_boxes)
     outside = empty & np.isfinite(size).all(axis=1) & as_read
-    _check_boxes(problems, people, ids, boxes, outside, labelled, rules)
+    _check_boxes(problems, ids, boxes, outside, labelled, rules)
     if rules.areas:
         measured = boxes if as_read else np.full_like(boxes, np.nan)
         check_areas(problems, ids, people.areas.shaped(), measured, labelled, AREAS)
@@ -143,7 +142,7 @@ def inspect_people(
 
 
 def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rules) -> None:
-    named = _named(images.ids)
+    named = named_ids(images.ids)
     for field, bad in (
         ("id", ~images.ids.known),
         ("file_name", np.array([name is None for name in images.names], bool)),
@@ -174,7 +173,7 @@ def _check_images(problems: Problems, images: Images, sizes: Float64, rules: Rul
 
 def _check_people(problems: Problems, people: Annotations, position: Indices) -> list[int]:
     """Check ids; returns the annotations' ids, [M], with the index in the file in place of an invalid id."""
-    named, whole = _named(people.ids), people.ids.known
+    named, whole = named_ids(people.ids), people.ids.known
     text = "missing, or not an integer"
     problems.add("error", text, _whole(people.ids), field="id", what="annotation", ids=chosen(named, ~whole))
     problems.add(
@@ -193,7 +192,7 @@ def _whole(ids: Integers) -> str:
     return f"found {brief(next(iter(ids.odd.values())))}: {WHOLE_NUMBERS}" if ids.odd else ""
 
 
-def _named(ids: Integers) -> list[int]:
+def named_ids(ids: Integers) -> list[int]:
     """Return ids, with the index in the file in place of an invalid id."""
     named: list[int] = np.where(ids.known, ids.values, np.arange(len(ids))).tolist()
     return named
@@ -272,9 +271,7 @@ def _check_counts(
         )
 
 
-def _check_boxes(
-    problems: Problems, people: Annotations, ids: list[int], boxes: Float64, empty: Bool, labelled: Bool, rules: Rules
-) -> None:
+def _check_boxes(problems: Problems, ids: list[int], boxes: Float64, empty: Bool, labelled: Bool, rules: Rules) -> None:
     bad = np.isnan(boxes).any(axis=1)
     problems.add(
         "error",
@@ -323,16 +320,11 @@ def _evaluable_keypoints(people: Annotations, keypoints: Float64, rules: Rules) 
     return evaluable
 
 
-def _empty_when_clipped(boxes: Float64, size: Float64) -> Bool:
-    """Return which boxes, [M], have no area inside the image; MMPose excludes these people."""
+def _empty(boxes: Float64, size: Float64 | None) -> Bool:
+    """Return which boxes, [M], have no area, with `size` inside of the image; MMPose excludes these people."""
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-    corners = np.clip(corners, 0, np.tile(size - 1, 2)).astype(np.float32)
-    inside: Bool = (corners[:, 2:] > corners[:, :2]).all(axis=1)
-    return ~inside
-
-
-def _empty(boxes: Float64) -> Bool:
-    """Return which boxes, [M], have no area."""
-    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float32)
+    if size is not None:
+        corners = np.clip(corners, 0, np.tile(size - 1, 2))
+    corners = corners.astype(np.float32)
     inside: Bool = (corners[:, 2:] > corners[:, :2]).all(axis=1)
     return ~inside

@@ -8,6 +8,8 @@ from harness.arrays import Bool
 
 Severity = Literal["fatal", "error", "warning", "note"]
 
+OFFICIAL = "correct the file; of a published data set, take the official one"
+"""Advice for an invalid value."""
 FEW = 0.2
 """Some faults are harmless up to this share of the entries."""
 _SHOWN_IDS = 3
@@ -53,7 +55,7 @@ class Problem:
 
 @dataclass
 class Problems:
-    """Collects the problems of one file."""
+    """Collects the problems of one file, and of files that are compared with it."""
 
     file: str
     """Relative to the data folder."""
@@ -68,11 +70,15 @@ class Problems:
         field: str | None = None,
         what: str | None = None,
         ids: Iterable[int | str] = (),
+        file: str | None = None,
     ) -> None:
-        """Add a problem; one of entries, whose kind is `what`, is added only if `ids` is not empty."""
+        """Add a problem; one of entries, whose kind is `what`, is added only if `ids` is not empty.
+
+        `file` names another file than that of the other problems.
+        """
         ids = tuple(ids)
         if ids or what is None:
-            self.found.append(Problem(severity, self.file, text, advice, field, what, ids))
+            self.found.append(Problem(severity, self.file if file is None else file, text, advice, field, what, ids))
 
 
 def if_many(bad: Bool, of: Bool) -> Severity:

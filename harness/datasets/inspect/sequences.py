@@ -43,10 +43,8 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
         try:
             sequence = file.read()
         except ObtainError as error:
-            one = Problems(f"{folder}/{file.name}")
             text = error.what if isinstance(error, FormError) else f"not JSON: {error.__cause__}"
-            one.add("error", text, "take the annotations of PoseTrack18")
-            problems.found += one.found
+            problems.add("error", text, "take the annotations of PoseTrack18", file=f"{folder}/{file.name}")
             continue
         frames |= _known(sequence.image_ids)
         annotated |= _known(sequence.person_images)
@@ -66,8 +64,6 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
         what="image",
         ids=sorted(annotated - image_ids),
     )
-    merged = Problems(annotations)
-    merged.add("error", f"in no file of {folder}", ONE_VERSION, what="image", ids=sorted(image_ids - frames))
     count = len(files)
     if count == OLD:
         problems.add(
@@ -78,7 +74,9 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
     elif count < NEW:
         version = f"version 0.2 has {OLD}, version 0.45 has {NEW}" if count < OLD else f"version 0.45 has {NEW}"
         problems.add("note", f"{count} videos, a part of the data set: {version}", "complete it for published numbers")
-    return count, problems.found + merged.found
+    missing = sorted(image_ids - frames)
+    problems.add("error", f"in no file of {folder}", ONE_VERSION, what="image", ids=missing, file=annotations)
+    return count, problems.found
 
 
 def _known(ids: Integers) -> set[int]:

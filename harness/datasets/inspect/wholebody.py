@@ -9,7 +9,7 @@ import numpy as np
 from harness.arrays import Bool
 from harness.datasets.coco_file import Annotations, CocoFile
 from harness.datasets.columns import Integers, Numbers
-from harness.datasets.inspect.people import Annotated, inspect_people
+from harness.datasets.inspect.people import Annotated, inspect_people, named_ids
 from harness.datasets.inspect.problems import Problems, chosen
 from harness.datasets.interface import DataFiles
 from harness.datasets.wholebody_file import BODY, FIELDS, OFFICIAL, WholeBodyFile
@@ -29,7 +29,7 @@ def inspect_parts(file: WholeBodyFile, files: DataFiles, parts: Sequence[str]) -
     problems = Problems(files.annotations)
     found = [_inspect_part(file, files, part, cut=part == "face") for part in parts]
     people = file.coco.annotations
-    ids = np.where(people.ids.known, people.ids.values, np.arange(len(people))).tolist()
+    ids = named_ids(people.ids)
     for part in parts:
         problems.add(
             "error",

@@ -9,13 +9,12 @@ from harness.arrays import usable
 from harness.datasets.columns import BACKSLASHES
 from harness.datasets.lookup import dataset_class
 from harness.datasets.people.coco import annotated_people, detected_people
-from harness.datasets.people.mpii import mpii_people
 from harness.datasets.people.people import People
 from harness.errors import ObtainError
 from harness.files import is_file
 from harness.protocol import DatasetPool
 
-__all__ = ["People", "annotated_people", "check_images", "detected_people", "load_people", "mpii_people"]
+__all__ = ["People", "annotated_people", "check_images", "detected_people", "load_people"]
 
 
 def load_people(

@@ -11,7 +11,15 @@ import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, Indices
 from harness.datasets.box_file import read_boxes
-from harness.datasets.coco_file import PERSON, Annotations, CocoFile, are_crowds, by_image, read_coco
+from harness.datasets.coco_file import (
+    PERSON,
+    Annotations,
+    CocoFile,
+    are_crowds,
+    by_image,
+    read_coco,
+    require_known,
+)
 from harness.datasets.columns import WHOLE_NUMBERS
 from harness.datasets.people.people import People
 from harness.errors import ObtainError, brief
@@ -43,10 +51,7 @@ def annotated_people(
     coco = coco or read_coco(annotations)
     image_ids, names = coco.listed(annotations)
     people = coco.annotations
-    if people.image_ids.odd:
-        first = min(people.image_ids.odd)
-        found = brief(people.image_ids.odd[first])
-        raise ObtainError(f"annotations[{first}] of {annotations} has no image_id: it is {found}", WHOLE_NUMBERS)
+    require_known(people.image_ids, "image_id", annotations)
     image_rows, rows = by_image(coco)
     evaluable = people.keypoints.given & ~are_crowds(people.crowds)
     if whole_image is None:

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32
-from harness.datasets.coco_file import are_crowds, by_image, image_positions
-from harness.datasets.columns import WHOLE_NUMBERS, Numbers
+from harness.datasets.coco_file import are_crowds, by_image, image_positions, require_known
+from harness.datasets.columns import Numbers
 from harness.datasets.face_file import FaceFile, read_faces
-from harness.datasets.people.people import People
+from harness.datasets.people.people import People, boxes_about, square_sizes
 from harness.errors import ObtainError, brief
 
-PIXELS_PER_SCALE = np.float32(200)
 ADVICE = "take MMPose's own annotation file, which has center (x, y, px), scale (in units of 200 px) and num_keypoints"
 
 
@@ -35,10 +34,8 @@ class Squares:
         """Return the squares of a file's faces, in MMPose's arithmetic (`bbox_cs2xyxy` in mmpose/structures/bbox)."""
         with np.errstate(over="ignore", invalid="ignore"):  # values that overflow are refused with the boxes
             centers = faces.centers.values.astype(np.float32)
-            sizes = np.repeat(faces.scales.values.astype(np.float32)[:, None], 2, axis=1) * PIXELS_PER_SCALE
-            top_left = centers - np.float32(0.5) * sizes
-            corners = np.concatenate([top_left, top_left + sizes], axis=1)
-        return cls(centers, sizes, corners)
+            sizes = square_sizes(faces.scales.values)
+            return cls(centers, sizes, boxes_about(centers, sizes))
 
 
 def evaluable_faces(faces: FaceFile, squares: Squares) -> Bool:
@@ -69,11 +66,8 @@ def centred_faces(annotations: Path, images: Path, *, box_size: bool = False) ->
     faces = read_faces(annotations)
     coco, people = faces.coco, faces.coco.annotations
     image_ids, names = coco.listed(annotations)
-    for field, ids in (("image_id", people.image_ids), ("id", people.ids)):
-        if ids.odd:
-            first = min(ids.odd)
-            found = brief(ids.odd[first])
-            raise ObtainError(f"annotations[{first}] of {annotations} has no {field}: it is {found}", WHOLE_NUMBERS)
+    require_known(people.image_ids, "image_id", annotations)
+    require_known(people.ids, "id", annotations)
     image_rows = image_positions(coco.images.ids, people.image_ids.values)
     listed = image_rows >= 0
     columns = {

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.datasets.mpii_file import read_mpii
-from harness.datasets.people.people import People
+from harness.datasets.people.people import PIXELS_PER_SCALE, People, boxes_about, square_sizes
 from harness.errors import ObtainError
 
-PIXELS_PER_SCALE = np.float32(200)
 FOOT_ROOM = 15
 """px at scale 1 by which the centre is lowered, so that crops do not cut off feet."""
 
@@ -35,17 +34,16 @@ def mpii_people(annotations: Path, images: Path) -> People:
                 f"a person lacks or misspells a field: {annotations}: {field} of person {int(known.argmin())}"
             )
     centers = mpii.centers.values.astype(np.float32)
-    sizes = np.repeat(mpii.scales.values.astype(np.float32)[:, None], 2, axis=1) * PIXELS_PER_SCALE
+    sizes = square_sizes(mpii.scales.values)
     known = centers[:, 0] != -1
     # In double precision, then rounded once, as MMPose's scalar arithmetic does.
-    centers[known, 1] = centers[known, 1].astype(np.float64) + FOOT_ROOM / 200 * sizes[known, 1].astype(np.float64)
+    lowered = FOOT_ROOM / PIXELS_PER_SCALE * sizes[known, 1].astype(np.float64)
+    centers[known, 1] = centers[known, 1].astype(np.float64) + lowered
     centers -= 1
-    top_left = centers - np.float32(0.5) * sizes
-    corners = np.concatenate([top_left, top_left + sizes], axis=1)
     return People(
         ids=np.arange(len(mpii), dtype=np.int64),
         image_ids=mpii.image_ids.values.copy(),
-        boxes=corners,
+        boxes=boxes_about(centers, sizes),
         scores=np.ones(len(mpii), np.float32),
         centers=centers,
         sizes=sizes,

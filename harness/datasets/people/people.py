@@ -8,7 +8,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.arrays import Bool, Float32, Floating, Indices, Int64
+from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
+
+PIXELS_PER_SCALE = 200
+"""The side of a square of scale 1, px, in files that give a centre and a scale in place of a box."""
+
+
+def square_sizes(scales: Float64) -> Float32:
+    """Return the widths and heights of squares with some scales [M], [M, 2] px."""
+    return np.repeat(scales.astype(np.float32)[:, None], 2, axis=1) * np.float32(PIXELS_PER_SCALE)
+
+
+def boxes_about(centers: Float32, sizes: Float32) -> Float32:
+    """Return the boxes about centres [M, 2] with sizes [M, 2], [M, 4] x1, y1, x2, y2."""
+    top_left = centers - np.float32(0.5) * sizes
+    return np.concatenate([top_left, top_left + sizes], axis=1)
 
 
 @dataclass(frozen=True)

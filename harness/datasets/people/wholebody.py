@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, Indices, Int64, usable
-from harness.datasets.coco_file import are_crowds, by_image
-from harness.datasets.columns import WHOLE_NUMBERS
+from harness.datasets.coco_file import are_crowds, by_image, require_known
 from harness.datasets.labelled import LabelledPeople, as_labelled
 from harness.datasets.people.people import People
 from harness.datasets.wholebody_file import FIELDS, NUM_KEYPOINTS, OFFICIAL, WholeBodyFile
@@ -99,12 +98,8 @@ def _people(path: Path, file: WholeBodyFile) -> tuple[Indices, Indices]:
         ObtainError: An annotation has no id or no image_id.
     """
     people = file.coco.annotations
-    for field, ids in (("id", people.ids), ("image_id", people.image_ids)):
-        if ids.odd:
-            row = min(ids.odd)
-            raise ObtainError(
-                f"annotations[{row}] of {path} has no {field}: it is {brief(ids.odd[row])}", WHOLE_NUMBERS
-            )
+    require_known(people.ids, "id", path)
+    require_known(people.image_ids, "image_id", path)
     image_rows, rows = by_image(file.coco)
     apart = ~are_crowds(people.crowds)[rows]
     return image_rows[apart], rows[apart]

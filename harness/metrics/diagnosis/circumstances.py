@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from harness.arrays import Bool, Float64, Int64
-from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
+from harness.metrics.diagnosis.people import AnnotatedPeople
+from harness.metrics.same_image import same_image
 
 NEIGHBOUR_IOU = 0.1
 """People whose boxes have a larger IoU are neighbours. This limit and the groups are those of Ronchi and Perona."""

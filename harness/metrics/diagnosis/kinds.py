@@ -26,7 +26,8 @@ import numpy.typing as npt
 
 from harness.arrays import Float64, Indices
 from harness.metrics.diagnosis.model import Kind, Tally
-from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
+from harness.metrics.diagnosis.people import AnnotatedPeople
+from harness.metrics.same_image import same_image
 
 GOOD_SIMILARITY = 0.85
 FOUND_SIMILARITY = 0.5

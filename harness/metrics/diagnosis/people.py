@@ -56,16 +56,6 @@ def spread_at_half(distances: Float64) -> Float64:
     return spreads
 
 
-def same_image(first: Int64, second: Int64) -> tuple[Indices, Indices]:
-    """Return all pairs of indices with equal image ids, sorted by the first and then by the second."""
-    order = np.argsort(second, kind="stable")
-    start = np.searchsorted(second[order], first)
-    counts = np.searchsorted(second[order], first, side="right") - start
-    firsts = np.repeat(np.arange(len(first)), counts)
-    seconds = order[np.arange(len(firsts)) + np.repeat(start - (np.cumsum(counts) - counts), counts)]
-    return firsts, seconds
-
-
 def extents(keypoints: Float64, labelled: Bool) -> Float64:
     """Return the extents of labelled keypoints, [M, 4] x1, y1, x2, y2; zeros for people without labelled keypoints."""
     inside = labelled[..., None]

@@ -16,7 +16,7 @@ from harness.predict.forward import Forward, flip_tested
 from harness.predict.networks import count_flops, forward_head, normalise
 from harness.predict.precision import arithmetic
 from harness.protocol import Precision, Protocol
-from harness.speed.gpu.networks import CHOSEN, MeasuredNetwork, of_rows, ordinary_network, protocol_of, random_crops
+from harness.speed.gpu.networks import CHOSEN, MeasuredNetwork, of_rows, ordinary_network, random_crops, run_protocol
 from harness.speed.gpu.outcome import NetworkRates, Peaks, Rate, Way
 from harness.speed.gpu.scale import Deadline, Sizes
 
@@ -113,7 +113,7 @@ def _measured(
 ) -> NetworkRates:
     built = ordinary_network(network.configs[0], device)
     if rates is None:
-        protocol = protocol_of(network.configs[0], device, "fp32", scale.batch)
+        protocol = run_protocol(network.configs[0], device, "fp32", scale.batch)
         flops = count_flops(built, protocol.crop.input_size)
         rates = NetworkRates(
             rows=network.rows,
@@ -124,7 +124,7 @@ def _measured(
     for precision, way in choices:
         if deadline.left < 0:
             break
-        protocol = protocol_of(network.configs[0], device, precision, scale.batch, compiled=way == "compiled")
+        protocol = run_protocol(network.configs[0], device, precision, scale.batch, compiled=way == "compiled")
         try:
             people_s = _rate(copy.deepcopy(built), protocol, way, device, scale.seconds)
         except Exception as error:  # noqa: BLE001 (a compiler may raise anything; the other choices go on)

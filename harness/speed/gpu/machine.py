@@ -8,7 +8,7 @@ import torch
 from harness.run.environment import describe_environment
 
 
-def describe_machine(device: torch.device) -> dict[str, Any]:
+def describe_measured_machine(device: torch.device) -> dict[str, Any]:
     """Return the content of a run's environment.json, the number of cores, and the GPU's limits on speed."""
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     machine = describe_environment(str(device)) | {"cores": os.cpu_count(), "cudnn": cudnn}

@@ -12,8 +12,8 @@ from harness.protocol import Precision
 from harness.speed.gpu.crops import measure_crops
 from harness.speed.gpu.decoding import distinct_decoders, measure_decoders
 from harness.speed.gpu.forward import Work, compiled_work, first_choices, measure_networks, other_work
-from harness.speed.gpu.machine import describe_machine
-from harness.speed.gpu.networks import CHOSEN, distinct_networks
+from harness.speed.gpu.machine import describe_measured_machine
+from harness.speed.gpu.networks import CHOSEN, measured_networks
 from harness.speed.gpu.outcome import GpuReport, NetworkRates
 from harness.speed.gpu.peaks import peaks_of
 from harness.speed.gpu.scale import Deadline, Sizes, scale_for
@@ -58,9 +58,9 @@ class Measurement:
         self._scale: Sizes = scale_for(device)
         self._deadline = Deadline(minutes)
         self._table = read_table()
-        self._networks = distinct_networks(patterns)
+        self._networks = measured_networks(patterns)
         self._known: dict[tuple[str, ...], NetworkRates] = {}
-        machine = describe_machine(device)
+        machine = describe_measured_machine(device)
         self.report = GpuReport(
             machine=machine,
             rehearsal=device.type != "cuda",

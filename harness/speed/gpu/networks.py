@@ -31,10 +31,10 @@ class MeasuredNetwork:
     def protocols(self, device: torch.device, most: int | None = None) -> Iterator[tuple[str, Protocol]]:
         """Yield each row with its protocol in bf16, with the batch size of a run, limited to `most`."""
         for row, config in zip(self.rows, self.configs, strict=True):
-            yield row, protocol_of(config, device, "bf16", most)
+            yield row, run_protocol(config, device, "bf16", most)
 
 
-def protocol_of(
+def run_protocol(
     config: Config, device: torch.device, precision: Precision, most: int | None, compiled: bool = False
 ) -> Protocol:
     """Return the protocol of a config with the batch size of a run on a device, limited to `most`."""
@@ -51,7 +51,7 @@ def protocol_of(
     return protocol_without_files(config, compute)
 
 
-def distinct_networks(patterns: str | None) -> list[MeasuredNetwork]:
+def measured_networks(patterns: str | None) -> list[MeasuredNetwork]:
     """Return the networks of the matching rows of COCO: first those of `CHOSEN`, then the others by size.
 
     Raises:
@@ -59,9 +59,8 @@ def distinct_networks(patterns: str | None) -> list[MeasuredNetwork]:
         ObtainError: MMPose is not installed.
     """
     suite = load_suite("coco")
-    rows = [row for pattern in (patterns or "*").split(",") for row in select_rows(suite, pattern)]
     found: dict[str, list[tuple[str, Config]]] = {}
-    for row in reversed({row.id: row for row in rows}.values()):
+    for row in reversed(select_rows(suite, patterns)):
         (run,) = row.runs.values()
         config = load_config(suite, row, run)
         found.setdefault(content_key(architecture(config)), []).append((row.id, config))

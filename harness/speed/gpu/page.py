@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from harness.protocol import Precision
 from harness.report.markdown import markdown_table
 from harness.speed.gpu.outcome import GpuReport, NetworkRates, Rate, Way
+from harness.speed.page import commit_text
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 WAYS: tuple[Way, ...] = ("eager", "channels_last", "graph", "compiled")
@@ -108,7 +109,6 @@ def _machine(report: GpuReport) -> Iterator[str]:
             f"{machine['compute_capability']})"
         )
     packages = machine["packages"]
-    commit = f"commit {machine['commit'][:8]}{', changed' if machine['dirty'] else ''}" if machine["commit"] else ""
     parts = [
         device,
         f"{machine['cpu']}, {machine['cores']} cores",
@@ -116,7 +116,7 @@ def _machine(report: GpuReport) -> Iterator[str]:
         f"CUDA {machine['cuda']}",
         f"cuDNN {machine['cudnn']}",
         f"NumPy {packages.get('numpy')}",
-        commit,
+        commit_text(machine),
     ]
     yield f"Measured by `harness bench --only gpu` on {'; '.join(part for part in parts if part)}."
     if report.peaks:
@@ -173,7 +173,7 @@ def _crops(report: GpuReport) -> Iterator[str]:
     ]
     yield from markdown_table(("geometries", "boxes", "images", "boxes a second"), "lrrr", rows)
     yield ""
-    yield f"With {cores} cores. For a GPU that is kept busy in bf16:"
+    yield f"The rates are for {cores} cores. To keep a GPU busy in bf16:"
     yield ""
     for network in report.networks:
         if asked := network.as_run("bf16"):

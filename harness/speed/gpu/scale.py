@@ -7,8 +7,6 @@ import torch
 
 from harness.speed.whole_runs import ONE_ROW, TEN_ROWS
 
-TEN = tuple(TEN_ROWS.split(","))
-
 
 @dataclass(frozen=True)
 class Sizes:
@@ -43,7 +41,7 @@ FULL = Sizes(
     cropped_images=1000,
     upstream_images=80,
     one=ONE_ROW,
-    several=TEN,
+    several=TEN_ROWS,
 )
 TINY = Sizes(
     batch=1,

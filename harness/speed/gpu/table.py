@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from harness.protocol import Precision
 from harness.speed.gpu.outcome import DecoderRate, GpuReport, NetworkRates, TableTime, Target, UpstreamRun, WholeRun
-from harness.speed.gpu.scale import TEN
 from harness.speed.gpu_model import PRECISIONS, Table, forward_flop, forward_minutes
-from harness.speed.whole_runs import ONE_ROW
+from harness.speed.whole_runs import ONE_ROW, TEN_ROWS
 
 TABLE_MINUTES: dict[Precision, float] = {"bf16": 15, "tf32": 40}
 WALL_OVER_FORWARD, ONE_ROW_RATIO, TEN_ROWS_RATIO, DECODING_SHARE = 1.15, 10.0, 30.0, 0.03
@@ -105,7 +104,7 @@ def _targets(report: GpuReport) -> list[Target]:
         found.append(_at_most(wall, one.ratio if one else None, WALL_OVER_FORWARD))
         what = f"{ONE_ROW} in {precision}, times as fast a box as MMPose's script"
         found.append(_at_least(what, _gain(one, upstream) if one else None, ONE_ROW_RATIO))
-    ten = _run(report, TEN, "bf16")
+    ten = _run(report, TEN_ROWS, "bf16")
     what = "ten small rows at once in bf16, times as fast a box as MMPose's script"
     found.append(_at_least(what, _gain(ten, upstream) if ten else None, TEN_ROWS_RATIO))
     shares = [decoder.shares["bf16"] for decoder in report.decoders if "bf16" in decoder.shares]

@@ -5,19 +5,16 @@ from pathlib import Path
 
 import torch
 
-from harness.files import read_json
 from harness.protocol import Precision
 from harness.record import Record
 from harness.run_folder import RunFolder
 from harness.speed.gpu.outcome import UpstreamRun, WholeRun
 from harness.speed.gpu.watch import watch
 from harness.speed.memory import draw_boxes, multiply
-from harness.speed.process import run_python
+from harness.speed.process import run_upstream_script, run_with_peak
 from harness.speed.whole_runs import ONE_ROW
 from harness.speed.workload import RUN, Documents, find_row, make_workload
 from harness.suites.configs import load_config
-
-_MB = 1e6
 
 
 def write_data(data: Path, images: int, boxes: int, folder: Path) -> Path:
@@ -66,11 +63,11 @@ def measure_run(rows: str, places: Places, precision: Precision, device: torch.d
         RunError: It fails, or exceeds the limit.
     """
     work = make_workload(rows, places.data, None, places.scratch, places.checkpoints)
-    out, log = places.scratch / "runs", places.scratch / "log.txt"
-    command = ["-m", "harness.speed.own_peak", "harness", "run", str(work.suite), "--data", str(work.data), "--offline"]
+    out = places.scratch / "runs"
+    command = ["run", str(work.suite), "--data", str(work.data), "--offline"]
     options = ["--precision", precision, "--device", str(device), "--out", str(out)]
     with watch(device) as seen:
-        wall = run_python([*command, *options], log, accepted=(0, 1), seconds=seconds)
+        wall, host_mb = run_with_peak([*command, *options], places.scratch / "log.txt", seconds)
     timings = {job.id: Record.load(RunFolder(out / "coco" / job.id / RUN).record).timings for job in work.jobs}
     return WholeRun(
         rows=tuple(timings),
@@ -82,7 +79,7 @@ def measure_run(rows: str, places: Places, precision: Precision, device: torch.d
         forward_s=sum(one["forward"] for one in timings.values()),
         exact_forward_s=sum(one.get("exact_forward", 0) for one in timings.values()),
         busy=seen.mean_busy,
-        host_mb=int(log.read_text().split()[-1]) / _MB,
+        host_mb=host_mb,
         device_mb=seen.peak_mb,
         timings=timings,
     )
@@ -102,15 +99,12 @@ def measure_upstream(row: str, places: Places, images: int, seconds: float) -> U
     """
     work = make_workload(row, places.data, images, places.scratch, places.checkpoints)
     (job,) = work.jobs
-    report = places.scratch / "upstream"
-    arguments = [str(report), str(job.config), str(job.checkpoint), "--work-dir", str(places.scratch / "work")]
-    wall = run_python(["-m", "harness.speed.upstream_script", *arguments], places.scratch / "log.txt", seconds=seconds)
-    found = read_json(report.with_suffix(".json"), "the report of MMPose's test script")
+    wall, found, _ = run_upstream_script(job, places.scratch, seconds)
     return UpstreamRun(
         row=row,
         images=work.images,
         boxes=work.people,
-        wall_s=wall - found["report_s"],
+        wall_s=wall,
         loop_boxes=found["loop_boxes"],
         loop_s=found["loop_s"],
     )

@@ -8,7 +8,15 @@ import numpy as np
 from harness.arrays import Bool, Float64, Indices, Int64
 from harness.metrics.families.jhmdb_pck.scoring import JhmdbScoring
 from harness.metrics.family import Labels, Metrics
-from harness.metrics.pck import find_joints, joint_pck, match_people, mean_over_joints, optional, torso_sizes
+from harness.metrics.pck import (
+    MatchedPeople,
+    find_joints,
+    joint_pck,
+    match_people,
+    mean_over_joints,
+    optional,
+    torso_sizes,
+)
 from harness.metrics.truth import Truth
 from harness.predictions import Predictions
 
@@ -31,10 +39,9 @@ JOINTS = {
 
 
 @dataclass(frozen=True)
-class JhmdbMatched:
+class JhmdbMatched(MatchedPeople):
     """N predicted people, each compared with the annotated person."""
 
-    predictions: Predictions
     scoring: JhmdbScoring
     truth: Truth
     rows: Indices
@@ -43,11 +50,6 @@ class JhmdbMatched:
     """[N] index into the ground truth."""
     joints: Bool
     """[N, 4, 15]: found and counted in units of the person's size, then found and counted in units of the torso's."""
-
-    @property
-    def image_ids(self) -> Int64:
-        """The images of predicted people: PCK does not count others."""
-        return np.unique(self.predictions.image_ids)
 
     def stats(self) -> Metrics:
         """Return the stats, fractions of 1; None for a joint that no person shows."""
@@ -78,8 +80,7 @@ def match_jhmdb(predictions: Predictions, scoring: JhmdbScoring, truth: Truth) -
     labelled = truth.keypoints[people, :, :2].astype(np.float32) - 1  # JHMDB counts pixels from 1
     visible = truth.keypoints[people, :, 2] != 0
 
-    boxes = predictions.boxes[rows]
-    person_sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    person_sizes = predictions.sizes[rows].max(axis=1)
     found = [
         joints
         for sizes in (person_sizes, torso_sizes(predicted, labelled, TORSO))

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
+from harness.arrays import Bool, Float32, Float64, Floating, Indices
 from harness.datasets.labelled import LabelledPeople
 from harness.errors import RunError
 from harness.metrics.families.nme.scoring import NmeScoring
 from harness.metrics.family import Labels, Metrics
-from harness.metrics.pck import normalised_distances
+from harness.metrics.pck import MatchedPeople, normalised_distances
 from harness.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NmeMatched:
+class NmeMatched(MatchedPeople):
     """N predicted people, each compared with the annotated person."""
 
-    predictions: Predictions
     scoring: NmeScoring
     truth: LabelledPeople
     people: Indices
@@ -32,11 +31,6 @@ class NmeMatched:
     errors: Float32
     """[N, K] distance of each keypoint divided by the norm; infinite for a person without a pose, NaN for a keypoint
     that does not count."""
-
-    @property
-    def image_ids(self) -> Int64:
-        """The images of predicted people: NME does not count others."""
-        return np.unique(self.predictions.image_ids)
 
     def stats(self) -> Metrics:
         """Return the mean of all errors, a fraction.
@@ -114,8 +108,7 @@ def match_nme(
 def _lengths(predictions: Predictions, scoring: NmeScoring, labelled: Floating) -> Floating:
     """Return the norms of people's errors, [N] px, from the labelled keypoints [N, K, 2] or the boxes."""
     if scoring.keypoint_indices is None:
-        sides: Float32 = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
-        longer: Float32 = sides.max(axis=1)
+        longer: Float32 = predictions.sizes.max(axis=1)
         return longer
     one, other = scoring.keypoint_indices
     distances: Floating = np.linalg.norm(labelled[:, one] - labelled[:, other], axis=1)

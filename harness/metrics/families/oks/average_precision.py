@@ -6,6 +6,7 @@ the definition.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,7 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
         detections: All in images of the ground truth, all finite.
         truth: The ground truth, with areas unless `box_area`, and with num_keypoints if `crowd`.
         sigmas: [K] single precision, as in MMPose; later sums are in double precision.
-        box_area: Use 0.53 times a person's box as its area, for OKS and for its size.
+        box_area: Use a person's box for its area, in OKS and for its size.
         crowd: Evaluate as 'keypoints_crowd'.
     """
     image_ids, categories = np.unique(truth.image_ids), truth.all_categories
@@ -82,7 +83,7 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
     people = np.argsort(person_cells, kind="stable")
     person_cells = person_cells[people]
 
-    areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if box_area else truth.areas
+    areas = person_areas(truth, by_box=box_area)
     # xtcocotools: keypoints are counted by their visibility, and num_keypoints is not read, except for
     # 'keypoints_crowd'; in CrowdPose, num_keypoints excludes hidden keypoints.
     empty = truth.num_keypoints == 0 if crowd else ~(truth.keypoints[..., 2] > 0).any(axis=1)
@@ -132,6 +133,11 @@ def match(detections: Detections, truth: Truth, sigmas: Float32, *, box_area: bo
         detection_categories=pose_cells % count,
         person_categories=person_cells % count,
     )
+
+
+def person_areas(truth: Truth, *, by_box: bool) -> Float64:
+    """Return the people's areas, [M] px²: 0.53 times their boxes if `by_box`, else as annotated."""
+    return truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if by_box else truth.areas
 
 
 def object_keypoint_similarity(
@@ -212,26 +218,24 @@ def coco_stats(curves: Curves) -> dict[str, float]:
     }
 
 
-def crowdpose_stats(matches: Matches, truth: Truth) -> dict[str, float]:
-    """Return CrowdPose's nine stats, the last three for images of low, medium and high crowd index.
+def crowdpose_stats(whole: Curves, by_grade: Sequence[Curves]) -> dict[str, float]:
+    """Return CrowdPose's nine stats, from the curves of all images and of those of each of the three crowd grades.
 
     A stat is -1 where there are no people to find.
     """
-    whole = coco_stats(accumulate(matches))
-    stats = {name: whole[name] for name in ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5", "AR@0.75")}
-    grades = crowd_grades(matches, truth)
-    for grade, name in enumerate(("AP(E)", "AP(M)", "AP(H)")):
-        # xtcocotools: these three stats are rounded.
-        stats[name] = round(float(accumulate(matches, grades == grade).precision[..., 0].mean()), 4)
+    every = coco_stats(whole)
+    stats = {name: every[name] for name in ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5", "AR@0.75")}
+    for name, curves in zip(("AP(E)", "AP(M)", "AP(H)"), by_grade, strict=True):
+        stats[name] = round(float(curves.precision[..., 0].mean()), 4)  # xtcocotools: these three stats are rounded
     return stats
 
 
-def crowd_grades(matches: Matches, truth: Truth) -> Indices:
-    """Return the grade of each image [I] by its crowd index: 0 for low, 1 for medium, 2 for high."""
+def crowd_grades(matches: Matches, truth: Truth) -> list[Bool]:
+    """Return which images, [I], have a low, a medium and a high crowd index."""
     crowd_index = dict(zip(truth.image_ids.tolist(), truth.crowd_indices.tolist(), strict=True))
     # xtcocotools: the limits are 0.2 and 0.8 (its signature states 0.01 and 0.85).
-    grades: Indices = np.digitize([crowd_index[image] for image in matches.image_ids.tolist()], [0.2, 0.8])
-    return grades
+    grades = np.digitize([crowd_index[image] for image in matches.image_ids.tolist()], [0.2, 0.8])
+    return [grades == grade for grade in range(3)]
 
 
 def _mean(values: Float64) -> float:

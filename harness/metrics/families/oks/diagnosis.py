@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Float64
+from harness.arrays import Bool, Float32, Float64, positions
 from harness.datasets.coco_file import read_coco
 from harness.metrics.diagnosis import circumstances
 from harness.metrics.diagnosis.circumstances import Circumstance
@@ -10,16 +10,18 @@ from harness.metrics.diagnosis.findings import describe, find
 from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis, OksFigures
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
-from harness.metrics.diagnosis.people import AnnotatedPeople, same_image
+from harness.metrics.diagnosis.people import AnnotatedPeople
 from harness.metrics.families.oks.average_precision import (
     OKS_THRESHOLDS,
     best_of_each_cell,
     object_keypoint_similarity,
+    person_areas,
 )
 from harness.metrics.families.oks.figures import average_precision, category_ap, corrections, curves, keypoint_ap
 from harness.metrics.families.oks.score import OksMatched, match_detections
 from harness.metrics.families.oks.scoring import OksScoring
 from harness.metrics.family import Labels
+from harness.metrics.same_image import same_image
 from harness.metrics.truth import Truth
 
 
@@ -30,7 +32,7 @@ def diagnose_oks(matched: OksMatched, labels: Labels) -> Diagnosis:
     poses = matched.detections.take(evaluated)
     points = poses.keypoints[..., :2]
     sigmas = np.array(scoring.sigmas, np.float32)
-    areas = truth.boxes[:, 2] * truth.boxes[:, 3] * 0.53 if scoring.area == "box" else truth.areas
+    areas = person_areas(truth, by_box=scoring.area == "box")
 
     to_find = np.empty(len(truth.annotation_ids), bool)
     to_find[matches.people] = ~matches.person_ignored[0]
@@ -105,8 +107,7 @@ def _circumstances(people: AnnotatedPeople, areas: Float64, truth: Truth, scorin
         else circumstances.size_in_thirds(areas, people, "px²")
     )
     if scoring.crowd:
-        order = np.argsort(truth.image_ids)
-        images = order[np.searchsorted(truth.image_ids[order], people.image_ids)]
+        images = positions(truth.image_ids, people.image_ids)
         by_crowd = circumstances.crowd_index(truth.crowd_indices[images])
     else:
         by_crowd = circumstances.crowding(people, ~truth.is_crowd)

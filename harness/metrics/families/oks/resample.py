@@ -14,6 +14,7 @@ from harness.metrics.families.oks.average_precision import (
     Matches,
     coco_stats,
     crowd_grades,
+    crowdpose_stats,
 )
 from harness.metrics.resample.columns import columns
 from harness.metrics.resample.curves import Ranking, resample_curve
@@ -26,16 +27,11 @@ if TYPE_CHECKING:
 def resample_oks(matched: "OksMatched", draws: Draws) -> dict[str, Float64]:
     """Return each stat in every resample, [R]; NaN where it is undefined."""
     matches = matched.matches
-    whole = [coco_stats(curves) for curves in _curves(matches, draws)]
+    whole = _curves(matches, draws)
     if not matched.scoring.crowd:
-        return columns(whole)
-    # As in crowdpose_stats: by crowd index, and rounded.
-    stats = [{name: one[name] for name in ("AP", "AP@0.5", "AP@0.75", "AR", "AR@0.5", "AR@0.75")} for one in whole]
-    grades = crowd_grades(matches, matched.truth)
-    for grade, name in enumerate(("AP(E)", "AP(M)", "AP(H)")):
-        for one, curves in zip(stats, _curves(matches, draws, grades == grade), strict=True):
-            one[name] = round(float(curves.precision[..., 0].mean()), 4)
-    return columns(stats)
+        return columns([coco_stats(curves) for curves in whole])
+    by_grade = [_curves(matches, draws, images) for images in crowd_grades(matches, matched.truth)]
+    return columns([crowdpose_stats(curves, grades) for curves, *grades in zip(whole, *by_grade, strict=True)])
 
 
 def _curves(matches: Matches, draws: Draws, images: Bool | None = None) -> list[Curves]:

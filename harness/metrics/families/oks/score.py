@@ -9,7 +9,14 @@ import numpy as np
 from harness.arrays import Float64, Int64
 from harness.errors import RunError
 from harness.metrics.detections import Detections
-from harness.metrics.families.oks.average_precision import Matches, accumulate, coco_stats, crowdpose_stats, match
+from harness.metrics.families.oks.average_precision import (
+    Matches,
+    accumulate,
+    coco_stats,
+    crowd_grades,
+    crowdpose_stats,
+    match,
+)
 from harness.metrics.families.oks.scoring import OksScoring
 from harness.metrics.family import Labels, Metrics
 from harness.metrics.select_poses import check_finite, check_num_keypoints, select_detections
@@ -37,8 +44,12 @@ class OksMatched:
 
     def stats(self) -> Metrics:
         """Return COCO's ten stats, or CrowdPose's nine, as fractions of 1, in the order of MMPose's output."""
-        crowd = self.scoring.crowd
-        stats = crowdpose_stats(self.matches, self.truth) if crowd else coco_stats(accumulate(self.matches))
+        whole = accumulate(self.matches)
+        if self.scoring.crowd:
+            by_grade = [accumulate(self.matches, images) for images in crowd_grades(self.matches, self.truth)]
+            stats = crowdpose_stats(whole, by_grade)
+        else:
+            stats = coco_stats(whole)
         return {name: None if value == -1 else value for name, value in stats.items()}
 
     def resampled(self, draws: "Draws") -> dict[str, Float64]:

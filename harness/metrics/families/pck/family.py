@@ -9,7 +9,7 @@ from harness.measures import Measure
 from harness.metrics.evaluator import number
 from harness.metrics.families.pck.scoring import Norm, PckScoring
 from harness.metrics.family import Family, Identify, OtherScoring, TruthFiles
-from harness.suites.data_paths import in_data_folder
+from harness.suites.data_paths import without_data_root
 
 if TYPE_CHECKING:
     from harness.metrics.families.pck.score import PckMatched
@@ -122,7 +122,7 @@ class Pck(Family[PckScoring, "PckTruth"]):
                 f"config field test_evaluator.norm_item: {dataset.type} has no head sizes without headbox_file",
                 "write test_dataloader.dataset.headbox_file, which MpiiDataset has, or another norm",
             )
-        headboxes = identify(in_data_folder(dataset.headbox_file), "the head box file")
+        headboxes = identify(without_data_root(dataset.headbox_file), "the head box file")
         return {"threshold": threshold, "norms": norms, "headboxes": headboxes}
 
     @staticmethod

@@ -1,14 +1,13 @@
 """Scores a COCO results file of another framework by PCK, AUC and EPE; each pose belongs to one annotated person."""
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from harness.arrays import Indices, Int64
 from harness.datasets.lookup import file_names
 from harness.errors import ObtainError, brief
-from harness.files import read_json
-from harness.metrics.coco_results import load_results
+from harness.metrics.coco_results import Entries, read_entries, results_of
 from harness.metrics.families.pck.score import match_pck
 from harness.metrics.families.pck.scoring import PckScoring
 from harness.metrics.families.pck.truth import PckTruth, load_pck_truth
@@ -29,11 +28,12 @@ def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
         ObtainError: The file or the annotations are missing, malformed or do not match each other.
     """
     path, truth = file.path, load_pck_truth(file.source)
-    results = load_results(path, file.protocol.num_keypoints)
+    entries = read_entries(path)
+    results = results_of(path, entries, file.protocol.num_keypoints)
     found = results.detections
     known = np.array(list(file_names(file.protocol.dataset, truth.path)), np.int64)
     check_images(path, found.image_ids, known, truth.path)
-    people = _people(file, found.image_ids, truth)
+    people = _people(path, entries, found.image_ids, truth)
     chosen = np.flatnonzero(people >= 0)
     warnings = [*results.warnings]
     if len(chosen) < len(people):
@@ -59,9 +59,8 @@ def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
     return warn_of_undefined(outcome, "EPE")
 
 
-def _people(file: ForeignFile[PckScoring], images: Int64, truth: PckTruth) -> Indices:
+def _people(path: Path, entries: Entries, images: Int64, truth: PckTruth) -> Indices:
     """Return the index in the ground truth of each pose's person, [N]; -1 in an image without evaluated people."""
-    entries: list[dict[str, Any]] = read_json(file.path, "the results file")
     place_of = {person: place for place, person in enumerate(truth.ids.tolist())}
     of_image: dict[int, list[int]] = {}
     for place, image in enumerate(truth.image_ids.tolist()):
@@ -75,13 +74,13 @@ def _people(file: ForeignFile[PckScoring], images: Int64, truth: PckTruth) -> In
             place = place_of.get(stated, -1) if type(stated) is int else -1
             if place not in here:
                 raise ObtainError(
-                    f"{file.path}: '{FIELD}' of entry {number} is {brief(stated)}, which is not an evaluated person in "
+                    f"{path}: '{FIELD}' of entry {number} is {brief(stated)}, which is not an evaluated person in "
                     f"image {image} of {truth.path}",
                     "write the 'id' of the annotation in that image",
                 )
         elif len(here) > 1:
             raise ObtainError(
-                f"{file.path}: entry {number} has no '{FIELD}', but {len(here)} people are evaluated in image {image}",
+                f"{path}: entry {number} has no '{FIELD}', but {len(here)} people are evaluated in image {image}",
                 f"write the 'id' of the annotation whose box the pose was predicted in as \"{FIELD}\"",
             )
         elif not here:
@@ -90,7 +89,7 @@ def _people(file: ForeignFile[PckScoring], images: Int64, truth: PckTruth) -> In
             place = here[0]
         if place in entry_of:
             raise ObtainError(
-                f"{file.path}: entries {entry_of[place]} and {number} are both poses of person {truth.ids[place]}",
+                f"{path}: entries {entry_of[place]} and {number} are both poses of person {truth.ids[place]}",
                 "keep one pose for each annotated person",
             )
         people[number] = place

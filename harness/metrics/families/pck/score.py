@@ -17,6 +17,7 @@ from harness.metrics.families.pck.scoring import Norm, PckScoring
 from harness.metrics.families.pck.truth import PckTruth
 from harness.metrics.family import Labels, Metrics
 from harness.metrics.pck import (
+    MatchedPeople,
     find_joints,
     joint_pck,
     match_people,
@@ -36,10 +37,9 @@ TORSO = (4, 5)
 
 
 @dataclass(frozen=True)
-class PckMatched:
+class PckMatched(MatchedPeople):
     """N predicted people, each compared with the annotated person."""
 
-    predictions: Predictions
     scoring: PckScoring
     truth: PckTruth
     rows: Indices
@@ -51,11 +51,6 @@ class PckMatched:
     thresholds at which it is found, and whether it is labelled."""
     errors: Float32
     """[N, K] distance from the labelled keypoint, px; infinite for a person without a pose."""
-
-    @property
-    def image_ids(self) -> Int64:
-        """The images of predicted people: others do not count."""
-        return np.unique(self.predictions.image_ids)
 
     @property
     def labelled(self) -> Bool:

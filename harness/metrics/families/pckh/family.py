@@ -6,7 +6,7 @@ from harness.measures import Measure
 from harness.metrics.evaluator import one_of
 from harness.metrics.families.pckh.scoring import PckhScoring
 from harness.metrics.family import Family, Identify, TruthFiles
-from harness.suites.data_paths import in_data_folder
+from harness.suites.data_paths import without_data_root
 
 if TYPE_CHECKING:
     from harness.metrics.families.pckh.score import MpiiMatched
@@ -40,7 +40,7 @@ class Pckh(Family[PckhScoring, "MpiiTruth"]):
         """Return the scoring of a config, with the head boxes that are its norm."""
         one_of(evaluator, "thr", 0.5, (0.5,))
         one_of(evaluator, "norm_item", "head", ("head", ["head"]))
-        return PckhScoring(headboxes=identify(in_data_folder(dataset.headbox_file), "the head box file"))
+        return PckhScoring(headboxes=identify(without_data_root(dataset.headbox_file), "the head box file"))
 
     def read_truth(self, source: TruthFiles) -> "MpiiTruth":
         """Read MPII's joints and head boxes."""

@@ -9,7 +9,7 @@ from harness.arrays import Bool, Float64, Floating, Indices, Int64
 from harness.datasets.mpii_file import NUM_JOINTS
 from harness.metrics.families.pckh.truth import MpiiTruth
 from harness.metrics.family import Labels, Metrics
-from harness.metrics.pck import find_joints, joint_pck, match_people, optional
+from harness.metrics.pck import MatchedPeople, find_joints, joint_pck, match_people, optional
 from harness.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ JOINTS = {
 
 
 @dataclass(frozen=True)
-class MpiiMatched:
+class MpiiMatched(MatchedPeople):
     """N predicted people, each compared with the annotated person."""
 
-    predictions: Predictions
     truth: MpiiTruth
     rows: Indices
     """[N] index into the predictions."""
@@ -42,11 +41,6 @@ class MpiiMatched:
     joints: Bool
     """[N, 4, 16]: found within 0.5 and within 0.1 head sizes, counted, and visible; a visible joint of a person without
     a head size does not count."""
-
-    @property
-    def image_ids(self) -> Int64:
-        """The images of predicted people: PCK does not count others."""
-        return np.unique(self.predictions.image_ids)
 
     def stats(self) -> Metrics:
         """Return the stats, fractions of 1 (MMPose's are percent); None for a joint that no person shows."""

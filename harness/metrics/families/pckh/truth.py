@@ -10,9 +10,7 @@ from harness.datasets.columns import Numbers
 from harness.datasets.mpii_file import NUM_JOINTS, read_mpii
 from harness.errors import ObtainError
 from harness.mat_file import read_mat
-
-HEAD_BIAS = 0.6
-"""MPII's SC_BIAS: the head size is this fraction of the head box's diagonal."""
+from harness.metrics.pck import HEAD_BIAS
 
 
 @dataclass(frozen=True)

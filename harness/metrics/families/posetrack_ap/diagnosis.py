@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.arrays import positions
 from harness.metrics.diagnosis.circumstances import crowding, labelled_keypoints, size_in_thirds
 from harness.metrics.diagnosis.findings import describe, find
 from harness.metrics.diagnosis.kinds import FOUND_SIMILARITY
 from harness.metrics.diagnosis.model import Diagnosis
 from harness.metrics.diagnosis.pairing import PAIRED_SIMILARITY, Pairs, count_poses, pair
-from harness.metrics.diagnosis.people import AnnotatedPeople, extents, same_image, spread_at_half
+from harness.metrics.diagnosis.people import AnnotatedPeople, extents, spread_at_half
 from harness.metrics.families.posetrack_ap.score import COLUMNS, THRESHOLD, PoseTrackMatched
 from harness.metrics.families.posetrack_ap.truth import in_regions
 from harness.metrics.family import Labels
+from harness.metrics.same_image import same_image
 
 
 def diagnose_posetrack(matched: PoseTrackMatched, labels: Labels) -> Diagnosis:
@@ -26,8 +28,7 @@ def diagnose_posetrack(matched: PoseTrackMatched, labels: Labels) -> Diagnosis:
     detections, truth = matched.detections, matched.truth
     annotated = np.flatnonzero(np.isin(detections.image_ids, truth.image_ids[truth.person_images]))
     # In the order of the ground truth's frames, which `in_regions` needs, and best first in each frame.
-    frame_of = np.argsort(truth.image_ids)
-    frames = frame_of[np.searchsorted(truth.image_ids[frame_of], detections.image_ids[annotated])]
+    frames = positions(truth.image_ids, detections.image_ids[annotated])
     order = np.lexsort((-detections.scores[annotated], frames))
     poses, frames = annotated[order], frames[order]
     image_ids, scores = detections.image_ids[poses], detections.scores[poses]

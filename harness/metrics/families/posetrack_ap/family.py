@@ -15,7 +15,7 @@ from harness.metrics.pose_selection import (
     read_selection,
     selection_of_foreign,
 )
-from harness.suites.data_paths import in_data_folder
+from harness.suites.data_paths import without_data_root
 
 if TYPE_CHECKING:
     from harness.arrays import Int64
@@ -52,7 +52,7 @@ class PoseTrackAp(Family[PoseTrackScoring, "PoseTrackTruth"]):
         self, evaluator: Any, dataset: Any, sigmas: tuple[float, ...], identify: Identify
     ) -> PoseTrackScoring:
         """Return the scoring of a config; the path of the sequences is that of PoseTrack18Metric."""
-        annotations = PurePosixPath(in_data_folder(evaluator.ann_file))  # posetrack18_val.json -> val/
+        annotations = PurePosixPath(without_data_root(evaluator.ann_file))  # posetrack18_val.json -> val/
         sequences = str(annotations.parent / annotations.stem.split("_")[-1])
         return PoseTrackScoring(
             sequences=identify(sequences, "the per-sequence ground truth"), **read_selection(evaluator, sigmas)

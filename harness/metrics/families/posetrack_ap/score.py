@@ -33,13 +33,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Indices, Int64
+from harness.arrays import Bool, Float64, Indices, Int64, positions
 from harness.errors import RunError
 from harness.metrics.detections import Detections
 from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import JOINTS, PoseTrackTruth, in_regions
 from harness.metrics.family import Labels, Metrics
 from harness.metrics.pck import optional
+from harness.metrics.same_image import same_image
 from harness.metrics.select_poses import select_detections
 from harness.predictions import Predictions
 
@@ -120,7 +121,13 @@ def match_posetrack(predictions: Predictions, scoring: PoseTrackScoring, truth: 
     if predictions.keypoints.shape[1] != NUM_KEYPOINTS:
         raise RunError(f"predictions: {predictions.keypoints.shape[1]} keypoints a person, not {NUM_KEYPOINTS}")
     detections = select_detections(predictions, scoring)
-    images = _positions(detections.image_ids, truth)
+    images = positions(truth.image_ids, detections.image_ids)
+    strays = np.unique(detections.image_ids[images < 0])
+    if len(strays):
+        raise RunError(
+            f"predictions in {len(strays)} images that no sequence in {truth.path} has, such as {strays[0]}",
+            "the sequences must be those of the annotation file, with the same image ids",
+        )
     # In the order of the ground truth's frames; poses in frames without people do not count.
     poses = np.argsort(images, kind="stable")
     poses = poses[np.isin(images[poses], truth.person_images)]
@@ -141,19 +148,6 @@ def posetrack_stats(by_joint: Float64) -> Metrics:
     return {"AP": float(defined.mean()) if len(defined) else None, **groups}
 
 
-def _positions(image_ids: Int64, truth: PoseTrackTruth) -> Indices:
-    """Return the index of each image in the ground truth, [N]."""
-    strays = np.setdiff1d(image_ids, truth.image_ids)
-    if len(strays):
-        raise RunError(
-            f"predictions in {len(strays)} images that no sequence in {truth.path} has, such as {strays[0]}",
-            "the sequences must be those of the annotation file, with the same image ids",
-        )
-    order = np.argsort(truth.image_ids)
-    positions: Indices = order[np.searchsorted(truth.image_ids[order], image_ids)]
-    return positions
-
-
 def _assign(images: Indices, joints: Float64, predicted: Bool, truth: PoseTrackTruth) -> Bool:
     """Assign N poses to people and return which of their joints are correct, [N, 15].
 
@@ -163,12 +157,7 @@ def _assign(images: Indices, joints: Float64, predicted: Bool, truth: PoseTrackT
         predicted: [N, 15]
         truth: The ground truth, with at least one person in each of the frames.
     """
-    # All pairs of a pose and a person of its frame, by pose and then by person.
-    first = np.searchsorted(truth.person_images, images)
-    counts = np.searchsorted(truth.person_images, images, side="right") - first
-    poses = np.repeat(np.arange(len(images)), counts)
-    people = np.arange(len(poses)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-
+    poses, people = same_image(images, truth.person_images)
     sizes = np.where(truth.head_sizes == 0, np.nan, truth.head_sizes)[people, None]
     matched = np.linalg.norm(truth.joints[people] - joints[poses], axis=-1) / sizes <= THRESHOLD
     matched &= truth.annotated[people] & predicted[poses]

@@ -12,6 +12,7 @@ from harness.arrays import Bool, Float64, Indices, Int64, usable
 from harness.datasets.posetrack_files import SequenceAnnotations, read_posetrack
 from harness.errors import MALFORMED, ObtainError
 from harness.metrics.detections import are_numbers
+from harness.metrics.pck import HEAD_BIAS
 
 Regions = tuple[Float64, ...]
 """Polygons, [V, 2] x, y each."""
@@ -34,8 +35,6 @@ JOINTS = (
     "right_ankle",
 )
 """The evaluated joints: PoseTrack18's keypoints without the ears, which it does not annotate."""
-HEAD_BIAS = 0.6
-"""The head size is this fraction of the head box's diagonal, as in MPII."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class WholeBodyMatched:
 
     @property
     def matches(self) -> Matches:
-        """Who of the people was found, by all keypoints."""
+        """The matches of poses with people by all keypoints."""
         return self.parts["whole"].matches
 
     @cached_property
