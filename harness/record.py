@@ -163,7 +163,7 @@ class Seal(Fields):
 
 MEASURED = frozenset(
     {"suite", "row", "run", "status", "weights", "images", "people", "boxes", "metrics", "intervals", "noise"}
-    | {"predictions_key", "score_key"}
+    | {"image_content", "predictions_key", "score_key"}
 )
 """Fields of a record that its seal covers; claims and verdicts follow from them and the suite."""
 

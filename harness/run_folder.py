@@ -130,7 +130,7 @@ class RunFolder:
 
         Predictions, which are large, are not read.
         """
-        if record.seal and record.seal.measured != content_key(_measured(record)):
+        if _changed(record):
             return "record was changed"
         if (record.metrics or record.seal) and not self.protocol.is_file():
             return "protocol is missing"
@@ -140,7 +140,7 @@ class RunFolder:
 
     def broken_seal(self, record: Record) -> str | None:
         """Return a message about a file that no longer belongs to the record; None if there is none, or no seal."""
-        if record.seal and record.seal.measured != content_key(_measured(record)):
+        if _changed(record):
             return f"{self.record}: the metrics, or what they refer to, have been changed since they were measured"
         return self.changed_source(record)
 
@@ -226,6 +226,13 @@ def saved_runs(out: Path, suite: Suite, row: Row) -> list[tuple[RunFolder, Recor
 
 def _measured(record: Record) -> dict[str, Any]:
     return record.model_dump(mode="json", include=set(MEASURED))
+
+
+def _changed(record: Record) -> bool:
+    """Return whether the measurements differ from the sealed ones; earlier versions did not seal the images' digest."""
+    measured = _measured(record)
+    earlier = {field: value for field, value in measured.items() if field != "image_content"}
+    return record.seal is not None and record.seal.measured not in (content_key(measured), content_key(earlier))
 
 
 def _jsonable(value: Any) -> Any:

@@ -7,7 +7,7 @@ way, but few causes change the predictions in the same way.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.judge.comparison import Change
+from harness.judge.comparison import Change, field_changes
 from harness.judge.differences import Cause, Certainty, Kind, Observed
 
 FIELDS: Mapping[str, Kind] = {
@@ -21,12 +21,15 @@ FIELDS: Mapping[str, Kind] = {
     "boxes": "boxes",
     "dataset": "people",
     "limit": "people",
+    "overrides": "config",
     "scoring": "scoring",
     "annotations": "ground truth",
     "compute": "arithmetic",
     "packages": "arithmetic",
 }
 """Kind of cause by the first part of a field's name."""
+GROUND_TRUTH = re.compile(r"dataset\.parts\.\d+\.(annotations\..*|mapping|num_keypoints)|scoring\.[^.]+\.sha256")
+"""Other fields that show the kind `ground truth`: of the data sets of a pool, and files that scoring reads."""
 CONSEQUENCES = ("images", "people", "verdict")
 """Fields that change as a consequence of others."""
 IDLE = ("compute.batch_size", "compute.device")
@@ -39,6 +42,7 @@ HEATMAPS: tuple[Kind, ...] = (
     "flip test",
     "crop geometry",
     "boxes",
+    "config",
     "arithmetic",
 )
 """Kinds of causes that change heatmaps."""
@@ -69,8 +73,8 @@ def conclude(
 def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
     """Yield a cause for each kind with recorded differences, unless the predictions contradict it."""
     kinds: dict[Kind, list[Change]] = {}
-    for change in stated:
-        kind = FIELDS.get(change.field.partition(".")[0])
+    for change in (one for whole in stated for one in _of_parts(whole)):
+        kind = _kind(change.field)
         if kind and change.field not in (*CONSEQUENCES, *IDLE) and not change.field.endswith((".path", ".size")):
             kinds.setdefault(kind, []).append(change)
     estimating = [kind for kind in kinds if kind not in (*SCORED, "arithmetic")]
@@ -83,7 +87,23 @@ def _recorded(observed: Observed, stated: Sequence[Change]) -> Iterator[Cause]:
         evidence = [fits, *(["nothing else differs"] if alone else [])]
         if kind == "arithmetic" and not all(change.field.startswith("compute.") for change in changes):
             certainty = "possible"
+        if kind == "config" and any(_fits(other, observed) for other in estimating if other != "config"):
+            certainty = "possible"  # the other fields may be all that the overrides change
         yield Cause.of(kind, "; ".join(map(_said, changes)), certainty, *evidence)
+
+
+def _kind(field: str) -> Kind | None:
+    """Return the kind of cause that a recorded field shows; None for a field without effect."""
+    return "ground truth" if GROUND_TRUTH.fullmatch(field) else FIELDS.get(field.partition(".")[0])
+
+
+def _of_parts(change: Change) -> Iterator[Change]:
+    """Yield the changes of the data sets of a pool, field by field; any other change, and another number, as it is."""
+    was, now = change.baseline, change.new
+    if change.field == "dataset.parts" and isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        yield from field_changes(*({"dataset": {"parts": dict(enumerate(side))}} for side in (now, was)))
+    else:
+        yield change
 
 
 def _said(change: Change) -> str:
@@ -109,6 +129,8 @@ def _fits(kind: Kind, observed: Observed) -> str | None:
         )
     if kind in ("boxes", "people", "ground truth"):
         return None if observed.same_people and not observed.box_scores else "people or boxes differ"
+    if kind == "config":
+        return None if observed.same_predictions else "the predictions differ"
     if observed.moved_people == 0:
         return None
     if kind == "decoding":
@@ -162,7 +184,8 @@ def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
         elif kind == "mirrored":
             yield Cause.of("flip test", text, certainty)
         elif exact and observed.same_scores:
-            where: Kind = "decoding" if kind == "rounded" and "heatmap" in text else "map back to the image"
+            on_grid = kind == "rounded" and any(f"of the {grid}" in text for grid in ("heatmap", "vectors"))
+            where: Kind = "decoding" if on_grid else "map back to the image"
             yield Cause.of(where, text, certainty, "the keypoint scores are the same, so the heatmaps are the same")
         elif exact:
             yield Cause.of("map back to the image", text, "possible")
@@ -172,7 +195,7 @@ def _of_keypoints(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
         yield Cause.of("decoding", observed.scores, "possible", "the keypoints are the same, their scores are not")
         return
     texts = [text for _, text, _ in observed.motions]
-    some = observed.moved_images <= 0.5 * observed.images and observed.whole_images
+    some = observed.moved_images <= 0.5 * observed.images and observed.whole_images and not observed.same_scores
     if some and not observed.boxes:
         said = f"predictions differ in {observed.moved_images} of {observed.images} images, for most people in these"
         yield Cause.of("image content", said, "likely", *texts)

@@ -305,8 +305,10 @@ def condition_changes(new: RecordedRun, baseline: RecordedRun) -> tuple[Change, 
     """Return the differences of protocol, weights, people and verdict, without fields that one side does not record."""
     sides = [_conditions(new), _conditions(baseline)]
     untold = [field for field in OPTIONAL if any(side[field] is None for side in sides)]
+    if not all(side.protocol and "overrides" in side.protocol.model_fields_set for side in (new, baseline)):
+        untold.append("overrides")  # None is a value: the row changes nothing
     now, before = ({name: value for name, value in side.items() if name not in untold} for side in sides)
-    return tuple(_differences(now, before))
+    return tuple(field_changes(now, before))
 
 
 def _conditions(outcome: RecordedRun) -> dict[str, JsonValue]:
@@ -326,7 +328,7 @@ def environment_differences(new: RecordedRun, baseline: RecordedRun) -> tuple[Ch
     """Return the differences of packages, processor and other parts of the environments of two runs."""
     if new.environment is None or baseline.environment is None:
         return ()
-    changes = tuple(_differences({**new.environment, "made": None}, {**baseline.environment, "made": None}))
+    changes = tuple(field_changes({**new.environment, "made": None}, {**baseline.environment, "made": None}))
     absent = {change.field for change in changes if None in (change.baseline, change.new)}
     if {"xtcocotools", "packages.xtcocotools"} & absent:
         # Without the package, its stand-in is used; records of early versions do not state what was used.
@@ -345,7 +347,8 @@ def _environment_changes(
         yield EnvironmentChange(**change.model_dump(), runs=tuple(sorted(where)))
 
 
-def _differences(new: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[Change]:
+def field_changes(new: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield the fields that differ; those of nested mappings have names that are joined by dots."""
     now, before = dict(_flat(new)), dict(_flat(baseline))
     for field in [*before, *(field for field in now if field not in before)]:
         if now.get(field) != before.get(field):

@@ -24,6 +24,7 @@ Kind = Literal[
     "scoring",
     "keypoint order",
     "map back to the image",
+    "config",
     "arithmetic",
     "unknown",
 ]
@@ -69,13 +70,14 @@ class Observed(Fields):
     whole_images: bool = False
     """Whether the predictions of most people in these images differ."""
     same_scores: bool = True
-    """Whether the keypoint scores are the same; the heatmaps are then the same, even if the keypoints differ."""
+    """Whether the scores of the keypoints that differ are the same; the heatmaps are then the same."""
     score_change: float = 0.0
-    """Median change of a keypoint score, as a fraction of the score."""
+    """Median change of the scores of the keypoints that differ, as a fraction of the score."""
     scores: str | None = None
     """How the keypoint scores differ if the keypoints are the same."""
     motions: list[tuple[str, str, bool]] = []
-    """How the keypoints moved: kind, description, and whether it is exact for all keypoints."""
+    """How the keypoints moved: kind, description, and whether it is exact for nearly all keypoints of the people that
+    moved. The description states how many people moved if not all did."""
     metrics: dict[str, tuple[float | None, float | None]] = {}
     """Metrics that differ: value of the run, value of the baseline."""
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict
 from harness.document import Document
 from harness.fields import Fields
 from harness.judge.verdict import gating, judge_claims, overall
-from harness.record import JudgedClaim, Verdict
+from harness.record import JudgedClaim, Noise, Verdict
 from harness.suites.schema import Claim, Metric
 
 CLAIMED_METRIC = "claimed metric"
@@ -143,6 +143,7 @@ def make_trial(
     claims: Sequence[Claim],
     metrics: Mapping[str, Metric],
     measured: Mapping[str, float | None],
+    noise: Noise | None = None,
 ) -> Trial:
     """Return the trial of changed settings, with its metrics compared with the claims.
 
@@ -151,8 +152,9 @@ def make_trial(
         claims: The claims to explain. If none of them gates, all count as gating.
         metrics: How the suite publishes the metrics.
         measured: Measured value by metric; None if undefined.
+        noise: The noise floor of the run; None if it was not measured.
     """
-    judged = judge_claims(claims, metrics, measured, "complete")
+    judged = judge_claims(claims, metrics, measured, "complete", [noise] if noise else [])
     distances: dict[str, float] = {}
     for one in gating(judged):
         metric = one.claim.metric

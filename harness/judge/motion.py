@@ -7,14 +7,17 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.arrays import Bool, Float64, Floating, Indices
+from harness.codecs.interface import codec_of
+from harness.errors import SpecError
 from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of
 from harness.predictions import Predictions
-from harness.protocol import Protocol
+from harness.protocol import Decoder, Protocol
 
 SAME = 0.01
 """Coordinates that differ by at most this, px, count as equal; rounding errors of single precision are smaller."""
 MOST = 0.98
-"""What holds for this share of keypoints or people counts as holding for all; keypoints at an edge may be clipped."""
+"""What holds for this share of keypoints or people counts as holding for all; keypoints at an edge may be clipped. A
+motion must hold for this share of the moved keypoints, and of all keypoints of the people with a moved one."""
 GRID = 0.02
 """Heatmap px: values this close to a whole pixel count as on it. Covers single-precision rounding for crops of several
 thousand px."""
@@ -36,7 +39,7 @@ class Motion:
     text: str
     """A sentence that describes the first run relative to the second."""
     exact: bool
-    """Whether it maps nearly all keypoints to within `SAME`."""
+    """Whether it maps nearly all keypoints of the people that moved to within `SAME`."""
     order: tuple[int, ...] | None = None
     """For each keypoint of the first run, the index of the equal keypoint of the second; None if the order is equal."""
 
@@ -71,6 +74,12 @@ class Sides:
         return moved
 
     @property
+    def sized(self) -> Bool:
+        """[N] whether a crop has a size, so that it has px."""
+        sized: Bool = (self.sizes > 0).all(axis=(1, 2))
+        return sized
+
+    @property
     def grid_size(self) -> tuple[int, int]:
         """Width and height of the heatmap; the lengths of vectors; for coordinates the crop's size."""
         return self.protocol.decoder.grid_size or self.protocol.crop.input_size
@@ -89,19 +98,30 @@ class Sides:
 def motions(sides: Sides) -> list[Motion]:
     """Return the motions from the second run's keypoints to the first's: one exact motion, or else average ones.
 
-    The list is empty if the keypoints are the same. If several rules hold for nearly all keypoints, the simplest is
-    returned.
+    An exact motion is one of the people with a moved keypoint, who may be few. People whose crop has no size are left
+    out. The list is empty if the keypoints are the same. If several rules hold for nearly all keypoints of these
+    people, the simplest is returned.
     """
-    if sides.moved.mean() == 0:
+    if not sides.moved.any():
         return []
+    sides = sides.chosen(sides.sized)
+    if not sides.moved.any():
+        return [Motion("irregular", "only keypoints of people whose crop has no size moved", False)]
+    moving = sides.chosen(sides.moved.any(axis=1))
     for rule in (_order, _mirrored, _shifted, _grown, _rounded):
-        if found := rule(sides):
+        if found := rule(moving):
             return [found]
     return list(_irregular(sides))
 
 
-def _agree(found: Float64, expected: Float64, tolerance: float = SAME) -> bool:
-    return bool((np.abs(found - expected) <= tolerance).all(axis=-1).mean() >= MOST)
+def _holds(fits: Bool, sides: Sides) -> bool:
+    """Return whether a relation that fits some keypoints [N, K] holds for nearly all, and for nearly all that moved."""
+    return bool(fits.mean() >= MOST and fits[sides.moved].mean() >= MOST)
+
+
+def _near(found: Float64, expected: Float64, tolerance: float = SAME) -> Bool:
+    near: Bool = (np.abs(found - expected) <= tolerance).all(axis=-1)
+    return near
 
 
 def _order(sides: Sides) -> Motion | None:
@@ -147,8 +167,8 @@ def _mirrored(sides: Sides) -> Motion | None:
         mirror = 2 * sides.corners[..., 0] + sides.sizes[..., 0] - old[..., 0]
         beside = (sides.new[..., 0] - mirror) / sides.sizes[..., 0] * width  # px of the crop
         usual = float(np.median(beside))
-        fits = (np.abs(beside - usual) <= 2 * SAME).mean() >= MOST and _agree(sides.new[..., 1:], old[..., 1:])
-        if fits and abs(usual) < width / 4:
+        across, down = np.abs(beside - usual) <= 2 * SAME, _near(sides.new[..., 1:], old[..., 1:])
+        if _holds(across, sides) and _holds(down, sides) and abs(usual) < width / 4:
             shifted = f", {usual:+.3g} px of the crop beside the mirror image" if abs(usual) > SAME else ""
             return Motion("mirrored", f"the keypoints are mirrored within their crops{words}{shifted}", True)
     return None
@@ -159,7 +179,7 @@ def _shifted(sides: Sides) -> Motion | None:
     for what, scale in (("image", np.ones(2)), ("crop", np.array(sides.protocol.crop.input_size) / sides.sizes)):
         off = sides.off * scale
         usual = np.median(off, axis=(0, 1))
-        if _agree(off, usual, 2 * SAME):
+        if np.abs(usual).max() > SAME and _holds(_near(off, usual, 2 * SAME), sides):
             axis = _one_axis(usual)
             return Motion("shifted", f"all keypoints are moved by ({_numbers(usual)}) px of the {what}{axis}", True)
     return None
@@ -179,7 +199,7 @@ def _grown(sides: Sides) -> Motion | None:
     for axis in range(2):
         steep, offset = np.polyfit(places[..., axis].ravel(), off[..., axis].ravel(), 1)
         rest = (off[..., axis] - steep * places[..., axis] - offset) * size[axis]
-        if (np.abs(rest) > 2 * SAME).mean() > 1 - MOST:
+        if not _holds(np.abs(rest) <= 2 * SAME, sides):
             return None
         lines.append((float(steep), float(offset)))
     if all(abs(steep) * length <= 2 * SAME for (steep, _), length in zip(lines, size, strict=True)):
@@ -192,25 +212,33 @@ def _grown(sides: Sides) -> Motion | None:
 
 
 Rounding = Callable[[Float64], Float64]
-ROUNDINGS: tuple[tuple[str, Rounding], ...] = (
-    ("rounded to whole pixels", np.rint),
-    ("cut to whole pixels", np.floor),
-    ("rounded to quarters of pixels", lambda values: np.rint(4 * values) / 4),
-    ("rounded to halves of pixels", lambda values: np.rint(2 * values) / 2),
+ROUNDINGS: tuple[tuple[str, float, Rounding], ...] = (
+    ("rounded to whole pixels", 1, np.rint),
+    ("cut to whole pixels", 1, np.floor),
+    ("rounded to quarters of pixels", 0.25, lambda values: np.rint(4 * values) / 4),
+    ("rounded to halves of pixels", 0.5, lambda values: np.rint(2 * values) / 2),
 )
+"""Ways to round, each with its step, px."""
 
 
 def _rounded(sides: Sides) -> Motion | None:
-    """Return a motion if one side is the other one rounded, in px of the image, of the crop or of the heatmap."""
+    """Return a motion if one side is the other one rounded, in px of the image, of the crop or of the heatmap.
+
+    A rounding to steps on which the codec always places keypoints is none: any slight movement of the other side looks
+    like it.
+    """
+    own = _own_step(sides.protocol.decoder)
     grid, crop = sides.protocol.decoder.grid, sides.protocol.crop.input_size
     for what, size in (("image", None), (grid, np.array(sides.grid_size)), ("crop", np.array(crop))):
         new, old = (
             side if size is None else (side - sides.corners) / sides.sizes * size for side in (sides.new, sides.old)
         )
-        for words, rounding in ROUNDINGS:
+        for words, step, rounding in ROUNDINGS:
+            if own and size is not None and _divides(step, own * size / sides.grid_size):
+                continue
             for finer, coarser, whose in ((old, new, ""), (new, old, "the baseline's are the run's ")):
-                axes = [_rounds(finer[..., axis], coarser[..., axis], rounding) for axis in range(2)]
-                still = [bool((np.abs(new[..., axis] - old[..., axis]) <= GRID).mean() >= MOST) for axis in range(2)]
+                axes = [_holds(_rounds(finer[..., axis], coarser[..., axis], rounding), sides) for axis in range(2)]
+                still = [_holds(np.abs(new[..., axis] - old[..., axis]) <= GRID, sides) for axis in range(2)]
                 if all(fits or same for fits, same in zip(axes, still, strict=True)) and not all(still):
                     along = f", along {'y' if still[0] else 'x'} only" if any(still) else ""
                     said = f"{whose or 'the keypoints are those of the baseline '}{words} of the {what}{along}"
@@ -218,20 +246,38 @@ def _rounded(sides: Sides) -> Motion | None:
     return None
 
 
-def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> bool:
-    """Return whether the coarser values are the finer ones rounded; values half way may be rounded up or down."""
+def _own_step(decoder: Decoder) -> float | None:
+    """Return the step, px of the heatmap or of the vectors, on which a codec always places keypoints; None if none."""
+    if decoder.simcc_lengths:
+        return 1.0
+    try:
+        return 0.25 if codec_of(decoder).steps else None
+    except SpecError:  # of a package that is not installed
+        return None
+
+
+def _divides(step: float, steps: Float64) -> bool:
+    """Return whether all multiples of some steps are multiples of `step`."""
+    ratios = steps / step
+    return bool((np.abs(ratios - np.rint(ratios)) <= 1e-9).all())
+
+
+def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> Bool:
+    """Return which coarser values are the finer ones rounded; values half way may be rounded up or down."""
     near = np.minimum(np.abs(rounding(finer - GRID) - coarser), np.abs(rounding(finer + GRID) - coarser))
-    return bool((near <= 2 * GRID).mean() >= MOST)
+    rounded: Bool = near <= 2 * GRID
+    return rounded
 
 
 def _irregular(sides: Sides) -> Iterator[Motion]:
     """Yield averages for keypoints that no rule explains."""
     off = sides.in_heatmap(sides.new) - sides.in_heatmap(sides.old)
-    share, far = sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
-    still = [(np.abs(off[..., axis]) <= GRID).mean() >= MOST for axis in range(2)]
-    along = f", along {'y' if still[0] else 'x'} only" if any(still) else ""
+    percent, far = 100 * sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
+    still = (np.abs(off[sides.moved]) <= GRID).mean(axis=0) >= MOST
+    along = f", along {'y' if still[0] else 'x'} only" if still.any() else ""
     grid = sides.protocol.decoder.grid
-    moved = f"{100 * share:.0f} % of the keypoints moved{along}, the median of these by {far:.2g} px of the {grid}"
+    share = f"{percent:.0f}" if percent >= 1 else f"{percent:.1g}"
+    moved = f"{share} % of the keypoints moved{along}, the median of these by {far:.2g} px of the {grid}"
     yield Motion("irregular", f"{moved}; no rule that was tried gives it", False)
     near = (np.abs(off) < 1).all(axis=2)  # the other keypoints are at another peak
     if near.sum() < FEW or near.mean() < NEAR:

@@ -128,7 +128,7 @@ def _without_step(axes: tuple[int, ...]) -> Move:
 
     def function(keypoints: Floating, predictions: Predictions, protocol: Protocol) -> Floating:
         corners, sizes = crop_regions_of(predictions, protocol)
-        scale = sizes / protocol.decoder.map_size
+        scale = np.maximum(sizes, 1e-9) / protocol.decoder.map_size
         moved = np.array(keypoints, np.float64)
         whole = corners + np.rint((keypoints - corners) / scale) * scale
         moved[..., axes] = whole[..., axes]

@@ -40,9 +40,15 @@ def observe(
     images_now, images_before = np.unique(new.image_ids), np.unique(old.image_ids)
     gone = np.setdiff1d(images_before, images_now)
     found = motions(sides.chosen(same_boxes)) if same_boxes.sum() >= max(1, 0.5 * len(now)) else []
+    fitted = same_boxes & sides.sized
+    moving = fitted & sides.moved.any(axis=1)
     order = next((motion.order for motion in found if motion.order), None)
-    ordered = scores_off if order is None else np.abs(now.keypoint_scores - before.keypoint_scores[:, list(order)])
-    same_scores = bool((ordered[same_boxes] <= SCORE).mean() >= MOST) if same_boxes.any() else False
+    ordered = scores_off.copy()
+    if order is not None:
+        ordered[moving] = np.abs(now.keypoint_scores - before.keypoint_scores[:, list(order)])[moving]
+    differ = sides.moved | (ordered > SCORE)
+    same_scores = bool(same_boxes.any()) and _most((ordered <= SCORE)[same_boxes][differ[same_boxes]])
+    whose = _whose(moving, fitted, before.image_ids) if moving.any() else ""
     return Observed(
         people=len(now),
         only_new=len(paired.only_new),
@@ -58,13 +64,26 @@ def observe(
         images=len(np.unique(before.image_ids)),
         whole_images=_whole_images(before.image_ids, other),
         same_scores=same_scores,
-        score_change=float(np.median(scores_off / np.maximum(np.abs(before.keypoint_scores), 1e-6)))
-        if len(now)
+        score_change=float(np.median((scores_off / np.maximum(np.abs(before.keypoint_scores), 1e-6))[differ]))
+        if differ.any()
         else 0.0,
         scores=_describe_keypoint_scores(scores_off) if not sides.moved.any() else None,
-        motions=[(motion.kind, motion.text, motion.exact) for motion in found],
+        motions=[(motion.kind, f"{motion.text}{whose}", motion.exact) for motion in found],
         metrics=_other_metrics(*metrics),
     )
+
+
+def _most(fits: Bool) -> bool:
+    """Return whether something fits nearly all; True of none."""
+    return not len(fits) or bool(fits.mean() >= MOST)
+
+
+def _whose(moving: Bool, people: Bool, image_ids: Int64) -> str:
+    """Return how many of some people moved and in how many images, in brackets; an empty text if nearly all did."""
+    if moving.sum() >= MOST * people.sum():
+        return ""
+    images = [len(np.unique(image_ids[some])) for some in (moving, people)]
+    return f" ({moving.sum()} of {people.sum()} people in {images[0]} of {images[1]} images)"
 
 
 def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, float | None]]:
@@ -98,27 +117,28 @@ def describe_boxes(new: Floating, old: Floating) -> str | None:
     if not differ.any():
         return None
 
-    def most(fits: Bool) -> bool:
-        return bool(fits.mean() >= MOST)
-
+    count = f"{differ.sum()} of {len(off)}"
+    some = "" if differ.all() else f" ({count} boxes)"
+    new, old, off = new[differ], old[differ], off[differ]
     usual = np.median(off, axis=0)
-    if most((np.abs(off - usual) <= SAME).all(axis=1)):
-        return f"all boxes are ({', '.join(f'{value:+.3g}' for value in usual)}) px off, x1, y1, x2, y2"
+    if _most((np.abs(off - usual) <= SAME).all(axis=1)):
+        who = count if some else "all"
+        return f"{who} boxes are ({', '.join(f'{value:+.3g}' for value in usual)}) px off, x1, y1, x2, y2"
     sizes = old[:, 2:] - old[:, :2]
-    if most((np.abs(new - np.hstack([old[:, :2], sizes])) <= 2 * SAME).all(axis=1)):
-        return "the boxes are x, y, width, height of the baseline's boxes, taken as corners"
-    if most((np.abs(new - np.hstack([old[:, :2], old[:, :2] + old[:, 2:]])) <= 2 * SAME).all(axis=1)):
-        return "the boxes are the corners of the baseline's boxes, taken as x, y, width, height"
+    if _most((np.abs(new - np.hstack([old[:, :2], sizes])) <= 2 * SAME).all(axis=1)):
+        return f"the boxes are x, y, width, height of the baseline's boxes, taken as corners{some}"
+    if _most((np.abs(new - np.hstack([old[:, :2], old[:, :2] + old[:, 2:]])) <= 2 * SAME).all(axis=1)):
+        return f"the boxes are the corners of the baseline's boxes, taken as x, y, width, height{some}"
     for words, rounding in (("rounded", np.rint), ("cut", np.floor)):
-        if most((np.abs(new - rounding(old)) <= SAME).all(axis=1)):
-            return f"the boxes are {words} to whole pixels"
+        if _most((np.abs(new - rounding(old)) <= SAME).all(axis=1)):
+            return f"the boxes are {words} to whole pixels{some}"
     ratios = (new[:, 2:] - new[:, :2]) / np.maximum(sizes, 1e-9)
     factor = np.median(ratios, axis=0)
-    if most((np.abs(ratios - factor) <= 2e-3).all(axis=1)) and (np.abs(factor - 1) > 2e-3).any():
-        return f"the boxes are {factor[0]:.3g} times as wide and {factor[1]:.3g} times as high"
+    if _most((np.abs(ratios - factor) <= 2e-3).all(axis=1)) and (np.abs(factor - 1) > 2e-3).any():
+        return f"the boxes are {factor[0]:.3g} times as wide and {factor[1]:.3g} times as high{some}"
     lost = (new[:, :2] >= old[:, :2] - SAME).all(axis=1) & (new[:, 2:] <= old[:, 2:] + SAME).all(axis=1)
-    how = ", and lie within the baseline's boxes" if most(lost) else ""
-    return f"{differ.sum()} of {len(off)} boxes differ by up to {np.abs(off).max():.3g} px{how}"
+    how = ", and lie within the baseline's boxes" if _most(lost) else ""
+    return f"{count} boxes differ by up to {np.abs(off).max():.3g} px{how}"
 
 
 def _describe_scores(new: Floating, old: Floating) -> str | None:
@@ -132,18 +152,22 @@ def _describe_scores(new: Floating, old: Floating) -> str | None:
 
 def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> str | None:
     """Return how crop areas differ from those of the baseline; None if they do not."""
-    ratios = new.crop_areas.astype(np.float64) / np.maximum(old.crop_areas, 1e-9)
-    if (np.abs(ratios - 1) <= 1e-3).all():
+    before = np.maximum(old.crop_areas.astype(np.float64), 1e-9)
+    ratios, differ = new.crop_areas / before, np.abs(new.crop_areas - old.crop_areas) > 1e-3 * before
+    if not differ.any():
         return None
-    if (np.abs(new.crop_areas / np.maximum(new.sizes.prod(axis=1), 1e-9) - 1) <= 1e-3).mean() >= MOST:
-        return "the crop areas are those of the boxes, without padding and aspect ratio"
+    count = f"{differ.sum()} of {len(ratios)} people"
+    some = "" if differ.all() else f" ({count})"
+    ratios, areas, sizes = ratios[differ], new.crop_areas[differ], new.sizes[differ]
+    if _most(np.abs(areas / np.maximum(sizes.prod(axis=1), 1e-9) - 1) <= 1e-3):
+        return f"the crop areas are those of the boxes, without padding and aspect ratio{some}"
     usual = float(np.median(ratios))
-    if (np.abs(ratios / usual - 1) <= 2e-3).mean() >= MOST:
+    if _most(np.abs(ratios / usual - 1) <= 2e-3) and (len(ratios) > 1 or not some):
         padding = protocol.crop.padding * np.sqrt(usual)
-        return f"the crops have a padding of {padding:.3g}, those of the baseline {protocol.crop.padding:g}"
-    if (np.abs(new.crop_areas / padded_sizes(new.sizes, protocol.crop).prod(axis=1) - 1) <= 1e-3).mean() >= MOST:
-        return "the crop areas are those of the boxes with padding, and the baseline's are not"
-    return f"the crop areas of {(np.abs(ratios - 1) > 1e-3).sum()} of {len(ratios)} people differ"
+        return f"the crops have a padding of {padding:.3g}, those of the baseline {protocol.crop.padding:g}{some}"
+    if _most(np.abs(areas / np.maximum(padded_sizes(sizes, protocol.crop).prod(axis=1), 1e-9) - 1) <= 1e-3):
+        return f"the crop areas are those of the boxes with padding, and the baseline's are not{some}"
+    return f"the crop areas of {count} differ"
 
 
 def _describe_keypoint_scores(off: Float64) -> str | None:

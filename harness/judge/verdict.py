@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.record import JudgedClaim, Noise, Record, Status, Verdict
+from harness.run_folder import RunSpec
 from harness.suites.schema import Claim, Metric, Row
 
 # From good to bad; a row's verdict is that of the worst metric that its table prints.
@@ -109,6 +110,12 @@ def judge_run(
     claims = [claim for claim in row.claims if claim.run == run or (alone and claim.run is None)]
     judged = judge_claims(claims, metrics, measured, status, [noise] if noise else [])
     return judged, overall(judged, status)
+
+
+def judge_again(record: Record, spec: RunSpec) -> Record:
+    """Return a run's record with the claims and the verdict that follow from its metrics, its noise and its spec."""
+    claims, verdict = judge_run(spec.row, spec.run, spec.metrics, record.metrics, record.status, record.noise)
+    return record.model_copy(update={"claims": claims, "verdict": verdict})
 
 
 def judge_row(row: Row, metrics: Mapping[str, Metric], records: Sequence[Record]) -> tuple[list[JudgedClaim], Verdict]:

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import ObtainError, UsageError, first_problems
 from harness.files import read_json
+from harness.judge.verdict import judge_again
 from harness.protocol import Protocol
 from harness.record import Record
-from harness.run_folder import MEND, RunFolder
+from harness.run_folder import MEND, RunFolder, RunSpec
 
 
 class Gpu(BaseModel):
@@ -97,6 +98,11 @@ def read_results(folders: Sequence[Path]) -> Results:
             if broken := run.broken_seal(record):
                 changed.append(f"{broken}\n  {MEND}")
                 continue
+            if run.spec.is_file():
+                try:
+                    record = judge_again(record, RunSpec.load(run.spec))
+                except ObtainError as error:
+                    problems.append(str(error))
             protocol, environment = None, None
             if run.protocol.is_file() or record.metrics:
                 try:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import DifferenceError, ObtainError, UsageError
 from harness.files import read_json
 from harness.judge.comparison import Comparison, Pair, Paired, RecordedRun, compare
+from harness.judge.verdict import judge_again
 from harness.protocol import Protocol
 from harness.record import Record
-from harness.run_folder import MEND, RunFolder
+from harness.run_folder import MEND, RunFolder, RunSpec
 from harness.suites.load import names_of, row_matches, row_patterns, unmatched_patterns
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def _read(folder: RunFolder) -> RecordedRun:
     outcome = RecordedRun(record)
     if outcome.broken:  # other files in its folder may be from an earlier run
         return outcome
+    if folder.spec.is_file():
+        record = judge_again(record, RunSpec.load(folder.spec))
     environment: Any = read_json(folder.environment, "the environment", "make the run with `harness run`")
     if not isinstance(environment, dict):
         raise ObtainError(f"the environment is damaged: {folder.environment}", "repeat the run")

@@ -101,7 +101,7 @@ def _of_boxes(found: Floating, expected: Floating) -> Iterator[str]:
     if not differ.any():
         return
     usual = np.median(off, axis=0)
-    if (np.abs(off - usual) <= SAME).all(axis=1).mean() >= MOST:
+    if differ.mean() >= MOST and (np.abs(off - usual) <= SAME).all(axis=1).mean() >= MOST:
         yield f"the boxes are ({', '.join(f'{value:+.3g}' for value in usual)}) px off those of the data set"
     else:
         some = f"{differ.sum()} of {len(off)} people"
@@ -121,7 +121,11 @@ def _of_keypoints(predictions: Predictions, protocol: Protocol) -> Iterator[str]
         return
     size = np.array(protocol.decoder.heatmap_size)
     corners, sizes = crop_regions_of(predictions, protocol)
-    scale = sizes / size
+    sized = (sizes > 0).all(axis=(1, 2))
+    if not sized.any():
+        return
+    corners, keypoints = corners[sized], keypoints[sized]
+    scale = sizes[sized] / size
     places = (keypoints - corners) / scale
     quarters = _on_grid(places).all()
     if protocol.decoder.codec != "msra":

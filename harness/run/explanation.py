@@ -101,7 +101,7 @@ def explain(
             skipped.append(Skipped(change=alternative.change, reason=str(error.args[0])))
 
     def judged(changes: Sequence[TriedSetting], measured: Metrics) -> Trial:
-        return make_trial(changes, claims, suite.metrics, measured)
+        return make_trial(changes, claims, suite.metrics, measured, record.noise if record else None)
 
     run_itself = judged((), as_run.measured)
     trials = [judged(one.changes, one.measured) for one in tried]

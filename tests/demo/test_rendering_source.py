@@ -76,7 +76,7 @@ def test_nothing_is_left_of_a_rendering_that_fails(tmp_path: Path, monkeypatch: 
 
 def test_other_pixels_are_no_ground_for_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "SEED", 1)
-    with pytest.raises(ObtainError, match=f"renders other data than the claims were measured on: {ANNOTATIONS}"):
+    with pytest.raises(ObtainError, match=f"renders data that differ from the data of the claims: {ANNOTATIONS}"):
         obtain(item_of(tmp_path), tmp_path, quiet)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RunError
-from harness.judge.comparison import Comparison, Paired, RecordedRun, RunComparison, compare
+from harness.judge.comparison import Comparison, Paired, RecordedRun, RunComparison, compare, condition_changes
 from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
@@ -255,6 +255,13 @@ def test_a_changed_protocol_with_a_movement() -> None:
         "weights.sha256": ("c" * 64, "d" * 64),
         "verdict": ("reproduced", "differs"),
     }
+
+
+def test_overrides_that_earlier_versions_did_not_record() -> None:
+    none = outcome(protocol=PROTOCOL.model_copy(update={"overrides": None}))
+    some = outcome(protocol=PROTOCOL.model_copy(update={"overrides": ("model.test_cfg.flip_test = false",)}))
+    assert [change.field for change in condition_changes(some, none)] == ["overrides"]
+    assert condition_changes(some, outcome()) == ()
 
 
 def test_changes_that_should_not_matter() -> None:

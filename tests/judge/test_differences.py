@@ -47,7 +47,13 @@ def change(field: str, was: Any = 1, now: Any = 2) -> Change:
             [],
             ("map back to the image", "likely"),
         ),
-        (moved(same_scores=True, motions=[("rounded", "cut in the heatmap", True)]), [], ("decoding", "likely")),
+        (moved(same_scores=True, motions=[("rounded", "cut to px of the heatmap", True)]), [], ("decoding", "likely")),
+        (moved(same_scores=True, motions=[("rounded", "cut to px of the vectors", True)]), [], ("decoding", "likely")),
+        (
+            moved(same_scores=True, motions=[("rounded", "cut to px of the crop", True)]),
+            [],
+            ("map back to the image", "likely"),
+        ),
         (moved(same_scores=True, motions=[("keypoint order", "7 and 8", True)]), [], ("keypoint order", "likely")),
         (moved(motions=[("mirrored", "within their crops", True)]), [], ("flip test", "likely")),
         (moved(motions=[IRREGULAR, ("shifted", "by (+0.2, +0), along x only", False)]), [], ("flip test", "possible")),
@@ -71,6 +77,39 @@ def test_what_the_predictions_speak_against_is_no_cause() -> None:
     assert "weights" not in dict(answers(moved(same_scores=True), change("weights.sha256")))
     assert "flip test" not in dict(answers(observed(only_old=3), change("flip.shift")))
     assert "boxes" not in dict(answers(moved(), change("boxes.score_threshold")))
+
+
+def part(sha256: str, images: str = "val") -> dict[str, Any]:
+    return {"dataset": "AicDataset", "annotations": {"path": "a.json", "sha256": sha256}, "images": images}
+
+
+def test_annotations_of_any_data_set_of_a_pool_are_ground_truth() -> None:
+    def causes(now: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+        change_of_parts = change("dataset.parts", [part("1"), part("2")], now)
+        return [(one.kind, one.certainty, one.text) for one in conclude(observed(), [change_of_parts])[0]]
+
+    text = "dataset.parts.1.annotations.sha256 was 2 and is 3"
+    assert causes([part("1"), part("3")])[0] == ("ground truth", "shown", text)
+    assert "ground truth" not in {kind for kind, _, _ in causes([part("1"), part("2", "train")])}
+    assert "ground truth" not in {kind for kind, _, _ in causes([part("1")])}
+    assert answers(observed(), change("scoring.headboxes.sha256", "1", "2"))[0] == ("ground truth", "shown")
+
+
+def test_overrides_are_a_cause_of_other_predictions() -> None:
+    overrides = change("overrides", None, ["model.backbone.out_indices = [1]"])
+    (cause,), untold = conclude(moved(), [overrides])
+    assert (cause.kind, cause.certainty, untold) == ("config", "likely", None)
+    assert cause.text == "overrides was None and is ['model.backbone.out_indices = [1]']"
+    assert answers(observed(only_old=9), overrides)[0] == ("config", "likely")
+    assert "config" not in dict(answers(observed(), overrides))  # the protocol has all settings of scoring
+    both = answers(moved(), overrides, change("flip.enabled", True, False))
+    assert both == [("flip test", "likely"), ("config", "possible")]
+
+
+def test_other_content_of_a_few_images_is_no_other_map_back() -> None:
+    few: dict[str, Any] = {"moved_people": 3, "moved_images": 1, "whole_images": True}
+    assert answers(moved(**few), change("image_content")) == [("image content", "likely")] * 2
+    assert answers(moved(**few, same_scores=True)) == [("decoding", "likely")]  # the heatmaps are the same
 
 
 def test_two_that_differ_are_both_named() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.motion import Sides, motions
-from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of
+from harness.judge.moved_keypoints import COCO_PAIRS, OPENPOSE, crop_regions_of, keypoint_moves
 from harness.predictions import Predictions
 from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, PoseSelection, Protocol
 
@@ -63,10 +63,13 @@ def in_heatmap(function: Callable[[Any], Any]) -> Callable[[Predictions], Any]:
     return move
 
 
-def found(move: Callable[[Predictions], Any], old: Predictions | None = None) -> list[tuple[str, str, bool]]:
+def found(
+    move: Callable[[Predictions], Any], old: Predictions | None = None, decoder: Decoder = PROTOCOL.decoder
+) -> list[tuple[str, str, bool]]:
     old = old or drawn()
     new = replace(old, keypoints=move(old))
-    return [(one.kind, one.text, one.exact) for one in motions(Sides.of(new, old, PROTOCOL))]
+    protocol = PROTOCOL.model_copy(update={"decoder": decoder})
+    return [(one.kind, one.text, one.exact) for one in motions(Sides.of(new, old, protocol))]
 
 
 def along_x(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -169,3 +172,113 @@ def test_few_that_jump_do_not_hide_a_rule() -> None:
 
     assert found(move)[0][0] == "shifted"
     assert found(lambda made: move(made) + np.where(np.arange(60) < 6, 30, 0)[:, None, None])[0][0] == "irregular"
+
+
+def of_few(move: Callable[[Predictions], Any], count: int) -> Callable[[Predictions], Any]:
+    """Return a move of the first people alone."""
+
+    def few(made: Predictions) -> Any:
+        keypoints = made.keypoints.copy()
+        keypoints[:count] = move(made)[:count]
+        return keypoints
+
+    return few
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_few_that_moved_are_not_judged_by_the_others(count: int) -> None:
+    """With 60 people or 3000, most keypoints have not moved; that is no motion."""
+    old = drawn(3000)
+    noise = np.random.default_rng(0).normal(0, 30, old.keypoints.shape)
+    ((kind, text, exact),) = found(of_few(lambda made: made.keypoints + noise, count), old)
+    assert (kind, exact) == ("irregular", False)
+    assert text.startswith(f"{'0.03' if count == 1 else '2'} % of the keypoints moved, the median")
+
+
+@pytest.mark.parametrize(
+    ("move", "kind", "words"),
+    [
+        (lambda made: made.keypoints[:, list(COCO_PAIRS)], "keypoint order", "left and right are exchanged"),
+        (lambda made: made.keypoints + 1, "shifted", "moved by (+1, +1) px of the image"),
+        (in_heatmap(np.floor), "rounded", "cut to whole pixels of the heatmap"),
+        (in_heatmap(lambda at: at * HEATMAP / (HEATMAP - 1)), "grown", "x by 1.021 about"),
+    ],
+)
+def test_rule_of_few(move: Callable[[Predictions], Any], kind: str, words: str) -> None:
+    ((found_kind, text, exact),) = found(of_few(move, 5), drawn(300))
+    assert (found_kind, exact) == (kind, True)
+    assert words in text
+
+
+def test_one_keypoint_of_a_person_is_no_rule() -> None:
+    """Every single keypoint is moved by some vector; the others of the same people have not moved."""
+
+    def first(made: Predictions) -> Any:
+        keypoints = made.keypoints.copy()
+        keypoints[:, 3] += 5
+        return keypoints
+
+    assert [kind for kind, _, _ in found(first)] == ["irregular"]
+    assert [kind for kind, _, _ in found(of_few(first, 1))] == ["irregular"]
+
+
+def test_people_whose_crop_has_no_size_are_left_out_of_the_fit() -> None:
+    old = drawn()
+    boxes = old.boxes.copy()
+    boxes[0] = 10
+    old = replace(old, boxes=boxes)
+    noise = np.random.default_rng(0).normal(0, 2, old.keypoints.shape)
+    assert found(lambda made: made.keypoints + noise, old)[0][0] == "irregular"
+    assert found(lambda made: made.keypoints + 1, old)[0][0] == "shifted"
+    ((kind, text, _),) = found(of_few(lambda made: made.keypoints + noise, 1), old)
+    assert (kind, text) == ("irregular", "only keypoints of people whose crop has no size moved")
+
+
+@pytest.mark.filterwarnings("error")
+def test_keypoints_in_a_crop_without_size_stay_numbers() -> None:
+    old = drawn(3)
+    boxes = old.boxes.copy()
+    boxes[0] = 10
+    for setting, move in keypoint_moves(PROTOCOL):
+        assert np.isfinite(move(replace(old, boxes=boxes), PROTOCOL).keypoints).all(), setting
+
+
+SIMCC = Decoder(codec="simcc", simcc_split_ratio=2, simcc_lengths=(384, 512))
+DARK = Decoder(codec="dark", heatmap_size=(48, 64), blur_kernel_size=11)
+
+
+def on_vectors(made: Predictions) -> Predictions:
+    """Return people with keypoints on whole px of SimCC's vectors."""
+    return replace(made, keypoints=in_heatmap(lambda at: np.rint(at * 8) / 8)(made))
+
+
+def some_moved(made: Predictions) -> Any:
+    """Move two keypoints in three by half a pixel of the crop, and none of the others."""
+    return in_heatmap(lambda at: at + 0.125 * (np.arange(17) % 3 > 0)[:, None])(made)
+
+
+@pytest.mark.parametrize("move", [lambda made: made.keypoints + noise_of(made, 0.05), some_moved])
+@pytest.mark.parametrize(("made", "decoder"), [(drawn(), PROTOCOL.decoder), (on_vectors(drawn(decoder="fine")), SIMCC)])
+def test_what_the_codec_always_gives_is_no_rounding(
+    move: Callable[[Predictions], Any], made: Predictions, decoder: Decoder
+) -> None:
+    """MSRA's keypoints are on quarters of heatmap pixels, here whole pixels of the crop; SimCC's on its vectors."""
+    assert found(move, made, decoder)[0][0] == "irregular"
+    assert motions_from(move, made, decoder) == "irregular"
+
+
+def noise_of(made: Predictions, far: float) -> Any:
+    return np.random.default_rng(0).normal(0, far, made.keypoints.shape)
+
+
+def motions_from(move: Callable[[Predictions], Any], made: Predictions, decoder: Decoder) -> str:
+    """Return the kind of the motion back from the moved keypoints."""
+    return found(lambda _: made.keypoints, replace(made, keypoints=move(made)), decoder)[0][0]
+
+
+def test_other_codecs_are_rounded_to_these_grids() -> None:
+    fine = drawn(decoder="fine")
+    ((kind, text, _),) = found(in_heatmap(lambda at: np.rint(4 * at) / 4), fine, DARK)
+    assert (kind, "rounded to quarters of pixels of the heatmap" in text) == ("rounded", True)
+    ((kind, text, _),) = found(in_heatmap(lambda at: np.floor(4 * at) / 4), on_vectors(fine), SIMCC)
+    assert (kind, "cut to whole pixels of the crop" in text) == ("rounded", True)

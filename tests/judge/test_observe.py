@@ -17,15 +17,15 @@ from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
 
 
-def made() -> Predictions:
-    people = drawn()
+def made(count: int = 60) -> Predictions:
+    people = drawn(count)
     rng = np.random.default_rng(3)
     areas = padded_sizes(people.boxes[:, 2:] - people.boxes[:, :2], PROTOCOL.crop).prod(axis=1)
     return replace(people, crop_areas=areas, box_scores=rng.uniform(0, 1, len(people)).astype(np.float32))
 
 
-def seen(change: Callable[[Predictions], Predictions]) -> Observed:
-    old = made()
+def seen(change: Callable[[Predictions], Predictions], old: Predictions | None = None) -> Observed:
+    old = old or made()
     new = change(old)
     return observe(new, old, pair_people(new, old), PROTOCOL, ({"AP": 0.5}, {"AP": 0.5}))
 
@@ -56,6 +56,30 @@ def test_threshold_of_box_scores() -> None:
     assert observed.threshold is not None
     assert old.box_scores[old.box_scores < 0.3].max() < observed.threshold < old.box_scores[old.box_scores >= 0.3].min()
     assert observed.only_old == (old.box_scores < 0.3).sum()
+
+
+def test_few_boxes_and_areas_that_differ() -> None:
+    """Most boxes and areas are the same, which is no difference of all of them."""
+
+    def changed(values: Any, new: Any, count: int = 6) -> Any:
+        return np.concatenate([new[:count], values[count:]])
+
+    old = drawn(400).boxes
+    noise = np.random.default_rng(0).uniform(3, 9, old.shape) * [-1, -1, 1, 1]
+    assert (describe_boxes(changed(old, old + noise), old) or "").startswith("6 of 400 boxes differ by up to ")
+    moved = describe_boxes(changed(old, old + 2), old)
+    assert moved == "6 of 400 boxes are (+2, +2, +2, +2) px off, x1, y1, x2, y2"
+    rounded = describe_boxes(changed(old, np.rint(old)), old)
+    assert rounded == "the boxes are rounded to whole pixels (6 of 400 boxes)"
+
+    def areas(count: int) -> str | None:
+        smaller = np.float32((1.1 / 1.25) ** 2)
+        return seen(
+            lambda old: replace(old, crop_areas=changed(old.crop_areas, old.crop_areas * smaller, count)), made(400)
+        ).areas
+
+    assert areas(6) == "the crops have a padding of 1.1, those of the baseline 1.25 (6 of 400 people)"
+    assert areas(1) == "the crop areas of 1 of 400 people differ"
 
 
 def test_people_twice() -> None:
@@ -106,6 +130,12 @@ def test_areas(function: Callable[[Predictions], Any], words: str) -> None:
     assert not observed.same_predictions
 
 
+def test_crops_without_size_are_the_same() -> None:
+    old = made()
+    old = replace(old, crop_areas=np.where(np.arange(60) < 2, 0, old.crop_areas).astype(np.float32))
+    assert seen(lambda old: replace(old, keypoints=old.keypoints + 1), old).areas is None
+
+
 def test_scores_alone() -> None:
     observed = seen(lambda old: replace(old, keypoint_scores=old.keypoint_scores**2))
     assert observed.motions == []
@@ -135,3 +165,47 @@ def test_images_with_other_predictions() -> None:
 
     observed = seen(turned)
     assert (observed.moved_people, observed.moved_images, observed.images, observed.whole_images) == (3, 1, 20, True)
+
+
+def of_one_image(change: Callable[[Predictions], Predictions]) -> Callable[[Predictions], Predictions]:
+    """Return a change of the three people of one image in a hundred."""
+
+    def few(old: Predictions) -> Predictions:
+        new, here = change(old), old.image_ids == 2
+        keypoints = np.where(here[:, None, None], new.keypoints, old.keypoints)
+        scores = np.where(here[:, None], new.keypoint_scores, old.keypoint_scores)
+        return replace(old, keypoints=keypoints, keypoint_scores=scores)
+
+    return few
+
+
+def test_scores_of_few_are_compared_where_predictions_differ() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 30, (300, 17, 2))
+    swapped = [*range(7), 8, 7, *range(9, 17)]
+    old = made(300)
+    black = seen(
+        of_one_image(
+            lambda old: replace(old, keypoints=old.keypoints + noise, keypoint_scores=old.keypoint_scores / 2)
+        ),
+        old,
+    )
+    assert not black.same_scores
+    assert black.score_change == pytest.approx(0.5)
+    assert [(kind, exact) for kind, _, exact in black.motions] == [("irregular", False)]
+    assert black.motions[0][1].endswith(" (3 of 300 people in 1 of 100 images)")
+    moved = seen(of_one_image(lambda old: replace(old, keypoints=old.keypoints + 1)), old)
+    assert moved.same_scores
+    assert moved.motions == [
+        ("shifted", "all keypoints are moved by (+1, +1) px of the image (3 of 300 people in 1 of 100 images)", True)
+    ]
+    ordered = seen(
+        of_one_image(
+            lambda old: replace(
+                old, keypoints=old.keypoints[:, swapped], keypoint_scores=old.keypoint_scores[:, swapped]
+            )
+        ),
+        old,
+    )
+    assert ordered.same_scores  # after reordering
+    assert ordered.motions[0][0] == "keypoint order"

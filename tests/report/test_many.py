@@ -143,8 +143,8 @@ def test_units_of_their_own(many_site: Site) -> None:
 def test_many_keypoints_are_cut_to_the_worst(many_site: Site) -> None:
     standing = standing_of(many_site, "deepfashion2")
     page = page_of(many_site, "deepfashion2", standing.row.id)
-    assert "The 20 of 294 keypoints found least" in text_of(page)
-    table = page.read_text(encoding="utf-8").split("keypoints found least")[1].split("</table>")[0]
+    assert "The table has the 20 of 294 keypoints that are found least often" in text_of(page)
+    table = page.read_text(encoding="utf-8").split("keypoints that are found least often")[1].split("</table>")[0]
     found = [float(share) for share in re.findall(r"<th>[^<]+(?:<td>[^<]*){3}<td>([\d.]+)", table)]
     diagnosis = Diagnosis.load(standing.results["val"].folder.diagnosis)
     shares = sorted(keypoint.tally.found or 0.0 for keypoint in diagnosis.keypoints)

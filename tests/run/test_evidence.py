@@ -20,7 +20,7 @@ from harness.predict.networks import normalise
 from harness.predict.sources.mmpose import PLUGIN as MMPOSE
 from harness.predictions import Predictions
 from harness.protocol import Compute, Protocol
-from harness.run.evidence import evidence
+from harness.run.evidence import _of_boxes, evidence
 from harness.suites.configs import load_config
 from harness.suites.ledger import read_protocol
 from harness.suites.load import load_suite
@@ -111,6 +111,23 @@ def test_what_is_odd_is_seen(
     right: Made, samples: Path, change: Callable[[Predictions, Protocol], Predictions], words: str
 ) -> None:
     assert any(words in one for one in evidence(change(*right), right[1], samples))
+
+
+def test_a_few_other_boxes_are_not_all_moved_by_zero() -> None:
+    expected = np.random.default_rng(0).uniform(0, 100, (400, 4))
+    few = expected.copy()
+    few[:4] += [[-3], [5], [7], [9]]
+    assert list(_of_boxes(few, expected)) == [
+        "the boxes of 4 of 400 people are not those of the data set, by up to 9 px"
+    ]
+
+
+def test_people_whose_crop_has_no_size_are_on_no_grid(right: Made, samples: Path) -> None:
+    made, protocol = right
+    boxes, keypoints = made.boxes.copy(), made.keypoints.copy()
+    boxes[::2], keypoints[::2] = 10, 10
+    odd = evidence(replace(made, boxes=boxes, keypoints=keypoints), protocol, samples)
+    assert [one for one in odd if "keypoints" in one] == []
 
 
 def test_finer_decoders_are_told_from_quarters(right: Made, samples: Path) -> None:

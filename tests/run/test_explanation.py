@@ -21,7 +21,7 @@ from harness.metrics.match import evaluate
 from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
 from harness.protocol import Compute, PoseSelection, Protocol
-from harness.record import Record
+from harness.record import Noise, Record, Variant
 from harness.report.explanation import explanation_text
 from harness.run.explanation import explain
 from harness.run.plan import Settings
@@ -234,6 +234,17 @@ def test_run_as_claimed_needs_no_explanation(right: Made, settings: Settings) ->
     assert explanation.as_run.distance < len(PUBLISHED) / 2 + 1e-9
     assert all(len(trial.changes) == 1 for trial in explanation.trials)
     assert "flip test" in explanation.not_tried
+
+
+def test_claims_within_the_measured_noise_need_no_explanation(right: Made, settings: Settings) -> None:
+    claims = [claim.model_copy(update={"value": claim.value - 0.003}) for claim in claims_of(right, settings)]
+    assert not explained(right, claims, settings).as_run.matches_claims
+    noise = Noise(variants=[Variant(change="batch size 1", differences=dict.fromkeys(PUBLISHED, 0.003))])
+    record = Record(suite="coco", row=ROW.id, run="val", label="X", status="complete", verdict="differs", noise=noise)
+    write_json(RunFolder(settings.out / "coco" / ROW.id / "val").record, record.model_dump(mode="json"))
+    as_run = explained(right, claims, settings).as_run
+    assert as_run.verdict == "within noise"
+    assert as_run.matches_claims
 
 
 def test_nothing_lands_on_an_impossible_claim(right: Made, settings: Settings) -> None:

@@ -14,10 +14,11 @@ from conftest import Harness
 
 from harness import load_results
 from harness.errors import ObtainError
+from harness.files import content_key
 from harness.predict.crops import read_image
 from harness.predictions import Predictions
-from harness.record import Record
-from harness.run_folder import MEND
+from harness.record import MEASURED, Record
+from harness.run_folder import MEND, RunFolder
 
 RUN = Path("demo/litehrnet-18-mpii-128x128/val")
 ROWS = ("--rows", "*mpii*")
@@ -44,6 +45,13 @@ def moved_keypoints(run: Path) -> None:
 def edited_metric(run: Path) -> None:
     record = json.loads((run / "record.json").read_text())
     record["metrics"]["PCKh@0.5"] += 0.01
+    (run / "record.json").write_text(json.dumps(record))
+
+
+def edited_image_content(run: Path) -> None:
+    record = json.loads((run / "record.json").read_text())
+    assert record["image_content"]
+    record["image_content"] = None
     (run / "record.json").write_text(json.dumps(record))
 
 
@@ -102,10 +110,30 @@ def lost_protocol(run: Path) -> None:
     (run / "protocol.json").unlink()
 
 
+def test_readers_judge_again(harness: Harness, made: Path, tmp_path: Path) -> None:
+    """Claims and verdicts follow from what the seal covers and the suite, so it does not cover them."""
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    path = runs / RUN / "record.json"
+    record = json.loads(path.read_text())
+    assert record["verdict"] == "reproduced"
+    record["verdict"] = "differs"
+    for claim in record["claims"]:
+        claim["verdict"] = "differs"
+    path.write_text(json.dumps(record))
+    same = f"{RUN.as_posix()}   same\n\nGreen: 1 run: 1 same\n"
+    assert harness("compare", runs, made)[:2] == (0, same)
+    assert harness("compare", made, runs)[:2] == (0, same)
+    table = load_results(runs)
+    assert set(table["run_verdict"]) == {"reproduced"}
+    assert "differs" not in set(table["verdict"])
+
+
 @pytest.mark.parametrize(
     ("edit", "state"),
     [
         (edited_metric, "record was changed"),
+        (edited_image_content, "record was changed"),
         (edited_protocol, "protocol was changed"),
         (lost_protocol, "protocol is missing"),
     ],
@@ -174,6 +202,19 @@ def test_a_seal_without_its_protocol(harness: Harness, demo: Path, made: Path, t
     record.model_copy(update={"seal": seal}).save(runs / RUN / "record.json")
     assert harness("run", "demo", "--data", demo, "--out", runs, *ROWS)[0] == 0
     assert content(runs / RUN) == content(made / RUN)
+
+
+def test_a_seal_without_the_content_of_the_images(made: Path) -> None:
+    """Records of earlier versions stay valid: with a digest of the images that the seal does not cover, or without."""
+    folder = RunFolder(made / RUN)
+    record = Record.load(folder.record)
+    assert record.seal
+    measured = record.model_dump(mode="json", include=set(MEASURED - {"image_content"}))
+    seal = record.seal.model_copy(update={"measured": content_key(measured)})
+    for content in (record.image_content, None):
+        earlier = record.model_copy(update={"seal": seal, "image_content": content})
+        assert (folder.broken_seal(earlier), folder.damage(earlier)) == (None, None)
+        assert folder.broken_seal(earlier.model_copy(update={"images": 1}))
 
 
 def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:

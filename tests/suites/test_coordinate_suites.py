@@ -191,7 +191,7 @@ def _config(row: Row) -> Path:
 @pytest.fixture
 def reference() -> list[dict[str, Any]]:
     """Return each printed row, transcribed from MMPose's pages, metafiles and configs."""
-    path = SAMPLES.parents[1] / "reference" / "zoo_simcc.json"
+    path = SAMPLES.parent.parent / "reference" / "zoo_simcc.json"
     if not path.is_file():
         pytest.skip("no transcription of MMPose's pages: HARNESS_SAMPLES names no folder with one near it")
     return list(json.loads(path.read_text()))

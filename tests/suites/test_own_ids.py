@@ -120,7 +120,7 @@ def test_hints_name_the_suite_by_its_file(tmp_path: Path, harness: Any) -> None:
     hands.suite.write_text(hands.suite.read_text().replace("sha256: null", 'sha256: "01234567"'))
     code, output, _ = harness("run", "own/mine.yaml", "--data", hands.data, "--offline", "--out", tmp_path / "out")
     assert code == 3
-    assert "net.pth has sha256 9a129038, the suite states 01234567" in output
+    assert "net.pth has sha256 9a129038, but the suite states 01234567" in output
     assert "1 row is not done\n" in output
     assert "harness fetch" not in output
     (hands.data / "hands" / "val.json").unlink()
