@@ -212,6 +212,35 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
+def distinct_images(ids: Integers) -> Indices:
+    """Return the indices of the distinct images, [n]; an image without an id is one.
+
+    COCO's index is a dict by id: the last image with an id is used, at the place of the first.
+    """
+    last: dict[object, int] = {}
+    for row, (image_id, known) in enumerate(zip(ids.values.tolist(), ids.known.tolist(), strict=True)):
+        last[image_id if known else ("no id", row)] = row
+    return np.array([*last.values()], np.intp)
+
+
+def by_image(coco: CocoFile) -> tuple[Indices, Indices]:
+    """Return the indices of images and of annotations, [N] each, of annotations whose image is listed.
+
+    The order is that of COCO's index: image by image, with an image's annotations in file order. `image_id` of all
+    annotations must be known.
+    """
+    images = distinct_images(coco.images.ids)
+    images = images[coco.images.ids.known[images]]
+    image_ids, person_images = coco.images.ids.values[images], coco.annotations.image_ids.values
+    order = np.argsort(person_images, kind="stable")
+    grouped = person_images[order]
+    starts, stops = np.searchsorted(grouped, image_ids), np.searchsorted(grouped, image_ids, side="right")
+    counts = stops - starts
+    places = np.repeat(np.arange(len(images)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return images[places], order[starts[places] + within]
+
+
 def image_positions(ids: Integers, wanted: Int64) -> Indices:
     """Return the indices, [N], of N image ids among those of I images: the last of a repeated id, -1 if absent."""
     known = np.flatnonzero(ids.known)

@@ -17,7 +17,7 @@ from harness.datasets.columns import FormError
 from harness.datasets.findings import inspect_detected, scored_files
 from harness.datasets.inspect.boxes import Detected
 from harness.datasets.inspect.images import ImageList, inspect_images
-from harness.datasets.inspect.people import Annotated, Rules
+from harness.datasets.inspect.people import Annotated
 from harness.datasets.inspect.problems import Problem
 from harness.datasets.interface import DataFiles
 from harness.datasets.lookup import dataset_class
@@ -80,11 +80,11 @@ def data_files(suite: Suite) -> list[DataFiles]:
         ObtainError: MMPose is not installed.
         SpecError: A config cannot be read.
     """
-    found: dict[tuple[str, str, Rules], DataFiles] = {}
+    found: dict[DataFiles, DataFiles] = {}
     for row in suite.rows:
         for run in row.runs.values() if not row.cannot_run else ():
             files = _run_files(load_config(suite, row, run))
-            key = files.annotations, files.images, files.rules
+            key = replace(files, boxes=(), ground_truth=False)
             former = found.get(key, files)
             found[key] = replace(
                 former,

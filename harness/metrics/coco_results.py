@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import numpy as np
 from harness.arrays import Float64, Int64
 from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
-from harness.metrics.detections import Detections, check_finite, keypoints_advice
+from harness.metrics.detections import Detections, are_numbers, check_finite, keypoints_advice
 
 Entries = list[dict[str, Any]]
 
 LARGEST_ID = 2**53
 _ADVICE = {
-    "bbox": "give all entries a box or none",
+    "bbox": "write x, y, width and height as numbers in all entries, or give none a box",
     "score": "write the confidence of the pose, or 1",
     "keypoints": "write x, y and score of each keypoint",
 }
@@ -86,6 +87,12 @@ def _categories(path: Path, entries: Entries) -> list[Any]:
     stated = [entry["category_id"] for entry in entries if "category_id" in entry]
     for number, entry in enumerate(entries if stated else []):
         _require(path, number, entry, "category_id", f'add "category_id": {brief(stated[0])}, as in other entries')
+    for number, category in enumerate(stated):
+        if type(category) is int and abs(category) >= LARGEST_ID:
+            raise ObtainError(
+                f"{path}: 'category_id' of entry {number} must be a whole number below 2^53, not {brief(category)}",
+                "write the number of its category in the annotations",
+            )
     whole = all(type(category) is int for category in stated)
     odd = next((number for number, category in enumerate(stated) if category != stated[0]), None)
     if odd is not None and not whole:
@@ -97,7 +104,7 @@ def _categories(path: Path, entries: Entries) -> list[Any]:
     return stated
 
 
-def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str]) -> Int64:
+def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str], field: str = "image_id") -> Int64:
     """Return the image ids [N] of entries, which messages call `what`; adds a warning for ids written as 1.0 or text.
 
     Raises:
@@ -106,7 +113,7 @@ def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str])
     image_ids = np.empty(len(entries), np.int64)
     odd = []
     for number, entry in enumerate(entries):
-        found: Any = entry.get("image_id")
+        found: Any = entry.get(field)
         is_number = isinstance(found, int) and not isinstance(found, bool)
         as_text = isinstance(found, str) and re.fullmatch(r"[0-9]{1,16}", found)
         is_whole = is_number or as_text or (isinstance(found, float) and found.is_integer())
@@ -114,16 +121,16 @@ def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str])
             name = "of this 'file_name'" if isinstance(found, str) else "it belongs to"
             slashes = " (with / for each \\)" if "\\" in str(found) else ""
             raise ObtainError(
-                f"{path}: 'image_id' of {what} {number} must be a whole number, not {brief(found)}",
+                f"{path}: '{field}' of {what} {number} must be a whole number, not {brief(found)}",
                 f"map by file_name: write the 'id' in the annotations of the image {name}{slashes}",
             )
         if not is_number:
             odd.append(number)
         image_ids[number] = int(found)
     if odd:
-        first = entries[odd[0]]["image_id"]
+        first = entries[odd[0]][field]
         warnings.append(
-            f"{path.name}: {len(odd)} times, 'image_id' is not written as a whole number, first in {what} {odd[0]}: "
+            f"{path.name}: {len(odd)} times, '{field}' is not written as a whole number, first in {what} {odd[0]}: "
             f"{brief(first)}, read as {int(first)}; write {int(first)}"
         )
     return image_ids
@@ -154,7 +161,8 @@ def _column(path: Path, entries: Entries, field: str, length: int | None = None)
         column = np.array([entry[field] for entry in entries], np.float64) if entries else np.empty(shape)
     except MALFORMED:
         column = np.empty(())
-    if column.shape == shape:
+    values = (entry[field] for entry in entries)
+    if column.shape == shape and are_numbers(values if length is None else chain.from_iterable(values)):
         return column
     number = next(number for number, entry in enumerate(entries) if not _fits(entry[field], shape[1:]))
     found = entries[number][field]
@@ -168,7 +176,7 @@ def _column(path: Path, entries: Entries, field: str, length: int | None = None)
 
 def _fits(value: Any, shape: tuple[int, ...]) -> bool:
     try:
-        return np.array(value, np.float64).shape == shape
+        return np.array(value, np.float64).shape == shape and are_numbers(value if shape else [value])
     except MALFORMED:
         return False
 

@@ -1,5 +1,6 @@
 """Poses to score, in the form of a COCO results file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.datasets.columns import NUMERIC
 from harness.errors import ObtainError
 
 
@@ -55,6 +57,11 @@ def check_finite(path: Path, field: str, values: Float64) -> None:
         )
 
 
+def are_numbers(values: Iterable[Any]) -> bool:
+    """Return whether all values of a JSON file are numbers or null, not texts, which NumPy converts to numbers."""
+    return set(map(type, values)) <= {*NUMERIC, type(None)}
+
+
 def keypoints_advice(found: Any, num_keypoints: int) -> str | None:
     """Return the advice for keypoints that are not [3 K] numbers; None for a value that is not a list."""
     if not isinstance(found, list):
@@ -63,6 +70,8 @@ def keypoints_advice(found: Any, num_keypoints: int) -> str | None:
         return "add a third number after each x and y: the score of the keypoint, or 1"
     if any(isinstance(value, list) for value in found):
         return "write all numbers in one list: x, y, score of the first keypoint, then of the next"
+    if len(found) == 3 * num_keypoints:
+        return f"write {len(found)} finite numbers, without quotes"
     if found and len(found) % 3 == 0:
         return f"these are {len(found) // 3} keypoints, but the data set has {num_keypoints}: score under its own suite"
     return f"write x, y and score of {num_keypoints} keypoints"

@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from harness.assets.dataset import data_file
 from harness.datasets.findings import find_problems, scored_files, usable
+from harness.datasets.inspect.people import Annotated
 from harness.errors import ObtainError, SpecError, UsageError, check_choice
 from harness.fields import Fields
 from harness.files import sha256_file, sha256_folder
@@ -160,7 +161,8 @@ def score_foreign(
     files = scored_files(protocol.dataset, protocol.annotations.path, scoring, names)
     digests = protocol.annotations.sha256, *(file.sha256 for file in scoring.files.values())
     annotated, problems = find_problems(files, data, digests)
-    warnings = [*_part_warnings(suite.dataset_of(row).counts, len(annotated.images.ids)), *usable(problems)]
+    counts = suite.dataset_of(row).counts_of(protocol.annotations.path)
+    warnings = [*_part_warnings(counts, annotated), *usable(problems)]
     outcome = family.score_foreign(ForeignFile(path, protocol, data, array))
     return ForeignScore(
         suite=suite.name,
@@ -174,14 +176,13 @@ def score_foreign(
     )
 
 
-def _part_warnings(counts: Counts | None, listed: int) -> list[str]:
-    """Return a warning if the annotations have fewer images, `listed`, than the suite states for the whole data set."""
-    if counts is None or counts.images is None or listed >= counts.images:
+def _part_warnings(counts: Counts, annotated: Annotated) -> list[str]:
+    """Return a warning if the annotations have fewer images or people than the suite states for the whole data set."""
+    found = (("images", len(annotated.images.ids), counts.images), ("people", annotated.people, counts.people))
+    parts = [f"{there:,} of {whole:,} {what}" for what, there, whole in found if whole is not None and there < whole]
+    if not parts:
         return []
-    return [
-        f"the annotations have {listed:,} of {counts.images:,} images: metrics of a part do not compare with published "
-        "values"
-    ]
+    return [f"the annotations have {parts[0]}: metrics of a part do not compare with published values"]
 
 
 def read_foreign_protocol(name: str, config: Config, data: Path) -> ForeignProtocol:

@@ -110,6 +110,20 @@ def score_people(
     )
 
 
+def warn_of_undefined(outcome: ForeignOutcome, metric: str) -> ForeignOutcome:
+    """Return the outcome with a warning if a mean of distances is undefined because people have no pose."""
+    covered = outcome.coverage
+    if covered is None or not covered.people_without_pose or outcome.metrics.get(metric, 0) is not None:
+        return outcome
+    if covered.metrics is not None and covered.metrics[metric] is None:
+        return outcome
+    warning = (
+        f"{metric} is undefined: {covered.people_without_pose} of {covered.people} people have no pose; write a pose "
+        "for each person"
+    )
+    return replace(outcome, warnings=(*outcome.warnings, warning))
+
+
 def scored_poses(image_ids: Int64, boxes: Float64 | None, keypoints: Float64, scores: Float64) -> Predictions:
     """Return poses with [N, K, 3] keypoints for rescoring and NMS, which MMPose computes in single precision.
 

@@ -79,7 +79,8 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
     # MATLAB 7.3 is HDF5 with the dimensions in reverse.
     reverse = path.suffix.lower() == ".mat" and any(isinstance(array, h5py.Dataset) for array in arrays.values())
     shapes = {key: array.shape[::-1] if reverse else array.shape for key, array in arrays.items()}
-    found = ", ".join(f"{key} {size}".strip() for key, size in shapes.items()) or "no array"
+    texts = {key: " of text" if array.dtype.kind in "US" else "" for key, array in arrays.items()}
+    found = ", ".join(f"{key} {size}{texts[key]}".strip() for key, size in shapes.items()) or "no array"
     if name is not None and name not in arrays:
         raise UsageError(f"{path} has no array '{name}'", f"found: {found}")
     fitting = [
@@ -104,7 +105,11 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
 
 
 def _array(value: Any) -> npt.NDArray[Any]:
+    """Return a JSON value as an array of numbers or, if it has texts, of texts; an empty one of objects if neither."""
     try:
-        return np.array(value, np.float64)
+        array = np.array(value)
+        if array.dtype.kind == "U" or any(isinstance(one, str) for one in array.flat if array.dtype.kind == "O"):
+            return array.astype(str)
+        return array.astype(np.float64)
     except MALFORMED:
         return np.empty((), object)

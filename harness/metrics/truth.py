@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64, positions, usable
-from harness.datasets.coco_file import CocoFile, read_coco
+from harness.datasets.coco_file import CocoFile, distinct_images, read_coco
 from harness.datasets.columns import Integers, Numbers
 from harness.datasets.labelled import KEYPOINTS_ADVICE
 from harness.errors import ObtainError, RunError, brief
@@ -118,7 +118,8 @@ def truth_of(path: Path, coco: CocoFile, num_keypoints: int, *, areas: bool = Fa
     for field, found in (("images", images), ("annotations", people)):
         if not len(found):
             raise ObtainError(f"{path}: '{field}' is empty")
-    image_rows = _last_of_each(_ids(path, "images", "id", images.ids))
+    _ids(path, "images", "id", images.ids)
+    image_rows = distinct_images(images.ids)
     rows = _effective(
         _ids(path, "annotations", "id", people.ids), _ids(path, "annotations", "image_id", people.image_ids)
     )
@@ -164,12 +165,6 @@ def _ids(path: Path, what: str, field: str, column: Integers) -> Int64:
         value = brief(column.odd.get(row, int(column.values[row])))
         raise ObtainError(f"{path}: '{field}' in '{what}' must be a non-negative integer, not {value}")
     return column.values
-
-
-def _last_of_each(ids: Int64) -> Indices:
-    """Return the last row of each id, in the order of first occurrence, as in COCO's index, which is a dict by id."""
-    _, first, group = np.unique(ids, return_index=True, return_inverse=True)
-    return _last_rows(group)[np.argsort(first, kind="stable")]
 
 
 def _effective(ids: Int64, image_ids: Int64) -> Indices:

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,8 @@ def listed_images(annotations: Path, folder: Path, limit: int | None = None) -> 
         ObtainError: The annotation file is missing or malformed, or images are missing.
     """
     ids, names = read_coco(annotations).listed(annotations)
-    images = {image: folder / name for image, name in zip(ids[:limit].tolist(), names[:limit], strict=True)}
+    files = {image: folder / name for image, name in zip(ids.tolist(), names, strict=True)}
+    images = dict(islice(files.items(), limit))
     check_images(images)
     return images
 

@@ -8,6 +8,7 @@ from typing import Any
 from harness.errors import ObtainError
 from harness.metrics.diagnosis.model import Diagnosis, Keypoint
 from harness.plugins import plugin
+from harness.protocol import DatasetPool
 from harness.report import numbers
 from harness.report.cases import Gallery, Room, gallery, limbs
 from harness.report.command import reproduce_command
@@ -231,7 +232,9 @@ def _errors(
     figures = [histogram_figure(diagnosis, family.similarity), *chart_figures(family.charts(diagnosis))]
     names = [keypoint.name for keypoint in diagnosis.keypoints]
     joined = limbs(result.protocol.dataset, names) if result.protocol else ()
-    images = data / standing.suite.dataset_of(standing.row).images if data else None
+    pooled = result.protocol is not None and isinstance(result.protocol.dataset, DatasetPool)
+    folder = "" if pooled else standing.suite.dataset_of(standing.row).images  # a pool's names begin with the folder
+    images = data / folder if data else None
     shown = gallery(diagnosis, joined, images, room)
     return Errors(diagnosis, _least_found(diagnosis), family.similarity, tuple(figures), shown), None
 

@@ -6,11 +6,12 @@ from functools import cached_property
 from statistics import fmean
 
 from harness.errors import HarnessError
-from harness.judge.verdict import judge_row
+from harness.judge.verdict import judge_row, mean_metrics
 from harness.measures import Measure, is_measured, measure_of
 from harness.openmmlab import openmmlab_needed
 from harness.protocol import Protocol
 from harness.record import JudgedClaim, Verdict
+from harness.report.numbers import in_unit
 from harness.report.results import Result, by_row, current, speed_of
 from harness.report.sizes import Size, size_of
 from harness.suites.schema import Claim, Metric, Row, Suite
@@ -111,17 +112,27 @@ class Standing:
         claims = [claim for claim in self.row.claims if (claim.metric, claim.run) == (column.metric, column.run)]
         printed = next(iter(claims), None)
         held = closest([judged for judged in self.claims if judged.claim.run == column.run], column.metric)
-        shown = held is not None and self.has_numbers
+        metric = self.suite.metrics[column.metric]
+        value = held.measured if held else in_unit(self._metrics(column.run).get(column.metric), metric)
+        shown = self.has_numbers and (held is not None or value is not None)
         return Cell(
             name=name,
             of=column.metric,
-            metric=self.suite.metrics[column.metric],
+            metric=metric,
             printed=printed,
             held=held,
             rivals=tuple(claim for claim in claims if printed and claim.value != printed.value),
-            measured=held.measured if held and shown else None,
+            measured=value if shown else None,
             interval=self.interval(column.metric, column.run) if shown else None,
         )
+
+    def _metrics(self, subset: str | None) -> Mapping[str, float | None]:
+        """Return the metrics of a subset or, without one, their means over the row's runs; subsets have no mean."""
+        if subset is not None:
+            return self.results[subset].record.metrics if subset in self.results else {}
+        if self.row.runs_are == "subsets":
+            return {}
+        return mean_metrics([result.record for result in self.results.values()])
 
     def interval(self, name: str, subset: str | None = None) -> tuple[float, float] | None:
         """Return a metric's confidence interval; for a mean of runs, the means of the runs' lower and upper bounds.

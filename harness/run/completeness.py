@@ -16,29 +16,29 @@ from harness.suites.schema import Dataset
 if TYPE_CHECKING:
     from harness.run.plan import Plan
 
-UNKNOWN_SIZE = (
-    "the suite does not state the size of its data set (dataset.counts), so a partial data set cannot be detected"
-)
+UNKNOWN_SIZE = "the suite does not state the size of "
 
 
 def part_of(plan: "Plan", dataset: Dataset, predictions: Predictions) -> tuple[str | None, list[str]]:
     """Return the covered part of the data set if a run without a limit covered less than all, and warnings.
 
-    Compares with the sizes that the suite states: the number of images in the annotation file and, with annotated
-    boxes, of people.
+    Compares with the size that the suite states of the annotation file: its number of images and, with annotated boxes,
+    of people.
     """
-    protocol, counts = plan.protocol, dataset.counts
+    protocol, annotations = plan.protocol, plan.protocol.annotations.path
+    counts = dataset.counts_of(annotations)
     if plan.settings.partial:
         return None, []
-    if counts and counts.people is not None and protocol.boxes.file is None and len(predictions) < counts.people:
+    if counts.people is not None and protocol.boxes.file is None and len(predictions) < counts.people:
         return f"{len(predictions):,} of {counts.people:,} people", []
-    if counts and counts.images is not None:
-        annotations = plan.settings.data / protocol.annotations.path
-        listed = _listed(protocol.dataset, annotations, protocol.annotations.sha256)
+    if counts.images is not None:
+        listed = _listed(protocol.dataset, plan.settings.data / annotations, protocol.annotations.sha256)
         return (f"{listed:,} of {counts.images:,} images" if listed < counts.images else None), []
-    if counts and counts.people is not None:
+    if counts.people is not None:
         return None, []
-    return None, [UNKNOWN_SIZE]
+    if dataset.counts is not None:
+        return None, [f"{UNKNOWN_SIZE}{annotations}, so a part of it cannot be detected"]
+    return None, [f"{UNKNOWN_SIZE}its data set (dataset.counts), so a partial data set cannot be detected"]
 
 
 def status_of(

@@ -69,8 +69,8 @@ def forecast(work: Sequence[tuple[Suite, Row]], settings: Settings) -> Forecast:
                 plan = make_plan(suite, row, run, replace(settings, seed=0))
                 people = seen[plan.people_key] if plan.people_key in seen else plan.people()
             except HarnessError:  # the data does not exist yet
-                published = suite.dataset_of(row).counts
-                count = (published and (published.boxes if row.boxes == "detector" else published.people)) or 0
+                published = suite.dataset_of(row).counts_of(suite.annotations(row, spec))
+                count = (published.boxes if row.boxes == "detector" else published.people) or 0
                 share = 0.0
             else:
                 seen[plan.people_key] = people

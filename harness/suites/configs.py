@@ -79,7 +79,8 @@ def read_config(path: Path) -> Config:
 def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
     """Return a run's config before the row's overrides.
 
-    For a row with `evaluated_like`, it has the other config's evaluation; for a subset, the subset's annotation file.
+    For a row with `evaluated_like`, it has the other config's evaluation; for a subset, the subset's annotation file,
+    also in an evaluator that reads the file of its loader.
 
     Raises:
         ObtainError: MMPose is not installed.
@@ -92,8 +93,13 @@ def read_run_config(suite: Suite, row: Row, run: Run) -> Config:
             config[field] = other[field]
     if row.runs_are == "subsets":
         annotations = with_data_root(suite.annotations(row, run))
-        for dataset in evaluated_datasets(config).values():
+        for loader, dataset in evaluated_datasets(config).items():
+            former = annotation_file(dataset)
             dataset.ann_file = posixpath.relpath(str(annotations), dataset.get("data_root") or ".")
+            evaluators = config.get(loader.replace("_dataloader", "_evaluator"))
+            for evaluator in evaluators if isinstance(evaluators, list | tuple) else [evaluators]:
+                if former and isinstance(evaluator, dict) and normal(evaluator.get("ann_file")) == former:
+                    evaluator["ann_file"] = annotations
     return config
 
 

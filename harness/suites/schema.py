@@ -4,6 +4,7 @@ Unknown keys are refused, and a number written as text is an error. The docstrin
 that use `harness check --json-schema`.
 """
 
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -143,6 +144,11 @@ class Dataset(SuiteFields):
     """Further files or folders that the evaluation reads, such as `headboxes`."""
     counts: Counts | None = None
     """Its size, by which `harness check --data` detects a part of the data set or another box file."""
+
+    def counts_of(self, annotations: str) -> Counts:
+        """Return the size of an annotation file; without numbers if it is not the data set's own."""
+        own = self.annotations is not None and posixpath.normpath(self.annotations) == posixpath.normpath(annotations)
+        return (self.counts if own else None) or Counts()
 
 
 class Metric(SuiteFields):

@@ -176,6 +176,12 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
         (
             "coco",
             COCO,
+            update("annotations", 1, category_id=10**30),
+            ["annotation 22023: category_id: missing, or not an integer"],
+        ),
+        (
+            "coco",
+            COCO,
             update("annotations", 1, keypoints=[1, 2, 2] * 21),
             ["annotation 22023: keypoints: missing, or not 17 times x, y, visibility"],
         ),

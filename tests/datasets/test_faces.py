@@ -68,6 +68,18 @@ def test_samples_equal_upstream(name: str, seed: int, tmp_path_factory: pytest.T
 
 
 @pytest.mark.filterwarnings("ignore:Use the existing")
+@pytest.mark.parametrize("name", ["Face300WDataset", "COFWDataset"])
+def test_an_image_listed_twice(name: str, tmp_path: Path) -> None:
+    content = write_faces(np.random.default_rng(0), name, tmp_path / "faces.json", 30)
+    content["images"] += content["images"][1::-1]
+    (tmp_path / "faces.json").write_text(json.dumps(content))
+    expected = upstream_samples(name, ann_file=str(tmp_path / "faces.json"), data_prefix={"img": str(tmp_path)})
+    compare(name, tmp_path / "faces.json", tmp_path, expected)
+    found = inspected(name, tmp_path, "faces.json", "")
+    assert (found.found.images, found.found.people) == (5, len(expected))
+
+
+@pytest.mark.filterwarnings("ignore:Use the existing")
 @pytest.mark.parametrize("name", CONFIGS)
 def test_real_samples_equal_upstream(name: str, zoo_samples: Path) -> None:
     config = face_config(name)

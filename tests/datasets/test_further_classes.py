@@ -1,5 +1,6 @@
 """People of the further data set classes compared with MMPose's own classes and transforms, bit for bit."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def test_people_equal_upstream(name: str, folder: Path, seed: int) -> None:
     np.testing.assert_array_equal(regions.centers, column("bbox_center")[:, 0])
     np.testing.assert_array_equal(regions.sizes, column("bbox_scale")[:, 0])
     assert [str(people.images[image]) for image in people.image_ids.tolist()] == column("img_path").tolist()
+
+
+def test_an_image_listed_twice_has_its_people_once(folder: Path) -> None:
+    config, path = load("ap10k"), folder / "val.json"
+    write(np.random.default_rng(1), "ap10k", path)
+    document = json.loads(path.read_text())
+    document["images"] += document["images"][1::-1]
+    path.write_text(json.dumps(document))
+    expected = upstream_samples(config, path, folder)
+    people = load_people(protocol_of(config).dataset, path, folder, None, None)
+    assert people.ids.tolist() == [sample["id"] for sample in expected]
+    assert len(set(people.ids.tolist())) == len(people)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

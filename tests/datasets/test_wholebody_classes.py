@@ -112,6 +112,15 @@ def test_random_files(tmp_path_factory: pytest.TempPathFactory, seed: int, name:
     assert_equal_upstream(name, path, path.parent / "images", CLASSES[name])
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_an_image_listed_twice(name: str, tmp_path: Path) -> None:
+    content = document(np.random.default_rng(1))
+    content["images"] += content["images"][1::-1]
+    path = write(tmp_path / "gt.json", content)
+    assert assert_equal_upstream(name, path, tmp_path, CLASSES[name]) > 0
+    assert inspect(name, tmp_path, "gt.json", "").found.images == 4
+
+
 @pytest.mark.parametrize(
     ("name", "annotations", "images", "expected"),
     [

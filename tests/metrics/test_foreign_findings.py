@@ -18,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from harness.errors import ObtainError
 from harness.metrics.foreign import ForeignScore, score_foreign
 from harness.suites.load import load_suite
+from harness.suites.schema import Counts
 
 from .test_foreign import npy, posetrack_predictions, write_sequences
 from .upstream import write
@@ -196,9 +197,22 @@ def test_null_third_numbers(score: Score) -> None:
         ({"keypoints": [None, 5, 1] * 17}, "number 4: null or NaN", "write 0, 0, 0 for a keypoint that was not"),
         ({"category_id": 3}, "of several 'category_id': 1 in entry 0, 3 in entry 4", "keep the entries of people only"),
         ({"category_id": ...}, "entry 4 has no 'category_id'", 'add "category_id": 1, as in other entries'),
+        (
+            {"category_id": 10**30},
+            "'category_id' of entry 4 must be a whole number below 2^53, not 1000000",
+            "write the number of its category in the annotations",
+        ),
+        ({"image_id": 10**30}, "'image_id' of entry 4 must be a whole number, not 1000000", "map by file_name: "),
         ({"score": ...}, "entry 4 has no 'score'", "write the confidence of the pose, or 1"),
         ({"score": None}, "'score' of 1 poses is not finite, the first is number 4: null or NaN", "a finite number"),
         ({"score": "high"}, "'score' of entry 4 must be one number, not 'high'", "write the confidence"),
+        ({"score": "0.5"}, "'score' of entry 4 must be one number, not '0.5'", "write the confidence of the pose, or"),
+        (
+            {"keypoints": ["5.0"] * 51},
+            "'keypoints' of entry 4 must be 51 numbers, not ['5.0', ",
+            "write 51 finite numbers, without quotes",
+        ),
+        ({"keypoints": [*[5.0] * 50, "1"]}, "'keypoints' of entry 4 must be 51 numbers, not [5.0, ", "without quotes"),
         ({"image_id": ...}, "'image_id' of entry 4 must be a whole number, not None", "map by file_name: "),
     ],
 )
@@ -211,6 +225,13 @@ def test_refusals_name_the_entry_and_the_way_out(score: Score, change: Entry, fo
     assert "found.json: " in message
     assert found in message.splitlines()[0]
     assert advice in message.partition("\n")[2]
+
+
+def test_a_box_of_text(score: Score) -> None:
+    entries = [entry | {"bbox": [1, 2, 3, 4]} for entry in poses(people())]
+    entries[4]["bbox"] = [1, 2, 3, "4"]
+    with pytest.raises(ObtainError, match=r"'bbox' of entry 4 must be 4 numbers, not \[1, 2, 3, '4'\]"):
+        score(entries)
 
 
 @pytest.mark.parametrize("write_id", [float, str, lambda number: f"{number:012d}"])
@@ -286,7 +307,55 @@ def test_coordinates_that_are_no_pixels(score: Score) -> None:
     assert score(poses(document, scale=0)).warnings == ()  # no person was predicted
 
 
+# Counts of the suite
+
+
+def test_a_part_is_told_by_people_if_the_suite_counts_no_images(samples: Path, tmp_path: Path) -> None:
+    suite = load_suite("mpii")
+    joints = [person["joints"] for person in json.loads((samples / "mpii/annotations/mpii_val.json").read_text())]
+    own = suite.dataset.model_copy(update={"counts": Counts(people=len(joints))})
+    whole = suite.model_copy(update={"dataset": own})
+    found = npy(tmp_path / "found.npy", joints)
+    part = f"the annotations have {len(joints)} of 2,958 people: metrics of a part do not compare with published values"
+    assert [warning for warning in score_foreign(suite, found, samples).warnings if "a part" in warning] == [part]
+    assert not [warning for warning in score_foreign(whole, found, samples).warnings if "a part" in warning]
+
+
+def test_counts_are_those_of_the_own_file_of_a_data_set(samples: Path, tmp_path: Path) -> None:
+    suite = load_suite("aflw")
+    faces = json.loads((samples / "aflw/annotations/face_landmarks_aflw_test.json").read_text())["annotations"]
+    points = np.array([np.reshape(face["keypoints"], (19, 3))[:, :2] for face in faces])
+    own = suite.dataset.model_copy(
+        update={"counts": Counts(images=9999), "annotations": "aflw/annotations/face_landmarks_aflw_test_frontal.json"}
+    )
+    found = npy(tmp_path / "found.npy", points)
+    score = score_foreign(suite.model_copy(update={"dataset": own}), found, samples, run="full")
+    assert not [warning for warning in score.warnings if "9,999" in warning]
+    stated = own.model_copy(update={"annotations": "aflw/annotations/face_landmarks_aflw_test.json"})
+    score = score_foreign(suite.model_copy(update={"dataset": stated}), found, samples, run="full")
+    assert "of 9,999 images" in score.warnings[0]
+
+
 # Arrays
+
+
+@pytest.mark.parametrize("nobody", [0.0, -1.0, np.nan])
+def test_nme_is_undefined_if_a_face_was_not_predicted(samples: Path, tmp_path: Path, nobody: float) -> None:
+    document = json.loads((samples / "aflw/annotations/face_landmarks_aflw_test.json").read_text())
+    found = np.array([np.reshape(face["keypoints"], (19, 3))[:, :2] for face in document["annotations"]]) + 1.0
+
+    def score() -> ForeignScore:
+        return score_foreign(load_suite("aflw"), npy(tmp_path / "found.npy", found), samples, run="full")
+
+    whole = score()
+    found[1] = nobody
+    part = score()
+    assert part.metrics == {"NME": None}
+    assert part.coverage is not None
+    assert part.coverage.metrics is not None
+    assert 0 < (part.coverage.metrics["NME"] or 0) < 2 * (whole.metrics["NME"] or 0)
+    text = f"NME is undefined: 1 of {len(found)} people have no pose; write a pose for each person"
+    assert part.warnings == (*whole.warnings, text)
 
 
 @pytest.mark.parametrize("nobody", [0.0, -1.0, np.nan])

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -229,6 +229,15 @@ def test_predictions_that_cannot_be_scored() -> None:
         match_nme(replace(found, keypoints=found.keypoints + np.float32(np.nan)), PAIR, truth)
     with pytest.raises(RunError, match="there are no people to score"):
         match_nme(found.where(np.zeros(3, bool)), PAIR, truth)
+
+
+@pytest.mark.parametrize("mean", ["keypoints", "people"])
+def test_somebody_without_a_pose(mean: Literal["keypoints", "people"]) -> None:
+    truth = three([FACE] * 3, [[1, 1, 1], [1, 1, 1], [0, 0, 0]])
+    scoring, found = BOX.model_copy(update={"mean": mean}), at(truth, 1)
+    everybody = match_nme(found, scoring, truth).stats()
+    assert match_nme(found, scoring, truth, np.array([True, True, False])).stats() == everybody != {"NME": None}
+    assert match_nme(found, scoring, truth, np.array([True, False, True])).stats() == {"NME": None}
 
 
 def test_of_annotations_that_share_an_id_the_last_counts() -> None:

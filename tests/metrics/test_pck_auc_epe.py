@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mmpose.evaluation.metrics import AUC, EPE, PCKAccuracy
 from scipy.io import savemat
 
+from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError, RunError
 from harness.metrics.families.pck import PLUGIN, PckScoring
 from harness.metrics.families.pck.score import match_pck
@@ -313,6 +314,11 @@ def test_other_keypoints_than_the_configs(tmp_path: Path) -> None:
     path = write(tmp_path / "val.json", document(np.random.default_rng(0)))
     with pytest.raises(ObtainError, match=r"val\.json: annotation 30: keypoints must hold 63 finite numbers"):
         load_pck_truth(source(path, "OneHand10KDataset", 21))
+
+
+def test_mpii_without_people_has_no_labels(tmp_path: Path) -> None:
+    labelled = dataset_class("MpiiDataset").labelled(write(tmp_path / "mpii_val.json", []), 16)
+    assert (len(labelled.ids), labelled.keypoints.shape, labelled.visible.shape) == (0, (0, 16, 2), (0, 16))
 
 
 def test_mpii_has_sizes_of_heads(tmp_path: Path) -> None:

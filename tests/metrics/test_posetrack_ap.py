@@ -553,6 +553,10 @@ def test_broken_files(tmp_path: Path) -> None:
         (broken(annotations=[person(1, POSE) | {"keypoints": [1] * 102}]), r"'keypoints' of annotations\[0\]"),
         (broken(annotations=[person(1, POSE) | {"keypoints": [10**400] * 51}]), r"'keypoints' of annotations\[0\]"),
         (broken(categories=[{"keypoints": {}}]), "`categories` does not name the keypoints"),
+        (
+            broken(images=[{"id": 1, "ignore_regions_x": [["1", 2, 3]], "ignore_regions_y": [[1, 2, 3]]}]),
+            "lists of finite numbers",
+        ),
         (broken(images=[{"id": 1, "ignore_regions_x": [1, 2], "ignore_regions_y": [3, 4]}]), "lists of finite numbers"),
         (broken(annotations=[]), "no person is annotated"),
     ):

@@ -1,5 +1,6 @@
 """Detection of people compared with mmdet's own inference, with a small two-stage and a small one-stage detector."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +53,13 @@ def small_config(folder: Path, base: str, model: str) -> Path:
 @pytest.fixture(scope="module")
 def images(samples: Path) -> dict[int, Path]:
     return listed_images(samples / ANNOTATIONS, samples / "coco" / "val2017", 2)
+
+
+def test_the_limit_counts_an_image_listed_twice_once(images: dict[int, Path], tmp_path: Path) -> None:
+    listed = [{"id": number, "file_name": str(path)} for number, path in images.items()]
+    path = tmp_path / "twice.json"
+    path.write_text(json.dumps({"images": [listed[0], *listed], "annotations": []}))
+    assert listed_images(path, tmp_path, 2) == images
 
 
 @pytest.fixture(scope="module", params=[TWO_STAGE, ONE_STAGE], ids=["two-stage", "one-stage"])

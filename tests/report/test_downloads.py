@@ -15,9 +15,11 @@ from harness.record import Network
 from harness.report.downloads import as_csv, as_json, as_latex, as_markdown, latex_text
 from harness.report.markdown import markdown_text
 from harness.report.model_index import model_index
+from harness.report.protocol_table import usual_fields
 from harness.report.results import read_results
 from harness.report.sizes import Size
 from harness.report.standings import Standing, read_standings
+from harness.report.suite_page import suite_page
 from harness.report.upstream_issue import upstream_issue
 from harness.suites.load import load_suite
 from harness.suites.schema import Suite
@@ -114,6 +116,19 @@ def test_markdown(suite: Suite, standings: list[Standing]) -> None:
 | detector | Net 3 | 256x192 | 0.500 | - | 60.0 | - | not run |
 """
     )
+
+
+def test_a_row_without_published_values_shows_what_was_measured(suite: Suite, standings: list[Standing]) -> None:
+    first, *_ = standings
+    own = suite.model_copy(update={"rows": [first.row.model_copy(update={"published": {}}), *suite.rows[1:]]})
+    found, *_ = read_standings(own, first.history, {})[0]
+    assert found.verdict == "measured"
+    assert [cell.measured for cell in found.cells] == pytest.approx([0.74861, 80.449])
+    assert [cell.difference for cell in found.cells] == [None, None]
+    assert found.cells[0].interval == pytest.approx((0.7412, 0.7561))
+    assert "| detector | =Net\\_1 | 256x192 | - | 0.7486 | - | 80.45 | measured |" in as_markdown(own, [found])
+    assert ",,,0.7486,,0.7412,0.7561,measured,,,80.45,,,,measured,measured," in as_csv(own, [found])
+    assert suite_page(own, [found], usual_fields([found])).count("0.7486") == 1
 
 
 def test_latex(suite: Suite, standings: list[Standing]) -> None:

@@ -20,11 +20,14 @@ from harness.report.pages import SCRIPTS
 from harness.report.plot import Scale, ticks
 from harness.report.protocol_table import usual_fields
 from harness.report.results import Results, read_results
+from harness.report.row_page import row_page
 from harness.report.site import Site, write_site
 from harness.report.sizes import Size, read_sizes
 from harness.report.standings import Standing, read_standings
 from harness.report.suite_figures import cost_figures, pareto
 from harness.report.suite_page import chosen_metrics, peculiarities
+from harness.suites.configs import load_config
+from harness.suites.ledger import protocol_without_files
 from harness.suites.load import load_suite
 from harness.suites.schema import Suite
 from report import synthetic
@@ -263,6 +266,21 @@ def test_pictures(tmp_path: Path, suites: list[Suite], all_results: list[Path]) 
     assert small.left_out == 17
     assert [p.rank for p in large.pictures][:2] == ["worst 1", "worst 2"]
     assert large.pictures[-1].rank == "median 6"
+
+
+def test_pictures_of_several_data_sets(tmp_path: Path) -> None:
+    """Their names are relative to the data folder."""
+    draw, suite = random.Random(0), load_suite("body8")
+    row = suite.rows[0]
+    synthetic.write_images(tmp_path, [suite])
+    record = synthetic.record(suite, row, "val", "complete", None, draw, metrics={"PCK@0.1": 0.9})
+    folder = synthetic.write_run(tmp_path / "results", suite, row, record)
+    protocol = protocol_without_files(load_config(suite, row, row.runs["val"]))
+    folder.protocol.write_text(protocol.model_dump_json())
+    synthetic.diagnosis(17, draw, oks=False, image="coco/val2017/000000000001.jpg").save(folder.diagnosis)
+    standing, *_ = read_standings(suite, read_results([tmp_path / "results"]).found, {})[0]
+    page = row_page(standing, {}, tmp_path, Room(80, 10**6), has_card=False)
+    assert len(page.images) == 18
 
 
 def test_far_predictions_do_not_shrink_the_person(suites: list[Suite]) -> None:

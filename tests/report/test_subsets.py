@@ -178,6 +178,21 @@ def test_figures_are_of_one_subset(standings: list[Standing]) -> None:
     assert bars.title == "Difference of NME test by row"
 
 
+def test_subsets_without_published_values_have_no_mean_either(
+    suite: Suite, standings: list[Standing], tmp_path: Path
+) -> None:
+    row = suite.rows[0]
+    runs = {name: run.model_copy(update={"published": {}}) for name, run in row.runs.items()}
+    own = suite.model_copy(update={"rows": [row.model_copy(update={"runs": runs}), suite.rows[1]]})
+    small, _ = read_standings(own, standings[0].history, {})[0]
+    assert small.verdict == "measured"
+    assert [cell.measured for cell in small.cells] == pytest.approx([4.58, 4.06])
+    before_published, _, _ = SUITE.partition("        published:\n")
+    (tmp_path / "own.yaml").write_text(before_published.replace("        published: {page: {NME: 4.06}}\n", ""))
+    (small,) = read_standings(load_suite(tmp_path / "own.yaml"), standings[0].history, {})[0]
+    assert [(cell.name, cell.measured, cell.interval) for cell in small.cells] == [("NME", None, None)]
+
+
 def test_lines_of_rows_without_published_values(suite: Suite) -> None:
     published = suite.rows[0].model_copy(update={"published": {}, "runs_are": "splits"})
     runs = {name: run.model_copy(update={"published": {}}) for name, run in published.runs.items()}

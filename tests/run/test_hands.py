@@ -257,6 +257,7 @@ def test_predictions_of_another_framework(harness: Harness, data: Path, tmp_path
     assert fewer["metrics"]["EPE"] is None
     assert fewer["metrics"]["PCK@0.2"] < 1
     assert fewer["coverage"]["people_without_pose"] == 1
+    assert fewer["warnings"][-1].startswith("EPE is undefined: 1 of ")
     assert fewer["coverage"]["metrics"]["EPE"] == pytest.approx(2, abs=1e-6)
 
     del poses[3]["annotation_id"]

@@ -12,7 +12,7 @@ from engines import compare, compare_row
 from mmengine.config import Config, ConfigDict
 from upstream_config import build_dataset
 
-from harness.datasets.inspection import inspect_suite
+from harness.datasets.inspection import data_files, inspect_suite
 from harness.datasets.lookup import dataset_class, file_names, videos
 from harness.errors import ObtainError, RunError, SpecError
 from harness.metrics.foreign import read_foreign_protocol
@@ -24,7 +24,7 @@ from harness.suites.configs import configs_folder, first_part, load_config
 from harness.suites.ledger import image_folders, protocol_without_files
 from harness.suites.load import load_suite
 from harness.suites.pool import parts_of
-from harness.suites.schema import Suite
+from harness.suites.schema import Override, Suite
 
 BODY8 = "body_2d_keypoint/rtmpose/body8/rtmpose-t_8xb256-420e_body8-256x192.py"
 HALPE26 = "body_2d_keypoint/rtmpose/body8/rtmpose-t_8xb1024-700e_body8-halpe26-256x192.py"
@@ -219,6 +219,20 @@ def test_inspection_counts_all_parts(settings: Settings, tmp_path: Path) -> None
     assert found.found.people == len(people)
     assert found.found.images == found.found.on_disk
     assert not [problem for problem in found.problems if problem.severity in ("fatal", "error")]
+
+
+def test_every_pool_of_a_suite_is_inspected() -> None:
+    suite = load_suite("body8")
+    row = suite.rows[0]
+    field, value = "test_dataloader.dataset.datasets.1.ann_file", "aic/annotations/other.json"
+    other = Override(field=field, value=value, reason="x")
+    changed = row.model_copy(update={"id": "other", "overrides": [*row.overrides, other]})
+    found = data_files(suite.model_copy(update={"rows": [row, changed, row]}))
+    pools = [files.dataset for files in found]
+    assert [pool.parts[1].annotations.path for pool in pools if isinstance(pool, DatasetPool)] == [
+        "aic/annotations/aic_val.json",
+        "aic/annotations/other.json",
+    ]
 
 
 def test_other_people_than_mmposes_are_an_error(settings: Settings, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import SpecError
 from harness.suites.audit import AuditFinding, audit_suite
 from harness.suites.configs import config_path, load_config, read_config
+from harness.suites.ledger import protocol_without_files
 from harness.suites.load import BENCHMARKS, load_suite
 
 # Every difference between the published tables and the metafiles of MMPose 1.3.2: by row and metric, the published
@@ -395,6 +397,26 @@ def test_subset_is_evaluated_on_its_own_annotations() -> None:
         "data/aflw/annotations/face_landmarks_aflw_test.json",
         "data/aflw/annotations/face_landmarks_aflw_test_frontal.json",
     ]
+
+
+def test_the_metric_of_a_subset_reads_its_annotations() -> None:
+    suite, half = load_suite("demo"), "demo/coco/annotations/half.json"
+    row = suite.rows[0].model_copy(update={"runs_are": "subsets"})
+    run = row.runs["val"].model_copy(update={"annotations": half})
+    config = load_config(suite, row, run)
+    assert (config.val_evaluator.ann_file, config.test_evaluator.ann_file) == (f"data/{half}", f"data/{half}")
+    assert protocol_without_files(config).annotations.path == half
+
+
+def test_a_metric_of_another_file_than_the_loader_stays_on_it(tmp_path: Path) -> None:
+    suite = load_suite("demo")
+    config = read_config(config_path(suite, suite.rows[0].runs["val"]))
+    config.test_evaluator = [dict(config.test_evaluator, ann_file="data/demo/other.json")]
+    config.dump(tmp_path / "mine.py")
+    row = suite.rows[0].model_copy(update={"runs_are": "subsets"})
+    changes = {"config": str(tmp_path / "mine.py"), "annotations": "demo/coco/annotations/half.json"}
+    with pytest.raises(SpecError, match=r"test_evaluator\.ann_file of .*mine\.py: data/demo/other\.json is not"):
+        protocol_without_files(load_config(suite, row, row.runs["val"].model_copy(update=changes)))
 
 
 def test_row_of_another_data_set_than_its_config(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Mpii(DatasetClass):
         """Return the `joints`, counted from 1 as in MMPose's class; only MMPose's metric for MPII subtracts 1."""
         people = read_mpii(annotations)
         flagged = np.concatenate([people.joints.shaped(NUM_JOINTS, 2), people.visible.shaped(NUM_JOINTS, 1)], axis=2)
-        flat = flagged.reshape(len(people), -1)
+        flat = flagged.reshape(len(people), 3 * NUM_JOINTS)
         column = Numbers(flat, np.ones(len(people), bool), {})
         ids = Integers(np.arange(len(people)), {})
         return as_labelled(annotations, ids, column, num_keypoints, "joints and joints_vis")

@@ -7,6 +7,9 @@ import numpy as np
 from harness.datasets.coco_file import PERSON, CocoFile
 from harness.datasets.inspect.problems import Problems, chosen
 
+LARGEST = 2**53
+"""Whole numbers below it are exact in double precision."""
+
 
 def check_categories(
     problems: Problems, coco: CocoFile, named: list[int], *, by_crowd: bool, species: bool, detector: bool
@@ -22,7 +25,8 @@ def check_categories(
         detector: People are predicted in a detector's boxes.
     """
     categories = coco.annotations.categories
-    whole = categories.known & (categories.values == np.trunc(categories.values))
+    exact = np.abs(categories.values) < LARGEST
+    whole = categories.known & exact & (categories.values == np.trunc(categories.values))
     add = partial(problems.add, field="category_id", what="annotation")
     add("error", "missing, or not an integer", "write 1", ids=chosen(named, ~whole))
     used = np.unique(categories.values[whole]).astype(np.int64).tolist()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.arrays import Bool, Float64
-from harness.datasets.coco_file import are_crowds, image_positions
+from harness.datasets.coco_file import are_crowds, distinct_images, image_positions
 from harness.datasets.columns import Numbers
 from harness.datasets.face_file import FaceFile
 from harness.datasets.inspect.people import Annotated, inspect_people, named_ids
@@ -51,7 +51,7 @@ def inspect_faces(file: str, faces: FaceFile, files: DataFiles, *, box_size: boo
     has_people[position[evaluated]] = True
     return replace(
         annotated,
-        images=replace(annotated.images, has_people=has_people),
+        images=replace(annotated.images, has_people=has_people[distinct_images(coco.images.ids)]),
         people=int(evaluated.sum()),
         problems=tuple(problems.found),
     )

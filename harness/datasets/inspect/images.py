@@ -28,7 +28,7 @@ TRANSPOSED = 5
 
 @dataclass(frozen=True)
 class ImageList:
-    """The I images that an annotation file lists."""
+    """The I images that an annotation file lists, each once."""
 
     ids: tuple[int, ...]
     names: tuple[str, ...]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices
-from harness.datasets.coco_file import Annotations, CocoFile, Images, image_positions
+from harness.datasets.coco_file import Annotations, CocoFile, Images, distinct_images, image_positions
 from harness.datasets.columns import WHOLE_NUMBERS, Integers
 from harness.datasets.inspect.categories import check_categories
 from harness.datasets.inspect.images import ImageList
@@ -126,13 +126,14 @@ def inspect_people(
     reach = np.zeros((len(images), 2))
     furthest = np.where(flags[..., None], keypoints[..., :2], 0).max(axis=1, initial=0)
     np.maximum.at(reach, position[known], furthest[known])
+    distinct = distinct_images(images.ids)
     return Annotated(
         images=ImageList(
-            ids=tuple(np.where(images.ids.known, images.ids.values, -1).tolist()),
-            names=tuple(name or "" for name in images.names),
-            sizes=sizes,
-            has_people=has_people,
-            reach=reach,
+            ids=tuple(np.where(images.ids.known, images.ids.values, -1)[distinct].tolist()),
+            names=tuple(images.names[row] or "" for row in distinct.tolist()),
+            sizes=sizes[distinct],
+            has_people=has_people[distinct],
+            reach=reach[distinct],
         ),
         annotations=len(people),
         people=int(evaluated.sum()),

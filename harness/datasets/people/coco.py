@@ -9,9 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Float64, Indices, Int64
+from harness.arrays import Bool, Float32, Float64, Indices
 from harness.datasets.box_file import read_boxes
-from harness.datasets.coco_file import PERSON, Annotations, CocoFile, are_crowds, read_coco, require_known
+from harness.datasets.coco_file import (
+    PERSON,
+    Annotations,
+    CocoFile,
+    are_crowds,
+    by_image,
+    read_coco,
+    require_known,
+)
 from harness.datasets.columns import WHOLE_NUMBERS
 from harness.datasets.people.people import People
 from harness.errors import ObtainError, brief
@@ -44,7 +52,7 @@ def annotated_people(
     image_ids, names = coco.listed(annotations)
     people = coco.annotations
     require_known(people.image_ids, "image_id", annotations)
-    image_rows, rows = _by_image(image_ids, people.image_ids.values)
+    image_rows, rows = by_image(coco)
     evaluable = people.keypoints.given & ~are_crowds(people.crowds)
     if whole_image is None:
         evaluable &= people.boxes.given
@@ -118,17 +126,6 @@ def detected_people(
     name_of = dict(zip(ids.tolist(), names, strict=True))
     files = {image_id: images / name_of[image_id] for image_id in dict.fromkeys(image_ids.tolist())}
     return People.from_boxes(numbers, image_ids, xyxy, scores[numbers], files)
-
-
-def _by_image(image_ids: Int64, person_images: Int64) -> tuple[Indices, Indices]:
-    """Return the indices of images and of people, [N] each: image by image, with an image's people in file order."""
-    order = np.argsort(person_images, kind="stable")
-    grouped = person_images[order]
-    starts, stops = np.searchsorted(grouped, image_ids), np.searchsorted(grouped, image_ids, side="right")
-    counts = stops - starts
-    image_rows = np.repeat(np.arange(len(image_ids)), counts)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return image_rows, order[starts[image_rows] + within]
 
 
 def _check(path: Path, coco: CocoFile, image_rows: Indices, rows: Indices, *, boxes: bool) -> None:

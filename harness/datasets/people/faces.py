@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32
-from harness.datasets.coco_file import are_crowds, image_positions, require_known
+from harness.datasets.coco_file import are_crowds, by_image, image_positions, require_known
 from harness.datasets.columns import Numbers
 from harness.datasets.face_file import FaceFile, read_faces
 from harness.datasets.people.people import People, boxes_about, square_sizes
@@ -83,8 +83,8 @@ def centred_faces(annotations: Path, images: Path, *, box_size: bool = False) ->
         _check(annotations, faces, "keypoints", people.keypoints, listed)
 
     squares = Squares.of(faces)
-    rows = np.argsort(image_rows, kind="stable")
-    rows = rows[(listed & evaluable_faces(faces, squares))[rows]]
+    _, rows = by_image(coco)
+    rows = rows[evaluable_faces(faces, squares)[rows]]
     if not len(rows):
         raise ObtainError(f"no face in {annotations} has keypoints and a scale: 0 of {len(people)} annotations", ADVICE)
     return People(

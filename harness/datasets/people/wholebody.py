@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, Indices, Int64, usable
-from harness.datasets.coco_file import are_crowds, image_positions, require_known
+from harness.datasets.coco_file import are_crowds, by_image, require_known
 from harness.datasets.labelled import LabelledPeople, as_labelled
 from harness.datasets.people.people import People
 from harness.datasets.wholebody_file import FIELDS, NUM_KEYPOINTS, OFFICIAL, WholeBodyFile
@@ -100,10 +100,9 @@ def _people(path: Path, file: WholeBodyFile) -> tuple[Indices, Indices]:
     people = file.coco.annotations
     require_known(people.ids, "id", path)
     require_known(people.image_ids, "image_id", path)
-    image_rows = image_positions(file.coco.images.ids, people.image_ids.values)
-    rows = np.argsort(image_rows, kind="stable")
-    rows = rows[(image_rows[rows] >= 0) & ~are_crowds(people.crowds)[rows]]
-    return image_rows[rows], rows
+    image_rows, rows = by_image(file.coco)
+    apart = ~are_crowds(people.crowds)[rows]
+    return image_rows[apart], rows[apart]
 
 
 def _marked(path: Path, file: WholeBodyFile, part: str, rows: Indices) -> Bool:

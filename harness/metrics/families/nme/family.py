@@ -28,7 +28,7 @@ class Nme(Family[NmeScoring, "LabelledPeople"]):
             better="lower",
             decimals=4,
             noise=NOISE,
-            undefined="no person has labelled keypoints and a norm above 0",
+            undefined="no person has labelled keypoints and a norm above 0, or a pose is missing",
         )
     }
     evaluators = ("NME",)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.arrays import Float32, Float64, Floating, Indices
+from harness.arrays import Bool, Float32, Float64, Floating, Indices
 from harness.datasets.labelled import LabelledPeople
 from harness.errors import RunError
 from harness.metrics.families.nme.scoring import NmeScoring
@@ -29,10 +29,16 @@ class NmeMatched(MatchedPeople):
     lengths: Floating
     """[N] px: the norm of each person's errors; 0 for a person that does not count."""
     errors: Float32
-    """[N, K] distance of each keypoint divided by the norm; NaN for a keypoint that does not count."""
+    """[N, K] distance of each keypoint divided by the norm; infinite for a person without a pose, NaN for a keypoint
+    that does not count."""
 
     def stats(self) -> Metrics:
-        """Return the mean of all errors, a fraction; None if no keypoint counts, for which MMPose returns 0."""
+        """Return the mean of all errors, a fraction.
+
+        None if a person that counts has no pose; or if no keypoint counts, for which MMPose returns 0.
+        """
+        if np.isinf(self.errors).any():
+            return {"NME": None}
         if self.scoring.mean == "people":
             totals, counts = self._by_person()
             return {"NME": float(totals.sum() / counts.sum()) if counts.any() else None}
@@ -64,11 +70,19 @@ class NmeMatched(MatchedPeople):
         return totals, counts.astype(np.float64)
 
 
-def match_nme(predictions: Predictions, scoring: NmeScoring, truth: LabelledPeople) -> NmeMatched:
+def match_nme(
+    predictions: Predictions, scoring: NmeScoring, truth: LabelledPeople, posed: Bool | None = None
+) -> NmeMatched:
     """Return the errors of N people's keypoints; as in MMPose, a person that is predicted twice counts twice.
 
     The types are MMPose's: lengths and errors are single precision, differences have the type of the predictions. The
     distance of two keypoints is also measured if they are not labelled; such a keypoint is at 0, 0.
+
+    Args:
+        predictions: Predictions of N people.
+        scoring: The rules of scoring.
+        truth: The annotated people.
+        posed: [N] which people have a pose; None if all have one.
 
     Raises:
         RunError: Predictions are not finite, have other keypoints, or belong to people without annotation.
@@ -85,6 +99,8 @@ def match_nme(predictions: Predictions, scoring: NmeScoring, truth: LabelledPeop
     lengths = _lengths(predictions, scoring, labelled)
     counted = truth.visible[people] & (lengths != 0)[:, None]
     errors = normalised_distances(predictions.keypoints, labelled, lengths)
+    if posed is not None:
+        errors[~posed] = np.inf
     errors[~counted] = np.nan
     return NmeMatched(predictions, scoring, truth, people, lengths, errors)
 

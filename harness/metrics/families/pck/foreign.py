@@ -12,7 +12,7 @@ from harness.metrics.families.pck.score import match_pck
 from harness.metrics.families.pck.scoring import PckScoring
 from harness.metrics.families.pck.truth import PckTruth, load_pck_truth
 from harness.metrics.foreign import Coverage, ForeignFile, ForeignOutcome
-from harness.metrics.foreign_poses import as_predictions, check_images, check_pixels
+from harness.metrics.foreign_poses import as_predictions, check_images, check_pixels, warn_of_undefined
 
 FIELD = "annotation_id"
 """The field of an entry that names the annotated person; required if its image has several people."""
@@ -45,7 +45,7 @@ def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
     everybody = as_predictions(truth.ids, truth.image_ids, truth.boxes, keypoints)
     with_pose = everybody.where(posed)
     some = 0 < len(with_pose) < len(everybody)
-    return ForeignOutcome(
+    outcome = ForeignOutcome(
         metrics=match_pck(everybody, file.scoring, truth, posed).stats(),
         warnings=tuple(warnings),
         coverage=Coverage(
@@ -56,6 +56,7 @@ def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
             metrics=match_pck(with_pose, file.scoring, truth).stats() if some else None,
         ),
     )
+    return warn_of_undefined(outcome, "EPE")
 
 
 def _people(path: Path, entries: Entries, images: Int64, truth: PckTruth) -> Indices:

@@ -10,7 +10,7 @@ from harness.arrays import Float64, Int64
 from harness.errors import MALFORMED, ObtainError, brief
 from harness.files import read_json
 from harness.metrics.coco_results import read_image_ids
-from harness.metrics.detections import check_finite, keypoints_advice
+from harness.metrics.detections import are_numbers, check_finite, keypoints_advice
 from harness.metrics.families.posetrack_ap.score import COLUMNS, NUM_KEYPOINTS
 from harness.metrics.families.posetrack_ap.truth import JOINTS
 
@@ -61,7 +61,7 @@ def _read_sequence(path: Path, needs_scores: bool) -> PoseTrackResults:
     try:
         names = [*document["categories"][0]["keypoints"]]
         known = len(names) == NUM_KEYPOINTS and [names[column] for column in COLUMNS] == [*JOINTS]
-        frames = np.array([image["id"] for image in document["images"]], np.int64)
+        frames = read_image_ids(path, [*document["images"]], "image", warnings, "id")
         people = [*document["annotations"]]
         image_ids = read_image_ids(path, people, "annotation", warnings)
     except MALFORMED as error:
@@ -84,9 +84,9 @@ def _column(path: Path, people: list[dict[str, Any]], field: str, shape: tuple[i
             array = np.array(np.nan if found is None else found, np.float64)
         except MALFORMED:
             array = np.empty(0)
-        if found is None or array.shape != shape:
+        if found is None or array.shape != shape or not are_numbers(found if shape else [found]):
             expected = f"{shape[0]} numbers" if shape else "a number"
-            what = f"{len(found)} values" if isinstance(found, list) else brief(found)
+            what = f"{len(found)} values" if isinstance(found, list) and (len(found),) != shape else brief(found)
             advice = keypoints_advice(found, NUM_KEYPOINTS) if field == "keypoints" else None
             raise ObtainError(f"{path}: '{field}' of annotation {index} must be {expected}, not {what}", advice)
         values[index] = array

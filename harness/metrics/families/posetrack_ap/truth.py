@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from harness.arrays import Bool, Float64, Indices, Int64, usable
 from harness.datasets.posetrack_files import SequenceAnnotations, read_posetrack
 from harness.errors import MALFORMED, ObtainError
+from harness.metrics.detections import are_numbers
 from harness.metrics.pck import HEAD_BIAS
 
 Regions = tuple[Float64, ...]
@@ -195,6 +197,7 @@ def _not_of_its_form(path: Path, what: str) -> ObtainError:
 
 def _regions(xs: Any, ys: Any) -> Regions:
     polygons = [np.array([x, y], np.float64).T for x, y in zip(xs, ys, strict=True)]
-    if not all(polygon.ndim == 2 and usable(polygon).all() for polygon in polygons):
+    numeric = all(polygon.ndim == 2 and usable(polygon).all() for polygon in polygons)
+    if not numeric or not are_numbers(chain.from_iterable([*xs, *ys])):
         raise ValueError("ignore_regions_x and ignore_regions_y hold lists of finite numbers")
     return tuple(polygon for polygon in polygons if len(polygon))

@@ -14,6 +14,7 @@ from harness.arrays import Float64
 from harness.datasets.wholebody_file import FIELDS, NUM_KEYPOINTS
 from harness.errors import ObtainError, brief
 from harness.metrics.coco_results import CocoResults, Entries, read_entries, results_of
+from harness.metrics.detections import are_numbers
 
 SCORED_PARTS = {"foot": "foot_score", "face": "face_score", "lefthand": "lefthand_score"} | {
     "righthand": "righthand_score",
@@ -63,8 +64,8 @@ def _joined(path: Path, number: int, entry: dict[str, Any]) -> dict[str, Any]:
         if field not in entry:
             raise ObtainError(f"{path}: entry {number} has no '{field}'", advice)
         found = entry[field]
-        if not isinstance(found, list) or len(found) != 3 * count:
-            what = f"{len(found)} values" if isinstance(found, list) else brief(found)
+        if not isinstance(found, list) or len(found) != 3 * count or not are_numbers(found):
+            what = f"{len(found)} values" if isinstance(found, list) and len(found) != 3 * count else brief(found)
             raise ObtainError(f"{path}: '{field}' of entry {number} must be {3 * count} numbers, not {what}", advice)
     return {**entry, "keypoints": [value for field in FIELDS for value in entry[field]]}
 
