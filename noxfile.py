@@ -199,8 +199,9 @@ def tests(session: nox.Session) -> None:
     """Run the tests; arguments after `--` go to pytest."""
     install(session)
     install_oracle(session)
-    # One process per core, at most four because each loads torch; so each computes with one thread.
-    parallel = ("--numprocesses", "logical", "--maxprocesses", "4")
+    # One process per core, at most four because each loads torch; so each computes with one thread. Tests of a module
+    # stay together, so that its fixtures are made once.
+    parallel = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "worksteal")
     session.run("pytest", *parallel, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 

@@ -35,7 +35,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("toy")
 def test_a_codec_of_another_package(harness: Harness, demo: Path, tmp_path: Path) -> None:
-    options = ("--limit", 5, "--data", demo)
+    options = ("--limit", 2, "--data", demo)
     suites = {
         "mass": plant(Fault("msra", CONFIG), tmp_path / "suite-mass", ROW),
         "msra": plant(None, tmp_path / "suite-msra", ROW),

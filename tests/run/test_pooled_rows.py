@@ -142,8 +142,11 @@ def test_ids_of_people_and_images_repeat_between_parts_alone(settings: Settings,
     assert len(set(own.tolist())) < len(people.images) == len(set(people.image_ids.tolist()))
 
 
-@pytest.mark.parametrize("name", [BODY8, HALPE26, FACE6])
-@pytest.mark.parametrize("limit", [None, 9])
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [(BODY8, None), (HALPE26, 9), (FACE6, 9)]
+    + [pytest.param(*case, marks=pytest.mark.long) for case in ((BODY8, 9), (HALPE26, None), (FACE6, None))],
+)
 def test_both_engines_are_equal(
     name: str, limit: int | None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def test_one_of_the_ten(samples: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_one_row(samples: Path) -> None:
     outcome = measure_one_row(ROW, samples, 1, "fp32", 1)
     assert (outcome.id, outcome.images, outcome.people) == (ROW, 1, PEOPLE)
