@@ -56,7 +56,7 @@ def explain(**arguments: Any) -> object:
         (explain, {"targets": {"PCK": "0.3"}}, "the target PCK must be a finite number, not '0.3'"),
         (explain, {"targets": {"PCK": 0.3}}, "--target PCK=0.3: demo publishes"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None),
 )
 def test_a_wrong_value(
     function: Callable[..., object],
