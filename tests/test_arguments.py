@@ -41,6 +41,7 @@ def explain(**arguments: Any) -> object:
         (run, {"seed": -1}, "seed must be a whole number of at least 0, not -1"),
         (run, {"precision": "fp64"}, "precision must be one of fp32, fp32-fast, tf32, bf16, fp16, not 'fp64'"),
         (run, {"engine": "other"}, "engine must be one of shared, upstream, not 'other'"),
+        (run, {"boxes": "no.json"}, "the box file no.json is not used: all selected rows use annotated boxes"),
         (run, {"engine": "upstream", "precision": "bf16"}, "precision bf16 needs engine shared: MMPose's own loop"),
         (score, {"score_mode": "box"}, "score_mode must be one of bbox, keypoint, bbox_keypoint, bbox_rle, not 'box'"),
         (score, {"nms": 3}, "nms must be one of oks, soft-oks, none, not 3"),
@@ -54,7 +55,7 @@ def explain(**arguments: Any) -> object:
         (explain, {"targets": {"PCKh@0.5": "0.3"}}, "the target PCKh@0.5 must be a finite number, not '0.3'"),
         (explain, {"targets": {"PCKh@0.5": True}}, "the target PCKh@0.5 must be a finite number, not True"),
         (explain, {"targets": {"PCK": "0.3"}}, "the target PCK must be a finite number, not '0.3'"),
-        (explain, {"targets": {"PCK": 0.3}}, "--target PCK=0.3: demo publishes"),
+        (explain, {"targets": {"PCK": 0.3}}, "the target PCK is no metric of demo: AP, "),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

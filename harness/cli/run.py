@@ -101,8 +101,6 @@ def command(
     rows = [(suite, row) for suite, selected in work for row in selected]
     if status:
         return _show_status(rows, chosen["out"], as_json)
-    if boxes and not any(row.boxes == "detector" for _, rows in work for row in rows):
-        raise UsageError("--boxes needs a row that uses a detector's boxes, but all selected rows use annotated boxes")
     if chosen["engine"] == "upstream":
         if chosen["precision"] != "fp32" or chosen["compiled"]:
             raise UsageError("--precision and --compile need --engine shared: MMPose's own loop computes in fp32")

@@ -59,7 +59,7 @@ def claims_to_explain(suite: Suite, row: Row, run: str, targets: Mapping[str, fl
     for metric, value in targets.items():
         check_number(f"the target {metric}", value)
         if metric not in suite.metrics:
-            raise UsageError(f"--target {metric}={value:g}: {suite.name} publishes {', '.join(suite.metrics)}")
+            raise UsageError(f"the target {metric} is no metric of {suite.name}: {', '.join(suite.metrics)}")
     if targets:
         return [Claim(metric=metric, value=value, source="table") for metric, value in targets.items()]
     alone = len(row.runs) == 1

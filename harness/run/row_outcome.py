@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
 from harness.judge.verdict import judge_row
 from harness.record import JudgedClaim, Record, Verdict
 from harness.suites.schema import Row, Suite
@@ -53,12 +54,18 @@ def evaluate_rows(
         The outcome of each row, in the order in which rows are done.
 
     Raises:
-        UsageError: A partial run would replace a complete one, or the device does not have the precision.
+        UsageError: A partial run would replace a complete one, the device does not have the precision, or no row uses
+            the given box file.
     """
     from harness.predict.precision import check_precision
     from harness.run.rows import refuse_to_replace, run_rows
 
     check_precision(settings.precision, settings.device)
+    if settings.boxes and all(row.boxes != "detector" for _, row in rows):
+        raise UsageError(
+            f"the box file {settings.boxes} is not used: all selected rows use annotated boxes",
+            "leave it out, or select a row that uses a detector's boxes",
+        )
     for suite, row in rows:
         refuse_to_replace(suite, row, settings)
     return (

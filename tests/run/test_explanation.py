@@ -359,7 +359,7 @@ def test_command(harness: Harness, right: Made, settings: Settings) -> None:
         ("jhmdb/cpm-368x368", "jhmdb/cpm-368x368 has the runs sub1, sub2, sub3"),
         ("coco/alexnet-256x192 --run test", "coco/alexnet-256x192 has the runs val"),
         ("coco/alexnet-256x192 --target AP", "--target AP is not METRIC=VALUE, such as AP=0.749"),
-        ("coco/alexnet-256x192 --target PCK=0.5", "--target PCK=0.5: coco publishes AP, "),
+        ("coco/alexnet-256x192 --target PCK=0.5", "the target PCK is no metric of coco: AP, "),
         ("coco/alexnet-256x192 --data nowhere", "the data folder nowhere does not exist"),
         ("coco/alexnet-256x192", "the protocol is missing"),
     ],
