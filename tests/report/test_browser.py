@@ -17,6 +17,7 @@ expect = pytest.importorskip("playwright.sync_api", reason="playwright is not in
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.usefixtures("browser")  # without a browser, tests are skipped before their pages are written
 WIDTHS = (360, 768, 1280)
 
 
