@@ -51,6 +51,8 @@ class RunSpec(Document):
     def _known(self) -> Self:
         if self.run not in self.row.runs:
             raise ValueError(f"the row has no run {brief(self.run)}")
+        if unknown := [claim.metric for claim in self.row.claims if claim.metric not in self.metrics]:
+            raise ValueError(f"metrics: {brief(unknown[0])} is missing, which the row publishes")
         return self
 
 
@@ -152,7 +154,11 @@ class RunFolder:
             ObtainError: A file no longer belongs to it.
         """
         if broken := self.broken_seal(record):
-            raise ObtainError(broken, MEND)
+            raise ObtainError(broken, self.mend(record))
+
+    def mend(self, record: Record) -> str:
+        """Return the next step for a run whose seal is broken: what follows from changed predictions is unknown."""
+        return "repeat the run" if self.changed_source(record) else MEND
 
     def changed_source(self, record: Record) -> str | None:
         """Return a message about a file that changed since the record was made; None if there is none, or no seal.

@@ -43,6 +43,7 @@ def change(path: Path, **fields: Any) -> None:
     ("fields", "message"),
     [
         ({"metrics": []}, "metrics: Input should be a valid dictionary"),
+        ({"metrics": {}}, "metrics: 'AP.*' is missing, which the row publishes"),
         ({"run": "test"}, "the row has no run 'test'"),
         ({"run": ["val"]}, "run: Input should be a valid string"),
         ({"schema_version": "x" * 5000}, "spec has schema version 'xxx"),

@@ -129,6 +129,6 @@ def _text(value: Any) -> str:
         case {"path": path, "sha256": sha256}:
             return f"{path}, sha256 {sha256[:8]}"
         case tuple():
-            return " ".join(f"{number:.4g}" for number in value)
+            return " ".join(part if isinstance(part, str) else f"{part:.4g}" for part in value)
         case _:
             return str(value)

@@ -161,7 +161,7 @@ def _describe_areas(new: Predictions, old: Predictions, protocol: Protocol) -> s
     ratios, areas, sizes = ratios[differ], new.crop_areas[differ], new.sizes[differ]
     if _most(np.abs(areas / np.maximum(sizes.prod(axis=1), 1e-9) - 1) <= 1e-3):
         return f"the crop areas are those of the boxes, without padding and aspect ratio{some}"
-    usual = float(np.median(ratios))
+    usual = max(float(np.median(ratios)), 1e-9)
     if _most(np.abs(ratios / usual - 1) <= 2e-3) and (len(ratios) > 1 or not some):
         padding = protocol.crop.padding * np.sqrt(usual)
         return f"the crops have a padding of {padding:.3g}, those of the baseline {protocol.crop.padding:g}{some}"

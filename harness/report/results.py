@@ -12,7 +12,7 @@ from harness.files import read_json
 from harness.judge.verdict import judge_again
 from harness.protocol import Protocol
 from harness.record import Record
-from harness.run_folder import MEND, RunFolder, RunSpec
+from harness.run_folder import RunFolder, RunSpec
 
 
 class Gpu(BaseModel):
@@ -96,7 +96,7 @@ def read_results(folders: Sequence[Path]) -> Results:
                 problems.append(str(error))
                 continue
             if broken := run.broken_seal(record):
-                changed.append(f"{broken}\n  {MEND}")
+                changed.append(f"{broken}\n  {run.mend(record)}")
                 continue
             if run.spec.is_file():
                 try:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from harness.errors import HarnessError, ObtainError, UsageError
 from harness.files import read_json
 from harness.judge.causes import conclude
@@ -12,6 +14,7 @@ from harness.judge.differences import Cause, Differences, Kind, Observed
 from harness.judge.observe import EQUAL, observe
 from harness.judge.pairing import pair_people
 from harness.metrics.match import difference, evaluate
+from harness.metrics.select_poses import check_finite
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Record
@@ -49,12 +52,16 @@ class Side:
 
         Raises:
             ObtainError: A file is missing, or does not belong to the record.
+            RunError: A keypoint or its score is not finite.
         """
         if not folder.record.is_file():
             raise ObtainError(f"no run in {folder.path}", remedy or "make it with `harness run`")
         record = Record.load(folder.record)
         folder.check_seal(record)
-        return cls(folder, record, Protocol.load(folder.protocol), Predictions.load(folder.predictions))
+        predictions = Predictions.load(folder.predictions)
+        for what, values in (("keypoints", predictions.keypoints), ("keypoint scores", predictions.keypoint_scores)):
+            check_finite(what, values)
+        return cls(folder, record, Protocol.load(folder.protocol), predictions)
 
     @property
     def recorded(self) -> RecordedRun:
@@ -93,6 +100,8 @@ def explain_difference(
     observed = observe(new.predictions, baseline.predictions, paired, baseline.protocol, metrics)
     changes = [*condition_changes(new.recorded, baseline.recorded)]
     changes += environment_differences(new.recorded, baseline.recorded)
+    if not np.array_equal(np.unique(new.predictions.image_ids), np.unique(baseline.predictions.image_ids)):
+        changes = [one for one in changes if one.field != "image_content"]  # its digest is of all evaluated images
     tried: list[Cause] = []
     notes: list[str] = []
     try:

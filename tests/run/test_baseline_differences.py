@@ -171,3 +171,32 @@ def test_nobody_on_both_sides(harness: Harness, right: Made, settings: Settings)
     differences = Differences.model_validate_json(out)
     assert differences.observed.people == 0, err
     assert [cause.kind for cause in differences.causes] == ["people"]
+
+
+def test_other_images_are_no_other_content(harness: Harness, right: Made, settings: Settings) -> None:
+    """The digest of the images is one of all evaluated images."""
+    fewer = right[0].of_images(np.unique(right[0].image_ids)[:-1].tolist())
+    save((fewer, right[1]), settings.data, settings.out)
+    save(right, settings.data, settings.out.parent / "results")
+    for out, content in ((settings.out, "b"), (settings.out.parent / "results", "c")):
+        folder = RunFolder(out / PLACE)
+        folder.save_record(Record.load(folder.record).model_copy(update={"image_content": content * 64}))
+    options = ("--data", settings.data, "--out", settings.out, "--baseline", settings.out.parent / "results")
+    differences = Differences.model_validate_json(harness("explain", f"coco/{ROW.id}", *options, "--json")[1])
+    assert "image content" not in [cause.kind for cause in differences.causes]
+    assert differences.causes[0].kind == "people"
+
+
+def test_numbers_that_are_not_finite_are_refused(harness: Harness, right: Made, settings: Settings) -> None:
+    save(right, settings.data, settings.out)
+    save(right, settings.data, settings.out.parent / "results")
+    folder = RunFolder(settings.out / PLACE)
+    broken = right[0].keypoints.copy()
+    broken[0, 0] = np.nan
+    replace(right[0], keypoints=broken).save(folder.predictions, "key")
+    record = Record.load(folder.record)
+    folder.save_record(record.model_copy(update={"seal": None}))
+    options = ("--data", settings.data, "--out", settings.out, "--baseline", settings.out.parent / "results")
+    code, out, err = harness("explain", f"coco/{ROW.id}", *options)
+    assert (code, out) == (3, "")
+    assert "the keypoints of 1 people are not finite" in err

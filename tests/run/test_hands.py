@@ -178,6 +178,18 @@ def test_every_command(harness: Harness, data: Path, tmp_path: Path) -> None:
     code, out, _ = harness("compare", tmp_path / "runs", tmp_path / "runs")
     assert (code, "1 same" in out) == (0, True)
 
+    # As predictions of another framework.
+    poses = np.dstack([found.keypoints, found.keypoint_scores]).reshape(len(found), -1)
+    ids = zip(found.image_ids.tolist(), found.person_ids.tolist(), poses.tolist(), strict=True)
+    results = [
+        {"image_id": image, "annotation_id": one, "category_id": 1, "keypoints": pose, "score": 1.0}
+        for image, one, pose in ids
+    ]
+    Path("poses.json").write_text(json.dumps(results))
+    code, out, err = harness("score", suite, "--predictions", "poses.json", "--data", data)
+    assert code == 0, err
+    assert re.search(r"norms +bbox\n", out)
+
     # AUC with another number of px explains another claim.
     arguments = ("explain", "hands.yaml/small", "--data", data, "--out", tmp_path / "runs", "--json")
     explained = json.loads(harness(*arguments, "--target", "AUC=0.9")[1])

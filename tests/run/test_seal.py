@@ -91,7 +91,7 @@ def test_what_is_changed_by_hand_is_noticed(
     with pytest.raises(ObtainError, match=message) as caught:
         load_results(runs)
     assert "left out" not in str(caught.value)
-    assert str(caught.value).endswith("\n  " + MEND)
+    assert str(caught.value).endswith("\n  " + (MEND if edit is edited_metric else "repeat the run"))
 
     # Scores can be recomputed from valid predictions; predictions and protocol only by another run.
     code, _, err = harness("score", runs, "--data", demo)
