@@ -89,11 +89,14 @@ def _states(selected: Selected, out: Path) -> dict[str, str]:
     for suite, rows in selected:
         if (out / suite.name).is_dir():
             from harness.judge.verdict import judge_row
-            from harness.run_folder import saved_runs
+            from harness.run_folder import RunFolder, saved_runs
 
             for row in rows:
                 runs = saved_runs(out, suite, row)
                 damage = next((found for folder, record in runs if (found := folder.damage(record))), None)
+                records = [RunFolder.of(out, suite, row, run).record for run in row.runs]
+                if len(runs) < sum(map(Path.is_file, records)):
+                    damage = "record is damaged"
                 verdict = judge_row(row, suite.metrics, [record for _, record in runs])[1]
                 states[suite.row_id(row)] = damage or verdict
     return states

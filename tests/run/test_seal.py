@@ -151,6 +151,15 @@ def test_states_of_damaged_runs(
     assert (code, state in out) == (0, True)
 
 
+def test_a_damaged_record_is_not_a_run_that_is_to_do(harness: Harness, made: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    (runs / RUN / "record.json").write_text("{}")
+    assert harness("list", "demo", "--out", runs, *ROWS)[1].splitlines()[3].endswith("  record is damaged")
+    out = harness("run", "demo", "--out", runs, *ROWS, "--status")[1]
+    assert "to do     record has schema version None, not 1: " in out
+
+
 def content(run: Path) -> dict[str, object]:
     """Return the content of a run's JSON files, without times."""
     found = {path.name: json.loads(path.read_text()) for path in run.glob("*.json")}
