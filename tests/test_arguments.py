@@ -57,6 +57,7 @@ def explain(**arguments: Any) -> object:
         (explain, {"targets": {"PCKh@0.5": 10**400}}, "the target PCKh@0.5 must be a finite number, not 1000"),
         (explain, {"targets": {"PCKh@0.5": "0.3"}}, "the target PCKh@0.5 must be a finite number, not '0.3'"),
         (explain, {"targets": {"PCKh@0.5": True}}, "the target PCKh@0.5 must be a finite number, not True"),
+        (explain, {"targets": {"PCKh@0.5": None}}, "the target PCKh@0.5 must be a finite number, not None"),
         (explain, {"targets": {"PCK": "0.3"}}, "the target PCK must be a finite number, not '0.3'"),
         (explain, {"targets": {"PCK": 0.3}}, "the target PCK is no metric of demo: AP, "),
     ],

@@ -57,7 +57,7 @@ def claims_to_explain(suite: Suite, row: Row, run: str, targets: Mapping[str, fl
         UsageError: A value is not a finite number, the suite has no such metric, or nothing is published about the run.
     """
     for metric, value in targets.items():
-        check_number(f"the target {metric}", value, optional=True)
+        check_number(f"the target {metric}", value)
         if metric not in suite.metrics:
             raise UsageError(f"the target {metric} is no metric of {suite.name}: {', '.join(suite.metrics)}")
     if targets:
