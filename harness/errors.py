@@ -114,3 +114,13 @@ def check_choice(name: str, value: object, choices: Collection[str], *, optional
         return
     if value not in choices:
         raise UsageError(f"{name} must be one of {', '.join(choices)}, not {brief(value)}")
+
+
+def check_text(name: str, value: object, meaning: str, *, optional: bool = False) -> None:
+    """Check an argument that is text, or None if it is optional; `meaning` says what the text states.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if not isinstance(value, str) and not (value is None and optional):
+        raise UsageError(f"{name} must be text: {meaning}, not {brief(value)}")
