@@ -149,8 +149,8 @@ def run_rows(
         An outcome for each row, in the order of the suite.
 
     Raises:
-        UsageError: No row matches, a partial run would replace a complete one, the device does not exist, or another
-            argument has a wrong value.
+        UsageError: No row matches, a partial run would replace a complete one, the device does not exist, `out` cannot
+            be written to, or another argument has a wrong value.
         SpecError: The suite cannot be used.
 
     >>> import harness
@@ -160,6 +160,7 @@ def run_rows(
     (4, 4, 'only the first 4 images (--limit)')
     """
     from harness.assets.cache import checkpoint_folder
+    from harness.files import check_writable
     from harness.run.executors.choose import choose_executor
     from harness.run.plan import Settings
     from harness.run.progress import SilentProgress
@@ -168,6 +169,7 @@ def run_rows(
 
     loaded = _loaded(suite)
     chosen = [(loaded, row) for row in select_rows(loaded, rows)]
+    check_writable(Path(out))
     shown = progress or SilentProgress()
     with choose_executor("local", None, device, shown.advance) as workers:
         settings = Settings(
@@ -340,8 +342,8 @@ def explain_row(
         The trials, the best first: `Explanation.causes` are those that give the published values.
 
     Raises:
-        UsageError: The id names no row, nothing is published about the run, or a target is not a finite number of a
-            metric of the suite.
+        UsageError: The id names no row, nothing is published about the run, a target is not a finite number of a
+            metric of the suite, or another argument has a wrong value.
         ObtainError: The run was not made, or a file that it needs is missing.
         DifferenceError: With `rerun`, the run was made from other content.
 

@@ -75,36 +75,52 @@ class DifferenceError(HarnessError):
     exit_code = 1
 
 
-def check_whole(name: str, value: object, least: int) -> None:
-    """Check an argument that is a whole number or None.
+def check_whole(name: str, value: object, least: int, *, optional: bool = False) -> None:
+    """Check an argument that is a whole number, or None if it is optional.
 
     Raises:
         UsageError: It is something else, or less than `least`.
     """
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+    if value is None and optional:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UsageError(f"{name} must be a whole number of at least {least}, not {brief(value)}")
 
 
-def check_number(name: str, value: object, least: float | None = None) -> None:
-    """Check an argument that is a finite number or None.
+def check_number(name: str, value: object, least: float | None = None, *, optional: bool = False) -> None:
+    """Check an argument that is a finite number, or None if it is optional.
 
     Raises:
         UsageError: It is something else, or less than `least`.
     """
+    if value is None and optional:
+        return
     right = False
     if isinstance(value, int | float) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):  # a whole number above all floats
             right = math.isfinite(value) and (least is None or value >= least)
-    if value is not None and not right:
+    if not right:
         bound = "" if least is None else f" of at least {least:g}"
         raise UsageError(f"{name} must be a finite number{bound}, not {brief(value)}")
 
 
-def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Check an argument that is one of some words or None.
+def check_choice(name: str, value: object, choices: Collection[str], *, optional: bool = False) -> None:
+    """Check an argument that is one of some words, or None if it is optional.
 
     Raises:
         UsageError: It is something else.
     """
-    if value is not None and value not in choices:
+    if value is None and optional:
+        return
+    if value not in choices:
         raise UsageError(f"{name} must be one of {', '.join(choices)}, not {brief(value)}")
+
+
+def check_text(name: str, value: object, meaning: str, *, optional: bool = False) -> None:
+    """Check an argument that is text, or None if it is optional; `meaning` says what the text states.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if not isinstance(value, str) and not (value is None and optional):
+        raise UsageError(f"{name} must be text: {meaning}, not {brief(value)}")

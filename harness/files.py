@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ObtainError
+from harness.errors import ObtainError, UsageError
 
 
 @contextlib.contextmanager
@@ -109,3 +109,17 @@ def content_key(*parts: Any) -> str:
     """Return a sha256 of JSON-able values; equal values give equal keys on every machine."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_writable(out: Path) -> None:
+    """Check that the output folder can be written to, before slow work begins.
+
+    Raises:
+        UsageError: The folder cannot be created or written to.
+    """
+    existing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written to: {error.strerror}", "name another --out DIR") from error

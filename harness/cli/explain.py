@@ -1,6 +1,7 @@
 """`harness explain`: which settings give the published number."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def command(
     run = named_run(suite, row, run)
     if baseline and targets:
         raise UsageError("--target and --baseline exclude each other", "give one of them")
-    claims = [] if baseline else claims_to_explain(suite, row, run, dict(map(_target, targets)))
+    claims = [] if baseline else claims_to_explain(suite, row, run, _values(targets))
     check_data_folder(chosen["data"])
     from harness.cli.progress import TerminalProgress
     from harness.report.explanation import explanation_text
@@ -96,13 +97,22 @@ def command(
     return 0 if explanation.as_run.matches_claims or explanation.causes else 1
 
 
-def _target(text: str) -> tuple[str, float]:
-    """Return the metric and the value of METRIC=VALUE."""
-    metric, _, value = text.rpartition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"--target {text} is not METRIC=VALUE, such as AP=0.749")
-    return metric, number
+def _values(targets: Iterable[str]) -> dict[str, float]:
+    """Return the values of METRIC=VALUE texts by metric.
+
+    Raises:
+        UsageError: A text has another form, or a metric has several values.
+    """
+    values: dict[str, float] = {}
+    for text in targets:
+        metric, _, value = text.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not metric.strip() or not math.isfinite(number):
+            raise UsageError(f"--target needs METRIC=VALUE, such as AP=0.749, not {text}")
+        if metric in values:
+            raise UsageError(f"--target names {metric} several times; keep one of them")
+        values[metric] = number
+    return values

@@ -1,6 +1,5 @@
 """Arguments and options that several verbs share."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -175,17 +174,3 @@ def read_earlier(kind: type[Written], out: Path) -> Written | None:
         raise UsageError(
             f"{out} does not contain the {kind.title}, and would be overwritten", "name another --out"
         ) from error
-
-
-def check_writable(out: Path) -> None:
-    """Check that the output folder can be written to, before slow work begins.
-
-    Raises:
-        UsageError: The folder cannot be created or written to.
-    """
-    existing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise UsageError(f"--out {out} cannot be written to: {error.strerror}", "name another --out DIR") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from harness.cli.help import Verb
-from harness.cli.options import PARITY, check_data_folder, check_writable, json_option, path_option
+from harness.cli.options import PARITY, check_data_folder, json_option, path_option
+from harness.files import check_writable
 
 DEFAULT_RESULTS = (Path("results"), Path("runs"))
 

@@ -15,7 +15,6 @@ from harness.cli.help import Verb
 from harness.cli.options import (
     address_option,
     check_data_folder,
-    check_writable,
     compile_option,
     executor_option,
     json_option,
@@ -29,6 +28,7 @@ from harness.cli.options import (
 from harness.cli.stopping import terminable
 from harness.cli.verdicts import exit_code, row_line, row_width, summary
 from harness.errors import HarnessError, UsageError
+from harness.files import check_writable
 from harness.imports import quick_imports
 
 if TYPE_CHECKING:

@@ -144,8 +144,8 @@ def score_foreign(
         UsageError: The suite does not support an option or its value, or a required option is missing.
         ObtainError: Predictions or annotations are missing, malformed or do not match each other.
     """
-    check_choice("score_mode", score_mode, get_args(ScoreMode))
-    check_choice("nms", nms, get_args(Nms))
+    check_choice("score_mode", score_mode, get_args(ScoreMode), optional=True)
+    check_choice("nms", nms, get_args(Nms), optional=True)
     run, row = _run(suite, run)
     config = load_config(suite, row, row.runs[run])
     protocol = read_foreign_protocol(suite.row_id(row), config, data)

@@ -40,7 +40,7 @@ def compare_folders(
         ObtainError: A file of a run or its annotations is missing or damaged.
         DifferenceError: A record does not agree with its own predictions.
     """
-    check_number("noise_floor", noise_floor, 0)
+    check_number("noise_floor", noise_floor, 0, optional=True)
     check_whole("resamples", resamples, 1)
     found, expected = read_outcomes(new, suites, glob), read_outcomes(baseline, suites, glob)
     rows = {(suite, row) for suite, row, _ in (run.split("/") for run in (*found, *expected))}

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import psutil
 import torch
 
-from harness.errors import UsageError
+from harness.errors import UsageError, check_text
+
+DEVICE_NAMES = "cpu, cuda or cuda:1"
+"""Examples of names of devices, for messages."""
 
 
 def choose_device(name: str | None) -> str:
@@ -16,8 +19,9 @@ def choose_device(name: str | None) -> str:
     digits.
 
     Raises:
-        UsageError: The device does not exist.
+        UsageError: The device does not exist, or its name is not text.
     """
+    check_text("device", name, DEVICE_NAMES, optional=True)
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     if name is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.errors import UsageError, check_number
+from harness.errors import UsageError, brief, check_number, check_text
 from harness.suites.load import load_suite, select_rows
 from harness.suites.schema import Claim, Row, Suite
 
@@ -12,9 +12,10 @@ def named_row(row_id: str) -> tuple[Suite, Row]:
     """Return the row with a full id, such as `coco/hrnet-w32-256x192` or `mine.yaml/my-net-256x192`.
 
     Raises:
-        UsageError: The id names no row, or several.
+        UsageError: The id names no row, or several, or is not text.
         SpecError: The suite cannot be used.
     """
+    check_text("row", row_id, "a full id, such as coco/hrnet-w32-256x192")
     suite_name, _, name = row_id.rpartition("/")
     if row_id.endswith((".yaml", ".yml")):
         forms = [f"{row_id}/{row.id}" for row in load_suite(Path(row_id)).rows]
@@ -54,8 +55,11 @@ def claims_to_explain(suite: Suite, row: Row, run: str, targets: Mapping[str, fl
         targets: Values by metric, in the unit of the table; none for the row's claims.
 
     Raises:
-        UsageError: A value is not a finite number, the suite has no such metric, or nothing is published about the run.
+        UsageError: The targets are no mapping, a value is not a finite number, the suite has no such metric, or nothing
+            is published about the run.
     """
+    if not isinstance(targets, Mapping):
+        raise UsageError(f"targets must be a dict of values by metric, not {brief(targets)}")
     for metric, value in targets.items():
         check_number(f"the target {metric}", value)
         if metric not in suite.metrics:

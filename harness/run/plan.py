@@ -56,9 +56,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check the values, of which some would only fail in the runs; raises a UsageError."""
-        check_whole("limit", self.limit, 1)
-        check_whole("batch_size", self.batch_size, 1)
-        check_whole("seed", self.seed, 0)
+        check_whole("limit", self.limit, 1, optional=True)
+        check_whole("batch_size", self.batch_size, 1, optional=True)
+        check_whole("seed", self.seed, 0, optional=True)
         check_choice("engine", self.engine, ("shared", "upstream"))
         check_choice("precision", self.precision, get_args(Precision))
         if self.engine == "upstream" and self.precision != "fp32":  # the record would state a precision not used

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
-from harness.errors import UsageError
+from harness.errors import UsageError, check_text
 from harness.suites import schema
 from harness.suites.schema import Group, Row, Suite
 from harness.suites.yaml_file import Location, did_you_mean, load_model
@@ -105,7 +105,12 @@ def argument_of(suite: Suite) -> str:
 
 
 def row_patterns(glob: str | None) -> list[str] | None:
-    """Return the shell patterns of rows that commas separate; None for all rows."""
+    """Return the shell patterns of rows that commas separate; None for all rows.
+
+    Raises:
+        UsageError: The patterns are not text.
+    """
+    check_text("rows", glob, "shell patterns separated by commas", optional=True)
     return None if glob is None else [part for part in map(str.strip, glob.split(",")) if part] or [glob]
 
 

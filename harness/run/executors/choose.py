@@ -1,7 +1,7 @@
 """Creates the executor that the options ask for."""
 
-from harness.errors import UsageError
-from harness.run.device import choose_device
+from harness.errors import UsageError, check_text
+from harness.run.device import DEVICE_NAMES, choose_device
 from harness.run.executors.base import Executor, OnPeople
 from harness.run.executors.devices import Devices
 from harness.run.executors.here import Here
@@ -20,6 +20,7 @@ def choose_executor(kind: str, address: str | None, device: str | None, progress
     Raises:
         UsageError: A device does not exist, Ray is not installed, or an option does not fit the executor.
     """
+    check_text("device", device, DEVICE_NAMES, optional=True)
     if kind == "ray":
         if device not in (None, "cpu", "cuda"):
             raise UsageError(
