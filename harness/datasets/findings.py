@@ -1,6 +1,7 @@
 """Problems of data files: `harness run`, `harness score` and `harness check --data` report the same ones."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,6 +60,23 @@ def scored_files(
     )
 
 
+def inspect_annotations(files: DataFiles, data: Path) -> Annotated:
+    """Inspect the annotation file of any class; a file without people is a fatal problem.
+
+    It is a problem, too, if all people of a run on ground-truth boxes are left out and no error explains it.
+
+    Raises:
+        ObtainError: It is missing or does not have the expected structure.
+    """
+    annotated: Annotated = dataset_class(files.dataset).inspect(data, files)
+    explained = any(problem.severity in ("fatal", "error") for problem in annotated.problems)
+    if annotated.annotations and (annotated.people or explained or not files.ground_truth):
+        return annotated
+    text = f"no person can be evaluated: 0 of {annotated.annotations:,} annotations"
+    nobody = Problem("fatal", files.annotations, text, "take the file with the people's keypoints")
+    return replace(annotated, problems=(*annotated.problems, nobody))
+
+
 def inspect_detected(files: DataFiles, data: Path, path: str, threshold: float | None, images: ImageList) -> Detected:
     """Inspect a box file.
 
@@ -81,7 +99,7 @@ def find_problems(files: DataFiles, data: Path, digests: tuple[str, ...]) -> tup
     Raises:
         ObtainError: A file is missing or does not have the expected structure.
     """
-    annotated: Annotated = dataset_class(files.dataset).inspect(data, files)
+    annotated = inspect_annotations(files, data)
     problems = annotated.problems
     for path, threshold in files.boxes:
         if not (data / path).exists():  # scoring again does not need it

@@ -14,13 +14,12 @@ import numpy as np
 from mmengine.config import Config
 
 from harness.datasets.columns import FormError
-from harness.datasets.findings import inspect_detected, scored_files
+from harness.datasets.findings import inspect_annotations, inspect_detected, scored_files
 from harness.datasets.inspect.boxes import Detected
 from harness.datasets.inspect.images import ImageList, inspect_images
 from harness.datasets.inspect.people import Annotated
 from harness.datasets.inspect.problems import Problem
 from harness.datasets.interface import DataFiles
-from harness.datasets.lookup import dataset_class
 from harness.errors import ObtainError
 from harness.suites.configs import load_config
 from harness.suites.ledger import image_folder, protocol_without_files
@@ -151,8 +150,8 @@ def inspect_data(files: DataFiles, data: Path, expected: Counts, *, decode: bool
 
 def _annotated(files: DataFiles, data: Path, problems: list[Problem]) -> Annotated | None:
     advice = "take the keypoint annotations (person_keypoints_*.json, not instances_*.json)"
-    inspect = dataset_class(files.dataset).inspect
-    return _read(data, files.annotations, "the annotation file", advice, problems, lambda: inspect(data, files))
+    read = partial(inspect_annotations, files, data)
+    return _read(data, files.annotations, "the annotation file", advice, problems, read)
 
 
 def _detected(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64, usable
-from harness.datasets.columns import NUMERIC
 from harness.errors import ObtainError
 
 
@@ -58,8 +57,8 @@ def check_finite(path: Path, field: str, values: Float64) -> None:
 
 
 def are_numbers(values: Iterable[Any]) -> bool:
-    """Return whether all values of a JSON file are numbers or null, not texts, which NumPy converts to numbers."""
-    return set(map(type, values)) <= {*NUMERIC, type(None)}
+    """Return whether all values of a JSON file are numbers or null, not texts or booleans, which NumPy converts."""
+    return set(map(type, values)) <= {int, float, type(None)}
 
 
 def keypoints_advice(found: Any, num_keypoints: int) -> str | None:
@@ -71,7 +70,7 @@ def keypoints_advice(found: Any, num_keypoints: int) -> str | None:
     if any(isinstance(value, list) for value in found):
         return "write all numbers in one list: x, y, score of the first keypoint, then of the next"
     if len(found) == 3 * num_keypoints:
-        return f"write {len(found)} finite numbers, without quotes"
+        return f"write {len(found)} finite numbers, without quotes, and no true or false"
     if found and len(found) % 3 == 0:
         return f"these are {len(found) // 3} keypoints, but the data set has {num_keypoints}: score under its own suite"
     return f"write x, y and score of {num_keypoints} keypoints"

@@ -15,6 +15,7 @@ from harness.mat_file import read_mat
 
 NOWHERE = -1e6
 """px; coordinates for a person whose row is all NaN, so that the person is never found."""
+_NOT_NUMBERS = {"U": " of text", "S": " of text", "b": " of bool"}
 EXTENSIONS = (".npy", ".mat", ".h5", ".json")
 
 
@@ -79,8 +80,8 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
     # MATLAB 7.3 is HDF5 with the dimensions in reverse.
     reverse = path.suffix.lower() == ".mat" and any(isinstance(array, h5py.Dataset) for array in arrays.values())
     shapes = {key: array.shape[::-1] if reverse else array.shape for key, array in arrays.items()}
-    texts = {key: " of text" if array.dtype.kind in "US" else "" for key, array in arrays.items()}
-    found = ", ".join(f"{key} {size}{texts[key]}".strip() for key, size in shapes.items()) or "no array"
+    types = {key: _NOT_NUMBERS.get(array.dtype.kind, "") for key, array in arrays.items()}
+    found = ", ".join(f"{key} {size}{types[key]}".strip() for key, size in shapes.items()) or "no array"
     if name is not None and name not in arrays:
         raise UsageError(f"{path} has no array '{name}'", f"found: {found}")
     fitting = [
@@ -105,11 +106,9 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
 
 
 def _array(value: Any) -> npt.NDArray[Any]:
-    """Return a JSON value as an array of numbers or, if it has texts, of texts; an empty one of objects if neither."""
+    """Return a JSON value as an array of numbers; of texts or booleans if it has some; of objects if it is no array."""
     try:
-        array = np.array(value)
-        if array.dtype.kind == "U" or any(isinstance(one, str) for one in array.flat if array.dtype.kind == "O"):
-            return array.astype(str)
-        return array.astype(np.float64)
+        types = set(map(type, np.array(value, object).flat))
+        return np.array(value).astype(str if str in types else bool if bool in types else np.float64)
     except MALFORMED:
         return np.empty((), object)

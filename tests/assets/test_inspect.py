@@ -1,6 +1,7 @@
 """Planted faults in copies of the miniature: each is found and named; complete data has none."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -15,6 +16,7 @@ from miniature import Miniature
 from PIL import Image
 from scipy.io import loadmat, savemat
 
+from harness.datasets.findings import find_problems, usable
 from harness.datasets.inspection import DataFiles, Inspection, data_files, inspect_data
 from harness.datasets.people import annotated_people, load_people
 from harness.errors import ObtainError
@@ -387,6 +389,21 @@ def test_a_box_file_of_other_things(data: Path) -> None:
     ]
     (data / COCO_BOXES).write_text("{}")
     assert told(inspect("coco", data)) == [f"{COCO_BOXES}: it is not a list of objects"]
+
+
+@pytest.mark.parametrize(("name", "path"), [("coco", COCO), ("mpii", MPII), ("posetrack18", POSETRACK)])
+def test_annotations_without_people_are_fatal(name: str, path: str, data: Path) -> None:
+    edit(data / path, lambda document: (document if isinstance(document, list) else document["annotations"]).clear())
+    nobody = f"{path}: no person can be evaluated: 0 of 0 annotations"
+    assert nobody in told(inspect(name, data), "fatal")
+    with pytest.raises(ObtainError, match=re.escape(nobody)):
+        usable(find_problems(files_of(name), data, (name, "without people"))[1])
+
+
+def test_crowds_alone_are_no_people(data: Path) -> None:
+    edit(data / JHMDB, lambda document: [person.update(iscrowd=1) for person in document["annotations"]])
+    count = len(json.loads((data / JHMDB).read_bytes())["annotations"])
+    assert f"{JHMDB}: no person can be evaluated: 0 of {count} annotations" in told(inspect("jhmdb", data), "fatal")
 
 
 def test_files_that_are_missing_or_damaged(data: Path) -> None:

@@ -212,6 +212,8 @@ def test_null_third_numbers(score: Score) -> None:
             "'keypoints' of entry 4 must be 51 numbers, not ['5.0', ",
             "write 51 finite numbers, without quotes",
         ),
+        ({"score": True}, "'score' of entry 4 must be one number, not True", "write the confidence of the pose, or"),
+        ({"keypoints": [True] * 51}, "'keypoints' of entry 4 must be 51 numbers, not [True, ", "no true or false"),
         ({"keypoints": [*[5.0] * 50, "1"]}, "'keypoints' of entry 4 must be 51 numbers, not [5.0, ", "without quotes"),
         ({"image_id": ...}, "'image_id' of entry 4 must be a whole number, not None", "map by file_name: "),
     ],
@@ -227,10 +229,11 @@ def test_refusals_name_the_entry_and_the_way_out(score: Score, change: Entry, fo
     assert advice in message.partition("\n")[2]
 
 
-def test_a_box_of_text(score: Score) -> None:
+@pytest.mark.parametrize("height", ["4", True])
+def test_a_box_of_text_or_of_a_boolean(score: Score, height: Any) -> None:
     entries = [entry | {"bbox": [1, 2, 3, 4]} for entry in poses(people())]
-    entries[4]["bbox"] = [1, 2, 3, "4"]
-    with pytest.raises(ObtainError, match=r"'bbox' of entry 4 must be 4 numbers, not \[1, 2, 3, '4'\]"):
+    entries[4]["bbox"] = [1, 2, 3, height]
+    with pytest.raises(ObtainError, match=rf"'bbox' of entry 4 must be 4 numbers, not \[1, 2, 3, {height!r}\]"):
         score(entries)
 
 

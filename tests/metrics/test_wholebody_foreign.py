@@ -120,6 +120,7 @@ def test_one_list_or_five(tmp_path: Path) -> None:
         ({"keypoints": [0] * 399}, r"'keypoints' of entry 1 must be 51 numbers, not 399 values"),
         ({"face_kpts": "none"}, r"'face_kpts' of entry 1 must be 204 numbers, not 'none'"),
         ({"face_kpts": ["1"] * 204}, r"'face_kpts' of entry 1 must be 204 numbers, not \['1', "),
+        ({"face_kpts": [True] * 204}, r"'face_kpts' of entry 1 must be 204 numbers, not \[True, "),
         ({"face_score": "high"}, r"'face_score' of entry 1 must be a finite number, not 'high'"),
         ({"face_score": float("nan")}, r"'face_score' of entry 1 must be a finite number"),
         ({"image_id": 5000}, r"poses in 1 images that .*gt\.json does not have, such as 5000"),

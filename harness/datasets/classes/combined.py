@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from harness.arrays import Bool, Float64, Int64
+from harness.datasets.findings import inspect_annotations
 from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.people import Annotated
 from harness.datasets.interface import DataFiles, DatasetClass
@@ -127,7 +128,7 @@ class Combined(DatasetClass):
             own = replace(
                 files, dataset=part.dataset, annotations=part.annotations.path, images=part.images, rules=rules
             )
-            found.append(of_part.inspect(data, own))
+            found.append(inspect_annotations(own, data))
         numbered = list(enumerate(zip(self.parts, found, strict=True)))
         return Annotated(
             images=ImageList(
