@@ -157,7 +157,23 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], type[HarnessError], str]] = {
     ),
     "huge npy": (lambda d: claimed(d / "a.npy", (10**12, 16, 2)), ObtainError, r"cannot be read: .*a\.npy"),
     "huge number": (lambda d: write(d / "a.json", [[[10**400, 0]] * 16] * 5), ObtainError, WRONG),
-    "too large": (lambda d: npy(d / "a.npy", KEYPOINTS * 1e20), ObtainError, "of 5 people are not finite"),
+    "too large": (
+        lambda d: npy(d / "a.npy", KEYPOINTS * 1e20),
+        ObtainError,
+        r"of 5 people are too large \(the limit is 1e\+15\)",
+    ),
+    "too large and infinite": (
+        lambda d: npy(d / "a.npy", np.where(np.arange(160).reshape(SHAPE) == 98, np.inf, KEYPOINTS * 1e20)),
+        ObtainError,
+        r"of 5 people are not finite or too large",
+    ),
+    "complex": (lambda d: npy(d / "a.npy", KEYPOINTS + 0j), ObtainError, WRONG + r"\(5, 16, 2\) of complex64"),
+    "bool": (lambda d: npy(d / "a.npy", KEYPOINTS > 0), ObtainError, WRONG + r"\(5, 16, 2\) of bool"),
+    "times": (
+        lambda d: npy(d / "a.npy", KEYPOINTS.astype("datetime64[s]")),
+        ObtainError,
+        WRONG + r"\(5, 16, 2\) of datetime64\[s\]",
+    ),
     "null": (lambda d: write(d / "a.json", [[[None, 0]] * 16] * 5), ObtainError, "of 5 people are not finite"),
     "pickle": (
         lambda d: npy(d / "a.npy", np.full(SHAPE, None)),
@@ -437,6 +453,7 @@ def test_asked_for_rescoring_and_nms(
             {"keypoints": [float("inf")] * 51},
             r"found\.json: 'keypoints' of 1 poses is not finite, the first is number 0",
         ),
+        ({"keypoints": [1e300] * 51}, r"'keypoints' of 1 poses is too large \(the limit is 1e\+15\), .*: 1e\+300"),
         ({"score": float("nan")}, r"found\.json: 'score' of 1 poses is not finite"),
         ({"bbox": [0, 0, 1, float("nan")]}, r"found\.json: 'bbox' of 1 poses is not finite"),
         ({"image_id": 1}, r"found\.json: poses in 1 images that .*val2017\.json does not have, such as 1"),
