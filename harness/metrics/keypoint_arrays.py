@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Float64, usable, what_is_unusable
-from harness.errors import MALFORMED, HarnessError, ObtainError, UsageError
+from harness.errors import MALFORMED, HarnessError, ObtainError, UsageError, counted
 from harness.files import read_json
 from harness.mat_file import read_mat
 
@@ -49,7 +49,7 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
     if broken.any():
         first = int(np.flatnonzero(broken)[0])
         raise ObtainError(
-            f"{path}: keypoints of {broken.sum()} people are {what_is_unusable(keypoints)}, "
+            f"{path}: keypoints of {counted(int(broken.sum()), 'person', 'people')} are {what_is_unusable(keypoints)}, "
             f"the first is number {first}",
             "write 0, 0 for a keypoint that was not predicted, or NaN for all keypoints of a person without a pose",
         )
