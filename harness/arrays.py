@@ -24,6 +24,14 @@ def usable(numbers: npt.NDArray[Any]) -> Bool:
     return within
 
 
+def what_is_unusable(numbers: npt.NDArray[Any]) -> str:
+    """Return what is wrong with the numbers that are not `usable`, for a message: not finite, too large, or both."""
+    found = numbers[~usable(numbers)]
+    finite = np.isfinite(found)
+    large = f"too large (the limit is {LARGEST:g})"
+    return large if finite.all() else f"not finite or {large}" if finite.any() else "not finite"
+
+
 def positions(ids: Int64, wanted: Int64) -> Indices:
     """Return the indices, [N], of N wanted ids among M ids: the last of a repeated id, -1 if absent."""
     if not len(ids):

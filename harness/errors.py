@@ -18,6 +18,11 @@ def brief(value: Any) -> str:
     return _brief.repr(value)
 
 
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun, in the plural unless the number is 1; by default the plural adds an s."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def first_problems(error: Exception) -> str:
     """Return an error's message; for a ValidationError, which may contain many problems, the first five."""
     errors = getattr(error, "errors", None)  # duck-typed, because not every command imports pydantic

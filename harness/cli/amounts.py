@@ -3,11 +3,6 @@
 from collections.abc import Collection, Sequence
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, which gets an s unless the number is 1."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def show_bytes(size: float) -> str:
     """Return bytes with one decimal, in units of 1000."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.amounts import aligned, counted
+from harness.cli.amounts import aligned
 from harness.cli.help import Verb
 from harness.cli.options import check_data_folder, json_option, path_option, suites_argument
-from harness.errors import HarnessError, SpecError, UsageError
+from harness.errors import HarnessError, SpecError, UsageError, counted
 from harness.suites.audit import Audit, AuditFinding, audit_suite
 from harness.suites.load import expanded, load_suite, published_suites
 from harness.suites.schema import Suite

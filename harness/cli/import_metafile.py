@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import path_option
-from harness.errors import SpecError, UsageError
+from harness.errors import SpecError, UsageError, counted
 from harness.files import write_text
 from harness.suites.draft import draft_suite
 from harness.suites.draft_yaml import to_yaml

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import json_option, out_option, rows_option, suites_argument
+from harness.errors import counted
 from harness.suites.load import DEMO, select
 from harness.suites.schema import Claim, Row, Run, Suite
 

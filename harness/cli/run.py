@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from harness.cli.amounts import counted
 from harness.cli.help import Verb
 from harness.cli.options import (
     address_option,
@@ -27,7 +26,7 @@ from harness.cli.options import (
 )
 from harness.cli.stopping import terminable
 from harness.cli.verdicts import exit_code, row_line, row_width, summary
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, counted
 from harness.files import check_writable
 from harness.imports import quick_imports
 

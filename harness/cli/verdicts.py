@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.amounts import counted
+from harness.errors import counted
 from harness.judge.verdict import mean_metrics
 from harness.record import Effect, JudgedClaim, Verdict
 from harness.run.row_outcome import RowOutcome

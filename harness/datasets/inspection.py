@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from mmengine.config import Config
 
+from harness.datasets.coco_file import PERSON
 from harness.datasets.columns import FormError
 from harness.datasets.findings import inspect_annotations, inspect_detected, scored_files
 from harness.datasets.inspect.boxes import Detected
@@ -192,7 +193,7 @@ def _compare(files: DataFiles, expected: Counts, found: Found) -> list[Problem]:
     counts = [
         (files.annotations, "images", expected.images, found.images),
         (files.annotations, "people to evaluate", expected.people, found.people),
-        *((boxes.file, "boxes", expected.boxes, boxes.people) for boxes in found.boxes),
+        *((boxes.file, f"boxes of category {PERSON} (people)", expected.boxes, boxes.people) for boxes in found.boxes),
     ]
     return [
         Problem(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Float64, Int64
-from harness.errors import MALFORMED, ObtainError, brief
+from harness.errors import MALFORMED, ObtainError, brief, counted
 from harness.files import read_json
 from harness.metrics.detections import Detections, are_numbers, check_finite, keypoints_advice
 
@@ -147,8 +147,8 @@ def _keypoints(path: Path, entries: Entries, num_keypoints: int, warnings: list[
             unscored.append(number)
     if unscored:
         warnings.append(
-            f"third numbers of {len(unscored)} poses are null, the first in entry {unscored[0]}, and read as 1; write "
-            "the score of each keypoint, or 1 if it has none"
+            f"third numbers of {counted(len(unscored), 'pose')} are null, the first in entry {unscored[0]}, and "
+            "read as 1; write the score of each keypoint, or 1 if it has none"
         )
     return keypoints
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Indices, Int64, usable
-from harness.errors import ObtainError
+from harness.arrays import Bool, Float64, Indices, Int64, usable, what_is_unusable
+from harness.errors import ObtainError, counted
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def check_finite(path: Path, field: str, values: Float64) -> None:
         number = rows[first][~usable(rows[first])][0]
         found = "null or NaN" if np.isnan(number) else f"{number:g}"
         raise ObtainError(
-            f"{path}: '{field}' of {broken.sum()} poses is not finite, the first is number {first}: {found}",
+            f"{path}: '{field}' of {counted(int(broken.sum()), 'pose')} is {what_is_unusable(rows)}, "
+            f"the first is number {first}: {found}",
             "write 0, 0, 0 for a keypoint that was not predicted" if field == "keypoints" else "write a finite number",
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, Floating, Int64
-from harness.errors import ObtainError
+from harness.errors import ObtainError, counted
 from harness.metrics.family import Matched, Metrics
 from harness.metrics.foreign import Coverage, ForeignFile, ForeignOutcome
 from harness.metrics.keypoint_arrays import read_keypoints
@@ -28,7 +28,8 @@ def check_images(path: Path, images: Int64, known: Int64, truth: Path) -> None:
     if len(strays):
         entry = int(np.flatnonzero(images == strays[0])[0])
         raise ObtainError(
-            f"{path}: poses in {len(strays)} images that {truth} does not have, such as {strays[0]} (entry {entry})",
+            f"{path}: poses in {counted(len(strays), 'image')} that {truth} does not have, such as {strays[0]} "
+            f"(entry {entry})",
             "map by file_name: write the 'id' in the annotations of the image, and remove poses of other data sets",
         )
 

@@ -8,14 +8,15 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from harness.arrays import Float64, usable
-from harness.errors import MALFORMED, HarnessError, ObtainError, UsageError
+from harness.arrays import Float64, usable, what_is_unusable
+from harness.errors import MALFORMED, HarnessError, ObtainError, UsageError, counted
 from harness.files import read_json
 from harness.mat_file import read_mat
 
 NOWHERE = -1e6
 """px; coordinates for a person whose row is all NaN, so that the person is never found."""
-_NOT_NUMBERS = {"U": " of text", "S": " of text", "b": " of bool"}
+NUMBERS = "fiu"
+"""The kinds of NumPy's types that are read: floating-point numbers and integers."""
 EXTENSIONS = (".npy", ".mat", ".h5", ".json")
 
 
@@ -48,7 +49,8 @@ def read_keypoints(path: Path, shape: tuple[int, int, int], name: str | None = N
     if broken.any():
         first = int(np.flatnonzero(broken)[0])
         raise ObtainError(
-            f"{path}: keypoints of {broken.sum()} people are not finite, the first is number {first}",
+            f"{path}: keypoints of {counted(int(broken.sum()), 'person', 'people')} are {what_is_unusable(keypoints)}, "
+            f"the first is number {first}",
             "write 0, 0 for a keypoint that was not predicted, or NaN for all keypoints of a person without a pose",
         )
     return keypoints
@@ -80,14 +82,14 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
     # MATLAB 7.3 is HDF5 with the dimensions in reverse.
     reverse = path.suffix.lower() == ".mat" and any(isinstance(array, h5py.Dataset) for array in arrays.values())
     shapes = {key: array.shape[::-1] if reverse else array.shape for key, array in arrays.items()}
-    types = {key: _NOT_NUMBERS.get(array.dtype.kind, "") for key, array in arrays.items()}
+    types = {key: _not_numbers(array) for key, array in arrays.items()}
     found = ", ".join(f"{key} {size}{types[key]}".strip() for key, size in shapes.items()) or "no array"
     if name is not None and name not in arrays:
         raise UsageError(f"{path} has no array '{name}'", f"found: {found}")
     fitting = [
         key
         for key, array in arrays.items()
-        if name in (None, key) and shapes[key] == shape and array.dtype.kind in "fiu"
+        if name in (None, key) and shapes[key] == shape and array.dtype.kind in NUMBERS
     ]
     if not fitting:
         scored = any(size == (*shape[:2], 3) for size in shapes.values())
@@ -103,6 +105,13 @@ def _choose(path: Path, arrays: dict[str, Any], shape: tuple[int, int, int], nam
         )
     values: Float64 = np.array(arrays[fitting[0]][()], np.float64)
     return values.T if reverse else values
+
+
+def _not_numbers(array: Any) -> str:
+    """Return the type of an array's values for a message; nothing for numbers and for a value that is no array."""
+    if array.dtype.kind in NUMBERS or not array.shape:
+        return ""
+    return " of text" if array.dtype.kind in "US" else f" of {array.dtype}"
 
 
 def _array(value: Any) -> npt.NDArray[Any]:

@@ -6,7 +6,7 @@ Source: mmpose/evaluation/metrics/coco_metric.py.
 import numpy as np
 
 from harness.arrays import Floating, Int64
-from harness.errors import RunError
+from harness.errors import RunError, counted
 from harness.metrics.detections import Detections
 from harness.metrics.oks_nms import oks_nms, soft_oks_nms
 from harness.metrics.pose_score import pose_scores
@@ -70,6 +70,7 @@ def check_finite(what: str, values: Floating) -> None:
     broken = np.unique(np.nonzero(~np.isfinite(values))[0])
     if len(broken):
         raise RunError(
-            f"predictions: the {what} of {len(broken)} people are not finite, the first at index {broken[0]}",
+            f"predictions: the {what} of {counted(len(broken), 'person', 'people')} are not finite, "
+            f"the first at index {broken[0]}",
             "a network that returns NaN has wrong weights or too low a precision",
         )

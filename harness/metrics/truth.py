@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Indices, Int64, positions, usable
+from harness.arrays import Bool, Float64, Indices, Int64, positions, usable, what_is_unusable
 from harness.datasets.coco_file import CocoFile, distinct_images, read_coco
 from harness.datasets.columns import Integers, Numbers
 from harness.datasets.labelled import KEYPOINTS_ADVICE
@@ -238,7 +238,7 @@ def _numbers(
         raise ObtainError(f"{named} must hold {length} numbers, not {brief(found) if count is None else count}", hint)
     broken = given & ~usable(values.reshape(len(rows), -1)).all(axis=1)
     if broken.any():
-        raise ObtainError(f"{where.format(ids[int(broken.argmax())])} is not finite", hint)
+        raise ObtainError(f"{where.format(ids[int(broken.argmax())])} is {what_is_unusable(values[broken][:1])}", hint)
     if default is not None:
         values[~given] = default
     return values

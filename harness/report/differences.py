@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from harness.errors import counted
 from harness.judge.differences import Differences
 
 CERTAINTY = {"shown": "shown", "likely": "likely", "possible": "possible; other causes fit as well"}
@@ -41,15 +42,16 @@ def _measured(differences: Differences) -> Iterator[str]:
     seen = differences.observed
     yield f"{seen.people} people are in both runs, {seen.only_new} only here, {seen.only_old} only in the baseline"
     if seen.images_only_old:
-        yield f"the run has no people in {seen.images_only_old} images of the baseline"
+        yield f"the run has no people in {counted(seen.images_only_old, 'image')} of the baseline"
     yield from (text for text in (seen.boxes, seen.box_scores, seen.areas, seen.scores) if text)
     if seen.moved_people:
         scores = (
             "the keypoint scores are the same"
             if seen.same_scores
-            else (f"the keypoint scores change by {100 * seen.score_change:.2g} % in the median")
+            else (f"the keypoint scores change by {100 * seen.score_change:.3g} % in the median")
         )
-        where = f"{seen.moved_people} people in {seen.moved_images} of {seen.images} images"
+        who = counted(seen.moved_people, "person", "people")
+        where = f"{who} in {seen.moved_images} of {counted(seen.images, 'image')}"
         yield f"the predictions of {where} differ; {scores}"
     yield from (text for _, text, _ in seen.motions)
     for change in differences.stated:

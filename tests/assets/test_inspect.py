@@ -125,7 +125,7 @@ def test_counts_tell_a_part_from_another_file(samples: Path, miniature: Miniatur
     other = inspect("coco", samples, images=images, people=people + 1, boxes=104125)
     assert told(other) == [
         f"{COCO}: {people} people to evaluate; the file of the published numbers has {people + 1}",
-        f"{COCO_BOXES}: {boxes} boxes; the file of the published numbers has 104,125",
+        f"{COCO_BOXES}: {boxes} boxes of category 1 (people); the file of the published numbers has 104,125",
     ]
     assert told(inspect("coco", samples, images=images, people=people, boxes=boxes)) == []
     assert told(inspect("coco", samples, images=3)) == [
@@ -387,6 +387,12 @@ def test_a_box_file_of_other_things(data: Path) -> None:
     assert told(inspect("coco", data)) == [
         f"{COCO_BOXES}: category_id: no box of category 1 (people): category_id is 3"
     ]
+    count = len(json.loads((data / COCO_BOXES).read_bytes()))
+    of_another = f"{COCO_BOXES}: 0 boxes of category 1 (people); the file of the published numbers has {count}"
+    images = len(json.loads((data / COCO).read_bytes())["images"])
+    assert of_another in told(inspect("coco", data, images=images, boxes=count))
+    (data / COCO_BOXES).write_text("[]")
+    assert told(inspect("coco", data)) == [f"{COCO_BOXES}: it has no boxes"]
     (data / COCO_BOXES).write_text("{}")
     assert told(inspect("coco", data)) == [f"{COCO_BOXES}: it is not a list of objects"]
 

@@ -199,7 +199,7 @@ def one_person(**changes: Any) -> dict[str, Any]:
         ("CocoWholeBodyFaceDataset", {"face_valid": False}, "no person in .* has a face with keypoints and a box"),
         ("CocoWholeBodyFaceDataset", {"face_box": [1, 2]}, "'face_box' of 7 .* must hold 4 numbers, not 2 values"),
         ("CocoWholeBodyFaceDataset", {"face_box": [1, 2, float("nan"), 4]}, "not a finite number|no person in"),
-        ("CocoWholeBodyFaceDataset", {"face_kpts": [1e39, 5, 2] * 68}, "keypoints of face 7 are not finite"),
+        ("CocoWholeBodyFaceDataset", {"face_kpts": [1e39, 5, 2] * 68}, "keypoints of face 7 are too large"),
         ("CocoWholeBodyHandDataset", {"lefthand_kpts": None}, "'lefthand_kpts' of 7 in 'annotations' is missing"),
         ("CocoWholeBodyHandDataset", {"righthand_valid": "yes"}, "'righthand_valid' of 7 .* must be a number"),
         ("CocoWholeBodyHandDataset", {"id": "seven"}, r"annotations\[0\] of .* has no id: it is 'seven'"),

@@ -133,7 +133,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], type[HarnessError], str]] = {
     "NaN": (
         lambda d: npy(d / "a.npy", np.where(np.arange(160).reshape(SHAPE) == 98, np.nan, KEYPOINTS)),
         ObtainError,
-        r"a\.npy: keypoints of 1 people are not finite, the first is number 3",
+        r"a\.npy: keypoints of 1 person are not finite, the first is number 3",
     ),
     "text in JSON": (
         lambda d: write(d / "a.json", KEYPOINTS.astype(str).tolist()),
@@ -157,7 +157,23 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], type[HarnessError], str]] = {
     ),
     "huge npy": (lambda d: claimed(d / "a.npy", (10**12, 16, 2)), ObtainError, r"cannot be read: .*a\.npy"),
     "huge number": (lambda d: write(d / "a.json", [[[10**400, 0]] * 16] * 5), ObtainError, WRONG),
-    "too large": (lambda d: npy(d / "a.npy", KEYPOINTS * 1e20), ObtainError, "of 5 people are not finite"),
+    "too large": (
+        lambda d: npy(d / "a.npy", KEYPOINTS * 1e20),
+        ObtainError,
+        r"of 5 people are too large \(the limit is 1e\+15\)",
+    ),
+    "too large and infinite": (
+        lambda d: npy(d / "a.npy", np.where(np.arange(160).reshape(SHAPE) == 98, np.inf, KEYPOINTS * 1e20)),
+        ObtainError,
+        r"of 5 people are not finite or too large",
+    ),
+    "complex": (lambda d: npy(d / "a.npy", KEYPOINTS + 0j), ObtainError, WRONG + r"\(5, 16, 2\) of complex64"),
+    "bool": (lambda d: npy(d / "a.npy", KEYPOINTS > 0), ObtainError, WRONG + r"\(5, 16, 2\) of bool"),
+    "times": (
+        lambda d: npy(d / "a.npy", KEYPOINTS.astype("datetime64[s]")),
+        ObtainError,
+        WRONG + r"\(5, 16, 2\) of datetime64\[s\]",
+    ),
     "null": (lambda d: write(d / "a.json", [[[None, 0]] * 16] * 5), ObtainError, "of 5 people are not finite"),
     "pickle": (
         lambda d: npy(d / "a.npy", np.full(SHAPE, None)),
@@ -322,9 +338,9 @@ def shuffle_names(document: dict[str, Any]) -> None:
         (change(scores=[True] * 17), r"'scores' of annotation 0 must be 17 numbers, not \[True"),
         (change(score=True), "'score' of annotation 0 must be a number, not True"),
         (change(score="0.5"), "'score' of annotation 0 must be a number, not '0.5'"),
-        (change(keypoints=[float("nan")] * 51), r"'keypoints' of 1 poses is not finite, the first is number 0"),
+        (change(keypoints=[float("nan")] * 51), r"'keypoints' of 1 pose is not finite, the first is number 0"),
         (change(score=None), "'score' of annotation 0 must be a number, not None"),
-        (change(image_id=7), r"found: poses in 1 images that .*val does not have, such as 7"),
+        (change(image_id=7), r"found: poses in 1 image that .*val does not have, such as 7"),
         (shuffle_names, r"its keypoints must be PoseTrack18's 17, in their order, not \['right_ankle', 'left"),
         (lambda document: document["categories"][0].update(keypoints=[5] * 17), r"17, in their order, not \[5, 5"),
         (change(keypoints=[10**400] * 51), "'keypoints' of annotation 0 must be 51 numbers"),
@@ -435,11 +451,12 @@ def test_asked_for_rescoring_and_nms(
         ),
         (
             {"keypoints": [float("inf")] * 51},
-            r"found\.json: 'keypoints' of 1 poses is not finite, the first is number 0",
+            r"found\.json: 'keypoints' of 1 pose is not finite, the first is number 0",
         ),
-        ({"score": float("nan")}, r"found\.json: 'score' of 1 poses is not finite"),
-        ({"bbox": [0, 0, 1, float("nan")]}, r"found\.json: 'bbox' of 1 poses is not finite"),
-        ({"image_id": 1}, r"found\.json: poses in 1 images that .*val2017\.json does not have, such as 1"),
+        ({"keypoints": [1e300] * 51}, r"'keypoints' of 1 pose is too large \(the limit is 1e\+15\), .*: 1e\+300"),
+        ({"score": float("nan")}, r"found\.json: 'score' of 1 pose is not finite"),
+        ({"bbox": [0, 0, 1, float("nan")]}, r"found\.json: 'bbox' of 1 pose is not finite"),
+        ({"image_id": 1}, r"found\.json: poses in 1 image that .*val2017\.json does not have, such as 1"),
     ],
 )
 def test_broken_results(samples: Path, tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -204,7 +204,7 @@ def test_null_third_numbers(score: Score) -> None:
         ),
         ({"image_id": 10**30}, "'image_id' of entry 4 must be a whole number, not 1000000", "map by file_name: "),
         ({"score": ...}, "entry 4 has no 'score'", "write the confidence of the pose, or 1"),
-        ({"score": None}, "'score' of 1 poses is not finite, the first is number 4: null or NaN", "a finite number"),
+        ({"score": None}, "'score' of 1 pose is not finite, the first is number 4: null or NaN", "a finite number"),
         ({"score": "high"}, "'score' of entry 4 must be one number, not 'high'", "write the confidence"),
         ({"score": "0.5"}, "'score' of entry 4 must be one number, not '0.5'", "write the confidence of the pose, or"),
         (

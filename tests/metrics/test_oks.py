@@ -149,12 +149,12 @@ def test_no_predictions(truth: Truth) -> None:
 def test_values_that_are_not_finite(truth: Truth, predictions: Predictions, field: str, value: float) -> None:
     broken = getattr(predictions, field).copy()
     broken[3] = value
-    with pytest.raises(RunError, match=f"the {field} of 1 people are not finite, the first at index 3"):
+    with pytest.raises(RunError, match=f"the {field} of 1 person are not finite, the first at index 3"):
         score_oks(replace(predictions, **{field: broken}), COCO, truth)
 
 
 def test_predictions_in_unknown_images(truth: Truth, predictions: Predictions) -> None:
-    with pytest.raises(RunError, match=r"predictions in 1 images that .*gt\.json does not have, such as 12345"):
+    with pytest.raises(RunError, match=r"predictions in 1 image that .*gt\.json does not have, such as 12345"):
         score_oks(replace(predictions, image_ids=np.full(len(predictions), 12345)), COCO, truth)
 
 

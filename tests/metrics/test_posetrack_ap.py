@@ -518,13 +518,13 @@ def test_some_frames_only(tmp_path: Path) -> None:
 
 def test_what_cannot_be_scored(tmp_path: Path) -> None:
     truth = load_posetrack(write(tmp_path, [sequence(0, [person(1, POSE)], {1: {}})]))
-    with pytest.raises(RunError, match=r"predictions in 1 images that no sequence in .*val has, such as 5"):
+    with pytest.raises(RunError, match=r"predictions in 1 image that no sequence in .*val has, such as 5"):
         score_posetrack(predict([(1, POSE, 0.5), (5, POSE, 0.5)]), SCORING, truth)
     few = predict([(1, POSE, 0.5)])
     few = replace(few, keypoints=few.keypoints[:, :15], keypoint_scores=few.keypoint_scores[:, :15])
     with pytest.raises(RunError, match="15 keypoints a person, not 17"):
         score_posetrack(few, SCORING, truth)
-    with pytest.raises(RunError, match="keypoints of 1 people are not finite"):
+    with pytest.raises(RunError, match="keypoints of 1 person are not finite"):
         score_posetrack(predict([(1, POSE * np.nan, 0.5)]), SCORING, truth)
 
 

@@ -364,7 +364,7 @@ def test_images_without_a_video(tmp_path: Path) -> None:
         draw(match(predictions, again, tmp_path), again, tmp_path)
     strangers = replace(predictions, image_ids=np.full(len(predictions), 77777))
     predictions, protocol = jhmdb_run(tmp_path)
-    with pytest.raises(RunError, match=r"predictions in 1 images that .*jhmdb\.json does not have, such as 77777"):
+    with pytest.raises(RunError, match=r"predictions in 1 image that .*jhmdb\.json does not have, such as 77777"):
         draw(match(strangers, protocol, tmp_path), protocol, tmp_path)
 
 

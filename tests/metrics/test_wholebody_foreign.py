@@ -123,7 +123,7 @@ def test_one_list_or_five(tmp_path: Path) -> None:
         ({"face_kpts": [True] * 204}, r"'face_kpts' of entry 1 must be 204 numbers, not \[True, "),
         ({"face_score": "high"}, r"'face_score' of entry 1 must be a finite number, not 'high'"),
         ({"face_score": float("nan")}, r"'face_score' of entry 1 must be a finite number"),
-        ({"image_id": 5000}, r"poses in 1 images that .*gt\.json does not have, such as 5000"),
+        ({"image_id": 5000}, r"poses in 1 image that .*gt\.json does not have, such as 5000"),
         ({"score": None}, r"entry 1 has no 'score'"),
     ],
 )

@@ -199,4 +199,4 @@ def test_numbers_that_are_not_finite_are_refused(harness: Harness, right: Made, 
     options = ("--data", settings.data, "--out", settings.out, "--baseline", settings.out.parent / "results")
     code, out, err = harness("explain", f"coco/{ROW.id}", *options)
     assert (code, out) == (3, "")
-    assert "the keypoints of 1 people are not finite" in err
+    assert "the keypoints of 1 person are not finite" in err

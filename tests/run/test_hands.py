@@ -280,6 +280,6 @@ def test_predictions_of_another_framework(harness: Harness, data: Path, tmp_path
     assert "entries 0 and 21 are both poses of person 9" in score([*results(data), results(data)[0]])
     poses = results(data)
     poses[0]["image_id"] = 77
-    assert "poses in 1 images that" in score(poses)
+    assert "poses in 1 image that" in score(poses)
     code, _, err = harness("score", suite, "--data", data, "--predictions", "poses.json", "--nms", "oks")
     assert (code, "--nms is not supported for hands" in err) == (2, True)

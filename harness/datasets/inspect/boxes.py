@@ -47,7 +47,9 @@ def inspect_boxes(
     image = np.where(detections.image_ids.known, image_positions(listed, detections.image_ids.values), -1)
     boxes, scores = detections.boxes.shaped(4), detections.scores.shaped()
 
-    if not people.any():
+    if not len(detections):
+        problems.add("error", "it has no boxes", "detect people again, or use another file")
+    elif not people.any():
         advice = f"write {PERSON}: MMPose reads people from that category alone, for any category of the annotations"
         text = f"no box of category {PERSON} (people): {detections.found_categories()}"
         problems.add("error", text, advice, field="category_id")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Float64, Indices, Int64, usable
+from harness.arrays import Bool, Float32, Float64, Indices, Int64, usable, what_is_unusable
 from harness.datasets.coco_file import are_crowds, by_image, require_known
 from harness.datasets.labelled import LabelledPeople, as_labelled
 from harness.datasets.people.people import People
@@ -123,7 +123,8 @@ def _samples(path: Path, what: str, ids: Int64, image_rows: Indices, boxes: Floa
     """Return the parts whose box has an area and that have a keypoint with positive x or y."""
     broken = ~usable(numbers).all(axis=1)
     if broken.any():
-        raise ObtainError(f"{path}: keypoints of {what} {ids[int(broken.argmax())]} are not finite", OFFICIAL)
+        first = int(broken.argmax())
+        raise ObtainError(f"{path}: keypoints of {what} {ids[first]} are {what_is_unusable(numbers[first])}", OFFICIAL)
     points = numbers.astype(np.float32).reshape(len(ids), numbers.shape[1] // 3, 3)
     good = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (points[..., :2].max(axis=(1, 2), initial=0) > 0)
     if not good.any():

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from harness.arrays import Float64, Indices, Int64
 from harness.datasets.lookup import videos
-from harness.errors import RunError
+from harness.errors import RunError, counted
 from harness.metrics.family import Matched, truth_files
 from harness.protocol import Protocol
 
@@ -65,7 +65,9 @@ def draw(matched: Matched, protocol: Protocol, data: Path, resamples: int = 1000
         return Draws.of_units("image", image_ids, np.arange(len(image_ids)), resamples, seed)
     strays = [image for image in image_ids.tolist() if image not in found]
     if strays:
-        raise RunError(f"predictions in {len(strays)} images that {annotations} does not have, such as {strays[0]}")
+        raise RunError(
+            f"predictions in {counted(len(strays), 'image')} that {annotations} does not have, such as {strays[0]}"
+        )
     _, unit_of_image = np.unique([found[image] for image in image_ids.tolist()], return_inverse=True)
     return Draws.of_units("video", image_ids, unit_of_image, resamples, seed)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.arrays import Float64, Int64
-from harness.errors import RunError
+from harness.errors import RunError, counted
 from harness.metrics.detections import Detections
 from harness.metrics.families.oks.average_precision import (
     Matches,
@@ -101,7 +101,7 @@ def match_detections(detections: Detections, scoring: OksScoring, truth: Truth) 
     strays = np.setdiff1d(detections.image_ids, truth.image_ids)
     if len(strays):
         raise RunError(
-            f"predictions in {len(strays)} images that {truth.path} does not have, such as {strays[0]}",
+            f"predictions in {counted(len(strays), 'image')} that {truth.path} does not have, such as {strays[0]}",
             "score a partial run with the ground truth of all its images",
         )
     sigmas = np.array(scoring.sigmas, np.float32)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arrays import Bool, Float32, Float64, usable
+from harness.arrays import Bool, Float32, Float64, usable, what_is_unusable
 from harness.datasets.columns import Numbers
 from harness.datasets.mpii_file import NUM_JOINTS, read_mpii
-from harness.errors import ObtainError
+from harness.errors import ObtainError, counted
 from harness.mat_file import read_mat
 from harness.metrics.pck import HEAD_BIAS
 
@@ -68,5 +68,6 @@ def load_head_sizes(path: Path) -> Float64:
         raise ObtainError(f"{path}: 'headboxes_src' must be numbers of shape 2 x 2 x people; it is {found}")
     sizes: Float64 = np.linalg.norm(corners[1].astype(np.float64) - corners[0], axis=0) * HEAD_BIAS
     if not usable(sizes).all():
-        raise ObtainError(f"{path}: 'headboxes_src' of {(~usable(sizes)).sum()} people is not finite")
+        people = counted(int((~usable(sizes)).sum()), "person", "people")
+        raise ObtainError(f"{path}: 'headboxes_src' of {people} is {what_is_unusable(sizes)}")
     return sizes

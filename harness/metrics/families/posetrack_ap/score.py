@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64, positions
-from harness.errors import RunError
+from harness.errors import RunError, counted
 from harness.metrics.detections import Detections
 from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
 from harness.metrics.families.posetrack_ap.truth import JOINTS, PoseTrackTruth, in_regions
@@ -125,7 +125,7 @@ def match_posetrack(predictions: Predictions, scoring: PoseTrackScoring, truth: 
     strays = np.unique(detections.image_ids[images < 0])
     if len(strays):
         raise RunError(
-            f"predictions in {len(strays)} images that no sequence in {truth.path} has, such as {strays[0]}",
+            f"predictions in {counted(len(strays), 'image')} that no sequence in {truth.path} has, such as {strays[0]}",
             "the sequences must be those of the annotation file, with the same image ids",
         )
     # In the order of the ground truth's frames; poses in frames without people do not count.

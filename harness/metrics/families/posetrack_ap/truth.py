@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrays import Bool, Float64, Indices, Int64, usable
+from harness.arrays import Bool, Float64, Indices, Int64, usable, what_is_unusable
 from harness.datasets.posetrack_files import SequenceAnnotations, read_posetrack
 from harness.errors import MALFORMED, ObtainError
 from harness.metrics.detections import are_numbers
@@ -169,8 +169,9 @@ def _sequence_truth(path: Path, sequence: SequenceAnnotations) -> PoseTrackTruth
     ):
         if not good.all():
             raise _not_of_its_form(path, f"'{field}' of annotations[{int(good.argmin())}] is missing or malformed")
-    if not (usable(sequence.keypoints.values).all() and usable(sequence.heads.values).all()):
-        raise ObtainError(f"{path}: 'keypoints' or 'bbox_head' of a person is not finite")
+    for field, column in (("keypoints", sequence.keypoints), ("bbox_head", sequence.heads)):
+        if not usable(column.values).all():
+            raise ObtainError(f"{path}: '{field}' of a person is {what_is_unusable(column.values)}")
     try:
         regions = tuple(_regions(xs, ys) for xs, ys in sequence.ignore_regions)
     except MALFORMED as error:
