@@ -1,4 +1,4 @@
-"""Names for the arrays that pass between modules, and what several modules ask of them."""
+"""Names for the arrays that pass between modules, and operations on arrays that several modules share."""
 
 from typing import Any
 

@@ -40,8 +40,8 @@ def command(suites: tuple[str, ...], data: Path | None, decode: bool, as_json: b
     The check needs MMPose, but no checkpoints; it runs no network. SUITE is a name, such as coco, a group, such as
     hand, or the path of a YAML file; by default, all published tables are checked. The exit code is 1 if MMPose's files
     differ from a suite and the suite does not state the difference, or if a local file of weights is missing or has
-    another sha256, and 2 for an invalid suite. A config next to your
-    own YAML file is a Python program and is executed: check only suites whose authors you trust.
+    another sha256, and 2 for an invalid suite. A config next to your own YAML file is a Python program and is executed:
+    check only suites whose authors you trust.
 
     With --data, the command inspects the annotations, images and boxes that the suites' runs read from that folder.
     Fatal: numbers would have no meaning; `harness run` and `harness score` reject the data. Error: a run fails or gives

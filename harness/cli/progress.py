@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
 from rich.console import Console
@@ -22,7 +22,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from harness.assets.download import Downloaded, download
+if TYPE_CHECKING:
+    from harness.assets.download import Downloaded
 
 MB = 1_000_000
 
@@ -83,7 +84,7 @@ class DownloadProgress(_Bars):
         self._progress.update(self._task, completed=done, total=total)
 
 
-def download_with_bar(url: str, target: Path, what: str, sha256: str | None = None) -> Downloaded:
+def download_with_bar(url: str, target: Path, what: str, sha256: str | None = None) -> "Downloaded":
     """Return a file, which is downloaded with a progress bar if it does not exist.
 
     Args:
@@ -95,6 +96,8 @@ def download_with_bar(url: str, target: Path, what: str, sha256: str | None = No
     Raises:
         ObtainError: It cannot be downloaded, or has other content.
     """
+    from harness.assets.download import download  # loads requests, which runs without downloads do not need
+
     with DownloadProgress() as progress:
         shown = partial(progress.update, target.name)
         return download([url], target, size=None, sha256=sha256, what=what, progress=shown)

@@ -26,8 +26,7 @@ def select_detections(predictions: Predictions, scoring: PoseSelection, categori
         RunError: Predictions are not finite or have another number of keypoints.
     """
     check_num_keypoints("predictions", predictions.keypoints.shape[1], scoring)
-    for name in ("keypoints", "keypoint_scores", "boxes", "box_scores", "crop_areas"):
-        check_finite(name, getattr(predictions, name))
+    check_predictions(predictions)
     # By image and person. A person that occurs twice, since a distributed run pads its last batch, counts once.
     people = np.lexsort((predictions.person_ids, predictions.image_ids))
     identity = np.stack([predictions.image_ids[people], predictions.person_ids[people]], axis=1)
@@ -63,6 +62,16 @@ def check_num_keypoints(what: str, count: int, scoring: PoseSelection) -> None:
     """Check that the number of keypoints is the number of sigmas; `what` names the poses in the RunError."""
     if count != len(scoring.sigmas):
         raise RunError(f"{what}: {count} keypoints a person, but the protocol has {len(scoring.sigmas)} sigmas")
+
+
+def check_predictions(predictions: Predictions) -> None:
+    """Check that all numbers of predictions are finite.
+
+    Raises:
+        RunError: A number is not finite.
+    """
+    for name in ("keypoints", "keypoint_scores", "boxes", "box_scores", "crop_areas"):
+        check_finite(name, getattr(predictions, name))
 
 
 def check_finite(what: str, values: Floating) -> None:

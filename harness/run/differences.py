@@ -14,7 +14,7 @@ from harness.judge.differences import Cause, Differences, Kind, Observed
 from harness.judge.observe import EQUAL, observe
 from harness.judge.pairing import pair_people
 from harness.metrics.match import difference, evaluate
-from harness.metrics.select_poses import check_finite
+from harness.metrics.select_poses import check_predictions
 from harness.predictions import Predictions
 from harness.protocol import Protocol
 from harness.record import Record
@@ -52,15 +52,14 @@ class Side:
 
         Raises:
             ObtainError: A file is missing, or does not belong to the record.
-            RunError: A keypoint or its score is not finite.
+            RunError: A number of the predictions is not finite.
         """
         if not folder.record.is_file():
             raise ObtainError(f"no run in {folder.path}", remedy or "make it with `harness run`")
         record = Record.load(folder.record)
         folder.check_seal(record)
         predictions = Predictions.load(folder.predictions)
-        for what, values in (("keypoints", predictions.keypoints), ("keypoint scores", predictions.keypoint_scores)):
-            check_finite(what, values)
+        check_predictions(predictions)
         return cls(folder, record, Protocol.load(folder.protocol), predictions)
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from harness.arrays import Bool, Indices
+from harness.errors import counted
 from harness.predictions import Predictions
 from harness.record import Estimation, Network
 from harness.run.plan import Plan
@@ -69,7 +70,7 @@ class RunInPass:
             self.held.append(shard)
         self.folder.note(
             f"people {shard.start} to {shard.end} of {self.store.total}: {shard.notes.predict_seconds:.1f} s with "
-            f"{shard.notes.together} run{'' if shard.notes.together == 1 else 's'} on {shard.notes.worker}"
+            f"{counted(shard.notes.together, 'run')} on {shard.notes.worker}"
         )
 
     def assembled(self, order: Indices) -> tuple[Predictions, Estimation] | None:
