@@ -216,7 +216,7 @@ def test_a_date_in_the_name_of_weights_is_no_hash(monkeypatch: pytest.MonkeyPatc
         stated.append(sha256)
         return Downloaded(target, None, "", 0)
 
-    monkeypatch.setattr("harness.cli.progress.download", downloaded)
+    monkeypatch.setattr("harness.assets.download.download", downloaded)
     for name in ("net-20200130.pth", "net_20200130-047c8118.pth"):
         monkeypatch.setattr("harness.predict.detect.zoo_weights", lambda _, name=name: f"https://host/{name}")
         assert boxes._zoo_checkpoint(Config()).name == name
