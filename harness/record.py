@@ -207,6 +207,8 @@ class Record(Document):
     verdict: Verdict
     warnings: list[Shown] = []
     """Warnings for a reader of the number, such as an outdated hash or evaluators that disagree."""
+    suite_warnings: list[Shown] = []
+    """Those of the warnings that follow from the suite; a repetition with a corrected suite replaces them."""
     timings: dict[str, float] = {}
     """Seconds by stage, as in `Estimation`, and of scoring."""
     together: int = 1

@@ -8,9 +8,6 @@ from harness.errors import ObtainError, OtherFileError
 from harness.files import sha256_file
 from harness.suites.schema import Checkpoint
 
-MAY_DIFFER = "; this one may differ: "
-"""The words between the two parts of a warning about a checkpoint whose published hash is stale."""
-
 
 @dataclass(frozen=True)
 class Identified:
@@ -70,7 +67,7 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint) -> Identified:
         mismatch = f"checkpoint {path} has sha256 {sha256[: len(checkpoint.sha256)]}, but {stated} {checkpoint.sha256}"
         if not checkpoint.hash_is_stale:
             raise OtherFileError(mismatch, _mend(checkpoint, sha256))
-        warnings.append(f"{mismatch}{MAY_DIFFER}{checkpoint.hash_is_stale}")
+        warnings.append(f"{mismatch}; this one may differ: {checkpoint.hash_is_stale}")
     return Identified(path, sha256, size, tuple(warnings))
 
 

@@ -13,9 +13,6 @@ from harness.run.plan import Plan
 from harness.suites.schema import Dataset
 from harness.suites.sources import source_of
 
-UNMEASURED = "the person AP of the boxes cannot be measured: "
-UNKNOWN_FILE = "no hash or person AP of this box file is published, so another file cannot be detected"
-
 
 def identify_boxes(
     plan: Plan, dataset: Dataset, predictions: Predictions, earlier: BoxesUsed | None = None
@@ -46,7 +43,7 @@ def identify_boxes(
             found = _measure(data / protocol.boxes.file.path, data / protocol.annotations.path, images, sha256)
             measured = found.ap, found.ap_of_corners
         except ObtainError as error:  # the run itself needs less than this measurement
-            warnings.append(f"{UNMEASURED}{error}")
+            warnings.append(f"the person AP of the boxes cannot be measured: {error}")
     source = source_of(dataset.boxes) if dataset.boxes else None
     published = None
     if source and source.entry.sha256:
@@ -56,7 +53,7 @@ def identify_boxes(
     elif plan.settings.boxes is not None:
         published = False
     elif not plan.settings.partial:
-        warnings.append(UNKNOWN_FILE)
+        warnings.append("no hash or person AP of this box file is published, so another file cannot be detected")
     ap, corners = measured or (None, None)
     return BoxesUsed(sha256=sha256, person_ap=ap, person_ap_of_corners=corners, published=published), warnings
 

@@ -16,8 +16,6 @@ from harness.suites.schema import Dataset
 if TYPE_CHECKING:
     from harness.run.plan import Plan
 
-UNKNOWN_SIZE = "the suite does not state the size of "
-
 
 def part_of(plan: "Plan", dataset: Dataset, predictions: Predictions) -> tuple[str | None, list[str]]:
     """Return the covered part of the data set if a run without a limit covered less than all, and warnings.
@@ -37,8 +35,9 @@ def part_of(plan: "Plan", dataset: Dataset, predictions: Predictions) -> tuple[s
     if counts.people is not None:
         return None, []
     if dataset.counts is not None:
-        return None, [f"{UNKNOWN_SIZE}{annotations}, so a part of it cannot be detected"]
-    return None, [f"{UNKNOWN_SIZE}its data set (dataset.counts), so a partial data set cannot be detected"]
+        return None, [f"the suite does not state the size of {annotations}, so a part of it cannot be detected"]
+    unknown = "the suite does not state the size of its data set (dataset.counts)"
+    return None, [f"{unknown}, so a partial data set cannot be detected"]
 
 
 def status_of(

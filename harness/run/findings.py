@@ -1,21 +1,14 @@
 """Reports problems in the data of a run, with the texts of `harness check --data`, before the prediction starts."""
 
-from collections.abc import Sequence
-
-from harness.assets.checkpoint_files import MAY_DIFFER
 from harness.datasets.findings import find_problems, find_wrong_sizes, scored_files, usable
 from harness.datasets.interface import DataFiles
 from harness.datasets.people import People
 from harness.errors import MALFORMED, SpecError
-from harness.run.boxes import UNKNOWN_FILE, UNMEASURED
-from harness.run.completeness import UNKNOWN_SIZE
 from harness.run.plan import Plan
 from harness.suites.decoding import evaluated_keypoints
 from harness.suites.ledger import image_folder
 from harness.suites.metainfo import read_metainfo
 from harness.suites.schema import Row, Suite
-
-_CONTRADICTED = "the suite contradicts the config: "
 
 
 def data_warnings(plan: Plan) -> list[str]:
@@ -46,17 +39,11 @@ def suite_warnings(plan: Plan, suite: Suite, row: Row) -> list[str]:
     if count is not None:
         stated["dataset.num_keypoints"] = (str(dataset.num_keypoints), str(count))
     return [
-        f"{_CONTRADICTED}it states {field} {ours}, but {plan.spec.config} has {theirs}, which is evaluated; correct "
-        "the wrong one"
+        f"the suite contradicts the config: it states {field} {ours}, but {plan.spec.config} has {theirs}, which is "
+        "evaluated; correct the wrong one"
         for field, (ours, theirs) in stated.items()
         if ours != theirs
     ]
-
-
-def without_suite_warnings(warnings: Sequence[str]) -> list[str]:
-    """Return warnings without those that a corrected suite makes obsolete: sizes, counts, boxes and stale hashes."""
-    of_the_suite = _CONTRADICTED, UNKNOWN_SIZE, UNKNOWN_FILE, UNMEASURED
-    return [one for one in warnings if not one.startswith(of_the_suite) and MAY_DIFFER not in one]
 
 
 def _files(plan: Plan) -> DataFiles:

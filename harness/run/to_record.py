@@ -12,7 +12,7 @@ from harness.predictions import Predictions
 from harness.record import BoxesUsed, Estimation, Record
 from harness.run.boxes import identify_boxes
 from harness.run.completeness import part_of, status_of
-from harness.run.findings import data_warnings, suite_warnings, without_suite_warnings
+from harness.run.findings import data_warnings, suite_warnings
 from harness.run.job import Job
 from harness.run.measure import Measures
 from harness.run.plan import Plan
@@ -30,16 +30,15 @@ def kept(job: Job, plan: Plan) -> Record | None:
     if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
         return None
     predictions = Predictions.load(job.folder.predictions)
-    update, found = _of_the_suite(job, plan, predictions, earlier.boxes)
-    warnings = [*suite_warnings(plan, job.suite, job.row), *found, *without_suite_warnings(earlier.warnings)]
-    return judged(earlier.model_copy(update={**update, "label": job.row.label, "warnings": warnings}), job)
+    update = _of_the_suite(job, plan, predictions, earlier.boxes)
+    others = [warning for warning in earlier.warnings if warning not in earlier.suite_warnings]
+    update["warnings"] = [*update["suite_warnings"], *others]
+    return judged(earlier.model_copy(update={**update, "label": job.row.label}), job)
 
 
 def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation) -> Record:
     """Return the record of predictions before they are measured."""
-    update, found = _of_the_suite(job, plan, predictions)
-    warnings = [*suite_warnings(plan, job.suite, job.row), *data_warnings(plan), *found]
-    warnings += estimation.warnings
+    update = _of_the_suite(job, plan, predictions)
     return job.record(
         **update,
         weights=plan.weights,
@@ -47,7 +46,7 @@ def begun(job: Job, plan: Plan, predictions: Predictions, estimation: Estimation
         image_content=estimation.image_content,
         people=len(predictions),
         verdict="not run",
-        warnings=warnings,
+        warnings=[*update["suite_warnings"], *data_warnings(plan), *estimation.warnings],
         timings=estimation.timings,
         together=estimation.together,
         effect=estimation.effect,
@@ -99,16 +98,15 @@ def judged(record: Record, job: Job) -> Record:
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 
 
-def _of_the_suite(
-    job: Job, plan: Plan, predictions: Predictions, earlier: BoxesUsed | None = None
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the fields of the record that depend on the suite, and warnings; `earlier` boxes are not measured."""
+def _of_the_suite(job: Job, plan: Plan, predictions: Predictions, earlier: BoxesUsed | None = None) -> dict[str, Any]:
+    """Return the fields of the record that depend on the suite; `earlier` boxes are not measured."""
     dataset = job.suite.dataset_of(job.row)
-    boxes, warnings = identify_boxes(plan, dataset, predictions, earlier)
+    boxes, of_boxes = identify_boxes(plan, dataset, predictions, earlier)
     part, unknown = part_of(plan, dataset, predictions)
     status, reason = status_of(plan.settings.limit, plan.settings.seed, part, boxes, dataset.box_person_ap)
     stale = plan.checkpoint.warnings if plan.checkpoint else ()
-    return {"status": status, "reason": reason, "boxes": boxes}, [*warnings, *unknown, *stale]
+    warnings = [*suite_warnings(plan, job.suite, job.row), *of_boxes, *unknown, *stale]
+    return {"status": status, "reason": reason, "boxes": boxes, "suite_warnings": warnings}
 
 
 def _disagreements(ours: dict[str, float | None], upstream: dict[str, float | None] | None) -> list[str]:
