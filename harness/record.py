@@ -161,6 +161,9 @@ class Seal(Fields):
     """Digest of the record's measurements."""
 
 
+UNSEALED = "the record has no seal, so changes cannot be noticed: score it with `harness score RUN_DIR`, which seals it"
+"""A warning about an `unsealed` record."""
+
 MEASURED = frozenset(
     {"suite", "row", "run", "status", "weights", "images", "people", "boxes", "metrics", "intervals", "noise"}
     | {"image_content", "predictions_key", "score_key"}
@@ -226,6 +229,11 @@ class Record(Document):
     def whole(self) -> bool:
         """Whether all people were evaluated with the published weights, on any boxes."""
         return self.status in ("complete", "own boxes")
+
+    @property
+    def unsealed(self) -> bool:
+        """Whether it has metrics and no seal, as records of version 0.1.0 have."""
+        return bool(self.metrics) and self.seal is None
 
     @property
     def full_id(self) -> str:

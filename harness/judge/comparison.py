@@ -18,7 +18,7 @@ from harness.fields import Fields
 from harness.measures import Measure
 from harness.metrics.family import family_of
 from harness.protocol import Protocol
-from harness.record import Record
+from harness.record import UNSEALED, Record
 
 _ROUNDING = 1e-12
 """Tolerance for the rounding of a difference: in binary, 0.8 - 0.7 is more than 0.1."""
@@ -189,7 +189,9 @@ def _compare_run(
         return outcome("not comparable", True, reason, changes=changes)
 
     movements = _movements(new, baseline, noise_floor)
-    warnings = list(_warnings(movements, changes))
+    sides = ("new run", new), ("baseline", baseline)
+    warnings = [f"{side}: {UNSEALED}" for side, one in sides if one.record.unsealed]
+    warnings += _warnings(movements, changes)
     if pair and any(movement.state != "same" for movement in movements):
         try:
             paired = pair(run)

@@ -11,7 +11,7 @@ from harness.errors import ObtainError, UsageError, first_problems
 from harness.files import read_json
 from harness.judge.verdict import judge_again
 from harness.protocol import Protocol
-from harness.record import Record
+from harness.record import UNSEALED, Record
 from harness.run_folder import RunFolder, RunSpec
 
 
@@ -98,6 +98,8 @@ def read_results(folders: Sequence[Path]) -> Results:
             if broken := run.broken_seal(record):
                 changed.append(f"{broken}\n  {run.mend(record)}")
                 continue
+            if record.unsealed:
+                record = record.model_copy(update={"warnings": [*record.warnings, UNSEALED]})
             if run.spec.is_file():
                 try:
                     record = judge_again(record, RunSpec.load(run.spec))

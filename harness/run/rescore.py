@@ -100,9 +100,13 @@ def _reason(record: Record, protocol: Protocol) -> str | None:
 
 
 def _without_seal(record: Record, protocol: Protocol) -> Record:
-    """Return a record of an earlier version, which is partial at least if its protocol or its weights say so."""
+    """Return a record of version 0.1.0 with a warning; it is partial at least if its protocol or its weights say so."""
     status, reason = status_of(protocol.limit, _seed(record), None, None, None)
-    return record if status == "complete" else record.model_copy(update={"status": status, "reason": reason})
+    unchecked = "the record had no seal, so its weights, boxes, noise floor and digests could not be checked"
+    update: dict[str, Any] = {"warnings": [*record.warnings, unchecked]}
+    if status != "complete":
+        update |= {"status": status, "reason": reason}
+    return record.model_copy(update=update)
 
 
 def _seed(record: Record) -> int | None:

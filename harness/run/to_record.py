@@ -27,7 +27,7 @@ def kept(job: Job, plan: Plan) -> Record | None:
     The status, its reason and the identified boxes follow from the suite, which may have been corrected.
     """
     earlier = job.folder.saved_record()
-    if earlier is None or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
+    if earlier is None or earlier.unsealed or earlier.score_key != plan.score_key or job.folder.broken_seal(earlier):
         return None
     predictions = Predictions.load(job.folder.predictions)
     update = _of_the_suite(job, plan, predictions, earlier.boxes)

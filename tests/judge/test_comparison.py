@@ -14,7 +14,7 @@ from harness.metrics.families.oks import OksScoring
 from harness.metrics.families.pckh import PckhScoring
 from harness.metrics.families.posetrack_ap import PoseTrackScoring
 from harness.protocol import Boxes, Compute, Crop, DataFile, Decoder, Flip, Normalisation, Protocol
-from harness.record import Noise, Record, Status, Variant, Weights
+from harness.record import Noise, Record, Seal, Status, Variant, Weights
 from harness.report.comparison import comparison_text
 
 ENVIRONMENT = {"schema_version": 1, "packages": {"torch": "2.14.1"}, "cpu": "Some CPU", "gpu": None}
@@ -41,6 +41,7 @@ RECORD = Record(
     images=100,
     metrics={"AP": 0.7, "AR": 0.8},
     verdict="reproduced",
+    seal=Seal(predictions=None, protocol=None, measured=""),
 )
 
 

@@ -103,12 +103,15 @@ def test_what_the_predictions_do_not_show_is_refused(run: RunFolder, demo: Path,
 
 
 def test_a_record_without_seal(run: RunFolder, demo: Path) -> None:
-    """Records of earlier versions have none; what follows from the protocol and the predictions is still right."""
+    """Records of version 0.1.0 have none; what follows from the protocol and the predictions is still right."""
     limited(run)
     edit(run, seal=None, status="complete", reason=None, people=318, images=150)
     found = rescore_run(run.path, demo)
     assert (found.status, found.reason, found.images) == ("partial", "only the first 2 images (--limit)", 2)
     assert found.people == len(Predictions.load(run.predictions))
+    unchecked = "the record had no seal, so its weights, boxes, noise floor and digests could not be checked"
+    assert (found.unsealed, found.warnings) == (False, [unchecked])
+    assert rescore_run(run.path, demo).warnings == [unchecked]
 
 
 def test_a_run_that_cannot_be_scored_is_named_and_the_others_are_scored(

@@ -17,7 +17,8 @@ from harness.errors import ObtainError
 from harness.files import content_key
 from harness.predict.crops import read_image
 from harness.predictions import Predictions
-from harness.record import MEASURED, Record
+from harness.record import MEASURED, UNSEALED, Record
+from harness.report.results import read_results
 from harness.run_folder import MEND, RunFolder
 
 RUN = Path("demo/litehrnet-18-mpii-128x128/val")
@@ -237,6 +238,27 @@ def test_a_record_that_disagrees_with_its_predictions(harness: Harness, demo: Pa
     code, out, _ = harness("compare", runs, made, "--data", demo)
     assert code == 1
     assert "does not match its own predictions" in out
+
+
+def test_a_record_without_a_seal_is_never_used_silently(
+    harness: Harness, demo: Path, made: Path, tmp_path: Path
+) -> None:
+    """It is of version 0.1.0, or its seal was removed to hide a change."""
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    path = runs / RUN / "record.json"
+    right = Record.load(path)
+    edited_metric(runs / RUN)
+    Record.load(path).model_copy(update={"seal": None}).save(path)
+    code, out, _ = harness("compare", made, runs)
+    assert (code, f"warning: baseline: {UNSEALED}" in out) == (1, True)
+    assert UNSEALED in harness("compare", runs, made)[1]
+    (result,) = read_results([runs]).found
+    assert result.record.warnings == [UNSEALED]
+
+    assert harness("run", "demo", "--data", demo, "--out", runs, *ROWS)[0] == 0
+    again = Record.load(path)
+    assert (again.metrics, again.seal) == (right.metrics, right.seal)
 
 
 def test_changed_images_are_noticed(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
