@@ -1,10 +1,11 @@
 """Scores the saved predictions of a run folder again; needs neither torch nor MMPose."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from harness.assets.dataset import same_file
+from harness.assets.dataset import data_file, same_file
 from harness.datasets.findings import find_problems, scored_files, usable
 from harness.errors import ObtainError
 from harness.judge.verdict import judge_run
@@ -21,7 +22,7 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     """Recompute a run's metrics, intervals, diagnosis and verdict, and save and return its record.
 
     A record that was changed after the run is saved as its seal states it, and is returned with a warning about the
-    changed fields.
+    changed fields. A box file that is not that of the run is not inspected, and a warning says so.
 
     Args:
         folder: A run folder of `harness run`.
@@ -43,7 +44,7 @@ def rescore(folder: RunFolder, data: Path) -> Record:
     predictions = Predictions.load(folder.predictions)
     measures = measure(folder, protocol, data, names, predictions)
     measured = {"metrics": measures.metrics, "intervals": measures.intervals}
-    changed = ""
+    told = [other] if (other := _other_boxes(protocol, data)) else []
     if record.seal is None or folder.broken_seal(record):
         read, counted = record, {"images": len(set(predictions.image_ids.tolist())), "people": len(predictions)}
         record = record.model_copy(update={"suite": spec.suite["name"], "row": spec.row.id, "run": spec.run})
@@ -52,14 +53,12 @@ def rescore(folder: RunFolder, data: Path) -> Record:
         else:
             record = _as_sealed(folder, record, protocol, counted, measured)
             changed = ", ".join(sorted(name for name in MEASURED if getattr(read, name) != getattr(record, name)))
+            told.append(f"{folder.record} was changed after the run in {changed}; the values of the run are restored")
     claims, verdict = judge_run(spec.row, spec.run, spec.metrics, measures.metrics, record.status, record.noise)
     update = {**measured, "resampling": measures.resampling, "claims": claims, "verdict": verdict}
     update["warnings"] = list(dict.fromkeys([*warnings, *record.warnings]))
     saved = folder.save_record(record.model_copy(update=update))
-    if changed:
-        told = f"{folder.record} was changed after the run in {changed}; the values of the run are restored"
-        return saved.model_copy(update={"warnings": [told, *saved.warnings]})
-    return saved
+    return saved.model_copy(update={"warnings": [*told, *saved.warnings]})
 
 
 def _as_sealed(
@@ -114,7 +113,7 @@ def _seed(record: Record) -> int | None:
 
 
 def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[str]:
-    """Return warnings about the annotations that a reader of the number should see.
+    """Return warnings about the annotations and boxes that a reader of the number should see.
 
     Raises:
         ObtainError: They are missing, malformed, not those of the run, or make the number meaningless.
@@ -122,7 +121,17 @@ def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[st
     for file in protocol.annotation_files:
         same_file(data, file, "the annotation file")
     files = scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes)
+    if _other_boxes(protocol, data):
+        files = replace(files, boxes=())
     return usable(find_problems(files, data, protocol.file_digests)[1])
+
+
+def _other_boxes(protocol: Protocol, data: Path) -> str | None:
+    """Return a message if the box file is not that of the run; scoring does not need it."""
+    boxes = protocol.boxes.file
+    if boxes is None or not (data / boxes.path).exists() or data_file(data, boxes.path, "the box file") == boxes:
+        return None
+    return f"the box file {data / boxes.path} is not the one that the run used, so it was not inspected"
 
 
 def _former_names(folder: RunFolder, count: int) -> tuple[str, ...]:

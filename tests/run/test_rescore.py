@@ -114,6 +114,24 @@ def test_a_record_without_seal(run: RunFolder, demo: Path) -> None:
     assert rescore_run(run.path, demo).warnings == [unchecked]
 
 
+def test_another_box_file_is_not_inspected(demo: Path, tmp_path: Path) -> None:
+    """The metrics follow from the predictions; problems of boxes that the run did not use would be false."""
+    run = RunFolder(Path(shutil.copytree(RUN.parents[1] / "litehrnet-18-128x96/val", tmp_path / "val")))
+    data = Path(shutil.copytree(demo, tmp_path / "data"))
+    used = Protocol.load(run.protocol).boxes.file
+    assert used
+    before = rescore_run(run.path, data)
+    assert before.warnings == []
+    boxes = data / used.path
+    boxes.write_text(json.dumps([*json.loads(boxes.read_text()), {"image_id": 999, "category_id": 1}]))
+    found = rescore_run(run.path, data)
+    assert found.warnings == [f"the box file {boxes} is not the one that the run used, so it was not inspected"]
+    assert found.metrics == before.metrics
+    assert Record.load(run.record).warnings == []
+    boxes.unlink()
+    assert rescore_run(run.path, data).metrics == before.metrics
+
+
 def test_a_run_that_cannot_be_scored_is_named_and_the_others_are_scored(
     harness: Harness, demo: Path, tmp_path: Path
 ) -> None:
