@@ -44,7 +44,7 @@ def command(
     selects among its rows. A config next to that file is a Python program and is executed: fetch only for suites whose
     authors you trust.
     """
-    from harness.suites.load import expanded, published_suites, select, suite_names
+    from harness.suites.load import expanded, published_suites, select
 
     groups = _needed(select(suites or published_suites(), glob), data, checkpoints)
     items = [item for _, group in groups for item in group]
@@ -55,7 +55,7 @@ def command(
         for title, group in groups:
             click.echo(f"{click.style(title, bold=True)}\n{''.join(_listing(group, sizes))}", err=as_json)
         click.echo(f"{_total(items, sizes)}; data folder {data}, cache {cache_folder()}", err=as_json)
-        if suites and set(expanded(suites)) <= set(suite_names()) and "all" not in suites:
+        if suites and set(expanded(suites)) <= set(published_suites()) and "all" not in suites:
             table = select(published_suites(), None)
             everything = [item for _, group in _needed(table, data, checkpoints) for item in group]
             rows = sum(len(rows) for _, rows in table)
