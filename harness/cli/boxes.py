@@ -18,7 +18,7 @@ from harness.cli.options import (
     trust_option,
     weights_option,
 )
-from harness.errors import UsageError
+from harness.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -181,7 +181,7 @@ def _published(dataset: "Dataset", measured: "PersonAP") -> dict[str, Any] | Non
 
 def _comparison(measured: int, images: int | None, difference_percent: float | None, **_: float) -> str:
     if images is None:
-        return f"{measured} images; the number of all images is not known"
+        return f"{counted(measured, 'image')}; the number of all images is not known"
     if difference_percent is None:
         return f"{measured} of {images} images, so the two values are not comparable"
     return f"{measured} of {images} images, difference {difference_percent:+.2f}"

@@ -8,6 +8,7 @@ import click
 
 from harness.cli.help import Verb
 from harness.cli.options import PARITY, check_data_folder, json_option, path_option
+from harness.errors import counted
 from harness.files import check_writable
 
 DEFAULT_RESULTS = (Path("results"), Path("runs"))
@@ -63,4 +64,4 @@ def command(
         click.echo(json.dumps(document, indent=2))
         return
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    click.echo(f"{len(site.standings)} rows: {verdicts}\n{site.path}   {site.bytes / 1e6:.1f} MB")
+    click.echo(f"{counted(len(site.standings), 'row')}: {verdicts}\n{site.path}   {site.bytes / 1e6:.1f} MB")

@@ -192,8 +192,9 @@ def _announce(rows: list[tuple["Suite", "Row"]], settings: "Settings") -> int:
         sizes, suites = show_sizes(downloads.values()), " ".join(dict.fromkeys(argument_of(suite) for suite, _ in rows))
         click.echo(f"{len(downloads)} to download: {sizes} (`harness fetch {suites} --dry-run` lists them)", err=True)
     if ahead.seconds is not None:
+        people = counted(ahead.left, "person", "people")
         click.echo(
-            f"to do: up to {ahead.left:,} people, about {show_duration(ahead.seconds)} on {settings.device}; "
+            f"to do: up to {people}, about {show_duration(ahead.seconds)} on {settings.device}; "
             "--rows GLOB or --limit N evaluates a part",
             err=True,
         )

@@ -100,7 +100,7 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
     again = [one for one in left if not any(record.other_file for record in one.records)]
     if left:
         advice = "; repeat the command to try again" if again else ""
-        yield f"{len(left)} row{'s are' if len(left) > 1 else ' is'} not done{advice}"
+        yield f"{counted(len(left), 'row is', 'rows are')} not done{advice}"
     missing = list(dict.fromkeys(argument_of(one.suite) for one in again if one.verdict == "unobtainable"))
     if missing:
         yield f"`harness fetch {' '.join(missing)} --dry-run` lists the missing files"
@@ -120,7 +120,8 @@ def summary(outcomes: list[RowOutcome], out: Path) -> Iterator[str]:
 def _effect(effect: Effect) -> str:
     moved = f"keypoints move by {effect.keypoint_median_px:.2g} px in the median, {effect.keypoint_max_px:.2g} at most"
     name, change = next(iter(effect.metrics.items()))
-    return f"on the first {effect.people} people {moved}; {name} {'-' if change is None else f'{change:+.4f}'}"
+    first = counted(effect.people, "person", "people")
+    return f"on the first {first} {moved}; {name} {'-' if change is None else f'{change:+.4f}'}"
 
 
 def exit_code(outcomes: list[RowOutcome]) -> int:

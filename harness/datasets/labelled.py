@@ -11,7 +11,7 @@ import numpy as np
 from harness.arrays import Bool, Floating, Indices, Int64, positions, usable
 from harness.datasets.coco_file import read_coco
 from harness.datasets.columns import WHOLE_NUMBERS, Integers, Numbers
-from harness.errors import ObtainError, RunError, brief
+from harness.errors import ObtainError, RunError, brief, counted
 
 KEYPOINTS_ADVICE = "write x, y, visibility of each keypoint, or an empty list for a person without keypoints"
 
@@ -39,7 +39,8 @@ class LabelledPeople:
         places = positions(self.ids, person_ids)
         strays = np.unique(person_ids[places < 0])
         if len(strays):
-            raise RunError(f"predictions of {len(strays)} people that {self.path} does not have, such as {strays[0]}")
+            people = counted(len(strays), "person", "people")
+            raise RunError(f"predictions of {people} that {self.path} does not have, such as {strays[0]}")
         return places
 
 

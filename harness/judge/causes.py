@@ -7,6 +7,7 @@ way, but few causes change the predictions in the same way.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.errors import counted
 from harness.judge.comparison import Change, field_changes
 from harness.judge.differences import Cause, Certainty, Kind, Observed
 
@@ -152,19 +153,22 @@ def _seen(observed: Observed, known_heatmaps: bool) -> Iterator[Cause]:
         )
         return
     if observed.repeated:
-        yield Cause.of("people", f"{observed.repeated} people are predicted twice", "likely")
+        yield Cause.of("people", f"{counted(observed.repeated, 'person is', 'people are')} predicted twice", "likely")
     if observed.threshold is not None:
         text = f"a box score threshold of about {observed.threshold:.3g}"
+        lost = counted(observed.only_old, "person is", "people are")
         yield Cause.of(
             "boxes",
             text,
             "likely",
-            f"{observed.only_old} people are missing, and all have lower box scores than the people of the run",
+            f"{lost} missing, with lower box scores than all people of the run",
         )
     elif observed.images_only_old:
-        yield Cause.of("people", f"{observed.images_only_old} images of the baseline are not evaluated", "likely")
+        lost = counted(observed.images_only_old, "image of the baseline is", "images of the baseline are")
+        yield Cause.of("people", f"{lost} not evaluated", "likely")
     elif observed.only_old or observed.only_new > observed.repeated:
-        text = f"{observed.only_old} people of the baseline are missing, {observed.only_new} are new"
+        lost = counted(observed.only_old, "person of the baseline is", "people of the baseline are")
+        text = f"{lost} missing, {observed.only_new} new"
         yield Cause.of("boxes", text, "likely" if observed.only_old else "possible")
     if observed.boxes:
         yield Cause.of("boxes", observed.boxes, "likely")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from harness.document import Document
-from harness.errors import DifferenceError, HarnessError
+from harness.errors import DifferenceError, HarnessError, counted
 from harness.fields import Fields
 from harness.measures import Measure
 from harness.metrics.family import family_of
@@ -217,7 +217,8 @@ def _incomparable(new: RecordedRun, baseline: RecordedRun) -> str | None:
         if other != sha256:
             return f"different {what}: sha256 {sha256[:8]}, in the baseline {other[:8] if other else 'none'}"
     if new.record.status == "partial" and new.record.images != baseline.record.images:
-        return f"{new.record.images} images were evaluated, in the baseline {baseline.record.images}"
+        evaluated = counted(new.record.images or 0, "image was", "images were")
+        return f"{evaluated} evaluated, in the baseline {baseline.record.images}"
     return None
 
 
@@ -285,8 +286,7 @@ def _reason(red: list[Movement]) -> str:
         direction = "fell" if first.difference < 0 else "rose"
         sense = f" ({'worse' if direction == 'rose' else 'better'})" if first.better == "lower" else ""
         happened = f"{direction} by {abs(first.difference):.3g}{sense}, noise floor {first.noise_floor:.3g}"
-    others = len(red) - 1
-    more = f"; {others} more metric{'s' if others > 1 else ''} moved" if others else ""
+    more = f"; {counted(len(red) - 1, 'more metric')} moved" if len(red) > 1 else ""
     return f"{first.metric} {happened}{more}"
 
 

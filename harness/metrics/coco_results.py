@@ -129,8 +129,9 @@ def read_image_ids(path: Path, entries: Entries, what: str, warnings: list[str],
         image_ids[number] = int(found)
     if odd:
         first = entries[odd[0]][field]
+        times = counted(len(odd), "time")
         warnings.append(
-            f"{path.name}: {len(odd)} times, '{field}' is not written as a whole number, first in {what} {odd[0]}: "
+            f"{path.name}: {times}, '{field}' is not written as a whole number, first in {what} {odd[0]}: "
             f"{brief(first)}, read as {int(first)}; write {int(first)}"
         )
     return image_ids

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Bool, Float32, Float64, Floating, Indices, Int64
-from harness.errors import RunError
+from harness.errors import RunError, counted
 from harness.predictions import Predictions
 
 HEAD_BIAS = 0.6
@@ -112,7 +112,9 @@ def match_people(
     found, rows = np.unique(predictions.person_ids, return_index=True)
     strays = np.setdiff1d(found, person_ids)
     if len(strays):
-        raise RunError(f"predictions of {len(strays)} people that {path} does not have, such as {strays[0]}")
+        raise RunError(
+            f"predictions of {counted(len(strays), 'person', 'people')} that {path} does not have, such as {strays[0]}"
+        )
     if not len(found):
         raise RunError(f"predictions: there are no people to score under {path}")
     order = np.argsort(person_ids, kind="stable")

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from pydantic import JsonValue
 
+from harness.errors import counted
 from harness.judge.comparison import Change, Comparison, EnvironmentChange, Movement, RunComparison
 from harness.report.markdown import markdown_table
 
@@ -74,7 +75,7 @@ def _verdict(comparison: Comparison) -> str:
     rest = Counter(run.state for run in runs if not run.red)
     others = ", ".join(f"{count} {state}" for state, count in rest.most_common())
     if not red:
-        return f"Green: {len(runs)} run{'s' if len(runs) != 1 else ''}: {others}"
+        return f"Green: {counted(len(runs), 'run')}: {others}"
     bad = ", ".join(f"{count} {state}" for state, count in red.most_common())
     return f"Red: {red.total()} of {len(runs)} runs: {bad}{f'; {others}' if others else ''}"
 

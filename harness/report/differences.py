@@ -21,7 +21,7 @@ def _lines(differences: Differences) -> Iterator[str]:
     for name, (new, old) in list(observed.metrics.items())[:METRICS]:
         yield f"  {name} {_value(old)} -> {_value(new)}"
     if len(observed.metrics) > METRICS:
-        yield f"  and {len(observed.metrics) - METRICS} more metrics"
+        yield f"  and {counted(len(observed.metrics) - METRICS, 'more metric')}"
     yield ""
     if not differences.causes and differences.untold is None:
         yield "Predictions and metrics are the same: there is nothing to explain."
@@ -40,7 +40,8 @@ def _lines(differences: Differences) -> Iterator[str]:
 
 def _measured(differences: Differences) -> Iterator[str]:
     seen = differences.observed
-    yield f"{seen.people} people are in both runs, {seen.only_new} only here, {seen.only_old} only in the baseline"
+    both = counted(seen.people, "person is", "people are")
+    yield f"{both} in both runs, {seen.only_new} only here, {seen.only_old} only in the baseline"
     if seen.images_only_old:
         yield f"the run has no people in {counted(seen.images_only_old, 'image')} of the baseline"
     yield from (text for text in (seen.boxes, seen.box_scores, seen.areas, seen.scores) if text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from harness.errors import counted
 from harness.judge.explanation import Explanation, Trial
 from harness.judge.verdict import gating
 from harness.suites.schema import Metric
@@ -63,11 +64,11 @@ def _match(count: int) -> str:
 def _tried(explanation: Explanation) -> str:
     """Return text with the number of trials and the number that match the claims."""
     parts = []
-    for count, name in ((1, "changes"), (2, "pairs of changes")):
+    for count, name, names in ((1, "change", "changes"), (2, "pair of changes", "pairs of changes")):
         trials = [trial for trial in explanation.trials if len(trial.changes) == count]
         if trials:
             matching = sum(trial.matches_claims for trial in trials)
-            parts.append(f"{len(trials)} {name}, of which {matching} {_match(matching)} the claims")
+            parts.append(f"{counted(len(trials), name, names)}, of which {matching} {_match(matching)} the claims")
     return f"Tried: {'; '.join(parts)}."
 
 
@@ -80,7 +81,7 @@ def _trials(trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> list[str]
             share = "less than 1" if trial.by_chance < 0.01 else f"{100 * trial.by_chance:.0f}"
             lines.append(f"     by chance: a wrong setting matches {share} % of random claims as closely")
         if trial.missed:
-            lines.append(f"     but {trial.missed} metrics published elsewhere do not match")
+            lines.append(f"     metrics published elsewhere that do not match: {trial.missed}")
     return lines
 
 

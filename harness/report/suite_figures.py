@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.errors import counted
 from harness.report import numbers
 from harness.report.plot import (
     LEFT,
@@ -103,7 +104,7 @@ def _cost(
     named = [(*place, point.standing.row.label) for place, point in zip(places, front, strict=True)]
     plot.texts += place_labels(named, [(mark.x, mark.y) for mark in plot.marks])
     names = ", ".join(shorten(point.standing.row.label, 40) for point in front)
-    plot.description = f"{len(points)} rows. On the Pareto front: {names}."
+    plot.description = f"{counted(len(points), 'row')}. On the Pareto front: {names}."
     return plot
 
 
@@ -139,7 +140,7 @@ def _agreement(rows: Sequence[tuple[Standing, Cell]], name: str) -> Plot:
     x, y = x_scale(min(values), max(values)), y_scale(-limit, limit)
     plot = Plot(
         title=f"Published and measured {name}",
-        description=f"{len(rows)} rows. {_reproduced(rows)}",
+        description=f"{counted(len(rows), 'row')}. {_reproduced(rows)}",
         x_label=f"published {metric.label}",
         y_label="measured minus published",
         x_ticks=ticks(x),

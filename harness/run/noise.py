@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from harness.errors import RunError
+from harness.errors import RunError, counted
 from harness.metrics.match import evaluate
 from harness.predict.shared import Estimator, predict_together
 from harness.predict.threads import torch_threads
@@ -60,4 +60,4 @@ def _changes(plan: Plan, threads: int) -> Iterator[tuple[str, Plan, int]]:
         yield "precision fp32-fast", changed(precision="fp32-fast"), threads
     if torch.device(compute.device).type == "cpu":
         other = 1 if threads > 1 else 2
-        yield f"{other} thread{'s' if other > 1 else ''}", plan, other
+        yield counted(other, "thread"), plan, other

@@ -12,6 +12,7 @@ from harness.arrays import Bool, Float64
 from harness.codecs.flipping import mirror_images
 from harness.codecs.interface import codec_of
 from harness.datasets.people import People
+from harness.errors import counted
 from harness.fields import Fields
 from harness.judge.differences import Cause, Certainty, Kind, Observed
 from harness.judge.explanation import TriedSetting
@@ -113,7 +114,7 @@ def network_causes(
                 continue
             match = _match(outcome, target)
             if match.same:
-                sample = f"{len(outcome)} people of {len(chosen)} images"
+                sample = f"{counted(len(outcome), 'person', 'people')} of {counted(len(chosen), 'image')}"
                 causes.append(_cause(changed, "shown", f"with it, the network gives {words} predictions of {sample}"))
             elif nearest is None or match.distance < nearest[0]:
                 nearest = match.distance, changed

@@ -113,7 +113,7 @@ def save(
     write_json(folder.protocol, used.model_dump(mode="json"))
     made = datetime.now(UTC).isoformat()  # another time in each run
     write_json(folder.environment, {"threads": threads, "packages": {"torch": "2.14.1"}, "made": made})
-    Record(
+    record = Record(
         suite=suite,
         row=row,
         run=name,
@@ -125,12 +125,13 @@ def save(
         verdict="reproduced",
         predictions_key="key",
         noise=noise,
-    ).save(folder.record)
+    )
+    folder.save_record(record)
     return folder
 
 
 def edit(folder: RunFolder, **fields: Any) -> None:
-    Record.load(folder.record).model_copy(update=fields).save(folder.record)
+    folder.save_record(Record.load(folder.record).model_copy(update={"seal": None, **fields}))
 
 
 def rounded(found: Predictions) -> Predictions:
@@ -286,7 +287,8 @@ def test_predictions_that_are_not_there(harness: Harness, found: Predictions) ->
     assert f"no paired difference: no predictions that match the record: {Path('results/demo/a/val')}" in out
     save("results", found).predictions.unlink()
     shifted(found).save(Path("results/demo/a/val/predictions.parquet"), "another key")
-    assert "no predictions that match the record" in harness("compare", "runs", "results", "--data", "data")[1]
+    code, _, err = harness("compare", "runs", "results", "--data", "data")
+    assert (code, "predictions.parquet has changed since the record was made from it" in err) == (3, True)
 
 
 def test_files(harness: Harness, found: Predictions) -> None:
@@ -405,7 +407,7 @@ def take_another_record(folder: RunFolder) -> None:
     ("damage", "message"),
     [
         (damage_record, f"record has schema version None, not 1: {DAMAGED / 'record.json'}"),
-        (damage_protocol, f"the protocol is damaged: {DAMAGED / 'protocol.json'}"),
+        (damage_protocol, f"{DAMAGED / 'protocol.json'} has changed since the record was made from it"),
         (damage_environment, f"the environment is damaged: {DAMAGED / 'environment.json'}"),
         (lose_environment, f"the environment is missing: {DAMAGED / 'environment.json'}"),
         (take_another_record, f"{DAMAGED / 'record.json'} is the record of demo/b/val"),

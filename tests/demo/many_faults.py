@@ -312,7 +312,7 @@ TABLE: dict[str, Planted] = {
         ("score_threshold", "threshold"), "test_dataloader = dict(dataset=dict(filter_cfg=dict(bbox_score_thr=0.3)))"
     ),
     "half of the images": Planted(("images of the baseline are not evaluated",), patch=_people(_half)),
-    "one image left out": Planted(("1 images of the baseline",), patch=_people(_without_one_image)),
+    "one image left out": Planted(("1 image of the baseline",), patch=_people(_without_one_image)),
     "one image black": Planted(("image content",), data=_black(slice(3, 4))),
     "all images black": Planted(("image content",), data=_black(slice(None))),
     "predictions twice": Planted(("predicted twice",), patch=_people(_twice)),

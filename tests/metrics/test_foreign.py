@@ -350,7 +350,7 @@ def shuffle_names(document: dict[str, Any]) -> None:
             r"000303_mpii_test\.json: 'id' of image 1 must be a whole number, not 1000000",
         ),
         (lambda document: document["images"][1].update(id=1.5), "'id' of image 1 must be a whole number, not 1.5"),
-        (lambda document: document["images"].append(document["images"][0]), "1 frames are listed more than once"),
+        (lambda document: document["images"].append(document["images"][0]), "1 frame is listed more than once"),
         (lambda document: document.pop("images"), r"not the predictions of a PoseTrack18 sequence: KeyError\('images'"),
     ],
 )

@@ -423,7 +423,7 @@ def test_posetrack_findings(samples: Path, tmp_path: Path) -> None:
         write(path, document)
         (warning,) = score_foreign(suite, folder, samples).warnings
         assert warning.startswith(
-            f"{path.name}: 1 times, 'image_id' is not written as a whole number, first in annotation 0"
+            f"{path.name}: 1 time, 'image_id' is not written as a whole number, first in annotation 0"
         )
     document["annotations"][0]["image_id"] = "images/f.jpg"
     write(path, document)

@@ -221,7 +221,7 @@ def test_the_limit_of_found_in_the_diagnosis() -> None:
 def test_predictions_that_cannot_be_scored() -> None:
     truth = three([FACE] * 3, [[1, 1, 1]] * 3)
     found = at(truth, 1)
-    with pytest.raises(RunError, match=r"predictions of 1 people that faces\.json does not have, such as 7"):
+    with pytest.raises(RunError, match=r"predictions of 1 person that faces\.json does not have, such as 7"):
         match_nme(replace(found, person_ids=np.array([0, 7, 2])), PAIR, truth)
     with pytest.raises(RunError, match="2 keypoints a person, not 3"):
         match_nme(replace(found, keypoints=found.keypoints[:, :2]), PAIR, truth)

@@ -201,7 +201,7 @@ def test_jhmdb_files(each_samples: Path) -> None:
 def test_people_who_cannot_be_scored() -> None:
     truth = mpii_truth(np.random.default_rng(0), 5)
     keypoints = truth.joints - 1
-    with pytest.raises(RunError, match=r"predictions of 1 people that mpii_val\.json does not have, such as 7"):
+    with pytest.raises(RunError, match=r"predictions of 1 person that mpii_val\.json does not have, such as 7"):
         score_mpii(predictions(keypoints, person_ids=np.array([0, 1, 2, 3, 7])), truth)
     with pytest.raises(RunError, match="14 keypoints a person, not 16"):
         score_mpii(predictions(keypoints[:, :14]), truth)

@@ -228,7 +228,7 @@ def test_the_torso_needs_six_keypoints() -> None:
 def test_people_who_cannot_be_scored() -> None:
     truth = people_of(np.zeros((2, 5, 2)), np.ones((2, 5)))
     found = predicted(truth, truth.keypoints)
-    with pytest.raises(RunError, match=r"predictions of 1 people that val\.json does not have, such as 9"):
+    with pytest.raises(RunError, match=r"predictions of 1 person that val\.json does not have, such as 9"):
         match_pck(replace(found, person_ids=np.array([0, 9])), ALL, truth)
     with pytest.raises(RunError, match="4 keypoints a person, not 5"):
         match_pck(replace(found, keypoints=found.keypoints[:, :4]), ALL, truth)

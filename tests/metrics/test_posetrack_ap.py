@@ -563,7 +563,7 @@ def test_broken_files(tmp_path: Path) -> None:
         upstream.write(write(tmp_path, [good]) / "000000_mpii_test.json", document)
         with pytest.raises(ObtainError, match=message):
             load_posetrack(tmp_path / "val")
-    with pytest.raises(ObtainError, match="its files have 1 images in common"):
+    with pytest.raises(ObtainError, match="its files have 1 image in common"):
         load_posetrack(write(tmp_path, [good, good]))
 
 

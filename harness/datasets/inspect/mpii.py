@@ -9,7 +9,7 @@ from harness.datasets.inspect.images import ImageList
 from harness.datasets.inspect.people import Annotated
 from harness.datasets.inspect.problems import OFFICIAL, Problems, chosen
 from harness.datasets.mpii_file import NUM_JOINTS, MpiiFile
-from harness.errors import ObtainError
+from harness.errors import ObtainError, counted
 from harness.mat_file import read_mat
 
 SAME = 0.5
@@ -54,7 +54,8 @@ def _compare(problems: Problems, joints: Float64, visible: Bool, name: str, path
         problems.add("error", str(error), MMPOSE_FILES, file=name)
         return
     if len(truth) != len(joints):
-        problems.add("error", f"{len(joints)} people, but {name} has head boxes of {len(truth)}", MMPOSE_FILES)
+        people = counted(len(joints), "person", "people")
+        problems.add("error", f"{people}, but {name} has head boxes of {len(truth)}", MMPOSE_FILES)
         return
     differences = np.where(visible[..., None], joints - truth, np.nan)
     seen = np.isfinite(differences).any(axis=(1, 2))

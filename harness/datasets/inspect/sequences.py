@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.datasets.columns import FormError, Integers
 from harness.datasets.inspect.problems import Problem, Problems
 from harness.datasets.posetrack_files import read_posetrack
-from harness.errors import ObtainError
+from harness.errors import ObtainError, counted
 
 OLD, NEW = 74, 170
 """Validation videos in version 0.2 and in version 0.45."""
@@ -73,7 +73,9 @@ def inspect_sequences(data: Path, folder: str, annotations: str, image_ids: Set[
         )
     elif count < NEW:
         version = f"version 0.2 has {OLD}, version 0.45 has {NEW}" if count < OLD else f"version 0.45 has {NEW}"
-        problems.add("note", f"{count} videos, a part of the data set: {version}", "complete it for published numbers")
+        problems.add(
+            "note", f"{counted(count, 'video')}, a part of the data set: {version}", "complete it for published numbers"
+        )
     missing = sorted(image_ids - frames)
     problems.add("error", f"in no file of {folder}", ONE_VERSION, what="image", ids=missing, file=annotations)
     return count, problems.found

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.arrays import Indices, Int64
 from harness.datasets.lookup import file_names
-from harness.errors import ObtainError, brief
+from harness.errors import ObtainError, brief, counted
 from harness.metrics.coco_results import Entries, read_entries, results_of
 from harness.metrics.families.pck.score import match_pck
 from harness.metrics.families.pck.scoring import PckScoring
@@ -37,7 +37,8 @@ def score_results(file: ForeignFile[PckScoring]) -> ForeignOutcome:
     chosen = np.flatnonzero(people >= 0)
     warnings = [*results.warnings]
     if len(chosen) < len(people):
-        warnings.append(f"{len(people) - len(chosen)} poses do not count: no person is evaluated in their images")
+        lost = counted(len(people) - len(chosen), "pose does", "poses do")
+        warnings.append(f"{lost} not count: no person is evaluated in the image")
     keypoints = np.zeros((len(truth.ids), file.protocol.num_keypoints, 2))
     posed = np.zeros(len(truth.ids), bool)
     keypoints[people[chosen]], posed[people[chosen]] = found.keypoints[chosen, :, :2], True

@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.arrays import Bool, Float32, Float64, Floating, Int64
 from harness.datasets.lookup import dataset_class
 from harness.datasets.people import load_people
-from harness.errors import ObtainError
+from harness.errors import ObtainError, counted
 from harness.metrics.families.pckh.truth import load_head_sizes
 from harness.metrics.family import TruthFiles
 
@@ -45,7 +45,8 @@ def load_pck_truth(source: TruthFiles) -> PckTruth:
     if heads is not None:
         head_sizes = load_head_sizes(heads)
         if len(head_sizes) != len(people):
-            raise ObtainError(f"{heads}: head boxes of {len(head_sizes)} people, but {path} has {len(people)}")
+            had = counted(len(head_sizes), "person", "people")
+            raise ObtainError(f"{heads}: head boxes of {had}, but {path} has {len(people)}")
     return PckTruth(
         path=path,
         ids=people.ids,

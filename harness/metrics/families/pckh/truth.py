@@ -38,7 +38,8 @@ def load_mpii(path: Path, headboxes: Path) -> MpiiTruth:
         raise ObtainError(f"{path}: not MPII annotations: it has no people")
     head_sizes = load_head_sizes(headboxes)
     if len(head_sizes) != len(people):
-        raise ObtainError(f"{headboxes}: head boxes of {len(head_sizes)} people, but {path} has {len(people)}")
+        had = counted(len(head_sizes), "person", "people")
+        raise ObtainError(f"{headboxes}: head boxes of {had}, but {path} has {len(people)}")
     joints = _required(path, "joints", people.joints, f"{NUM_JOINTS} x 2")
     return MpiiTruth(
         path=path,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.errors import ObtainError
+from harness.errors import ObtainError, counted
 from harness.metrics.families.posetrack_ap.results import load_posetrack_results
 from harness.metrics.families.posetrack_ap.score import match_posetrack
 from harness.metrics.families.posetrack_ap.scoring import PoseTrackScoring
@@ -24,8 +24,9 @@ def score_sequences(file: ForeignFile[PoseTrackScoring]) -> ForeignOutcome:
     check_images(path, results.image_ids, truth.image_ids, truth.path)
     missing = np.setdiff1d(truth.image_ids[truth.person_images], results.frames)
     if len(missing):
+        lost = counted(len(missing), "frame with people is", "frames with people are")
         raise ObtainError(
-            f"{path}: {len(missing)} frames with people are not among its 'images', such as {missing[0]}",
+            f"{path}: {lost} not among its 'images', such as {missing[0]}",
             f"use a file for each of the sequences in {truth.path}, with all their frames",
         )
     poses = scored_poses(results.image_ids, None, results.keypoints, results.scores)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.arrays import Float64, Int64
-from harness.errors import MALFORMED, ObtainError, brief
+from harness.errors import MALFORMED, ObtainError, brief, counted
 from harness.files import read_json
 from harness.metrics.coco_results import read_image_ids
 from harness.metrics.detections import are_numbers, check_finite, keypoints_advice
@@ -45,7 +45,8 @@ def load_posetrack_results(path: Path, needs_scores: bool) -> PoseTrackResults:
     sequences = [_read_sequence(file, needs_scores) for file in files]
     frames = np.concatenate([sequence.frames for sequence in sequences])
     if len(np.unique(frames)) != len(frames):
-        raise ObtainError(f"{path}: {len(frames) - len(np.unique(frames))} frames are listed more than once")
+        repeated = counted(len(frames) - len(np.unique(frames)), "frame is", "frames are")
+        raise ObtainError(f"{path}: {repeated} listed more than once")
     return PoseTrackResults(
         frames=frames,
         image_ids=np.concatenate([sequence.image_ids for sequence in sequences]),

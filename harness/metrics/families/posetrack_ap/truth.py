@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.arrays import Bool, Float64, Indices, Int64, usable, what_is_unusable
 from harness.datasets.posetrack_files import SequenceAnnotations, read_posetrack
-from harness.errors import MALFORMED, ObtainError
+from harness.errors import MALFORMED, ObtainError, counted
 from harness.metrics.detections import are_numbers
 from harness.metrics.pck import HEAD_BIAS
 
@@ -94,7 +94,8 @@ def load_posetrack(folder: Path) -> PoseTrackTruth:
     sequences = [_sequence_truth(folder / file.name, file.read()) for file in files]
     image_ids = np.concatenate([sequence.image_ids for sequence in sequences])
     if len(np.unique(image_ids)) != len(image_ids):
-        raise ObtainError(f"{folder}: its files have {len(image_ids) - len(np.unique(image_ids))} images in common")
+        shared = counted(len(image_ids) - len(np.unique(image_ids)), "image")
+        raise ObtainError(f"{folder}: its files have {shared} in common")
     offsets = np.cumsum([0, *(len(sequence.image_ids) for sequence in sequences)])
     truth = PoseTrackTruth(
         path=folder,
