@@ -157,6 +157,8 @@ class Seal(Fields):
     """Digest of the predictions' file; None if there was none."""
     protocol: str | None
     """Digest of the protocol's file; None if there was none."""
+    spec: str | None = None
+    """Digest of the spec's file; None if there was none, and in records of earlier versions."""
     measured: str
     """Digest of the record's measurements."""
 
@@ -232,8 +234,8 @@ class Record(Document):
 
     @property
     def unsealed(self) -> bool:
-        """Whether it has metrics and no seal, as records of version 0.1.0 have."""
-        return bool(self.metrics) and self.seal is None
+        """Whether it is of a finished run and has no seal, as records of version 0.1.0."""
+        return self.seal is None and self.status not in ("failed", "unobtainable")
 
     @property
     def full_id(self) -> str:

@@ -133,12 +133,18 @@ class RunFolder:
 
         Predictions, which are large, are not read.
         """
+        if (record.suite, record.row, record.run) != self.path.parts[-3:]:
+            return "record of another run"
+        if record.unsealed:
+            return "record has no seal"
         if _changed(record):
             return "record was changed"
         if (record.metrics or record.seal) and not self.protocol.is_file():
             return "protocol is missing"
         if record.seal and record.seal.protocol != sha256_file(self.protocol):
             return "protocol was changed"
+        if record.seal and record.seal.spec and self.spec.is_file() and record.seal.spec != sha256_file(self.spec):
+            return "spec was changed"
         return None
 
     def broken_seal(self, record: Record) -> str | None:
@@ -148,11 +154,14 @@ class RunFolder:
         return self.changed_source(record)
 
     def check_seal(self, record: Record) -> None:
-        """Check that the run's files belong to its record.
+        """Check that the run's files belong to its record, and the record to the folder's run.
 
         Raises:
-            ObtainError: A file no longer belongs to it.
+            ObtainError: A file no longer belongs to it, or the folder has the name of another run.
         """
+        if (record.suite, record.row, record.run) != self.path.parts[-3:]:
+            found = f"{record.full_id}/{record.run}"
+            raise ObtainError(f"{self.record} is the record of {found}", "name the folder like its run")
         if broken := self.broken_seal(record):
             raise ObtainError(broken, self.mend(record))
 
@@ -171,6 +180,7 @@ class RunFolder:
         for path, found, sealed in (
             (self.protocol, now.protocol, record.seal.protocol),
             (self.predictions, now.predictions, record.seal.predictions),
+            (self.spec, now.spec, record.seal.spec or now.spec),
         ):
             if found is not None and found != sealed:
                 return f"{path} has changed since the record was made from it"
@@ -194,6 +204,7 @@ class RunFolder:
         return Seal(
             predictions=digest(self.predictions),
             protocol=digest(self.protocol),
+            spec=digest(self.spec),
             measured=content_key(_measured(record)),
         )
 

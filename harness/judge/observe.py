@@ -87,7 +87,8 @@ def _whose(moving: Bool, people: Bool, image_ids: Int64) -> str:
 
 
 def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, float | None]]:
-    return {name: (new[name], old[name]) for name in old if name in new and difference(new[name], old[name]) > EQUAL}
+    pairs = {name: (new.get(name), old.get(name)) for name in [*old, *(name for name in new if name not in old)]}
+    return {name: pair for name, pair in pairs.items() if difference(*pair) > EQUAL}
 
 
 def _threshold(old: Predictions, paired: SamePeople) -> float | None:

@@ -6,6 +6,7 @@ A printed 0.749 stands for every value from 0.7485 up to 0.7495, so a measured v
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.errors import ObtainError
 from harness.record import JudgedClaim, Noise, Record, Status, Verdict
 from harness.run_folder import RunSpec
 from harness.suites.schema import Claim, Metric, Row
@@ -113,7 +114,14 @@ def judge_run(
 
 
 def judge_again(record: Record, spec: RunSpec) -> Record:
-    """Return a run's record with the claims and the verdict that follow from its metrics, its noise and its spec."""
+    """Return a run's record with the claims and the verdict that follow from its metrics, its noise and its spec.
+
+    Raises:
+        ObtainError: The spec is of another run.
+    """
+    ids = (spec.suite["name"], spec.row.id, spec.run)
+    if ids != (record.suite, record.row, record.run):
+        raise ObtainError(f"spec.json of {record.full_id}/{record.run} is of {'/'.join(ids)}", "repeat the run")
     claims, verdict = judge_run(spec.row, spec.run, spec.metrics, record.metrics, record.status, record.noise)
     return record.model_copy(update={"claims": claims, "verdict": verdict})
 

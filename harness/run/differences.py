@@ -17,7 +17,7 @@ from harness.metrics.match import difference, evaluate
 from harness.metrics.select_poses import check_predictions
 from harness.predictions import Predictions
 from harness.protocol import Protocol
-from harness.record import Record
+from harness.record import UNSEALED, Record
 from harness.run.explanation import alternatives_of
 from harness.run_folder import RunFolder
 
@@ -102,7 +102,8 @@ def explain_difference(
     if not np.array_equal(np.unique(new.predictions.image_ids), np.unique(baseline.predictions.image_ids)):
         changes = [one for one in changes if one.field != "image_content"]  # its digest is of all evaluated images
     tried: list[Cause] = []
-    notes: list[str] = []
+    sides = ("the run", new), ("the baseline", baseline)
+    notes = [f"{words}: {UNSEALED}" for words, side in sides if side.record.unsealed]
     try:
         tried += list(_scored_otherwise(new, baseline, data, observed))
     except HarnessError as error:

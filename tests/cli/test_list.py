@@ -181,12 +181,12 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_states_come_from_the_records(own_suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record = Record(suite="mine", row="small-256x192", run="val", label="Big", status="partial", verdict="partial")
+    record = Record(suite="mine", row="small-256x192", run="val", label="Big", status="failed", verdict="failed")
     record.save(tmp_path / "runs" / "mine" / "small-256x192" / "val" / "record.json")
     assert main(["list", own_suite, "--out", str(tmp_path / "runs"), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["id"]: row["state"] for row in rows} == {
-        "mine/small-256x192": "partial",
+        "mine/small-256x192": "failed",
         "mine/big-384x288-gt": "not run",
     }
 

@@ -62,10 +62,17 @@ def edited_protocol(run: Path) -> None:
     (run / "protocol.json").write_text(json.dumps(protocol))
 
 
+def edited_spec(run: Path) -> None:
+    spec = json.loads((run / "spec.json").read_text())
+    spec["row"]["tolerance"] = {"page": {"PCKh@0.5": 0.9}}
+    (run / "spec.json").write_text(json.dumps(spec))
+
+
 EDITS = {
     moved_keypoints: r"predictions\.parquet has changed since the record was made from it",
     edited_metric: r"record\.json: the metrics, or what they refer to, have been changed since they were measured",
     edited_protocol: r"protocol\.json has changed since the record was made from it",
+    edited_spec: r"spec\.json has changed since the record was made from it",
 }
 
 
@@ -136,6 +143,7 @@ def test_readers_judge_again(harness: Harness, made: Path, tmp_path: Path) -> No
         (edited_metric, "record was changed"),
         (edited_image_content, "record was changed"),
         (edited_protocol, "protocol was changed"),
+        (edited_spec, "spec was changed"),
         (lost_protocol, "protocol is missing"),
     ],
 )
@@ -259,6 +267,36 @@ def test_a_record_without_a_seal_is_never_used_silently(
     assert harness("run", "demo", "--data", demo, "--out", runs, *ROWS)[0] == 0
     again = Record.load(path)
     assert (again.metrics, again.seal) == (right.metrics, right.seal)
+
+
+def test_a_run_under_the_name_of_another_row_is_noticed(
+    harness: Harness, demo: Path, made: Path, tmp_path: Path
+) -> None:
+    other = "litehrnet-18-dark-128x96"
+    runs = tmp_path / "runs"
+    shutil.copytree(made / RUN, runs / "demo" / other / "val")
+    assert (
+        harness("list", "demo", "--out", runs, "--rows", other)[1].splitlines()[3].endswith("  record of another run")
+    )
+    arguments = (f"demo/{other}", "--data", demo, "--out", runs)
+    for more in ((), ("--baseline", runs)):
+        code, _, err = harness("explain", *arguments, *more)
+        assert (code, "is the record of demo/litehrnet-18-mpii-128x128/val" in err) == (3, True)
+
+
+def test_a_spec_of_another_row_is_noticed_without_its_digest(harness: Harness, made: Path, tmp_path: Path) -> None:
+    """As in records of earlier versions, whose seal does not cover the spec."""
+    runs = tmp_path / "runs"
+    shutil.copytree(made, runs)
+    edited = json.loads((runs / RUN / "spec.json").read_text())
+    edited["row"]["id"] = "another"
+    (runs / RUN / "spec.json").write_text(json.dumps(edited))
+    record = Record.load(runs / RUN / "record.json")
+    assert record.seal
+    earlier = record.model_copy(update={"seal": record.seal.model_copy(update={"spec": None})})
+    earlier.save(runs / RUN / "record.json")
+    code, _, err = harness("compare", runs, made)
+    assert (code, "is of demo/another/val" in err) == (3, True)
 
 
 def test_changed_images_are_noticed(harness: Harness, demo: Path, made: Path, tmp_path: Path) -> None:
