@@ -197,7 +197,8 @@ def _compare_run(
             paired = pair(run)
             movements = tuple(m.model_copy(update={"paired": paired.get(m.metric)}) for m in movements)
         except DifferenceError as error:
-            return outcome("not comparable", True, str(error), changes=changes)
+            reason = f"{error.args[0]}; {error.hint}" if error.hint else str(error)
+            return outcome("not comparable", True, reason, changes=changes)
         except HarnessError as error:
             warnings.append(f"no paired difference: {error}")
     red = [movement for movement in movements if movement.red]

@@ -54,8 +54,12 @@ class Observed(Fields):
     images_only_old: int = 0
     """Number of images of the baseline in which the run has no person."""
     repeated: int = 0
+    renamed: int = 0
+    """Number of people of `only_new` with the keypoints of a person of `only_old`, in another image or box."""
     threshold: float | None = None
     """Box score between those of the missing people and those of the others; None if the two overlap."""
+    smallest: float | None = None
+    """The same with the areas of boxes, px^2."""
     boxes: str | None = None
     """How boxes differ; None if they are the same."""
     box_scores: str | None = None
@@ -68,11 +72,19 @@ class Observed(Fields):
     images: int = 0
     """Number of images with people in both runs."""
     whole_images: bool = False
-    """Whether the predictions of most people in these images differ."""
+    """Whether the predictions of most people differ in those of these images that have several people."""
+    in_sequence: bool = False
+    """Whether these images follow each other in the order of the baseline."""
+    others_poses: int = 0
+    """Number of people with the keypoints of another person of the baseline."""
     same_scores: bool = True
     """Whether the scores of the keypoints that differ are the same; the heatmaps are then the same."""
     score_change: float = 0.0
     """Median change of the scores of the keypoints that differ, as a fraction of the score."""
+    slight: float = 0.0
+    """Largest distance of a keypoint that counts as not moved, px."""
+    moved_px: float = 0.0
+    """Median distance of the keypoints that moved, px of the heatmap."""
     scores: str | None = None
     """How the keypoint scores differ if the keypoints are the same."""
     motions: list[tuple[str, str, bool]] = []

@@ -273,7 +273,7 @@ def _irregular(sides: Sides) -> Iterator[Motion]:
     """Yield averages for keypoints that no rule explains."""
     off = sides.in_heatmap(sides.new) - sides.in_heatmap(sides.old)
     percent, far = 100 * sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
-    still = (np.abs(off[sides.moved]) <= GRID).mean(axis=0) >= MOST
+    still = (np.abs(sides.off[sides.moved]) <= SAME).mean(axis=0) >= MOST
     along = f", along {'y' if still[0] else 'x'} only" if still.any() else ""
     grid = sides.protocol.decoder.grid
     share = f"{percent:.0f}" if percent >= 1 else f"{percent:.1g}"

@@ -16,6 +16,8 @@ EQUAL = 1e-9
 """Metrics within this difference count as equal, because sums on another machine round differently."""
 SCORE = 1e-5
 """Keypoint scores within this difference count as equal."""
+CHANCE = 0.01
+"""A relation is not by chance if its probability is less than this."""
 SHARE = 0.8
 """An image counts as changed as a whole if the predictions of at least this fraction of its people differ."""
 
@@ -48,6 +50,7 @@ def observe(
         ordered[moving] = np.abs(now.keypoint_scores - before.keypoint_scores[:, list(order)])[moving]
     differ = sides.moved | (ordered > SCORE)
     same_scores = bool(same_boxes.any()) and _most((ordered <= SCORE)[same_boxes][differ[same_boxes]])
+    moved = moving & (_poses(now) != _poses(before)).any(axis=(1, 2))
     whose = _whose(moving, fitted, before.image_ids) if moving.any() else ""
     return Observed(
         people=len(now),
@@ -55,7 +58,9 @@ def observe(
         only_old=len(paired.only_old),
         images_only_old=len(gone),
         repeated=paired.repeated,
-        threshold=_threshold(old, paired),
+        renamed=sum(_are_among(_poses(new)[paired.only_new], _poses(old)[paired.only_old])),
+        threshold=_threshold(old.box_scores, paired),
+        smallest=_threshold((old.boxes[:, 2:] - old.boxes[:, :2]).prod(axis=1), paired),
         boxes=describe_boxes(now.boxes, before.boxes),
         box_scores=_describe_scores(now.box_scores, before.box_scores),
         areas=_describe_areas(now, before, protocol) if same_boxes.any() else None,
@@ -63,10 +68,14 @@ def observe(
         moved_images=len(np.unique(before.image_ids[other])),
         images=len(np.unique(before.image_ids)),
         whole_images=_whole_images(before.image_ids, other),
+        in_sequence=_in_sequence(before.image_ids, other),
+        others_poses=sum(_are_among(_poses(now)[moved], _poses(before))),
         same_scores=same_scores,
         score_change=float(np.median((scores_off / np.maximum(np.abs(before.keypoint_scores), 1e-6))[differ]))
         if differ.any()
         else 0.0,
+        slight=float(np.abs(sides.off[~sides.moved]).max(initial=0)),
+        moved_px=_median_px(sides.chosen(moving)),
         scores=_describe_keypoint_scores(scores_off) if not sides.moved.any() else None,
         motions=[(motion.kind, f"{motion.text}{whose}", motion.exact) for motion in found],
         metrics=_other_metrics(*metrics),
@@ -91,23 +100,53 @@ def _other_metrics(new: Metrics, old: Metrics) -> dict[str, tuple[float | None, 
     return {name: pair for name, pair in pairs.items() if difference(*pair) > EQUAL}
 
 
-def _threshold(old: Predictions, paired: SamePeople) -> float | None:
-    """Return the box score halfway between those of the missing people and those of the others.
+def _threshold(values: Floating, paired: SamePeople) -> float | None:
+    """Return the value halfway between those of the missing people and those of the others, of the baseline's values.
 
-    None if no person is missing or the two ranges of scores overlap.
+    None if no person is missing or the two ranges of values overlap.
     """
     if not len(paired.only_old) or not len(paired.old):
         return None
-    missing, there = old.box_scores[paired.only_old].max(), old.box_scores[paired.old].min()
+    missing, there = values[paired.only_old].max(), values[paired.old].min()
     return float(missing + there) / 2 if missing < there else None
 
 
 def _whole_images(image_ids: Int64, other: Bool) -> bool:
-    """Return whether, in images with different predictions, those of most people differ."""
+    """Return whether, in images with different predictions, those of most people differ, and not by chance.
+
+    Images with one person show nothing. If people differed independently of their images, the others in an image with a
+    person that differs would differ as often as all people.
+    """
     if not other.any():
         return False
-    affected = np.isin(image_ids, np.unique(image_ids[other]))
-    return bool(other[affected].mean() >= SHARE)
+    affected = np.isin(image_ids, image_ids[other])
+    others = int(other.sum()) - len(np.unique(image_ids[other]))
+    return bool(other[affected].mean() >= SHARE and other.mean() ** others < CHANCE)
+
+
+def _in_sequence(image_ids: Int64, other: Bool) -> bool:
+    """Return whether the images with different predictions, but not all images, follow each other."""
+    found, first = np.unique(image_ids, return_index=True)
+    affected = np.isin(found[np.argsort(first)], image_ids[other])
+    places = np.flatnonzero(affected)
+    return 2 < len(places) < len(affected) and bool(places[-1] - places[0] == len(places) - 1)
+
+
+def _poses(predictions: Predictions) -> Float64:
+    """Return keypoints [N, K, 2], rounded to 0.1 px."""
+    return np.round(predictions.keypoints.astype(np.float64), 1) + 0.0
+
+
+def _are_among(poses: Float64, others: Float64) -> list[bool]:
+    """Return for each of some poses whether it is equal to one of the others."""
+    known = {pose.tobytes() for pose in others}
+    return [pose.tobytes() in known for pose in poses]
+
+
+def _median_px(sides: Sides) -> float:
+    """Return the median distance of the keypoints that moved, px of the heatmap; 0 if none moved."""
+    off = sides.off / sides.sizes * sides.grid_size
+    return float(np.median(np.hypot(*off[sides.moved].T))) if sides.moved.any() else 0.0
 
 
 def describe_boxes(new: Floating, old: Floating) -> str | None:

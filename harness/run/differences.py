@@ -38,6 +38,17 @@ SETTINGS: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """What predicting a few images again has shown."""
+
+    causes: Sequence[Cause] = ()
+    """Settings with which the installed code gives the predictions of the other side."""
+    innocent: frozenset[Kind] = frozenset()
+    """Kinds of recorded differences that are no cause: with those of the run, the installed code gives the baseline's
+    predictions."""
+
+
+@dataclass(frozen=True)
 class Side:
     """A saved run: its record, protocol and predictions."""
 
@@ -72,7 +83,7 @@ class Side:
 
 
 def explain_difference(
-    name: str, new: Side, baseline: Side, data: Path, network: Callable[[Observed], Sequence[Cause]] | None = None
+    name: str, new: Side, baseline: Side, data: Path, network: Callable[[Observed, bool], Repeated] | None = None
 ) -> Differences:
     """Search for the cause of the differences between a run and a baseline.
 
@@ -82,8 +93,8 @@ def explain_difference(
         baseline: The same run, made earlier or elsewhere.
         data: The data folder. If its annotations are not those of the run, predictions are not scored again, and a note
             states the reason.
-        network: Repeats predictions with changed settings and returns the settings that give the predictions of the
-            other side; None to do without the network.
+        network: Repeats predictions, with changed settings if weights and images are not known to differ, and returns
+            the settings that give the predictions of the other side; None to do without the network.
 
     Raises:
         UsageError: The two sides differ in the number of keypoints.
@@ -102,22 +113,36 @@ def explain_difference(
     if not np.array_equal(np.unique(new.predictions.image_ids), np.unique(baseline.predictions.image_ids)):
         changes = [one for one in changes if one.field != "image_content"]  # its digest is of all evaluated images
     tried: list[Cause] = []
+    innocent: frozenset[Kind] = frozenset()
+    agree: tuple[bool | None, bool | None] = (None, None)
     sides = ("the run", new), ("the baseline", baseline)
     notes = [f"{words}: {UNSEALED}" for words, side in sides if side.record.unsealed]
     try:
-        tried += list(_scored_otherwise(new, baseline, data, observed))
+        if observed.metrics:
+            agree = _gives(new.predictions, new.protocol, data, new), _agrees(baseline, data)
+            tried += list(_scored_otherwise(new, baseline, data, observed, agree))
     except HarnessError as error:
         notes.append(f"predictions were not scored in other ways: {error.args[0]}")
     if network is None:
         notes.append("no prediction was repeated with changed settings; --rerun does that")
-    elif fixed := _beyond_the_network(observed, changes):
-        notes.append(f"no prediction was repeated with changed settings: {fixed}, and no setting undoes that")
-    elif observed.moved_people and not any(cause.certainty == "shown" for cause in tried):
+    elif observed.boxes:
+        notes.append("no prediction was repeated with changed settings: boxes differ, and no setting undoes that")
+    elif observed.moved_people:
+        files = _other_files(changes)
         try:
-            tried += network(observed)
+            repeated = network(observed, bool(files))
+            tried += repeated.causes
+            innocent = repeated.innocent
+            if innocent:
+                notes.append(
+                    "other code made the run: the installed code gives the baseline's predictions with the run's "
+                    f"{', '.join(sorted(innocent))}"
+                )
+            elif files:
+                notes.append(f"no prediction was repeated with changed settings: {files}, and no setting undoes that")
         except HarnessError as error:
             notes.append(f"no prediction was repeated with changed settings: {error.args[0]}")
-    causes, untold = conclude(observed, changes, tried)
+    causes, untold = conclude(observed, changes, tried, agree, innocent)
     return Differences(
         row=name,
         run=new.record.run,
@@ -130,10 +155,8 @@ def explain_difference(
     )
 
 
-def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | None:
-    """Return the difference that no setting of the network can undo; None if there is none."""
-    if observed.boxes:
-        return "boxes differ"
+def _other_files(changes: Sequence[Change]) -> str | None:
+    """Return which recorded files of the network differ, in words; None if none does."""
     fields = {change.field for change in changes}
     for field, words in (("weights.sha256", "weights differ"), ("image_content", "images differ")):
         if field in fields:
@@ -141,14 +164,28 @@ def _beyond_the_network(observed: Observed, changes: Sequence[Change]) -> str | 
     return None
 
 
-def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed) -> Iterator[Cause]:
+def _agrees(side: Side, data: Path) -> bool | None:
+    """Return whether the installed code gives a side's recorded metrics; None if it cannot score the side."""
+    try:
+        return _gives(side.predictions, side.protocol, data, side)
+    except HarnessError:
+        return None
+
+
+def _scored_otherwise(
+    new: Side, baseline: Side, data: Path, observed: Observed, agree: tuple[bool | None, bool | None]
+) -> Iterator[Cause]:
     """Yield the ways to score one side's predictions that give all metrics of the other side.
 
     If the installed code gives the run's recorded metrics, they are ways to score the run's predictions. If it gives
     the baseline's metrics from the run's predictions, other code has scored the run, and they are ways to score the
-    baseline's predictions.
+    baseline's predictions. If no way is found, other code is itself the cause.
     """
-    if not observed.metrics:
+    if not agree[0]:
+        ways: list[Cause] = []
+        if observed.same_predictions and _gives(new.predictions, new.protocol, data, baseline):
+            ways = list(_ways(baseline, new, data, "gives the run's metrics from the baseline's predictions"))
+        yield from ways or [_other_code("run", new, data)]
         return
     as_baseline = new.protocol.model_copy(update={"scoring": baseline.protocol.scoring})
     if as_baseline.scoring != new.protocol.scoring and _gives(new.predictions, as_baseline, data, baseline):
@@ -161,11 +198,18 @@ def _scored_otherwise(new: Side, baseline: Side, data: Path, observed: Observed)
             "scored like the baseline, the run's predictions give the baseline's metrics",
         )
         return
-    if not _gives(new.predictions, new.protocol, data, new):
-        if observed.same_predictions and _gives(new.predictions, new.protocol, data, baseline):
-            yield from _ways(baseline, new, data, "gives the run's metrics from the baseline's predictions")
-        return
-    yield from _ways(new, baseline, data, "gives the baseline's metrics from the run's predictions")
+    ways = list(_ways(new, baseline, data, "gives the baseline's metrics from the run's predictions"))
+    yield from ways
+    if agree[1] is False and not any(cause.certainty == "shown" for cause in ways):
+        yield _other_code("baseline", baseline, data)
+
+
+def _other_code(words: str, side: Side, data: Path) -> Cause:
+    """Return the cause that other code than the installed one has scored a side."""
+    measured = evaluate(side.predictions, side.protocol, data)
+    name = next(name for name, value in measured.items() if difference(value, side.record.metrics.get(name)) > EQUAL)
+    values = f"{name} is {side.record.metrics.get(name)} on record, and {measured[name]} by the installed code"
+    return Cause.of("scoring", f"other code has scored the {words}'s predictions", "shown", values)
 
 
 def _ways(of: Side, to: Side, data: Path, words: str) -> Iterator[Cause]:

@@ -1,13 +1,12 @@
 """Explains the difference between a run and a baseline, from run folders and, if requested, with the network."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from harness.judge.differences import Cause, Differences, Observed
-from harness.run.differences import Side, explain_difference
+from harness.judge.differences import Differences, Observed
+from harness.run.differences import Repeated, Side, explain_difference
 from harness.run.plan import Settings, make_plan
 from harness.run.progress import RunProgress
-from harness.run.rerun_sample import network_causes
+from harness.run.rerun_sample import repeat_sample
 from harness.run_folder import RunFolder
 from harness.suites.schema import Row, Suite
 
@@ -36,7 +35,8 @@ def explain_difference_of(
     )
     progress.stage(suite.row_id(row), "score")
 
-    def network(observed: Observed) -> Sequence[Cause]:
-        return network_causes(suite, row, make_plan(suite, row, run, settings), new, old, observed, progress)
+    def network(observed: Observed, other_files: bool) -> Repeated:
+        plan = make_plan(suite, row, run, settings)
+        return repeat_sample(suite, row, plan, new, old, observed, other_files, progress)
 
     return explain_difference(suite.row_id(row), new, old, settings.data, network if rerun else None)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.arrays import Bool, Float64
+from harness.arrays import Bool, Float64, Int64
+from harness.assets.image_digests import images_digest
 from harness.codecs.flipping import mirror_images
 from harness.codecs.interface import codec_of
 from harness.datasets.people import People
@@ -21,7 +22,7 @@ from harness.judge.observe import SCORE
 from harness.judge.pairing import pair_people
 from harness.predictions import Predictions
 from harness.protocol import Protocol
-from harness.run.differences import Side
+from harness.run.differences import Repeated, Side
 from harness.run.plan import Plan
 from harness.run.progress import RunProgress
 from harness.run.reruns import ChangedPlan, changed_plans, predict_changed
@@ -67,9 +68,16 @@ class _Match:
         return self.share >= GIVES
 
 
-def network_causes(
-    suite: Suite, row: Row, plan: Plan, new: Side, baseline: Side, observed: Observed, progress: RunProgress
-) -> list[Cause]:
+def repeat_sample(
+    suite: Suite,
+    row: Row,
+    plan: Plan,
+    new: Side,
+    baseline: Side,
+    observed: Observed,
+    other_files: bool,
+    progress: RunProgress,
+) -> Repeated:
     """Return the settings with which the current code reproduces a run or its baseline.
 
     If the current code reproduces the run's predictions, the search is for settings that give the baseline's. If it
@@ -82,27 +90,32 @@ def network_causes(
         new: The run.
         baseline: The baseline.
         observed: The observed differences.
+        other_files: Whether weights or images of the two sides differ. No setting undoes that, so settings are searched
+            only if the current code gives the baseline's predictions with the run's files.
         progress: Receives the progress.
 
     Raises:
         ObtainError: A file that the network needs is missing.
     """
-    chosen = _sample(new, baseline)
+    chosen, ids = _sample(new, baseline)
     name = suite.row_id(row)
 
     def choose(people: People) -> People:
-        return people.take(np.isin(people.image_ids, chosen)).first_people(PEOPLE)
+        return people.take(np.isin(people.image_ids, chosen) & np.isin(people.ids, ids)).first_people(PEOPLE)
 
     as_is = ChangedPlan(TriedSetting("nothing", "", ""), plan)
     ((_, outcome),) = predict_changed(name, [as_is], progress, choose)
     if not isinstance(outcome, Predictions):
         raise outcome
     matches = [_match(outcome, side) for side in (new, baseline)]
-    if matches[0].same and matches[1].same:
-        return []
+    if (matches[0].same and matches[1].same) or (other_files and not matches[1].same):
+        return Repeated()
     if not matches[0].same and not matches[1].same:
         neither = "the current code reproduces neither side's predictions on the images that were predicted again"
-        return [Cause.of("weights", "other weights, images or code than the current ones", "possible", neither)]
+        return Repeated(
+            [Cause.of("weights", "other weights, images or code than the current ones", "possible", neither)]
+        )
+    innocent = frozenset() if matches[0].same else _innocent(plan, new, other_files)
     target, words, before = (
         (baseline, "the baseline's", matches[1]) if matches[0].same else (new, "the run's", matches[0])
     )
@@ -119,11 +132,23 @@ def network_causes(
             elif nearest is None or match.distance < nearest[0]:
                 nearest = match.distance, changed
         if causes:
-            return causes
+            return Repeated(causes, innocent)
     if nearest and nearest[0] < CLOSER * before.distance:
         left = f"it leaves {100 * nearest[0] / before.distance:.0f} % of the distance to {words} predictions"
         causes.append(_cause(nearest[1], "possible", left))
-    return causes
+    return Repeated(causes, innocent)
+
+
+def _innocent(plan: Plan, new: Side, other_files: bool) -> frozenset[Kind]:
+    """Return the kinds of what a plan, which gives the baseline's predictions, has in common with the run."""
+    kinds: set[Kind] = set()
+    if new.record.weights and plan.weights and plan.weights.sha256 == new.record.weights.sha256:
+        kinds.add("weights")
+    if other_files and new.record.image_content and images_digest(plan.people().images) == new.record.image_content:
+        kinds.add("image content")
+    if plan.protocol.model_copy(update={"compute": new.protocol.compute}) == new.protocol:
+        kinds |= {"normalisation", "flip test", "decoding", "crop geometry", "config"}
+    return frozenset(kinds)
 
 
 def _cause(changed: ChangedPlan, certainty: Certainty, evidence: str) -> Cause:
@@ -171,13 +196,13 @@ def _differing(was: object, now: object) -> tuple[str, str]:
     return first, second
 
 
-def _sample(new: Side, baseline: Side) -> list[int]:
-    """Return the ids of a few images whose predictions differ."""
+def _sample(new: Side, baseline: Side) -> tuple[list[int], Int64]:
+    """Return the ids of a few images whose predictions differ, and the ids of the run's people that differ."""
     paired = pair_people(new.predictions, baseline.predictions)
     now, before = new.predictions.where(paired.new), baseline.predictions.where(paired.old)
     other = ~_same_keypoints(now, before).all(axis=1)
     images: list[int] = np.unique(before.image_ids[other]).tolist()
-    return images[:: max(1, len(images) // IMAGES)][:IMAGES]
+    return images[:: max(1, len(images) // IMAGES)][:IMAGES], now.person_ids[other]
 
 
 def _match(predictions: Predictions, side: Side) -> _Match:

@@ -4,6 +4,7 @@ Each fault states which words of a cause name it. Faults of code are patched onl
 with correct code, as for results from another machine.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from planting import Fault
+from torch.nn import functional
 
 from harness.arrays import Image
 from harness.codecs.interface import Codec
@@ -27,6 +29,7 @@ from harness.predict.networks import normalise
 from harness.predict.other_crops import OTHER_CUTS
 from harness.predict.warp import warp_affine
 from harness.predictions import Predictions
+from harness.protocol import Protocol
 from harness.run.plan import Plan
 
 ANNOTATIONS = "demo/coco/annotations/person_keypoints_val.json"
@@ -118,6 +121,27 @@ def _ordered(order: Sequence[int]) -> Callable[[pytest.MonkeyPatch], None]:
     )
 
 
+def _exchanged(made: Predictions) -> Predictions:
+    """Return the poses of the people of each image in reverse order."""
+    order = np.arange(len(made))
+    for image in np.unique(made.image_ids):
+        here = np.flatnonzero(made.image_ids == image)
+        order[here] = here[::-1]
+    return replace(made, keypoints=made.keypoints[order], keypoint_scores=made.keypoint_scores[order])
+
+
+def _in_the_next_image(made: Predictions) -> Predictions:
+    images = np.unique(made.image_ids)
+    return replace(made, image_ids=np.roll(images, -1)[np.searchsorted(images, made.image_ids)])
+
+
+def _last_batch_stale(made: Predictions) -> Predictions:
+    """Return the last batch of 32, which is smaller, with the results of the batch before it."""
+    keypoints, scores, last = made.keypoints.copy(), made.keypoint_scores.copy(), len(made) % 32
+    keypoints[-last:], scores[-last:] = keypoints[-32 - last : -32], scores[-32 - last : -32]
+    return replace(made, keypoints=keypoints, keypoint_scores=scores)
+
+
 def _with_areas_of_boxes(made: Predictions) -> Predictions:
     return replace(made, crop_areas=(made.boxes[:, 2:] - made.boxes[:, :2]).prod(axis=1))
 
@@ -198,6 +222,22 @@ def _mirrored_otherwise(function: Callable[[torch.Tensor], torch.Tensor]) -> Cal
     return plant
 
 
+def _without_flip_test(after: int) -> Callable[[pytest.MonkeyPatch], None]:
+    """Make no flip test after some batches."""
+
+    def plant(patched: pytest.MonkeyPatch) -> None:
+        right, batches = forward.flip_tested, itertools.count()
+
+        def flip_tested(outputs: Any, mirrored: Any, protocol: Protocol) -> Any:
+            off = protocol.flip.model_copy(update={"enabled": False, "shift": False})
+            made = protocol.model_copy(update={"flip": off}) if next(batches) >= after else protocol
+            return right(outputs, mirrored, made)
+
+        patched.setattr(forward, "flip_tested", flip_tested)
+
+    return plant
+
+
 def _to_the_right(heatmaps: torch.Tensor) -> torch.Tensor:
     heatmaps[..., 1:] = heatmaps[..., :-1].clone()
     return heatmaps
@@ -210,6 +250,16 @@ def _read(function: Callable[[Path, Image], Image]) -> Callable[[pytest.MonkeyPa
 def _some_turned(path: Path, image: Image) -> Image:
     """Rotate one image in five, as if its EXIF tag were ignored."""
     return np.ascontiguousarray(image[::-1, ::-1]) if sum(path.name.encode()) % 5 == 0 else image
+
+
+def _compressed(_: Path, image: Image) -> Image:
+    """Return the image after a compression by JPEG."""
+    decoded: Image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 50])[1], cv2.IMREAD_COLOR)
+    return decoded
+
+
+def _grey(_: Path, image: Image) -> Image:
+    return np.repeat(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
 
 
 def _scored_so(**fields: Any) -> Callable[[pytest.MonkeyPatch], None]:
@@ -365,7 +415,7 @@ UNLISTED: dict[str, Planted] = {
     ),
     "heatmaps blurred": Planted(
         ("decoding", "flip test", "arithmetic"),
-        patch=_heatmaps(lambda maps: torch.nn.functional.avg_pool2d(maps, 3, 1, 1)),
+        patch=_heatmaps(lambda maps: functional.avg_pool2d(maps, 3, 1, 1)),
     ),
     "keypoint scores squared": Planted(
         ("scores of", "decoding"),
@@ -374,6 +424,30 @@ UNLISTED: dict[str, Planted] = {
     "sigmas halved, not on record": Planted(("scoring",), patch=_scored_so(sigmas=(0.04,) * 17)),
     "mirrored heatmaps not mirrored back": Planted(
         ("flip test",), patch=_mirrored_otherwise(lambda maps: maps.flip(-1))
+    ),
+    "no flip test after the first batch": Planted(("flip test",), patch=_without_flip_test(1)),
+    "no flip test, same weights saved again": Planted(
+        ("flip test",), patch=_without_flip_test(0), weights=lambda state: None
+    ),
+    "last batch has the results of the batch before": Planted(
+        ("poses of other people",), patch=_predictions(_last_batch_stale)
+    ),
+    "poses exchanged within images": Planted(("poses of other people",), patch=_predictions(_exchanged)),
+    "poses under the ids of other images": Planted(("in other images",), patch=_predictions(_in_the_next_image)),
+    "small boxes left out": Planted(
+        ("are left out",), patch=_people(lambda people: people.take(people.sizes.prod(axis=1) >= 3072))
+    ),
+    "images compressed": Planted(("image content",), patch=_read(_compressed)),
+    "grey images": Planted(("image content", "normalisation"), patch=_read(_grey)),
+    "heatmaps blurred by an even kernel": Planted(
+        ("decoding", "flip test", "arithmetic"),
+        patch=_heatmaps(lambda maps: functional.avg_pool2d(functional.pad(maps, (1, 0, 1, 0)), 2, 1)),
+    ),
+    "keypoints rounded to tenths": Planted(("map back to the image",), patch=_keypoints(lambda of: np.round(of, 1))),
+    "NMS threshold 0.95 on record, sigmas 0.05 in code": Planted(
+        ("other code has scored",),
+        config="test_evaluator = dict(nms_thr=0.95)",
+        patch=_scored_so(sigmas=(0.05,) * 17),
     ),
 }
 """Faults that are not among the settings that `explain` tries."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_motion import PROTOCOL, drawn
 
 from harness.judge.differences import Observed
-from harness.judge.observe import describe_boxes, observe
+from harness.judge.observe import _in_sequence, _whole_images, describe_boxes, observe
 from harness.judge.pairing import pair_people
 from harness.predict.crops import padded_sizes
 from harness.predictions import Predictions
@@ -165,6 +165,47 @@ def test_images_with_other_predictions() -> None:
 
     observed = seen(turned)
     assert (observed.moved_people, observed.moved_images, observed.images, observed.whole_images) == (3, 1, 20, True)
+
+
+def test_images_that_differ_by_chance() -> None:
+    """Every third person differs; images with one person show nothing."""
+
+    def some(old: Predictions) -> Predictions:
+        keypoints = old.keypoints.copy()
+        keypoints[::3] += 30
+        return replace(old, keypoints=keypoints)
+
+    assert not seen(some).whole_images
+    ids, other = np.arange(60), np.arange(60) < 20
+    assert not _whole_images(ids, other)
+    assert _whole_images(ids // 3, other)
+    assert _in_sequence(ids // 3, other)
+    assert not _in_sequence(ids // 3, np.isin(ids // 3, [1, 5, 6]))
+    assert not _in_sequence(ids // 3, np.ones(60, bool))
+
+
+def test_poses_of_other_people() -> None:
+    def exchanged(old: Predictions) -> Predictions:
+        return replace(old, keypoints=np.roll(old.keypoints, 1, axis=0))
+
+    assert seen(exchanged).others_poses == 60
+    assert seen(lambda old: replace(old, keypoints=old.keypoints + 0.04)).others_poses == 0
+
+
+def test_people_under_the_ids_of_other_images() -> None:
+    observed = seen(lambda old: replace(old, image_ids=np.roll(old.image_ids, 3)))
+    assert (observed.people, observed.only_new, observed.only_old, observed.renamed) == (0, 60, 60, 60)
+
+
+def test_missing_people_with_small_boxes() -> None:
+    def large(old: Predictions) -> Predictions:
+        sizes = (old.boxes[:, 2:] - old.boxes[:, :2]).prod(axis=1)
+        return old.where(np.flatnonzero(sizes > np.sort(sizes)[9]))
+
+    observed = seen(large)
+    assert observed.only_old == 10
+    assert observed.smallest is not None
+    assert observed.threshold is None
 
 
 def of_one_image(change: Callable[[Predictions], Predictions]) -> Callable[[Predictions], Predictions]:

@@ -107,6 +107,25 @@ def test_scoring_that_is_not_on_record(harness: Harness, right: Made, settings: 
     assert lines[causes + 2] == "     gives the run's metrics from the baseline's predictions"
 
 
+@pytest.mark.parametrize("side", ["run", "baseline"])
+def test_metrics_that_other_code_computed(harness: Harness, right: Made, settings: Settings, side: str) -> None:
+    """A recorded change of scoring is no cause if it does not give the metrics of its own side."""
+    out, results = settings.out, settings.out.parent / "results"
+    save(scoring(nms_threshold=0.3)(right), settings.data, out)
+    save(right, settings.data, results)
+    folder = RunFolder((out if side == "run" else results) / PLACE)
+    record = Record.load(folder.record)
+    elsewhere = {name: value if value is None else 0.9 * value for name, value in record.metrics.items()}
+    folder.save_record(record.model_copy(update={"metrics": elsewhere}))
+    options = ("--data", settings.data, "--out", out, "--baseline", results)
+    found = Differences.model_validate_json(harness("explain", f"coco/{ROW.id}", *options, "--json")[1])
+    assert found.causes[0].text == f"other code has scored the {side}'s predictions"
+    assert found.causes[0].certainty == "shown"
+    assert "on record, and" in found.causes[0].evidence[0]
+    likely = ["scoring.nms_threshold was 0.9 and is 0.3"] if side == "baseline" else []
+    assert [cause.text for cause in found.causes[1:]] == likely
+
+
 def test_same_runs_need_no_explanation(harness: Harness, right: Made, settings: Settings) -> None:
     order = np.random.default_rng(0).permutation(len(right[0]))
     differences = explained(harness, (right[0].where(order), right[1]), right, settings)
