@@ -133,7 +133,7 @@ class RunFolder:
 
         Predictions, which are large, are not read.
         """
-        if (record.suite, record.row, record.run) != self.path.parts[-3:]:
+        if not self._is_of(record):
             return "record of another run"
         if record.unsealed:
             return "record has no seal"
@@ -159,11 +159,14 @@ class RunFolder:
         Raises:
             ObtainError: A file no longer belongs to it, or the folder has the name of another run.
         """
-        if (record.suite, record.row, record.run) != self.path.parts[-3:]:
+        if not self._is_of(record):
             found = f"{record.full_id}/{record.run}"
             raise ObtainError(f"{self.record} is the record of {found}", "name the folder like its run")
         if broken := self.broken_seal(record):
             raise ObtainError(broken, self.mend(record))
+
+    def _is_of(self, record: Record) -> bool:
+        return (record.suite, record.row, record.run) == self.path.parts[-3:]
 
     def mend(self, record: Record) -> str:
         """Return the next step for a run whose seal is broken: what follows from changed predictions is unknown."""

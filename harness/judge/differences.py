@@ -72,7 +72,7 @@ class Observed(Fields):
     images: int = 0
     """Number of images with people in both runs."""
     whole_images: bool = False
-    """Whether the predictions of most people differ in those of these images that have several people."""
+    """Whether the predictions of most people in these images differ, by more than chance."""
     in_sequence: bool = False
     """Whether these images follow each other in the order of the baseline."""
     others_poses: int = 0

@@ -89,6 +89,12 @@ class Sides:
         places: Float64 = (keypoints - self.corners) / self.sizes * self.grid_size
         return places
 
+    @property
+    def off_in_heatmap(self) -> Float64:
+        """Differences new - old [N, K, 2], px of the heatmap."""
+        off: Float64 = self.off / self.sizes * self.grid_size
+        return off
+
     def chosen(self, people: Bool | Indices) -> "Sides":
         """Return the sides of some people, given by a mask or indices."""
         new, old, corners, sizes = (one[people] for one in (self.new, self.old, self.corners, self.sizes))
@@ -271,7 +277,7 @@ def _rounds(finer: Float64, coarser: Float64, rounding: Rounding) -> Bool:
 
 def _irregular(sides: Sides) -> Iterator[Motion]:
     """Yield averages for keypoints that no rule explains."""
-    off = sides.in_heatmap(sides.new) - sides.in_heatmap(sides.old)
+    off = sides.off_in_heatmap
     percent, far = 100 * sides.moved.mean(), float(np.median(np.abs(off).max(axis=2)[sides.moved]))
     still = (np.abs(sides.off[sides.moved]) <= SAME).mean(axis=0) >= MOST
     along = f", along {'y' if still[0] else 'x'} only" if still.any() else ""

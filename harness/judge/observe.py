@@ -50,7 +50,8 @@ def observe(
         ordered[moving] = np.abs(now.keypoint_scores - before.keypoint_scores[:, list(order)])[moving]
     differ = sides.moved | (ordered > SCORE)
     same_scores = bool(same_boxes.any()) and _most((ordered <= SCORE)[same_boxes][differ[same_boxes]])
-    moved = moving & (_poses(now) != _poses(before)).any(axis=(1, 2))
+    poses, poses_before = _poses(now), _poses(before)
+    changed = moving & (poses != poses_before).any(axis=(1, 2))
     whose = _whose(moving, fitted, before.image_ids) if moving.any() else ""
     return Observed(
         people=len(now),
@@ -69,7 +70,7 @@ def observe(
         images=len(np.unique(before.image_ids)),
         whole_images=_whole_images(before.image_ids, other),
         in_sequence=_in_sequence(before.image_ids, other),
-        others_poses=sum(_are_among(_poses(now)[moved], _poses(before))),
+        others_poses=sum(_are_among(poses[changed], poses_before)),
         same_scores=same_scores,
         score_change=float(np.median((scores_off / np.maximum(np.abs(before.keypoint_scores), 1e-6))[differ]))
         if differ.any()
@@ -145,8 +146,7 @@ def _are_among(poses: Float64, others: Float64) -> list[bool]:
 
 def _median_px(sides: Sides) -> float:
     """Return the median distance of the keypoints that moved, px of the heatmap; 0 if none moved."""
-    off = sides.off / sides.sizes * sides.grid_size
-    return float(np.median(np.hypot(*off[sides.moved].T))) if sides.moved.any() else 0.0
+    return float(np.median(np.hypot(*sides.off_in_heatmap[sides.moved].T))) if sides.moved.any() else 0.0
 
 
 def describe_boxes(new: Floating, old: Floating) -> str | None:

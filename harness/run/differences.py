@@ -13,6 +13,7 @@ from harness.judge.comparison import Change, RecordedRun, condition_changes, env
 from harness.judge.differences import Cause, Differences, Kind, Observed
 from harness.judge.observe import EQUAL, observe
 from harness.judge.pairing import pair_people
+from harness.metrics.family import Metrics
 from harness.metrics.match import difference, evaluate
 from harness.metrics.select_poses import check_predictions
 from harness.predictions import Predictions
@@ -119,8 +120,9 @@ def explain_difference(
     notes = [f"{words}: {UNSEALED}" for words, side in sides if side.record.unsealed]
     try:
         if observed.metrics:
-            agree = _gives(new.predictions, new.protocol, data, new), _agrees(baseline, data)
-            tried += list(_scored_otherwise(new, baseline, data, observed, agree))
+            measured = evaluate(new.predictions, new.protocol, data), _measured(baseline, data)
+            agree = _are_of(measured[0], new), None if measured[1] is None else _are_of(measured[1], baseline)
+            tried += list(_scored_otherwise(new, baseline, data, observed, measured))
     except HarnessError as error:
         notes.append(f"predictions were not scored in other ways: {error.args[0]}")
     if network is None:
@@ -164,16 +166,16 @@ def _other_files(changes: Sequence[Change]) -> str | None:
     return None
 
 
-def _agrees(side: Side, data: Path) -> bool | None:
-    """Return whether the installed code gives a side's recorded metrics; None if it cannot score the side."""
+def _measured(side: Side, data: Path) -> Metrics | None:
+    """Return the metrics of a side by the installed code; None if it cannot score the side."""
     try:
-        return _gives(side.predictions, side.protocol, data, side)
+        return evaluate(side.predictions, side.protocol, data)
     except HarnessError:
         return None
 
 
 def _scored_otherwise(
-    new: Side, baseline: Side, data: Path, observed: Observed, agree: tuple[bool | None, bool | None]
+    new: Side, baseline: Side, data: Path, observed: Observed, measured: tuple[Metrics, Metrics | None]
 ) -> Iterator[Cause]:
     """Yield the ways to score one side's predictions that give all metrics of the other side.
 
@@ -181,11 +183,12 @@ def _scored_otherwise(
     the baseline's metrics from the run's predictions, other code has scored the run, and they are ways to score the
     baseline's predictions. If no way is found, other code is itself the cause.
     """
-    if not agree[0]:
+    of_new, of_baseline = measured
+    if not _are_of(of_new, new):
         ways: list[Cause] = []
-        if observed.same_predictions and _gives(new.predictions, new.protocol, data, baseline):
+        if observed.same_predictions and _are_of(of_new, baseline):
             ways = list(_ways(baseline, new, data, "gives the run's metrics from the baseline's predictions"))
-        yield from ways or [_other_code("run", new, data)]
+        yield from ways or [_other_code("run", new, of_new)]
         return
     as_baseline = new.protocol.model_copy(update={"scoring": baseline.protocol.scoring})
     if as_baseline.scoring != new.protocol.scoring and _gives(new.predictions, as_baseline, data, baseline):
@@ -200,13 +203,13 @@ def _scored_otherwise(
         return
     ways = list(_ways(new, baseline, data, "gives the baseline's metrics from the run's predictions"))
     yield from ways
-    if agree[1] is False and not any(cause.certainty == "shown" for cause in ways):
-        yield _other_code("baseline", baseline, data)
+    shown = any(cause.certainty == "shown" for cause in ways)
+    if of_baseline is not None and not _are_of(of_baseline, baseline) and not shown:
+        yield _other_code("baseline", baseline, of_baseline)
 
 
-def _other_code(words: str, side: Side, data: Path) -> Cause:
-    """Return the cause that other code than the installed one has scored a side."""
-    measured = evaluate(side.predictions, side.protocol, data)
+def _other_code(words: str, side: Side, measured: Metrics) -> Cause:
+    """Return the cause that other code than the installed one, which gives `measured`, has scored a side."""
     name = next(name for name, value in measured.items() if difference(value, side.record.metrics.get(name)) > EQUAL)
     values = f"{name} is {side.record.metrics.get(name)} on record, and {measured[name]} by the installed code"
     return Cause.of("scoring", f"other code has scored the {words}'s predictions", "shown", values)
@@ -239,5 +242,9 @@ def _same(predictions: Predictions, others: Predictions, protocol: Protocol) -> 
 
 def _gives(predictions: Predictions, protocol: Protocol, data: Path, side: Side) -> bool:
     """Return whether predictions, scored by the installed code, give all recorded metrics of a side."""
-    measured = evaluate(predictions, protocol, data)
+    return _are_of(evaluate(predictions, protocol, data), side)
+
+
+def _are_of(measured: Metrics, side: Side) -> bool:
+    """Return whether metrics are all recorded ones of a side."""
     return all(difference(value, side.record.metrics.get(name)) <= EQUAL for name, value in measured.items())

@@ -40,11 +40,11 @@ def rescore(folder: RunFolder, data: Path) -> Record:
         raise ObtainError(changed, "repeat the run")
     protocol = Protocol.load(folder.protocol)
     names = spec.keypoints or _former_names(folder, protocol.num_keypoints)
-    warnings = _warnings(protocol, data, names)
+    told = [other] if (other := _other_boxes(protocol, data)) else []
+    warnings = _warnings(protocol, data, names, with_boxes=not other)
     predictions = Predictions.load(folder.predictions)
     measures = measure(folder, protocol, data, names, predictions)
     measured = {"metrics": measures.metrics, "intervals": measures.intervals}
-    told = [other] if (other := _other_boxes(protocol, data)) else []
     if record.seal is None or folder.broken_seal(record):
         read, counted = record, {"images": len(set(predictions.image_ids.tolist())), "people": len(predictions)}
         record = record.model_copy(update={"suite": spec.suite["name"], "row": spec.row.id, "run": spec.run})
@@ -112,8 +112,8 @@ def _seed(record: Record) -> int | None:
     return record.weights.seed if record.weights else None
 
 
-def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[str]:
-    """Return warnings about the annotations and boxes that a reader of the number should see.
+def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...], *, with_boxes: bool) -> list[str]:
+    """Return warnings about the annotations and, if wanted, the boxes that a reader of the number should see.
 
     Raises:
         ObtainError: They are missing, malformed, not those of the run, or make the number meaningless.
@@ -121,7 +121,7 @@ def _warnings(protocol: Protocol, data: Path, names: tuple[str, ...]) -> list[st
     for file in protocol.annotation_files:
         same_file(data, file, "the annotation file")
     files = scored_files(protocol.dataset, protocol.annotations.path, protocol.scoring, names, protocol.boxes)
-    if _other_boxes(protocol, data):
+    if not with_boxes:
         files = replace(files, boxes=())
     return usable(find_problems(files, data, protocol.file_digests)[1])
 
